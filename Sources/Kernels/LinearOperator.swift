@@ -1,0 +1,36 @@
+import Tensors
+
+/// A weight matrix W of (`rows`, `columns`) that can be multiplied with activations, dense or packed.
+///
+/// The engine knows weights only through this protocol: probes use dense matrices, `run` uses packed ones.
+public protocol LinearOperator: Sendable {
+    var rows: Int { get }
+    var columns: Int { get }
+
+    /// Bytes that the weights take in memory.
+    var residentBytes: Int { get }
+
+    /// `y[t, r] = sum_c W[r, c] x[t, c]`.
+    ///
+    /// - Shapes: `x` (tokens, columns), `y` (tokens, rows), row-major.
+    func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>)
+
+    /// Writes row `row` of W, dequantized, to `destination`: the look-up of an embedding.
+    func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>)
+}
+
+extension LinearOperator {
+    /// `x W^T`.
+    ///
+    /// - Shapes: `x` (tokens, columns) gives (tokens, rows).
+    public func callAsFunction(_ x: Matrix) -> Matrix {
+        precondition(x.columns == columns, "activations have \(x.columns) channels, the matrix \(columns) columns")
+        let storage = [Float](unsafeUninitializedCapacity: x.rows * rows) { buffer, count in
+            if let y = buffer.baseAddress, x.rows > 0 {
+                x.storage.withUnsafeBufferPointer { multiply($0.baseAddress!, tokens: x.rows, into: y) }
+            }
+            count = x.rows * rows
+        }
+        return Matrix(rows: x.rows, columns: rows, storage: storage)
+    }
+}

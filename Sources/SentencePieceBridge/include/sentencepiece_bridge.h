@@ -1,0 +1,3 @@
+#ifndef SENTENCEPIECE_BRIDGE_H
+#define SENTENCEPIECE_BRIDGE_H
+#endif

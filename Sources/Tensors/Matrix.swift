@@ -1,0 +1,43 @@
+/// A dense FP32 matrix, row-major.
+///
+/// - Shapes: (`rows`, `columns`); `storage` has `rows * columns` numbers. A batch of activations is a matrix of
+///   (tokens, channels).
+public struct Matrix: Sendable, Equatable {
+    public let rows: Int
+    public let columns: Int
+    public var storage: [Float]
+
+    /// A matrix over `storage`, which must have `rows * columns` numbers.
+    public init(rows: Int, columns: Int, storage: [Float]) {
+        precondition(rows >= 0 && columns >= 0 && storage.count == rows * columns, "shape and storage differ")
+        self.rows = rows
+        self.columns = columns
+        self.storage = storage
+    }
+
+    /// A matrix of zeros.
+    public init(rows: Int, columns: Int) {
+        self.init(rows: rows, columns: columns, storage: [Float](repeating: 0, count: rows * columns))
+    }
+
+    /// The number at a row and column.
+    @inlinable
+    public subscript(row: Int, column: Int) -> Float {
+        get { storage[row * columns + column] }
+        set { storage[row * columns + column] = newValue }
+    }
+
+    /// One row, as a slice of `storage`.
+    @inlinable
+    public subscript(row row: Int) -> ArraySlice<Float> {
+        storage[row * columns..<(row + 1) * columns]
+    }
+
+    /// The rows at `indices`, in that order.
+    public func gathering(rows indices: [Int]) -> Matrix {
+        var gathered: [Float] = []
+        gathered.reserveCapacity(indices.count * columns)
+        for row in indices { gathered.append(contentsOf: self[row: row]) }
+        return Matrix(rows: indices.count, columns: columns, storage: gathered)
+    }
+}

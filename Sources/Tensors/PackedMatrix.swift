@@ -1,0 +1,61 @@
+import Foundation
+import PlanFormat
+
+/// One stored tensor of a packed matrix: raw little-endian bytes with the type and shape that a safetensors header says.
+public struct PackedTensor: Sendable, Equatable {
+    /// The element type, in safetensors' spelling.
+    public let type: ElementType
+    public let shape: [Int]
+    public let bytes: Data
+
+    /// A tensor over `bytes`, which must have the size that type and shape say.
+    public init(type: ElementType, shape: [Int], bytes: Data) {
+        precondition(bytes.count == shape.reduce(type.sizeInBytes, *), "bytes do not fill the shape")
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+    }
+}
+
+/// Element types of safetensors files that bitplan reads or writes.
+public enum ElementType: String, Sendable, Codable {
+    case float32 = "F32"
+    case float16 = "F16"
+    case bfloat16 = "BF16"
+    case uint8 = "U8"
+    case int8 = "I8"
+    case int32 = "I32"
+    case int64 = "I64"
+
+    /// Bytes of one element.
+    public var sizeInBytes: Int {
+        switch self {
+        case .float32, .int32: 4
+        case .float16, .bfloat16: 2
+        case .uint8, .int8: 1
+        case .int64: 8
+        }
+    }
+}
+
+/// A matrix in a scheme's stored form: what lies on disk and what the kernels read, without a dense copy.
+///
+/// - Shapes: (`rows`, `columns`); the parts (`signs`, `alphas`, `codes`, `scales`...) are each scheme's own.
+public struct PackedMatrix: Sendable, Equatable {
+    public let scheme: Scheme
+    public let rows: Int
+    public let columns: Int
+    /// By name; on disk `<tensor>.<part>`.
+    public let parts: [String: PackedTensor]
+
+    /// A packed matrix from its parts.
+    public init(scheme: Scheme, rows: Int, columns: Int, parts: [String: PackedTensor]) {
+        self.scheme = scheme
+        self.rows = rows
+        self.columns = columns
+        self.parts = parts
+    }
+
+    /// Bytes of all parts; equals `scheme.sizeInBytes(rows:columns:)`.
+    public var sizeInBytes: Int { parts.values.reduce(0) { $0 + $1.bytes.count } }
+}
