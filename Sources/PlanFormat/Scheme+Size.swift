@@ -13,8 +13,8 @@ extension Scheme {
         case .clusteredCodes(let clusters, let ratio, let alphas):
             let planes = Scheme.clusterSizes(rows: rows, clusters: clusters, ratio: ratio).enumerated()
                 .reduce(0) { $0 + $1.element * (clusters - $1.offset) }
-            // The row order is stored beside the codes, 4 bytes a row.
-            return planes * (ceilDivide(columns, 8) + alphas.sizeInBytes) + 4 * rows
+            // One byte a row says which cluster it is in; inside a cluster the rows keep their order.
+            return planes * (ceilDivide(columns, 8) + alphas.sizeInBytes) + rows
         case .integer(let bits, let symmetric, let granularity, let scales):
             let units: Int
             switch granularity {

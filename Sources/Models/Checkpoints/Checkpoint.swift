@@ -1,0 +1,41 @@
+import Foundation
+import Kernels
+import PlanFormat
+import Tensors
+
+/// The weights of a model directory as published, by their names in the checkpoint.
+///
+/// Nothing is read before it is asked for: quantizing a model never holds more than one of its matrices.
+public protocol Checkpoint: Sendable {
+    /// The file or directory, for errors.
+    var file: URL { get }
+    /// Names and shapes of all tensors.
+    var shapes: [String: [Int]] { get }
+    /// Numbers of a tensor, widened to FP32.
+    ///
+    /// - Throws: `FileError` where the tensor is missing, of another shape, or holds a NaN or an infinity.
+    func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float]
+}
+
+extension Checkpoint {
+    /// A matrix of the layout.
+    public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
+        Matrix(
+            rows: shape.rows, columns: shape.columns,
+            storage: try floats(shape.tensor, shape: [shape.rows, shape.columns]))
+    }
+}
+
+/// A checkpoint in one `model.safetensors`.
+public struct SafetensorsCheckpoint: Checkpoint {
+    private let tensors: Safetensors
+
+    /// Opens the file; errors as `Safetensors.init`.
+    public init(_ file: URL) throws(FileError) { tensors = try Safetensors(file) }
+
+    public var file: URL { tensors.file }
+
+    public var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
+
+    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] { try tensors.floats(name, shape: shape) }
+}

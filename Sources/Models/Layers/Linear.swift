@@ -1,0 +1,47 @@
+import Kernels
+import Tensors
+
+/// A linear layer: `y = x W^T + b`.
+struct Linear: Sendable {
+    let name: String
+    let weight: any LinearOperator
+    let bias: [Float]
+
+    /// Takes `<name>.weight` and `<name>.bias`.
+    init(_ name: String, _ weights: WeightTable) throws(MissingWeight) {
+        self.name = name + ".weight"
+        weight = try weights.matrix(self.name)
+        bias = try weights.vector(name + ".bias")
+    }
+
+    func callAsFunction(_ x: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Matrix {
+        observing?(name, x)
+        var y = weight(x)
+        y.add(bias)
+        return y
+    }
+}
+
+extension Matrix {
+    /// Adds `vector` to every row.
+    mutating func add(_ vector: [Float]) {
+        let columns = columns
+        let rows = rows
+        storage.withUnsafeMutableBufferPointer { y in
+            vector.withUnsafeBufferPointer { b in
+                for row in 0..<rows {
+                    for column in 0..<columns { y[row * columns + column] += b[column] }
+                }
+            }
+        }
+    }
+
+    /// Adds another matrix of the same shape.
+    mutating func add(_ other: Matrix) {
+        storage.withUnsafeMutableBufferPointer { y in
+            other.storage.withUnsafeBufferPointer { x in
+                for i in y.indices { y[i] += x[i] }
+            }
+        }
+    }
+}

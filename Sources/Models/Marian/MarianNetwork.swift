@@ -1,0 +1,264 @@
+import Foundation
+import Kernels
+import PlanFormat
+import Tensors
+
+/// A MarianMT encoder-decoder: post-norm layers, static sinusoids, one embedding for source, target and output.
+///
+/// - Source: Junczys-Dowmunt et al. 2018 (Marian); Vaswani et al. 2017.
+public struct MarianNetwork: Network {
+    /// A sentence pair as token ids, both ending with the end symbol.
+    public struct Example: Sendable, Equatable {
+        public let source: [Int]
+        public let target: [Int]
+
+        /// A pair of token sequences.
+        public init(source: [Int], target: [Int]) {
+            self.source = source
+            self.target = target
+        }
+    }
+
+    /// Activations of both stacks; the decoder's wait at the embedding while the encoder runs.
+    public struct State: Sendable {
+        public var encoder: Matrix
+        public var decoder: Matrix
+        public let sources: SequenceOffsets
+        public let targets: SequenceOffsets
+    }
+
+    public let configuration: MarianConfiguration
+    public let layout: ModelLayout
+    public let weights: WeightTable
+    let embedding: any LinearOperator
+    let outputBias: [Float]
+    let encoder: [EncoderLayer]
+    let decoder: [DecoderLayer]
+    private let positions: Matrix
+
+    struct EncoderLayer: Sendable {
+        let attention: Attention
+        let attentionNorm: LayerNorm
+        let feedForward: FeedForward
+        let feedForwardNorm: LayerNorm
+    }
+
+    struct DecoderLayer: Sendable {
+        let selfAttention: Attention
+        let selfAttentionNorm: LayerNorm
+        let crossAttention: Attention
+        let crossAttentionNorm: LayerNorm
+        let feedForward: FeedForward
+        let feedForwardNorm: LayerNorm
+    }
+
+    static let embeddingName = "model.shared.weight"
+    static let normEpsilon: Float = 1e-5
+
+    /// A network over `weights`, which must have every tensor that `MarianNetwork.layout` and `vectors` name.
+    public init(_ configuration: MarianConfiguration, _ weights: WeightTable) throws(MissingWeight) {
+        self.configuration = configuration
+        self.weights = weights
+        layout = MarianNetwork.layout(configuration)
+        embedding = try weights.matrix(MarianNetwork.embeddingName)
+        outputBias = try weights.vector("final_logits_bias")
+        func norm(_ name: String) throws(MissingWeight) -> LayerNorm {
+            try LayerNorm(name, epsilon: MarianNetwork.normEpsilon, weights)
+        }
+        var encoder: [EncoderLayer] = []
+        for depth in 0..<configuration.encoderLayers {
+            let name = "model.encoder.layers.\(depth)"
+            encoder.append(
+                EncoderLayer(
+                    attention: try Attention(name + ".self_attn", heads: configuration.encoderHeads, weights),
+                    attentionNorm: try norm(name + ".self_attn_layer_norm"),
+                    feedForward: try FeedForward(name, activation: configuration.activation, weights),
+                    feedForwardNorm: try norm(name + ".final_layer_norm")))
+        }
+        var decoder: [DecoderLayer] = []
+        for depth in 0..<configuration.decoderLayers {
+            let name = "model.decoder.layers.\(depth)"
+            decoder.append(
+                DecoderLayer(
+                    selfAttention: try Attention(name + ".self_attn", heads: configuration.decoderHeads, weights),
+                    selfAttentionNorm: try norm(name + ".self_attn_layer_norm"),
+                    crossAttention: try Attention(name + ".encoder_attn", heads: configuration.decoderHeads, weights),
+                    crossAttentionNorm: try norm(name + ".encoder_attn_layer_norm"),
+                    feedForward: try FeedForward(name, activation: configuration.activation, weights),
+                    feedForwardNorm: try norm(name + ".final_layer_norm")))
+        }
+        self.encoder = encoder
+        self.decoder = decoder
+        positions = MarianNetwork.sinusoids(count: configuration.maximumPositions, width: configuration.width)
+    }
+
+    public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
+        try MarianNetwork(configuration, weights.replacing(matrices))
+    }
+
+    /// Static positions: sines in the first half of the channels, cosines in the second.
+    ///
+    /// - Shapes: (`count`, `width`).
+    static func sinusoids(count: Int, width: Int) -> Matrix {
+        var table = Matrix(rows: count, columns: width)
+        let sines = (width + 1) / 2
+        for position in 0..<count {
+            for channel in 0..<width {
+                let pair = channel < sines ? channel : channel - sines
+                let angle = Double(position) / pow(10000, 2 * Double(pair) / Double(width))
+                table[position, channel] = Float(channel < sines ? sin(angle) : cos(angle))
+            }
+        }
+        return table
+    }
+
+    // MARK: The chain of sublayers
+
+    public func start(_ examples: [Example]) -> State {
+        let sources = SequenceOffsets(lengths: examples.map(\.source.count))
+        let targets = SequenceOffsets(lengths: examples.map(\.target.count))
+        let start = configuration.generation.startToken
+        return State(
+            encoder: embed(examples.map(\.source), sources),
+            decoder: embed(examples.map { [start] + $0.target.dropLast() }, targets),
+            sources: sources, targets: targets)
+    }
+
+    public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
+        var state = state
+        let inEncoder = index - 1
+        if inEncoder < 2 * encoder.count {
+            let layer = encoder[inEncoder / 2]
+            if inEncoder % 2 == 0 {
+                let y = layer.attention(
+                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false, observing: observing)
+                state.encoder.add(y)
+                layer.attentionNorm.apply(&state.encoder)
+            } else {
+                state.encoder.add(layer.feedForward(state.encoder, observing: observing))
+                layer.feedForwardNorm.apply(&state.encoder)
+            }
+            return state
+        }
+        let inDecoder = inEncoder - 2 * encoder.count
+        let layer = decoder[inDecoder / 3]
+        switch inDecoder % 3 {
+        case 0:
+            let y = layer.selfAttention(
+                state.decoder, state.targets, over: state.decoder, state.targets, causal: true, observing: observing)
+            state.decoder.add(y)
+            layer.selfAttentionNorm.apply(&state.decoder)
+        case 1:
+            let y = layer.crossAttention(
+                state.decoder, state.targets, over: state.encoder, state.sources, causal: false, observing: observing)
+            state.decoder.add(y)
+            layer.crossAttentionNorm.apply(&state.decoder)
+        default:
+            state.decoder.add(layer.feedForward(state.decoder, observing: observing))
+            layer.feedForwardNorm.apply(&state.decoder)
+        }
+        return state
+    }
+
+    public func outputs(_ state: State) -> Matrix { state.decoder }
+
+    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+        observing?(MarianNetwork.embeddingName, outputs)
+        var logits = embedding(outputs)
+        logits.add(outputBias)
+        return logits
+    }
+
+    public func targets(_ example: Example) -> [Int] { example.target }
+
+    /// Embeddings of token sequences, positions added.
+    func embed(_ sequences: [[Int]], _ offsets: SequenceOffsets) -> Matrix {
+        var x = Matrix(rows: offsets.rows, columns: configuration.width)
+        for (index, tokens) in sequences.enumerated() {
+            for (position, token) in tokens.enumerated() {
+                embed(token, at: position, row: offsets[index].lowerBound + position, of: &x)
+            }
+        }
+        return x
+    }
+
+    /// Writes the embedding of a token at a position to a row of `x`.
+    func embed(_ token: Int, at position: Int, row: Int, of x: inout Matrix) {
+        let width = configuration.width
+        let scale = configuration.scalesEmbeddings ? Float(width).squareRoot() : 1
+        x.storage.withUnsafeMutableBufferPointer { buffer in
+            guard let line = buffer.baseAddress.map({ $0 + row * width }) else { return }
+            embedding.copyRow(token, into: line)
+            positions.storage.withUnsafeBufferPointer { table in
+                for channel in 0..<width { line[channel] = line[channel] * scale + table[position * width + channel] }
+            }
+        }
+    }
+
+    // MARK: Layout
+
+    /// The sublayers of a MarianMT model: `Emb`, then `Enc_ee` and `Enc_ffn` by depth, then `Dec_dd`, `Dec_ed` and `Dec_ffn`.
+    ///
+    /// - Source: Chung et al. 2020, for the names.
+    public static func layout(_ configuration: MarianConfiguration) -> ModelLayout {
+        let width = configuration.width
+        var sublayers = [
+            SublayerShape(
+                name: SublayerName("Emb"),
+                matrices: [MatrixShape(tensor: embeddingName, rows: configuration.vocabularySize, columns: width)])
+        ]
+        for depth in 0..<configuration.encoderLayers {
+            let name = "model.encoder.layers.\(depth)"
+            sublayers.append(
+                SublayerShape(
+                    name: SublayerName("Enc_ee", depth: depth),
+                    matrices: Attention.shapes(name + ".self_attn", width: width)))
+            sublayers.append(
+                SublayerShape(
+                    name: SublayerName("Enc_ffn", depth: depth),
+                    matrices: FeedForward.shapes(name, width: width, inner: configuration.encoderInnerWidth)))
+        }
+        for depth in 0..<configuration.decoderLayers {
+            let name = "model.decoder.layers.\(depth)"
+            sublayers.append(
+                SublayerShape(
+                    name: SublayerName("Dec_dd", depth: depth),
+                    matrices: Attention.shapes(name + ".self_attn", width: width)))
+            sublayers.append(
+                SublayerShape(
+                    name: SublayerName("Dec_ed", depth: depth),
+                    matrices: Attention.shapes(name + ".encoder_attn", width: width)))
+            sublayers.append(
+                SublayerShape(
+                    name: SublayerName("Dec_ffn", depth: depth),
+                    matrices: FeedForward.shapes(name, width: width, inner: configuration.decoderInnerWidth)))
+        }
+        return ModelLayout(
+            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count })
+    }
+
+    /// Names and lengths of everything that is not a matrix: biases and LayerNorms.
+    public static func vectors(_ configuration: MarianConfiguration) -> [(name: String, count: Int)] {
+        let width = configuration.width
+        var vectors = [(name: "final_logits_bias", count: configuration.vocabularySize)]
+        func attention(_ name: String) {
+            vectors += ["q_proj", "k_proj", "v_proj", "out_proj"].map { ("\(name).\($0).bias", width) }
+            norm(name + "_layer_norm")
+        }
+        func norm(_ name: String) { vectors += [(name + ".weight", width), (name + ".bias", width)] }
+        func feedForward(_ name: String, _ inner: Int) {
+            vectors += [(name + ".fc1.bias", inner), (name + ".fc2.bias", width)]
+            norm(name + ".final_layer_norm")
+        }
+        for depth in 0..<configuration.encoderLayers {
+            attention("model.encoder.layers.\(depth).self_attn")
+            feedForward("model.encoder.layers.\(depth)", configuration.encoderInnerWidth)
+        }
+        for depth in 0..<configuration.decoderLayers {
+            attention("model.decoder.layers.\(depth).self_attn")
+            attention("model.decoder.layers.\(depth).encoder_attn")
+            feedForward("model.decoder.layers.\(depth)", configuration.decoderInnerWidth)
+        }
+        return vectors
+    }
+}

@@ -1,0 +1,54 @@
+import Kernels
+import PlanFormat
+import Tensors
+
+/// A Transformer as a chain of sublayers, so that a change in one can be measured from there on.
+///
+/// The chain is `start` (the embedding, sublayer 0), then `advance` through sublayers 1, 2, ... of `layout`, then `outputs`.
+/// Everything is a function of its inputs: two networks that share sublayers 0..<i give the same state before i.
+public protocol Network: Sendable {
+    /// One tokenized item of the data.
+    associatedtype Example: Sendable
+    /// Activations between two sublayers.
+    associatedtype State: Sendable
+
+    /// Sublayers in order of execution, the embedding first.
+    var layout: ModelLayout { get }
+    /// The weights, by name.
+    var weights: WeightTable { get }
+
+    /// The same network over other matrices: a probe.
+    func replacing(_ matrices: [String: any LinearOperator]) throws -> Self
+
+    /// Looks up the embeddings of a batch.
+    func start(_ examples: [Example]) -> State
+
+    /// The state behind sublayer `index` of `layout`, given the state before it.
+    func advance(_ state: State, through index: Int, observing: Observer?) -> State
+
+    /// The vectors that predictions are made of, one row per prediction, items in order.
+    func outputs(_ state: State) -> Matrix
+
+    /// Scores of every class or token for each row of `outputs`.
+    func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
+
+    /// The right class of each prediction of an item.
+    func targets(_ example: Example) -> [Int]
+
+    /// Sees the input of a product: the tensor's name and the activations (tokens, columns).
+    typealias Observer = (String, Matrix) -> Void
+}
+
+extension Network {
+    /// The state before sublayer `end`, all of it computed.
+    public func state(_ examples: [Example], before end: Int? = nil, observing: Observer? = nil) -> State {
+        advance(start(examples), from: 1, to: end ?? layout.sublayers.count, observing: observing)
+    }
+
+    /// Advances through sublayers `first` ..< `end`.
+    public func advance(_ state: State, from first: Int, to end: Int, observing: Observer? = nil) -> State {
+        var state = state
+        for index in first..<max(first, end) { state = advance(state, through: index, observing: observing) }
+        return state
+    }
+}

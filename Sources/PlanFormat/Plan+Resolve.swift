@@ -1,0 +1,62 @@
+/// What is wrong with a plan for a model.
+public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The plan was made for other weights.
+    case otherModel(expected: ModelIdentity, got: ModelIdentity)
+    /// A key names no sublayer of the model.
+    case unknownSublayer(String)
+    /// No key covers a sublayer.
+    case missingSublayer(SublayerName)
+
+    public var description: String {
+        switch self {
+        case .otherModel(let expected, let got):
+            "the plan is for another model: it names \(expected.type) \(expected.sha256.prefix(12)), "
+                + "this is \(got.type) \(got.sha256.prefix(12))"
+        case .unknownSublayer(let key): "the plan names '\(key)', which the model does not have"
+        case .missingSublayer(let name): "the plan says nothing of sublayer '\(name)'"
+        }
+    }
+}
+
+extension Plan {
+    /// The scheme of every sublayer of `layout`, in its order: an exact name before a type before `*`.
+    ///
+    /// - Throws: `PlanError` where a key names nothing or a sublayer is left out.
+    public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
+        for key in sublayers.keys.sorted() where !layout.sublayers.contains(where: { $0.name.matches(key) }) {
+            throw .unknownSublayer(key)
+        }
+        var schemes: [Scheme] = []
+        for sublayer in layout.sublayers {
+            let name = sublayer.name
+            let keys = [name.description, name.type, name.type + ".*", "*"]
+            guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else { throw .missingSublayer(name) }
+            schemes.append(scheme)
+        }
+        return schemes
+    }
+
+    /// Checks that the plan is for these weights.
+    ///
+    /// - Throws: `PlanError.otherModel`.
+    public func check(for identity: ModelIdentity) throws(PlanError) {
+        guard model == identity else { throw .otherModel(expected: model, got: identity) }
+    }
+
+    /// A plan that names every sublayer.
+    public static func naming(
+        _ schemes: [Scheme], of layout: ModelLayout, model: ModelIdentity, name: String, fit: CodeFit
+    ) -> Plan {
+        let pairs = zip(layout.sublayers, schemes).map { ($0.name.description, $1) }
+        return Plan(
+            model: model, name: name, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
+            predicted: Prediction(bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: nil))
+    }
+}
+
+extension ModelLayout {
+    /// Exact bytes of all tensors under one scheme per sublayer, those that stay FP32 included.
+    public func sizeInBytes(_ schemes: [Scheme]) -> Int {
+        zip(sublayers, schemes).reduce(fixedBytes) { $0 + $1.0.sizeInBytes($1.1) }
+    }
+}

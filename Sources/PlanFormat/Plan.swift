@@ -1,0 +1,130 @@
+/// The bits of every sublayer: what the planner leaves for the engine.
+///
+/// A person can write one by hand: `model` and `sublayers` suffice, and a key may be a pattern (`Enc_ffn.*`, `Dec_dd`, `*`).
+public struct Plan: Codable, Hashable, Sendable {
+    /// The version of this format.
+    public static let currentSchema = 1
+
+    public var schemaVersion: Int
+    public var model: ModelIdentity
+    /// How the plan came about: `allocation`, `uniform bcq3`, `preset chung`...
+    public var name: String?
+    /// How codes are fitted; alternating where nothing is said.
+    public var fit: CodeFit?
+    /// Schemes by sublayer or pattern; the most specific key wins.
+    public var sublayers: [String: Scheme]
+    /// What the planner expects of it.
+    public var predicted: Prediction?
+    /// The solver's proof.
+    public var certificate: Certificate?
+    /// What was measured before the plan was written: this plan and those that it was compared with.
+    public var measured: [MeasuredPlan]?
+    public var provenance: Provenance?
+
+    /// Bytes and loss as predicted.
+    public struct Prediction: Codable, Hashable, Sendable {
+        /// Bytes of all tensors, those that stay FP32 included.
+        public let bytes: Int
+        /// Bytes of what stays FP32.
+        public let fixedBytes: Int
+        /// Summed loss of the sublayers; nil for a plan that no table predicts.
+        public let klNats: Double?
+
+        /// A prediction from its parts.
+        public init(bytes: Int, fixedBytes: Int, klNats: Double?) {
+            self.bytes = bytes
+            self.fixedBytes = fixedBytes
+            self.klNats = klNats
+        }
+    }
+
+    /// What the solver proves: no choice within the budget has a summed loss below `lowerBound`.
+    public struct Certificate: Codable, Hashable, Sendable {
+        /// `optimal`, or what fell short.
+        public let status: String
+        public let budgetBytes: Int
+        /// Summed loss of the choice, in nats.
+        public let objective: Double
+        public let lowerBound: Double
+        public let gap: Double
+
+        /// A certificate from its parts.
+        public init(status: String, budgetBytes: Int, objective: Double, lowerBound: Double, gap: Double) {
+            self.status = status
+            self.budgetBytes = budgetBytes
+            self.objective = objective
+            self.lowerBound = lowerBound
+            self.gap = gap
+        }
+    }
+
+    /// A plan as it was measured.
+    public struct MeasuredPlan: Codable, Hashable, Sendable {
+        public let name: String
+        public let bytes: Int
+        public let klNats: Double
+        public let metric: Double?
+
+        /// A measured plan.
+        public init(name: String, bytes: Int, klNats: Double, metric: Double?) {
+            self.name = name
+            self.bytes = bytes
+            self.klNats = klNats
+            self.metric = metric
+        }
+    }
+
+    /// A plan of these schemes.
+    public init(
+        model: ModelIdentity, name: String? = nil, fit: CodeFit? = nil, sublayers: [String: Scheme],
+        predicted: Prediction? = nil, certificate: Certificate? = nil, measured: [MeasuredPlan]? = nil,
+        provenance: Provenance? = nil
+    ) {
+        schemaVersion = Plan.currentSchema
+        self.model = model
+        self.name = name
+        self.fit = fit
+        self.sublayers = sublayers
+        self.predicted = predicted
+        self.certificate = certificate
+        self.measured = measured
+        self.provenance = provenance
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case schemaVersion, model, name, fit, sublayers, predicted, certificate, measured, provenance
+    }
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init?(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Reads a plan; `schemaVersion` may be left out by hand.
+    ///
+    /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not `currentSchema`.
+    public init(from decoder: any Decoder) throws {
+        let known = Set(CodingKeys.allCases.map(\.rawValue))
+        for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "unknown key '\(key.stringValue)'"))
+        }
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        schemaVersion = try container.decodeIfPresent(Int.self, forKey: .schemaVersion) ?? Plan.currentSchema
+        guard schemaVersion == Plan.currentSchema else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .schemaVersion, in: container,
+                debugDescription: "schemaVersion \(schemaVersion) is not supported, expected \(Plan.currentSchema)")
+        }
+        model = try container.decode(ModelIdentity.self, forKey: .model)
+        name = try container.decodeIfPresent(String.self, forKey: .name)
+        fit = try container.decodeIfPresent(CodeFit.self, forKey: .fit)
+        sublayers = try container.decode([String: Scheme].self, forKey: .sublayers)
+        predicted = try container.decodeIfPresent(Prediction.self, forKey: .predicted)
+        certificate = try container.decodeIfPresent(Certificate.self, forKey: .certificate)
+        measured = try container.decodeIfPresent([MeasuredPlan].self, forKey: .measured)
+        provenance = try container.decodeIfPresent(Provenance.self, forKey: .provenance)
+    }
+}

@@ -1,0 +1,21 @@
+extension ModelLayout {
+    /// The bits that Chung et al. chose by hand: `Emb` by frequency (4 clusters, ratio 1: 2.5 bits), `Dec` 2, 3, 1 and `Enc` 3, 4.
+    ///
+    /// - Parameter ratio: Algorithm 1's r: 1, 4 and 8 give the paper's 2.5, 1.3 and 1.1 bits.
+    /// - Source: Chung et al. 2020, section 4 and Table 2 (`2.5,1.8,3.7`).
+    /// - Returns: nil for a model without the sublayer types of an encoder-decoder.
+    public func chung(ratio: Int = 1) -> [Scheme]? {
+        let bits = ["Enc_ee": 3, "Enc_ffn": 4, "Dec_dd": 2, "Dec_ed": 3, "Dec_ffn": 1]
+        var schemes: [Scheme] = []
+        for sublayer in sublayers {
+            if sublayer.name.type == "Emb" {
+                schemes.append(.clusteredCodes(clusters: 4, ratio: ratio, alphas: .fp32))
+            } else if let bits = bits[sublayer.name.type] {
+                schemes.append(.bcq(bits))
+            } else {
+                return nil
+            }
+        }
+        return schemes
+    }
+}

@@ -1,0 +1,116 @@
+/// What was measured of a model with some sublayers changed.
+public struct Measurement: Codable, Hashable, Sendable {
+    /// Mean KL(full precision || changed) per target token, in nats.
+    public var klNats: Double
+    /// Standard error of `klNats` from the spread between sentences; nil for a single sentence.
+    public var standardError: Double?
+    /// Mean cross-entropy of the reference per target token, in nats.
+    public var crossEntropyNats: Double
+    /// Sentences that were measured.
+    public var sentences: Int
+    /// The task's metric (BLEU, accuracy...), where it was measured.
+    public var metric: Double?
+
+    /// A measurement of these values.
+    public init(
+        klNats: Double, standardError: Double?, crossEntropyNats: Double, sentences: Int, metric: Double? = nil
+    ) {
+        self.klNats = klNats
+        self.standardError = standardError
+        self.crossEntropyNats = crossEntropyNats
+        self.sentences = sentences
+        self.metric = metric
+    }
+}
+
+/// One cell of a sensitivity table: a sublayer, or all of a type, under a scheme, the rest in full precision.
+public struct SensitivityCell: Codable, Hashable, Sendable {
+    /// The row: a sublayer (`Enc_ee.0`) or a group of them (`Enc_ee`, `Enc`).
+    public let row: String
+    public let scheme: Scheme
+    /// Bytes of the changed matrices.
+    public let bytes: Int
+    public let measurement: Measurement
+
+    /// A measured cell.
+    public init(row: String, scheme: Scheme, bytes: Int, measurement: Measurement) {
+        self.row = row
+        self.scheme = scheme
+        self.bytes = bytes
+        self.measurement = measurement
+    }
+}
+
+/// The loss of every sublayer under every candidate scheme: what a sweep leaves for the planner and for people to read.
+public struct SensitivityTable: Codable, Hashable, Sendable {
+    /// The version of this format.
+    public static let currentSchema = 1
+
+    public var schemaVersion = SensitivityTable.currentSchema
+    public let model: ModelIdentity
+    public let layout: ModelLayout
+    public let provenance: Provenance
+    /// How codes were fitted.
+    public let fit: CodeFit
+    public let candidates: [Scheme]
+    /// The unchanged model.
+    public let fullPrecision: Measurement
+    /// Each group of sublayers (types and stacks) under each candidate.
+    public let byType: [SensitivityCell]
+    /// Each sublayer alone under each candidate, in order of execution.
+    public let bySublayer: [SensitivityCell]
+
+    /// A table of measured cells.
+    public init(
+        model: ModelIdentity, layout: ModelLayout, provenance: Provenance, fit: CodeFit, candidates: [Scheme],
+        fullPrecision: Measurement, byType: [SensitivityCell], bySublayer: [SensitivityCell]
+    ) {
+        self.model = model
+        self.layout = layout
+        self.provenance = provenance
+        self.fit = fit
+        self.candidates = candidates
+        self.fullPrecision = fullPrecision
+        self.byType = byType
+        self.bySublayer = bySublayer
+    }
+
+    /// The cell of a sublayer under a scheme.
+    public func cell(_ sublayer: SublayerName, _ scheme: Scheme) -> SensitivityCell? {
+        bySublayer.first { $0.row == sublayer.description && $0.scheme == scheme }
+    }
+}
+
+/// Which model a table or a plan is for.
+public struct ModelIdentity: Codable, Hashable, Sendable {
+    /// `model_type` of the configuration.
+    public let type: String
+    /// SHA-256 of the weights: names, shapes and FP32 values of all tensors, whatever file they came in.
+    public let sha256: String
+
+    /// An identity from its parts.
+    public init(type: String, sha256: String) {
+        self.type = type
+        self.sha256 = sha256
+    }
+}
+
+/// Where a table or a plan comes from.
+public struct Provenance: Codable, Hashable, Sendable {
+    /// Program and version.
+    public let tool: String
+    /// SHA-256 of the data that was measured on.
+    public let dataSHA256: String
+    /// Sentences of it.
+    public let sentences: Int
+    /// The task's metric, with its settings.
+    public let metric: String
+
+    /// Provenance from its parts.
+    public init(tool: String, dataSHA256: String, sentences: Int, metric: String) {
+        self.tool = tool
+        self.dataSHA256 = dataSHA256
+        self.sentences = sentences
+        self.metric = metric
+    }
+}

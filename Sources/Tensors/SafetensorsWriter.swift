@@ -1,0 +1,83 @@
+import Foundation
+
+/// Writes a safetensors file, tensor by tensor, so that no more than one is in memory beside the file.
+public enum SafetensorsWriter {
+    /// What a tensor will be: known before its bytes are made.
+    public struct Declaration: Sendable {
+        public let name: String
+        public let type: ElementType
+        public let shape: [Int]
+
+        /// A tensor to come.
+        public init(name: String, type: ElementType, shape: [Int]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+        }
+
+        var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
+    }
+
+    /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so the data are aligned.
+    ///
+    /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left behind then.
+    public static func write(
+        _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
+        bytes: (Declaration) throws -> Data
+    ) throws {
+        var failure: (any Error)?
+        do {
+            try AtomicWrite.stream(to: file) { handle in
+                do {
+                    try handle.write(contentsOf: header(declarations, metadata))
+                    for declaration in declarations {
+                        let data = try bytes(declaration)
+                        precondition(data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
+                        try handle.write(contentsOf: data)
+                    }
+                } catch {
+                    failure = error
+                    throw error
+                }
+            }
+        } catch {
+            throw failure ?? error
+        }
+    }
+
+    /// The length and the JSON header, keys in file order so that the same tensors give the same bytes.
+    static func header(_ declarations: [Declaration], _ metadata: [String: String]) -> Data {
+        var fields: [String] = []
+        if !metadata.isEmpty {
+            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+            fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+        }
+        var offset = 0
+        for declaration in declarations {
+            let end = offset + declaration.sizeInBytes
+            let shape = declaration.shape.map(String.init).joined(separator: ",")
+            fields.append(
+                "\(quoted(declaration.name)):{\"dtype\":\"\(declaration.type.rawValue)\",\"shape\":[\(shape)],"
+                    + "\"data_offsets\":[\(offset),\(end)]}")
+            offset = end
+        }
+        var json = Data("{\(fields.joined(separator: ","))}".utf8)
+        json.append(contentsOf: [UInt8](repeating: 0x20, count: (64 - (json.count + 8) % 64) % 64))
+        return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
