@@ -1,0 +1,82 @@
+import Foundation
+
+/// What `tokenizer_config.json` and `special_tokens_map.json` say about a MarianMT tokenizer.
+///
+/// `model_max_length` is a caller's matter: nothing is cut here. `source_lang` and `target_lang` only choose a punctuation
+/// normalizer that is not used.
+struct MarianOptions {
+    var endToken = "</s>"
+    var unknownToken = "<unk>"
+    var paddingToken = "<pad>"
+    /// Further special tokens, which have to be in the vocabulary.
+    var extraTokens: [String] = []
+    var separateVocabularies = false
+    var splitsSpecialTokens = false
+    var cleansUpSpaces = false
+
+    init(directory: URL) throws(TokenizerError) {
+        let file = directory.appending(path: "tokenizer_config.json")
+        let config = FileManager.default.fileExists(atPath: file.path) ? try JSONReader.read(file) : nil
+        if let config {
+            if let name = try config.optional("tokenizer_class")?.string(), name != "MarianTokenizer" {
+                throw .unexpectedValue(
+                    file: config.file, field: "tokenizer_class", expected: "MarianTokenizer", got: name)
+            }
+            separateVocabularies = try config.bool("separate_vocabs", default: false)
+            splitsSpecialTokens = try config.bool("split_special_tokens", default: false)
+            cleansUpSpaces = try config.bool("clean_up_tokenization_spaces", default: false)
+            if let arguments = try config.optional("sp_model_kwargs"),
+                let first = try arguments.members().first
+            {
+                let name = String(decoding: first.key, as: UTF8.self)
+                throw .unsupported(file: config.file, what: "sp_model_kwargs.\(name)")
+            }
+            try readTokens(config)
+        }
+        // The newer files list every added token in the configuration itself; only older ones need the second file.
+        let map = directory.appending(path: "special_tokens_map.json")
+        if try config?.optional("added_tokens_decoder") == nil,
+            FileManager.default.fileExists(atPath: map.path)
+        {
+            try readTokens(JSONReader.read(map))
+        }
+    }
+
+    private mutating func readTokens(_ field: JSONField) throws(TokenizerError) {
+        if let token = try field.optional("eos_token") { endToken = try Self.content(of: token) }
+        if let token = try field.optional("unk_token") { unknownToken = try Self.content(of: token) }
+        if let token = try field.optional("pad_token") { paddingToken = try Self.content(of: token) }
+        for name in ["additional_special_tokens", "extra_special_tokens"] {
+            guard let tokens = try field.optional(name) else { continue }
+            for token in try tokens.elements() { extraTokens.append(try Self.content(of: token)) }
+        }
+        for name in ["bos_token", "cls_token", "sep_token", "mask_token"] {
+            if let token = try field.optional(name) { extraTokens.append(try Self.content(of: token)) }
+        }
+        if let tokens = try field.optional("added_tokens_decoder") {
+            for member in try tokens.members() {
+                let name = String(decoding: member.key, as: UTF8.self)
+                let token = JSONField(
+                    file: field.file, path: "added_tokens_decoder.\(name)", value: member.value)
+                let content = try Self.content(of: token)
+                guard
+                    try token.bool("special", default: false)
+                        || [endToken, unknownToken, paddingToken].contains(content)
+                else {
+                    throw .unsupported(
+                        file: field.file, what: "the added token '\(content)', which is not special,")
+                }
+                extraTokens.append(content)
+            }
+        }
+    }
+
+    /// A token written as a string or as an object with its content and flags.
+    private static func content(of field: JSONField) throws(TokenizerError) -> String {
+        if case .string = field.value { return try field.string() }
+        for flag in ["lstrip", "rstrip", "single_word"] where try field.bool(flag, default: false) {
+            throw .unsupported(file: field.file, what: "\(field.path).\(flag)")
+        }
+        return try field.required("content").string()
+    }
+}

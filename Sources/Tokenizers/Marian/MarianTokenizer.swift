@@ -1,0 +1,142 @@
+import Foundation
+
+/// The tokenizer of a MarianMT model: two SentencePiece models that cut text into pieces, and a vocabulary that numbers them.
+///
+/// A text becomes the ids of its pieces and `</s>`; a piece that the vocabulary does not name becomes `<unk>`. A language code
+/// at the start (`>>deu<< Hello`) is one token. The special tokens `</s>`, `<unk>` and `<pad>` written inside a text are those
+/// tokens. No punctuation is normalized beyond what the SentencePiece models do themselves.
+///
+/// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
+public struct MarianTokenizer: Tokenizer {
+    private let source: Side
+    private let target: Side
+    /// Joins pieces into text. With one vocabulary the reference uses the source model for that, whatever the language.
+    private let decodingModel: SentencePieceModel
+    private let specialIDs: Set<Int>
+    private let cleansUpSpaces: Bool
+
+    /// The id of `</s>`, which ends every encoded text.
+    public let endID: Int
+    /// The id of `<unk>`, which stands for every piece that the vocabulary does not name.
+    public let unknownID: Int
+    /// The id of `<pad>`, which is also what MarianMT decoders start from.
+    public let paddingID: Int
+
+    /// The number of ids on the source side; with one shared vocabulary, on both sides.
+    public var vocabularySize: Int { source.vocabulary.count }
+    /// The number of ids on the target side.
+    public var targetVocabularySize: Int { target.vocabulary.count }
+
+    /// Reads `source.spm`, `target.spm`, `vocab.json` and, where they are there, `tokenizer_config.json`,
+    /// `special_tokens_map.json` and, for separate vocabularies, `target_vocab.json`.
+    ///
+    /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
+    public init(directory: URL) throws(TokenizerError) {
+        let options = try MarianOptions(directory: directory)
+        let sourceModel = try SentencePieceModel(file: directory.appending(path: "source.spm"))
+        let targetModel = try SentencePieceModel(file: directory.appending(path: "target.spm"))
+        let sourceFile = directory.appending(path: "vocab.json")
+        let vocabulary = try Vocabulary(JSONReader.read(sourceFile))
+
+        endID = try vocabulary.requiredID(of: options.endToken, file: sourceFile.path)
+        unknownID = try vocabulary.requiredID(of: options.unknownToken, file: sourceFile.path)
+        paddingID = try vocabulary.requiredID(of: options.paddingToken, file: sourceFile.path)
+        var special = [endID, unknownID, paddingID]
+        for token in options.extraTokens {
+            special.append(try vocabulary.requiredID(of: token, file: sourceFile.path))
+        }
+
+        var targetVocabulary = vocabulary
+        if options.separateVocabularies {
+            let file = directory.appending(path: "target_vocab.json")
+            targetVocabulary = try Vocabulary(JSONReader.read(file))
+            for id in special {
+                let name = String(decoding: vocabulary.tokens[id], as: UTF8.self)
+                let other = try targetVocabulary.requiredID(of: name, file: file.path)
+                guard other == id else {
+                    throw .unexpectedValue(
+                        file: file.path, field: "id of '\(name)'", expected: "\(id) as in vocab.json",
+                        got: "\(other)")
+                }
+            }
+        }
+
+        let added = AddedTokens(
+            options.splitsSpecialTokens ? [] : special.map { (vocabulary.tokens[$0], $0) })
+        source = Side(
+            model: sourceModel, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
+        target = Side(
+            model: targetModel, vocabulary: targetVocabulary, added: added, unknownID: unknownID, endID: endID
+        )
+        decodingModel = options.separateVocabularies ? targetModel : sourceModel
+        specialIDs = Set(special)
+        cleansUpSpaces = options.cleansUpSpaces
+    }
+
+    /// The ids of a text in the source language, `</s>` at the end.
+    public func encodeSource(_ text: String) -> [Int] { source.encode(text) }
+
+    /// The ids of a text in the target language, `</s>` at the end.
+    public func encodeTarget(_ text: String) -> [Int] { target.encode(text) }
+
+    /// The same as `encodeSource`.
+    public func encode(_ text: String) -> [Int] { encodeSource(text) }
+
+    /// The text of target ids; special tokens, `<unk>` among them, are left out.
+    public func decode(_ ids: [Int]) -> String {
+        let tokens = target.vocabulary.tokens
+        let pieces = ids.lazy.filter { tokens.indices.contains($0) && !specialIDs.contains($0) }.map {
+            tokens[$0]
+        }
+        guard let bytes = decodingModel.text(of: Array(pieces)) else { return "" }
+        // Pieces that the SentencePiece model does not know come back as they are, their space mark included.
+        let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars.map {
+            $0 == "\u{2581}" ? " " : $0
+        }
+        let text = SpaceCleaning.trimmed(scalars)
+        return cleansUpSpaces ? SpaceCleaning.joined(text) : text
+    }
+
+    /// One language's half: its SentencePiece model and its numbering.
+    private struct Side: Sendable {
+        let model: SentencePieceModel
+        let vocabulary: Vocabulary
+        let added: AddedTokens
+        let unknownID: Int
+        let endID: Int
+
+        func encode(_ text: String) -> [Int] {
+            var ids: [Int] = []
+            for segment in added.split(ArraySlice(text.utf8)) {
+                switch segment {
+                case .token(let id): ids.append(id)
+                case .text(var text):
+                    if let code = Self.languageCode(of: text) {
+                        ids.append(vocabulary.id(of: code) ?? unknownID)
+                        text = text[code.endIndex...]
+                    }
+                    // A text that the library cannot cut is one unknown piece.
+                    guard let pieces = model.pieces(of: text) else {
+                        ids.append(unknownID)
+                        continue
+                    }
+                    for piece in pieces { ids.append(vocabulary.id(of: piece[...]) ?? unknownID) }
+                }
+            }
+            ids.append(endID)
+            return ids
+        }
+
+        /// `>>`, anything, and the first `<<` behind it.
+        private static func languageCode(of text: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+            guard text.starts(with: ">>".utf8) else { return nil }
+            let mark = UInt8(ascii: "<")
+            var position = text.startIndex
+            while position + 1 < text.endIndex {
+                if text[position] == mark, text[position + 1] == mark { return text[...(position + 1)] }
+                position += 1
+            }
+            return nil
+        }
+    }
+}
