@@ -32,7 +32,8 @@ let package = Package(
         .target(name: "Metrics"),
 
         // The engine, the sweep and what is made of them.
-        .target(name: "Models", dependencies: ["Kernels", "PlanFormat", "Tensors", "Tokenizers"]),
+        .target(
+            name: "Models", dependencies: ["Kernels", "Metrics", "PlanFormat", "Tensors", "Tokenizers"]),
         .target(
             name: "Sensitivity",
             dependencies: ["Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors"]),

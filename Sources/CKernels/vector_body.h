@@ -233,6 +233,60 @@ static void JOIN(combine_rows, SUFFIX)(const float *weights, const float *rows, 
     }
 }
 
+// KL(softmax p || softmax q). With P = softmax p, d = q - p - c for any c, f(d) = e^d - 1 - d:
+// KL = log1p(sum P (f + d)) - sum P d, where f needs no cancellation for small d. c is d at the largest p, where most mass is.
+static double JOIN(kl_divergence, SUFFIX)(const float *p, const float *q, size_t n) {
+    const float m = JOIN(maximum, SUFFIX)(p, n);
+    size_t top = 0;
+    while (p[top] != m) top++;
+    const float c = q[top] - m;
+    double mass = 0, first = 0, rest = 0;
+    float largest = 0;
+    for (size_t start = 0; start < n; start += 1024) {
+        const size_t end = n - start < 1024 ? n : start + 1024;
+        v16 mass_ = SPLAT(0.0f), first_ = SPLAT(0.0f), rest_ = SPLAT(0.0f), largest_ = SPLAT(0.0f);
+        for (size_t i = start; i < end; i += 16) {
+            v16 a, b;
+            if (end - i >= 16) {
+                a = *(const v16 *)(p + i);
+                b = *(const v16 *)(q + i);
+            } else {
+                float edge[16];
+                for (size_t j = 0; j < 16; j++) edge[j] = -INFINITY;
+                memcpy(edge, p + i, (end - i) * sizeof(float));
+                a = *(const v16 *)edge;
+                for (size_t j = 0; j < 16; j++) edge[j] = 0;
+                memcpy(edge, q + i, (end - i) * sizeof(float));
+                b = *(const v16 *)edge;
+            }
+            v16 e, g;
+            EXP(e, a - m);
+            const i16 none = e == 0.0f;  // no mass, and perhaps a difference of infinities
+            const v16 change = b - a - c;
+            const v16 d = SELECT(none, SPLAT(0.0f), change);
+            EXP(g, d);
+            v16 s = d * 1.3888889e-3f + 8.3333333e-3f;
+            s = s * d + 4.1666667e-2f;
+            s = s * d + 1.6666667e-1f;
+            s = (s * d + 0.5f) * (d * d);
+            const v16 f = SELECT(ABS(d) < 0.5f, s, g - 1.0f - d);
+            mass_ += e;
+            first_ += e * d;
+            rest_ += e * f;
+            largest_ = SELECT(change > largest_, change, largest_);  // false for NaN
+        }
+        mass += SUM(mass_);
+        first += SUM(first_);
+        rest += SUM(rest_);
+        const float here = JOIN(maximum, SUFFIX)((const float *)&largest_, 16);
+        largest = here > largest ? here : largest;
+    }
+    if (largest > 60.0f)  // P e^d may leave FP32: the plain definition, whose cancellation no longer matters
+        return (double)JOIN(log_sum_exp, SUFFIX)(q, n) - JOIN(log_sum_exp, SUFFIX)(p, n) - (first / mass + c);
+    const double kl = log1p((rest + first) / mass) - first / mass;
+    return kl > 0 ? kl : 0;
+}
+
 #undef v16
 #undef i16
 #undef SPLAT

@@ -47,3 +47,7 @@ void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t
                      float *out) {
     DISPATCH(isa, combine_rows, weights, rows, stride, count, n, out);
 }
+
+double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n) {
+    return n ? DISPATCH(isa, kl_divergence, p, q, n) : 0;
+}

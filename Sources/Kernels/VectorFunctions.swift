@@ -95,3 +95,14 @@ public func combineRows(
 ) {
     bp_combine_rows(instructions.code, weights, rows, stride, count, dimension, out)
 }
+
+/// KL(softmax p || softmax q) in nats, from logits; never negative, exactly 0 for equal rows, the same if a constant is added to
+/// either row.
+///
+/// With P = softmax p, d = q - p and f(d) = e^d - 1 - d this is `log1p(sum P (f + d)) - sum P d`, which keeps its relative accuracy
+/// where p and q are nearly equal. Finite logits, or minus infinity in both rows.
+public func klDivergence(
+    _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
+) -> Double {
+    bp_kl_divergence(instructions.code, p, q, count)
+}

@@ -41,3 +41,13 @@ public struct Matrix: Sendable, Equatable {
         return Matrix(rows: indices.count, columns: columns, storage: gathered)
     }
 }
+
+extension Matrix {
+    /// A copy of consecutive rows.
+    public func slice(rows range: Range<Int>) -> Matrix {
+        if range == 0..<rows { return self }
+        return Matrix(
+            rows: range.count, columns: columns,
+            storage: Array(storage[range.lowerBound * columns..<range.upperBound * columns]))
+    }
+}

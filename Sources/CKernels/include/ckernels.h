@@ -50,4 +50,7 @@ void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, s
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
                      float *out);
 
+// KL(softmax p || softmax q) in nats, never negative; exactly 0 where p and q are equal.
+double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n);
+
 #endif

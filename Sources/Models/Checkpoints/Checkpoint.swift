@@ -1,6 +1,4 @@
 import Foundation
-import Kernels
-import PlanFormat
 import Tensors
 
 /// The weights of a model directory as published, by their names in the checkpoint.
@@ -15,15 +13,6 @@ public protocol Checkpoint: Sendable {
     ///
     /// - Throws: `FileError` where the tensor is missing, of another shape, or holds a NaN or an infinity.
     func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float]
-}
-
-extension Checkpoint {
-    /// A matrix of the layout.
-    public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
-        Matrix(
-            rows: shape.rows, columns: shape.columns,
-            storage: try floats(shape.tensor, shape: [shape.rows, shape.columns]))
-    }
 }
 
 /// A checkpoint in one `model.safetensors`.

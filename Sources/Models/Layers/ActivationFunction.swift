@@ -1,4 +1,4 @@
-import Foundation
+import Kernels
 import Tensors
 
 /// The non-linearity of a feed-forward sublayer, by its name in the configuration.
@@ -11,17 +11,13 @@ public enum ActivationFunction: String, Sendable {
 
     /// Applies the function to every number.
     func apply(_ x: inout Matrix) {
-        x.storage.withUnsafeMutableBufferPointer { values in
+        x.storage.withUnsafeMutableBufferPointer { buffer in
+            guard let values = buffer.baseAddress else { return }
             switch self {
-            case .relu: for i in values.indices { values[i] = max(values[i], 0) }
-            case .swish, .silu: for i in values.indices { values[i] /= 1 + exp(-values[i]) }
-            case .gelu:
-                for i in values.indices { values[i] *= 0.5 * (1 + erf(values[i] * Float(0.5).squareRoot())) }
-            case .geluNew:
-                for i in values.indices {
-                    let v = values[i]
-                    values[i] = 0.5 * v * (1 + tanh(0.797_884_56 * (v + 0.044715 * v * v * v)))
-                }
+            case .relu: Kernels.relu(values, count: buffer.count)
+            case .swish, .silu: Kernels.swish(values, count: buffer.count)
+            case .gelu: geluErf(values, count: buffer.count)
+            case .geluNew: geluTanh(values, count: buffer.count)
             }
         }
     }

@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import PlanFormat
 import Tensors
@@ -82,37 +81,21 @@ struct Attention: Sendable {
         return output(context, observing: observing)
     }
 
-    /// Attention of one query over `count` keys and values; `context` must hold zeros.
+    /// Attention of one query over `count` keys and values; `scores` has room for `count` numbers.
     ///
     /// - Shapes: `query` and `context` (width), `keys` and `values` (count, width).
     func attend(
         query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, count: Int,
-        width: Int, scores: inout [Float], into context: UnsafeMutablePointer<Float>
+        width: Int, scores: UnsafeMutablePointer<Float>, into context: UnsafeMutablePointer<Float>
     ) {
         let size = width / heads
         let scale = 1 / Float(size).squareRoot()
-        for head in 0..<heads {
-            let q = query + head * size
-            var largest = -Float.infinity
-            for j in 0..<count {
-                let k = keys + j * width + head * size
-                var sum: Float = 0
-                for c in 0..<size { sum += q[c] * k[c] }
-                scores[j] = sum * scale
-                largest = max(largest, scores[j])
-            }
-            var total: Float = 0
-            for j in 0..<count {
-                scores[j] = exp(scores[j] - largest)
-                total += scores[j]
-            }
-            let normalizer = 1 / total
-            let target = context + head * size
-            for j in 0..<count {
-                let weight = scores[j] * normalizer
-                let v = values + j * width + head * size
-                for c in 0..<size { target[c] += weight * v[c] }
-            }
+        for first in stride(from: 0, to: width, by: size) {
+            dotRows(
+                query + first, keys + first, stride: width, count: count, dimension: size, scale: scale, into: scores)
+            softmax(scores, count: count)
+            combineRows(
+                scores, values + first, stride: width, count: count, dimension: size, into: context + first)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 /// Layer normalization with weight and bias, over each row.
@@ -15,21 +16,11 @@ struct LayerNorm: Sendable {
 
     /// Normalizes every row of `x` in place.
     func apply(_ x: inout Matrix) {
-        let columns = x.columns
-        let rows = x.rows
-        x.storage.withUnsafeMutableBufferPointer { y in
-            for row in 0..<rows {
-                let line = UnsafeMutableBufferPointer(rebasing: y[row * columns..<(row + 1) * columns])
-                var sum = 0.0
-                for value in line { sum += Double(value) }
-                let mean = Float(sum / Double(columns))
-                var squares = 0.0
-                for value in line {
-                    let centred = value - mean
-                    squares += Double(centred * centred)
-                }
-                let scale = 1 / (Float(squares / Double(columns)) + epsilon).squareRoot()
-                for column in 0..<columns { line[column] = (line[column] - mean) * scale * weight[column] + bias[column] }
+        let (rows, columns) = (x.rows, x.columns)
+        x.storage.withUnsafeMutableBufferPointer { buffer in
+            guard let y = buffer.baseAddress else { return }
+            for line in (0..<rows).map({ y + $0 * columns }) {
+                layerNorm(line, count: columns, gain: weight, bias: bias, epsilon: epsilon, into: line)
             }
         }
     }

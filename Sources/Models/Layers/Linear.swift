@@ -25,13 +25,11 @@ struct Linear: Sendable {
 extension Matrix {
     /// Adds `vector` to every row.
     mutating func add(_ vector: [Float]) {
-        let columns = columns
-        let rows = rows
+        let (rows, columns) = (rows, columns)
         storage.withUnsafeMutableBufferPointer { y in
             vector.withUnsafeBufferPointer { b in
-                for row in 0..<rows {
-                    for column in 0..<columns { y[row * columns + column] += b[column] }
-                }
+                guard let y = y.baseAddress, let b = b.baseAddress else { return }
+                for row in 0..<rows { Kernels.add(b, to: y + row * columns, count: columns) }
             }
         }
     }
@@ -40,7 +38,8 @@ extension Matrix {
     mutating func add(_ other: Matrix) {
         storage.withUnsafeMutableBufferPointer { y in
             other.storage.withUnsafeBufferPointer { x in
-                for i in y.indices { y[i] += x[i] }
+                guard let target = y.baseAddress, let x = x.baseAddress else { return }
+                Kernels.add(x, to: target, count: y.count)
             }
         }
     }

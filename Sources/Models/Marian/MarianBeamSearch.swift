@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Tensors
 
 // Beam search as transformers 5 does it: twice as many candidates as beams; a candidate that ends counts only among the first
@@ -100,10 +101,11 @@ extension MarianNetwork {
         let columns = scores.columns
         for row in 0..<scores.rows {
             scores.storage.withUnsafeMutableBufferPointer { all in
-                let line = UnsafeMutableBufferPointer(rebasing: all[row * columns..<(row + 1) * columns])
-                logSoftmax(line)
-                constrain(line, length: length, maximumLength: maximumLength)
-                if configuration.generation.renormalizes { logSoftmax(line) }
+                guard let line = all.baseAddress.map({ $0 + row * columns }) else { return }
+                logSoftmax(line, count: columns)
+                constrain(
+                    UnsafeMutableBufferPointer(start: line, count: columns), length: length, maximumLength: maximumLength)
+                if configuration.generation.renormalizes { logSoftmax(line, count: columns) }
             }
         }
     }
@@ -130,14 +132,4 @@ extension MarianNetwork {
         }
         return best
     }
-}
-
-/// Replaces scores by their log-softmax.
-func logSoftmax(_ values: UnsafeMutableBufferPointer<Float>) {
-    let largest = values.max() ?? 0
-    guard largest > -.infinity else { return }
-    var sum = 0.0
-    for value in values { sum += Double(exp(value - largest)) }
-    let normalizer = largest + Float(log(sum))
-    for index in values.indices { values[index] -= normalizer }
 }

@@ -1,0 +1,90 @@
+import Foundation
+import Kernels
+import PlanFormat
+import Tensors
+
+/// A model directory, opened: its family, its checkpoint, and the names that its tensors have there.
+public struct Model<Family: ModelFamily>: Sendable {
+    public let directory: URL
+    public let family: Family
+    public let checkpoint: any Checkpoint
+    private let storedNames: [String: String]
+
+    /// Opens a model directory and checks that every tensor is there in its shape; no weights are read yet.
+    ///
+    /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor or a wrong shape.
+    public init(directory: URL) throws {
+        self.directory = directory
+        let family = try Family(directory: directory)
+        let checkpoint = try openCheckpoint(directory)
+        var names: [String: String] = [:]
+        let shapes = checkpoint.shapes
+        func find(_ tensor: String, _ expected: [[Int]]) throws(FileError) {
+            guard let stored = ([tensor] + family.aliases(of: tensor)).first(where: { shapes[$0] != nil }),
+                let shape = shapes[stored]
+            else { throw FileError(checkpoint.file, "has no tensor '\(tensor)'") }
+            guard expected.contains(shape) else {
+                throw FileError(checkpoint.file, "tensor '\(stored)': expected shape \(expected[0]), got \(shape)")
+            }
+            names[tensor] = stored
+        }
+        for matrix in family.layout.sublayers.flatMap(\.matrices) {
+            try find(matrix.tensor, [[matrix.rows, matrix.columns]])
+        }
+        for vector in family.vectors { try find(vector.name, [[vector.count], [1, vector.count]]) }
+        self.family = family
+        self.checkpoint = checkpoint
+        storedNames = names
+    }
+
+    /// The sublayers and their matrices.
+    public var layout: ModelLayout { family.layout }
+
+    /// Reads one matrix.
+    ///
+    /// - Throws: `FileError` where it holds a NaN or an infinity.
+    public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
+        let numbers = try checkpoint.floats(storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
+        return Matrix(rows: shape.rows, columns: shape.columns, storage: numbers)
+    }
+
+    /// Reads one of the vectors that stay FP32.
+    ///
+    /// - Throws: `FileError` where it holds a NaN or an infinity.
+    public func vector(_ name: String) throws(FileError) -> [Float] {
+        let stored = storedNames[name] ?? name
+        return try checkpoint.floats(stored, shape: checkpoint.shapes[stored] ?? [])
+    }
+
+    /// Reads all vectors that stay FP32.
+    public func vectors() throws(FileError) -> [String: [Float]] {
+        var vectors: [String: [Float]] = [:]
+        for (name, _) in family.vectors { vectors[name] = try vector(name) }
+        return vectors
+    }
+
+    /// The network in full precision.
+    public func network() throws -> Family.Net {
+        var matrices: [String: any LinearOperator] = [:]
+        for shape in layout.sublayers.flatMap(\.matrices) { matrices[shape.tensor] = DenseMatrix(try matrix(shape)) }
+        return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
+    }
+}
+
+/// Opens the weights of a model directory.
+///
+/// - Throws: `FileError` where there are none in a form that bitplan reads.
+func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
+    let file = directory.appending(path: "model.safetensors")
+    guard FileManager.default.fileExists(atPath: file.path) else {
+        throw FileError(directory, "no weights: expected model.safetensors")
+    }
+    return try SafetensorsCheckpoint(file)
+}
+
+/// `model_type` of a model directory.
+///
+/// - Throws: `FileError` where config.json is missing, is no JSON object, or names no type.
+public func modelType(of directory: URL) throws(FileError) -> String {
+    try Settings(directory.appending(path: "config.json")).text("model_type")
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Kernels
+import PlanFormat
+import Tensors
+
+/// One family of models: everything that the commands need to know of a `model_type`.
+///
+/// A family reads its configuration and tokenizer, names its tensors, builds its network, reads its data, and says how the task is
+/// measured and how `run` reads and writes. Nothing outside its folder knows more of it.
+public protocol ModelFamily: Sendable {
+    /// The network, over dense or packed weights.
+    associatedtype Net: Network
+
+    /// `model_type` in config.json.
+    static var modelType: String { get }
+    /// Files beside config.json that a packed model needs.
+    static var companionFiles: [String] { get }
+
+    /// Reads configuration and tokenizer of a model directory; one-line errors for what is missing or unsupported.
+    init(directory: URL) throws
+
+    /// Sublayers and their matrices.
+    var layout: ModelLayout { get }
+    /// Names and lengths of what stays FP32.
+    var vectors: [(name: String, count: Int)] { get }
+    /// Other names under which a checkpoint may store a tensor, most usual first.
+    func aliases(of tensor: String) -> [String]
+    /// A network over these weights.
+    func network(_ weights: WeightTable) throws -> Net
+
+    /// Reads the data that the model is measured on; `limit` keeps the first items.
+    func dataset(_ files: [URL], limit: Int?) throws -> Dataset<Net.Example>
+    /// The task's metric over the whole of `data`, from what the network produces.
+    func score(_ network: Net, on data: Dataset<Net.Example>, options: TaskOptions) throws -> TaskScore
+    /// Answers input lines: translations, labels, text.
+    func run(_ network: Net, lines: [String], options: TaskOptions) throws -> [String]
+}
+
+extension ModelFamily {
+    public func aliases(of tensor: String) -> [String] { [] }
+}
+
+/// Tokenized items and the texts that they came from.
+public struct Dataset<Example: Sendable>: Sendable {
+    public let examples: [Example]
+    /// What the task's metric compares with: reference translations, labels.
+    public let references: [String]
+
+    /// A dataset of these items.
+    public init(examples: [Example], references: [String]) {
+        self.examples = examples
+        self.references = references
+    }
+
+    /// The items of `range`.
+    public subscript(range: Range<Int>) -> Dataset {
+        Dataset(examples: Array(examples[range]), references: Array(references[range]))
+    }
+}
+
+/// How a task is run.
+public struct TaskOptions: Sendable {
+    /// Hypotheses of a beam search; 1 is greedy.
+    public var beams: Int
+    /// The longest output in tokens; the model's own limit where nil.
+    public var maximumLength: Int?
+    /// Items at a time.
+    public var batchSize: Int
+    /// Threads, each with batches of its own; results do not depend on it.
+    public var threads: Int
+
+    /// Options with their defaults: greedy, 32 items at a time, two threads.
+    public init(beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2) {
+        self.beams = beams
+        self.maximumLength = maximumLength
+        self.batchSize = batchSize
+        self.threads = threads
+    }
+}
+
+/// What the task's metric says.
+public struct TaskScore: Sendable {
+    /// A metric and its value.
+    public struct Value: Sendable, Equatable {
+        public let name: String
+        public let value: Double
+
+        /// A named value.
+        public init(name: String, value: Double) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// The metric that plans are judged by comes first.
+    public let values: [Value]
+    /// Metric and settings, as the field writes them.
+    public let signature: String
+    /// Tokens that were generated or classified.
+    public let tokens: Int
+    /// What the network produced, item by item.
+    public let outputs: [String]
+
+    /// A score from its parts.
+    public init(values: [Value], signature: String, tokens: Int, outputs: [String]) {
+        self.values = values
+        self.signature = signature
+        self.tokens = tokens
+        self.outputs = outputs
+    }
+}

@@ -1,0 +1,20 @@
+import Foundation
+import Tensors
+
+/// Text files with one item a line.
+public enum TextFile {
+    /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go.
+    ///
+    /// - Throws: `FileError` where the file is missing, empty or not UTF-8.
+    public static func lines(_ file: URL) throws(FileError) -> [String] {
+        let data = try FileError.read(file)
+        guard let text = String(data: data, encoding: .utf8) else { throw FileError(file, "is not UTF-8") }
+        // Split by line feeds alone: other Unicode line separators may stand inside a sentence.
+        var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
+            String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
+        }
+        if lines.last == "" { lines.removeLast() }
+        guard !lines.isEmpty else { throw FileError(file, "is empty: expected at least one line") }
+        return lines
+    }
+}
