@@ -1,0 +1,50 @@
+/// Which code each number of a vector takes: a binary tree of thresholds over 2^bits leaves.
+///
+/// A number goes right at a node where it is at least the node's threshold. Nodes are in heap order, leaves from left to right.
+struct CodeTree {
+    let bits: Int
+    /// `2^bits - 1` nodes.
+    var thresholds: [Float]
+    /// The code of each leaf.
+    var leafCodes: [UInt8]
+    /// One a plane, as stored.
+    var alphas: [Float]
+
+    init(bits: Int) {
+        self.bits = bits
+        thresholds = [Float](repeating: 0, count: 1 << bits)
+        leafCodes = [UInt8](repeating: 0, count: 1 << bits)
+        alphas = [Float](repeating: 0, count: bits)
+    }
+
+    /// Writes the code of each weight.
+    ///
+    /// - Complexity: O(count * bits), without branches.
+    func assign(_ weights: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>) {
+        thresholds.withUnsafeBufferPointer { thresholds in
+            leafCodes.withUnsafeBufferPointer { leafCodes in
+                for column in 0..<count {
+                    let weight = weights[column]
+                    var node = 0
+                    for _ in 0..<bits { node = 2 * node + (weight >= thresholds[node] ? 2 : 1) }
+                    codes[column] = leafCodes[node - (1 << bits) + 1]
+                }
+            }
+        }
+    }
+}
+
+/// The 2^bits numbers that codes stand for, `sum_i alpha_i b_i` added up in FP32 from plane 0: what every decoder gives.
+@inline(__always)
+func codeValues(_ alphas: UnsafePointer<Float>, bits: Int, into values: UnsafeMutablePointer<Float>) {
+    values[0] = -alphas[0]
+    values[1] = alphas[0]
+    for plane in 1..<max(1, bits) {
+        let half = 1 << plane
+        for code in 0..<half {
+            let value = values[code]
+            values[code] = value - alphas[plane]
+            values[code + half] = value + alphas[plane]
+        }
+    }
+}

@@ -1,0 +1,327 @@
+import PlanFormat
+
+/// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded vectors.
+///
+/// The state is a partition of the sorted numbers into 2^bits runs, one a code, and the alphas.
+/// - Source: Guo et al. 2017, algorithms 1 and 2; Xu et al. 2018.
+final class IntervalFit {
+    private let bits: Int
+    private let levels: Int
+    private let vector: SortedVector
+    private let type: Scheme.FloatType
+
+    /// `bounds[i]..<bounds[i + 1]` are the numbers of the code `order[i]`.
+    private var bounds: [Int]
+    private var order: [UInt8]
+    private var alphas: [Double]
+    private var values: [Double]
+    private var counts: [Double]
+    private var totals: [Double]
+    private var tree: CodeTree
+
+    /// The best codes of all fits since `begin`, and their squared error.
+    private(set) var best: CodeTree
+    private(set) var bestError = Double.infinity
+
+    init(bits: Int, vector: SortedVector, type: Scheme.FloatType) {
+        self.bits = bits
+        levels = 1 << bits
+        self.vector = vector
+        self.type = type
+        bounds = [Int](repeating: 0, count: levels + 1)
+        order = [UInt8](repeating: 0, count: levels)
+        alphas = [Double](repeating: 0, count: bits)
+        values = [Double](repeating: 0, count: levels)
+        counts = [Double](repeating: 0, count: levels)
+        totals = [Double](repeating: 0, count: levels)
+        tree = CodeTree(bits: bits)
+        best = tree
+    }
+
+    /// Forgets the fits of the vector before.
+    func begin() { bestError = .infinity }
+
+    /// Plane after plane; with `refit`, all alphas are solved again after each.
+    func planeByPlane(refit: Bool) {
+        bounds[0] = 0
+        bounds[1] = vector.count
+        order[0] = 0
+        values[0] = 0
+        for plane in 0..<bits {
+            let width = 1 << plane
+            for position in stride(from: width - 1, through: 0, by: -1) {
+                let start = bounds[position]
+                let end = bounds[position + 1]
+                let code = order[position]
+                let threshold = atLeast(values[Int(code)])
+                tree.thresholds[width - 1 + position] = threshold
+                bounds[2 * position + 2] = end
+                bounds[2 * position + 1] = vector.lowerBound(threshold, from: start, to: end)
+                bounds[2 * position] = start
+                order[2 * position] = code
+                order[2 * position + 1] = code | (1 << UInt8(plane))
+            }
+            if refit {
+                leastSquares(planes: plane + 1)
+            } else {
+                alphas[plane] = Double(type.rounded(meanResidual(planes: plane)))
+            }
+            expandValues(planes: plane + 1)
+        }
+        keepAsIs()
+    }
+
+    /// Least squares and nearest codes in turn from these alphas, until the codes stay or `iterations` have passed.
+    func alternate(from start: [Double], iterations: Int) {
+        for plane in 0..<bits { alphas[plane] = start[plane] }
+        for code in 0..<levels { order[code] = UInt8(code) }
+        var previous = bounds
+        for iteration in 0..<iterations {
+            expandValues(planes: bits)
+            let reordered = assignNearest()
+            if iteration > 0, !reordered, bounds == previous { break }
+            previous = bounds
+            leastSquares(planes: bits)
+        }
+        keepNearest()
+        // Rounded alphas want codes, and those codes alphas, of their own.
+        if type == .fp16 {
+            leastSquares(planes: bits)
+            keepNearest()
+        }
+    }
+
+    /// The alphas of the last fit.
+    var lastAlphas: [Double] { alphas }
+
+    /// Alphas whose sums contain every number, where the vector looks decoded: few distinct numbers, all sums of 2^bits.
+    ///
+    /// With all sums present (or their negatives) the smallest difference not yet explained is twice an alpha. Nil for
+    /// vectors with too many distinct numbers, or shorter than twice the sums, whose few numbers say nothing.
+    func recoveredAlphas() -> [Double]? {
+        guard vector.count >= 2 * levels else { return nil }
+        var magnitudes: [Double] = []
+        var distinct = 0
+        for index in 0..<vector.count where index == 0 || vector.numbers[index] != vector.numbers[index - 1] {
+            distinct += 1
+            if distinct > levels { return nil }
+            magnitudes.append(abs(Double(vector.numbers[index])))
+        }
+        magnitudes.sort()
+        let largest = magnitudes.last ?? 0
+        let tolerance = 1e-6 * largest
+        // Differences from the smallest sum, -largest, of all numbers and their negatives.
+        var differences = magnitudes.flatMap { [largest - $0, largest + $0] }
+        differences.sort()
+        var sums = [0.0]
+        var found: [Double] = []
+        for difference in differences where !contains(sums, difference, tolerance) {
+            guard found.count < bits else { return nil }
+            found.append(difference / 2)
+            sums = (sums + sums.map { $0 + difference }).sorted()
+        }
+        found.reverse()
+        return found + [Double](repeating: 0, count: bits - found.count)
+    }
+
+    // MARK: - Steps
+
+    private func contains(_ sorted: [Double], _ value: Double, _ tolerance: Double) -> Bool {
+        var low = 0
+        var high = sorted.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sorted[middle] < value - tolerance { low = middle + 1 } else { high = middle }
+        }
+        return low < sorted.count && sorted[low] <= value + tolerance
+    }
+
+    /// The smallest float that is at least `value`.
+    private func atLeast(_ value: Double) -> Float {
+        let rounded = Float(value)
+        return Double(rounded) < value ? rounded.nextUp : rounded
+    }
+
+    /// The smallest float above `value`.
+    private func above(_ value: Double) -> Float {
+        let rounded = Float(value)
+        return Double(rounded) <= value ? rounded.nextUp : rounded
+    }
+
+    private func expandValues(planes: Int) {
+        values[0] = -alphas[0]
+        values[1] = alphas[0]
+        for plane in 1..<max(1, planes) {
+            let half = 1 << plane
+            for code in 0..<half {
+                let value = values[code]
+                values[code] = value - alphas[plane]
+                values[code + half] = value + alphas[plane]
+            }
+        }
+    }
+
+    /// The mean of `|w - value|` over the halves that the last cut made.
+    private func meanResidual(planes: Int) -> Double {
+        var sum = 0.0
+        for position in 0..<(1 << planes) {
+            let value = values[Int(order[2 * position])]
+            for half in 0..<2 {
+                let start = bounds[2 * position + half]
+                let end = bounds[2 * position + half + 1]
+                let signed = vector.sums[end] - vector.sums[start] - Double(end - start) * value
+                sum += half == 0 ? -signed : signed
+            }
+        }
+        return vector.count > 0 ? max(0, sum) / Double(vector.count) : 0
+    }
+
+    /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes the lower.
+    ///
+    /// - Returns: whether the order of the codes changed.
+    private func assignNearest() -> Bool {
+        var changed = false
+        for position in 1..<levels {
+            let code = order[position]
+            let value = values[Int(code)]
+            var slot = position
+            while slot > 0, values[Int(order[slot - 1])] > value {
+                order[slot] = order[slot - 1]
+                slot -= 1
+                changed = true
+            }
+            order[slot] = code
+        }
+        bounds[0] = 0
+        bounds[levels] = vector.count
+        for position in 1..<levels {
+            let middle = (values[Int(order[position - 1])] + values[Int(order[position])]) / 2
+            bounds[position] = vector.lowerBound(above(middle), from: bounds[position - 1], to: vector.count)
+        }
+        return changed
+    }
+
+    /// Solves the alphas of the first planes for the codes as they are: `(B B')^-1 B w`.
+    ///
+    /// Counts and sums by code give both sides: their Walsh-Hadamard transforms at two bits and at one bit.
+    private func leastSquares(planes: Int) {
+        let size = 1 << planes
+        for position in 0..<size {
+            let code = Int(order[position])
+            let start = bounds[position]
+            let end = bounds[position + 1]
+            counts[code] = Double(end - start)
+            totals[code] = vector.sums[end] - vector.sums[start]
+        }
+        walshHadamard(&counts, size)
+        walshHadamard(&totals, size)
+        alphas.withUnsafeMutableBufferPointer { alphas in
+            solveSymmetric(size: planes, into: alphas) { row, column in
+                row == column ? counts[0] : counts[(1 << row) | (1 << column)]
+            } right: { row in
+                // A clear bit is -1 in a code and +1 in the transform.
+                -totals[1 << row]
+            }
+        }
+    }
+
+    private func walshHadamard(_ numbers: inout [Double], _ size: Int) {
+        var half = 1
+        while half < size {
+            var start = 0
+            while start < size {
+                for index in start..<start + half {
+                    let low = numbers[index]
+                    let high = numbers[index + half]
+                    numbers[index] = low + high
+                    numbers[index + half] = low - high
+                }
+                start += 2 * half
+            }
+            half *= 2
+        }
+    }
+
+    // MARK: - Results
+
+    private func roundAlphas() {
+        for plane in 0..<bits { tree.alphas[plane] = type.rounded(alphas[plane]) }
+        tree.alphas.withUnsafeBufferPointer { rounded in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: levels) { floats in
+                codeValues(rounded.baseAddress!, bits: bits, into: floats.baseAddress!)
+                for code in 0..<levels { values[code] = Double(floats[code]) }
+            }
+        }
+    }
+
+    /// Rounds the alphas and keeps codes and thresholds of the plane-by-plane fits.
+    private func keepAsIs() {
+        roundAlphas()
+        for leaf in 0..<levels { tree.leafCodes[leaf] = order[leaf] }
+        keep()
+    }
+
+    /// Rounds the alphas and takes the nearest codes to what they then give.
+    private func keepNearest() {
+        roundAlphas()
+        _ = assignNearest()
+        for leaf in 0..<levels { tree.leafCodes[leaf] = order[leaf] }
+        for level in 0..<bits {
+            for position in 0..<(1 << level) {
+                let right = (2 * position + 1) << (bits - level - 1)
+                let middle = (values[Int(order[right - 1])] + values[Int(order[right])]) / 2
+                tree.thresholds[(1 << level) - 1 + position] = above(middle)
+            }
+        }
+        keep()
+    }
+
+    private func keep() {
+        var error = vector.squares
+        for position in 0..<levels {
+            let start = bounds[position]
+            let end = bounds[position + 1]
+            let value = values[Int(order[position])]
+            error += value * (Double(end - start) * value - 2 * (vector.sums[end] - vector.sums[start]))
+        }
+        if error < bestError || bestError == .infinity {
+            bestError = error
+            best = tree
+        }
+    }
+}
+
+/// Solves a small symmetric positive semidefinite system by Cholesky factors; unknowns that the ones before make
+/// superfluous become 0.
+@inline(__always)
+func solveSymmetric(
+    size: Int, into solution: UnsafeMutableBufferPointer<Double>, left: (Int, Int) -> Double,
+    right: (Int) -> Double
+) {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 64) { factor in
+        for row in 0..<size {
+            for column in 0...row {
+                var value = left(row, column)
+                for inner in 0..<column { value -= factor[8 * row + inner] * factor[8 * column + inner] }
+                if row == column {
+                    factor[8 * row + row] = value > 1e-10 * left(row, row) ? value.squareRoot() : 0
+                } else {
+                    let pivot = factor[8 * column + column]
+                    factor[8 * row + column] = pivot > 0 ? value / pivot : 0
+                }
+            }
+        }
+        for row in 0..<size {
+            var value = right(row)
+            for inner in 0..<row { value -= factor[8 * row + inner] * solution[inner] }
+            let pivot = factor[8 * row + row]
+            solution[row] = pivot > 0 ? value / pivot : 0
+        }
+        for row in stride(from: size - 1, through: 0, by: -1) {
+            var value = solution[row]
+            for inner in row + 1..<max(row + 1, size) { value -= factor[8 * inner + row] * solution[inner] }
+            let pivot = factor[8 * row + row]
+            solution[row] = pivot > 0 ? value / pivot : 0
+        }
+    }
+}

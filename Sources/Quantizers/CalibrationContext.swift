@@ -1,0 +1,32 @@
+import Tensors
+
+/// What a fit may use besides the weights.
+public struct CalibrationContext: Sendable {
+    /// H = X'X over the inputs X that the layer sees on calibration text, (columns, columns); any scale: it is brought to
+    /// a mean diagonal of 1. Used by the calibrated fit.
+    public var moments: Matrix?
+    /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied embedding is:
+    /// plain squared error then counts beside the output's. 0 for every other matrix.
+    public var lookupWeight: Double
+    /// Occurrences of each row, as of tokens in text: the order of frequency clusters.
+    public var rowFrequencies: [Double]?
+    /// Where randomness starts (k-means).
+    public var seed: UInt64
+    /// The most threads that encoding may use; nil for all cores. The bytes do not depend on it.
+    public var threads: Int?
+
+    /// A context of these parts.
+    public init(
+        moments: Matrix? = nil, lookupWeight: Double = 0, rowFrequencies: [Double]? = nil, seed: UInt64 = 0,
+        threads: Int? = nil
+    ) {
+        self.moments = moments
+        self.lookupWeight = lookupWeight
+        self.rowFrequencies = rowFrequencies
+        self.seed = seed
+        self.threads = threads
+    }
+
+    /// Nothing but the weights.
+    public static let none = CalibrationContext()
+}

@@ -1,0 +1,59 @@
+import PlanFormat
+import Tensors
+
+/// Encodes weights in a scheme and decodes them again.
+public enum Quantizer {
+    /// Encodes weights in `scheme`.
+    ///
+    /// The result depends on nothing but the arguments; its bytes are the same for any number of threads.
+    /// - Shapes: `weights` (rows, columns), rows being output channels or tokens.
+    /// - Parameters:
+    ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only; `calibrated` uses
+    ///     `context.moments` wherever a scheme has a grid for it (binary codes, integers, NF4) and needs them there.
+    ///   - context: what the fit may use besides the weights.
+    /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16 cannot hold a number;
+    ///   `.momentsMissing` and `.contextMismatch` for what the fit was given.
+    public static func encode(
+        _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
+    ) throws(QuantizationError) -> PackedMatrix {
+        try checkFinite(weights)
+        switch scheme {
+        case .full(let type): return try FullPrecision.encode(weights, as: type)
+        case .binaryCodes(let bits, let group, let alphas):
+            return try BinaryCodes.encode(
+                weights, bits: bits, group: group, alphas: alphas, fit: fit, context: context)
+        default: throw .contextMismatch("scheme \(scheme) has no encoder")
+        }
+    }
+
+    /// The weights that a packed matrix stands for.
+    ///
+    /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
+    public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
+        try PackedLayout.check(packed)
+        switch packed.scheme {
+        case .full: return try FullPrecision.decode(packed)
+        case .binaryCodes(let bits, let group, _):
+            return try BinaryCodes.decode(packed, bits: bits, group: group)
+        default: throw .contextMismatch("scheme \(packed.scheme) has no decoder")
+        }
+    }
+
+    private static func checkFinite(_ weights: Matrix) throws(QuantizationError) {
+        let bad = weights.storage.withUnsafeBufferPointer { values -> Int? in
+            // x - x is 0 for finite numbers and NaN for the others, and a sum keeps NaN: one fast pass for the usual case.
+            var check = SIMD16<Float>(repeating: 0)
+            var index = 0
+            while index + 16 <= values.count {
+                let x = UnsafeRawPointer(values.baseAddress! + index).loadUnaligned(as: SIMD16<Float>.self)
+                check += x - x
+                index += 16
+            }
+            if check.sum() == 0, values[index...].allSatisfy(\.isFinite) { return nil }
+            return values.firstIndex { !$0.isFinite }
+        }
+        guard let bad else { return }
+        throw .nonFinite(
+            row: bad / weights.columns, column: bad % weights.columns, value: weights.storage[bad])
+    }
+}
