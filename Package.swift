@@ -11,6 +11,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
     ],
     targets: [
         // The planner: pure data and the solver.
@@ -44,6 +45,7 @@ let package = Package(
             dependencies: [
                 "Allocation", "Kernels", "Latency", "Metrics", "Models", "PlanFormat", "Quantizers",
                 "Reporting", "Sensitivity", "Tensors", "Tokenizers",
+                .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "bitplan",

@@ -37,12 +37,12 @@ public struct Evaluator<Net: Network>: Sendable {
             batches[batches.count - 1].append(example)
             predictions += reference.targets(example).count
         }
-        let outputs = try concurrentMap(count: batches.count, threads: threads) { index in
-            reference.outputs(reference.state(batches[index]))
-        }
         self.reference = reference
         self.threads = threads
         self.batches = batches
+        let outputs = try concurrentMap(count: batches.count, threads: threads) { [batches] index in
+            reference.outputs(reference.state(batches[index]))
+        }
         self.outputs = outputs
         let classes = outputs.first.map { reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns } ?? 0
         let bytes = outputs.reduce(0) { $0 + $1.rows } * classes * 4

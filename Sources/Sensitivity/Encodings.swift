@@ -1,0 +1,53 @@
+import Kernels
+import Models
+import PlanFormat
+import Quantizers
+import Synchronization
+import Tensors
+
+/// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
+public final class Encodings<Family: ModelFamily>: Sendable {
+    public let model: Model<Family>
+    /// How codes are fitted.
+    public let fit: CodeFit
+    private let contexts: @Sendable (MatrixShape) -> CalibrationContext
+    private let kept = Mutex<[Key: PackedMatrix]>([:])
+
+    private struct Key: Hashable {
+        let tensor: String
+        let scheme: Scheme
+    }
+
+    /// Encodings of `model` by `fit`; `contexts` gives what the fit may know of a matrix's inputs.
+    public init(
+        _ model: Model<Family>, fit: CodeFit,
+        contexts: @escaping @Sendable (MatrixShape) -> CalibrationContext = { _ in .none }
+    ) {
+        self.model = model
+        self.fit = fit
+        self.contexts = contexts
+    }
+
+    /// The encoded matrix.
+    ///
+    /// - Throws: `FileError` where the weights cannot be read, `QuantizationError` where they cannot be encoded.
+    public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
+        let key = Key(tensor: shape.tensor, scheme: scheme)
+        if let packed = kept.withLock({ $0[key] }) { return packed }
+        let packed = try Quantizer.encode(
+            try model.matrix(shape), as: scheme, fit: fit, context: contexts(shape))
+        kept.withLock { $0[key] = packed }
+        return packed
+    }
+
+    /// The matrices of sublayers under schemes, decoded to FP32: what a probe replaces.
+    public func dense(_ sublayers: [(SublayerShape, Scheme)]) throws -> [String: any LinearOperator] {
+        var matrices: [String: any LinearOperator] = [:]
+        for (sublayer, scheme) in sublayers {
+            for shape in sublayer.matrices {
+                matrices[shape.tensor] = DenseMatrix(try Quantizer.decode(try packed(shape, scheme)))
+            }
+        }
+        return matrices
+    }
+}

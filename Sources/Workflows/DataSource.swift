@@ -1,0 +1,27 @@
+import Foundation
+import Models
+import PlanFormat
+
+/// Files that a model is measured on.
+public struct DataSource: Sendable {
+    public let files: [URL]
+    /// Only the first items.
+    public let limit: Int?
+
+    /// The items of these files.
+    public init(files: [URL], limit: Int? = nil) {
+        self.files = files
+        self.limit = limit
+    }
+
+    /// Reads and tokenizes the items.
+    public func read<Family: ModelFamily>(_ family: Family) throws -> Dataset<Family.Net.Example> {
+        try family.dataset(files, limit: limit)
+    }
+
+    func provenance(sentences: Int, metric: String) throws -> Provenance {
+        Provenance(
+            tool: toolVersion, dataSHA256: try contentHash(of: files, limit: limit), sentences: sentences,
+            metric: metric)
+    }
+}

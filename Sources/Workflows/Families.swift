@@ -1,0 +1,22 @@
+import Foundation
+import Models
+import Tensors
+
+/// The families that bitplan knows, by `model_type`.
+public enum Families {
+    /// All of them; a new family is one more entry.
+    public static let all: [any ModelFamily.Type] = [MarianFamily.self]
+
+    /// The family of a model directory, packed or not.
+    ///
+    /// - Throws: `FileError` where config.json is missing or names a type that no family has.
+    public static func family(of directory: URL) throws(FileError) -> any ModelFamily.Type {
+        let type = try modelType(of: directory)
+        guard let family = all.first(where: { $0.modelType == type }) else {
+            let known = all.map { $0.modelType }.sorted().joined(separator: ", ")
+            throw FileError(
+                directory.appending(path: "config.json"), "model_type '\(type)' is not supported: expected one of \(known)")
+        }
+        return family
+    }
+}

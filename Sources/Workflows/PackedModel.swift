@@ -1,0 +1,121 @@
+import Foundation
+import Kernels
+import Models
+import PlanFormat
+import Quantizers
+import Tensors
+
+/// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
+public struct PackedModel<Family: ModelFamily>: Sendable {
+    public let family: Family
+    public let plan: Plan
+    private let tensors: Safetensors
+
+    /// Where config.json keeps the plan: `quantization_config.plan`, as quantized models do on Hugging Face.
+    static var configurationKey: String { "quantization_config" }
+    static var method: String { "bitplan" }
+
+    /// Opens a packed directory; no weights are copied.
+    ///
+    /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing tensors or wrong shapes.
+    public init(directory: URL) throws {
+        let file = directory.appending(path: "config.json")
+        family = try Family(directory: directory)
+        let settings = try FileError.readObject(file)
+        guard let quantization = settings[Self.configurationKey] as? [String: Any],
+            quantization["quant_method"] as? String == Self.method, let plan = quantization["plan"]
+        else { throw FileError(file, "has no plan: expected a packed model") }
+        let data = try JSONSerialization.data(withJSONObject: plan)
+        self.plan = try JSONFile.decode(Plan.self, from: data, file: file)
+        tensors = try Safetensors(directory.appending(path: "model.safetensors"))
+    }
+
+    /// Whether a directory holds a packed model.
+    public static func isPacked(_ directory: URL) throws -> Bool {
+        let settings = try FileError.readObject(directory.appending(path: "config.json"))
+        return (settings[configurationKey] as? [String: Any])?["quant_method"] as? String == method
+    }
+
+    /// Bytes of all tensors: the plan's bytes.
+    public var sizeInBytes: Int { tensors.entries.values.reduce(0) { $0 + $1.range.count } }
+
+    /// A packed matrix, mapped from the file.
+    public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
+        var parts: [String: PackedTensor] = [:]
+        let prefix = shape.tensor + "."
+        for name in tensors.entries.keys where name.hasPrefix(prefix) {
+            parts[String(name.dropFirst(prefix.count))] = try tensors.packed(name)
+        }
+        guard !parts.isEmpty else { throw FileError(tensors.file, "has no tensor '\(shape.tensor)'") }
+        return PackedMatrix(scheme: scheme, rows: shape.rows, columns: shape.columns, parts: parts)
+    }
+
+    /// The network over packed weights; with `decoded`, over dense copies of them: what measuring uses.
+    public func network(decoded: Bool = false) throws -> Family.Net {
+        var matrices: [String: any LinearOperator] = [:]
+        for (sublayer, scheme) in zip(family.layout.sublayers, try plan.schemes(of: family.layout)) {
+            for shape in sublayer.matrices {
+                let packed = try packed(shape, scheme)
+                matrices[shape.tensor] =
+                    decoded
+                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator : try LinearOperators.make(packed)
+            }
+        }
+        var vectors: [String: [Float]] = [:]
+        for (name, count) in family.vectors { vectors[name] = try tensors.floats(name, shape: [count]) }
+        return try family.network(WeightTable(matrices: matrices, vectors: vectors))
+    }
+
+    /// Writes a packed directory, matrix by matrix.
+    ///
+    /// - Throws: `PlanError` where the plan does not fit, `QuantizationError` where weights cannot be encoded; nothing is left behind.
+    public static func write(
+        _ model: Model<Family>, _ plan: Plan, to directory: URL,
+        packed: (MatrixShape, Scheme) throws -> PackedMatrix
+    ) throws {
+        let schemes = try plan.schemes(of: model.layout)
+        try AtomicWrite.directory(directory) { target in
+            try writeConfiguration(model, plan, to: target)
+            for name in Family.companionFiles {
+                let source = model.directory.appending(path: name)
+                guard FileManager.default.fileExists(atPath: source.path) else { continue }
+                try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
+            }
+            try writeTensors(model, schemes, to: target.appending(path: "model.safetensors"), packed)
+        }
+    }
+
+    private static func writeConfiguration(_ model: Model<Family>, _ plan: Plan, to target: URL) throws {
+        var settings = try FileError.readObject(model.directory.appending(path: "config.json"))
+        let planObject = try JSONSerialization.jsonObject(with: try JSONFile.data(plan))
+        settings[configurationKey] = ["quant_method": method, "plan": planObject]
+        let data = try JSONSerialization.data(
+            withJSONObject: settings, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try AtomicWrite.file(data + Data("\n".utf8), to: target.appending(path: "config.json"))
+    }
+
+    /// Parts are declared from the encoded matrices, which are asked for twice: once for their shapes, once for their bytes.
+    private static func writeTensors(
+        _ model: Model<Family>, _ schemes: [Scheme], to file: URL,
+        _ packed: (MatrixShape, Scheme) throws -> PackedMatrix
+    ) throws {
+        var declarations: [SafetensorsWriter.Declaration] = []
+        var bytes: [String: Data] = [:]
+        for (sublayer, scheme) in zip(model.layout.sublayers, schemes) {
+            for shape in sublayer.matrices {
+                for (part, tensor) in try packed(shape, scheme).parts.sorted(by: { $0.key < $1.key }) {
+                    let name = "\(shape.tensor).\(part)"
+                    declarations.append(.init(name: name, type: tensor.type, shape: tensor.shape))
+                    bytes[name] = tensor.bytes
+                }
+            }
+        }
+        for (name, count) in model.family.vectors {
+            declarations.append(.init(name: name, type: .float32, shape: [count]))
+            bytes[name] = try model.vector(name).withUnsafeBytes { Data($0) }
+        }
+        try SafetensorsWriter.write(declarations, metadata: ["format": "bitplan"], to: file) { declaration in
+            bytes[declaration.name] ?? Data()
+        }
+    }
+}
