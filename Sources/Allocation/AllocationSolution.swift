@@ -1,0 +1,34 @@
+/// An answer with its certificate.
+public struct AllocationSolution: Hashable, Sendable {
+    /// How sure the answer is.
+    public enum Status: String, Hashable, Sendable {
+        /// Proved: no plan has an objective that is smaller by more than `AllocationSolution.relativeTolerance` allows.
+        case optimal
+        /// The best found when the effort was used up; the truth lies between `lowerBound` and `objective`.
+        case feasible
+    }
+
+    /// Per item of the problem, the index of its option.
+    public let choice: [Int]
+    /// The summed loss of the choice.
+    public let loss: Double
+    /// Per budget, what the choice costs, fixed cost included.
+    public let costs: [Double]
+    /// What was made small: `loss`, or the named budget's cost.
+    public let objective: Double
+    /// No plan has a smaller objective than this. Equals `objective` where the status is `optimal`.
+    public let lowerBound: Double
+    /// Whether the answer is proved.
+    public let status: Status
+    /// Per budget, the Lagrange multiplier of its limit in the continuous relaxation: objective gained per unit of budget.
+    /// Zero where the budget has no limit or the limit does not bind.
+    public let multipliers: [Double]
+    /// Partial plans that the search kept: the measure of effort, the same on every machine.
+    public let statesExplored: Int
+
+    /// How far the objective may lie above the optimum: 0 where the status is `optimal`.
+    public var gap: Double { objective - lowerBound }
+
+    /// `optimal` holds up to this fraction of the sum of the magnitudes of the numbers added up: rounding, not search.
+    public static let relativeTolerance = 1e-12
+}
