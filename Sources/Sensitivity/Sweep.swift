@@ -1,94 +1,72 @@
 import Models
 import PlanFormat
-import Tensors
 
-/// Measures every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
-///
-/// Cells are measured in order of their first sublayer. What lies before it is the same for all of them, so its activations are
-/// computed once, kept for this one sublayer, and moved on from there: an encoder cell runs the layers above it, a decoder cell never
-/// runs the encoder.
+/// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
 public struct Sweep<Family: ModelFamily> {
-    public let encodings: Encodings<Family>
-    public let network: Family.Net
-    public let evaluator: Evaluator<Family.Net>
+    public let measurer: Measurer<Family>
     public let candidates: [Scheme]
-    /// The task's metric of a probe; nil where cells are measured by KL alone.
-    public let metric: ((Family.Net) throws -> Double)?
-
-    /// A row of the table: the sublayers that it changes.
-    private struct Row {
-        let name: String
-        let members: [Int]
-        let isGroup: Bool
-    }
 
     /// A sweep over `candidates`.
-    public init(
-        encodings: Encodings<Family>, network: Family.Net, evaluator: Evaluator<Family.Net>, candidates: [Scheme],
-        metric: ((Family.Net) throws -> Double)? = nil
-    ) {
-        self.encodings = encodings
-        self.network = network
-        self.evaluator = evaluator
+    public init(_ measurer: Measurer<Family>, candidates: [Scheme]) {
+        self.measurer = measurer
         self.candidates = candidates
-        self.metric = metric
     }
 
     /// The cells of a sweep: by type and by sublayer.
     public typealias Cells = (byType: [SensitivityCell], bySublayer: [SensitivityCell])
 
-    /// The number of cells that `run` measures.
-    public var cellCount: Int { rows.count * candidates.count }
+    private struct Cell {
+        let row: String
+        let members: [Int]
+        let scheme: Scheme
+        let isGroup: Bool
+    }
 
-    private var rows: [Row] {
-        let layout = network.layout
-        return layout.groups.map { Row(name: $0.name, members: $0.members, isGroup: true) }
-            + layout.sublayers.indices.map {
-                Row(name: layout.sublayers[$0].name.description, members: [$0], isGroup: false)
-            }
+    private var cells: [Cell] {
+        let layout = measurer.layout
+        let groups = layout.groups.map { (name: $0.name, members: $0.members, isGroup: true) }
+        let sublayers = layout.sublayers.indices.map {
+            (name: layout.sublayers[$0].name.description, members: [$0], isGroup: false)
+        }
+        return (groups + sublayers).flatMap { row in
+            candidates.map { Cell(row: row.name, members: row.members, scheme: $0, isGroup: row.isGroup) }
+        }
+    }
+
+    /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
+    public var assignments: [Assignment] {
+        var seen: Set<Assignment> = []
+        return cells.map(assignment).filter { seen.insert($0).inserted }
+    }
+
+    private func assignment(_ cell: Cell) -> Assignment {
+        var assignment = measurer.fullPrecision
+        for member in cell.members { assignment[member] = cell.scheme }
+        return assignment
     }
 
     /// Measures all cells.
     ///
-    /// - Parameter progress: called after each cell with the number of cells done.
-    public func run(progress: (Int) -> Void = { _ in }) throws -> Cells {
-        let layout = network.layout
-        let rows = rows
-        var cells = [[SensitivityCell]](repeating: [], count: rows.count)
-        var states = try evaluator.states(of: network, before: 1)
+    /// - Parameters:
+    ///   - metric: the task's metric of a probe; nil where cells are measured by KL alone.
+    ///   - progress: called after each measurement with the number done.
+    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws -> Cells {
+        let assignments = assignments
+        var measurements: [Assignment: Measurement] = [:]
         var done = 0
-        for first in layout.sublayers.indices {
-            if first > 1 { states = try evaluator.advance(states, through: first - 1, of: network) }
-            for (index, row) in rows.enumerated() where row.members.first == first {
-                // A group of one sublayer is that sublayer: its cells are measured once.
-                if row.isGroup, row.members.count == 1 { continue }
-                for scheme in candidates {
-                    cells[index].append(try cell(row, scheme, first, states))
-                    done += 1
-                    progress(done)
-                }
-            }
-        }
-        for (index, row) in rows.enumerated() where row.isGroup && row.members.count == 1 {
-            let alone = rows.firstIndex { !$0.isGroup && $0.members == row.members }
-            cells[index] = (alone.map { cells[$0] } ?? []).map {
-                SensitivityCell(row: row.name, scheme: $0.scheme, bytes: $0.bytes, measurement: $0.measurement)
-            }
-            done += cells[index].count
+        _ = try measurer.losses(of: assignments, around: measurer.fullPrecision) { index, probe, losses in
+            measurements[assignments[index]] = Measurement(losses, metric: try metric?(probe))
+            done += 1
             progress(done)
         }
-        let pairs = zip(rows, cells)
-        return (
-            pairs.filter(\.0.isGroup).flatMap(\.1), pairs.filter { !$0.0.isGroup }.flatMap(\.1)
-        )
-    }
-
-    private func cell(_ row: Row, _ scheme: Scheme, _ first: Int, _ states: [Family.Net.State]) throws -> SensitivityCell {
-        let changed = row.members.map { network.layout.sublayers[$0] }
-        let probe = try network.replacing(try encodings.dense(changed.map { ($0, scheme) }))
-        let losses = try evaluator.losses(of: probe, from: first, states: states)
-        return SensitivityCell(
-            row: row.name, scheme: scheme, bytes: changed.reduce(0) { $0 + $1.sizeInBytes(scheme) },
-            measurement: Measurement(losses, metric: try metric?(probe)))
+        var result: Cells = ([], [])
+        for cell in cells {
+            guard let measurement = measurements[assignment(cell)] else { continue }
+            let bytes = cell.members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(cell.scheme) }
+            let measured = SensitivityCell(
+                row: cell.row, scheme: cell.scheme, bytes: bytes, measurement: measurement)
+            if cell.isGroup { result.byType.append(measured) } else { result.bySublayer.append(measured) }
+        }
+        return result
     }
 }

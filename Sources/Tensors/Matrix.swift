@@ -51,3 +51,28 @@ extension Matrix {
             storage: Array(storage[range.lowerBound * columns..<range.upperBound * columns]))
     }
 }
+
+extension Matrix {
+    /// Rows and columns exchanged.
+    public func transposed() -> Matrix {
+        var result = Matrix(rows: columns, columns: rows)
+        storage.withUnsafeBufferPointer { source in
+            result.storage.withUnsafeMutableBufferPointer { target in
+                for row in 0..<rows {
+                    for column in 0..<columns { target[column * rows + row] = source[row * columns + column] }
+                }
+            }
+        }
+        return result
+    }
+
+    /// Adds another matrix of the same shape.
+    public mutating func add(_ other: Matrix) {
+        precondition(rows == other.rows && columns == other.columns, "shapes differ")
+        storage.withUnsafeMutableBufferPointer { y in
+            other.storage.withUnsafeBufferPointer { x in
+                for i in y.indices { y[i] += x[i] }
+            }
+        }
+    }
+}

@@ -33,14 +33,4 @@ extension Matrix {
             }
         }
     }
-
-    /// Adds another matrix of the same shape.
-    mutating func add(_ other: Matrix) {
-        storage.withUnsafeMutableBufferPointer { y in
-            other.storage.withUnsafeBufferPointer { x in
-                guard let target = y.baseAddress, let x = x.baseAddress else { return }
-                Kernels.add(x, to: target, count: y.count)
-            }
-        }
-    }
 }

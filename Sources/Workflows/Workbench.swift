@@ -1,0 +1,93 @@
+import Foundation
+import Metrics
+import Models
+import PlanFormat
+import Quantizers
+import Sensitivity
+
+/// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
+public struct Workbench<Family: ModelFamily>: Sendable {
+    public let model: Model<Family>
+    public let network: Family.Net
+    public let source: DataSource
+    public let data: Dataset<Family.Net.Example>
+    public let measurer: Measurer<Family>
+    public let options: Options
+    public let identity: ModelIdentity
+
+    /// How codes are fitted and how much is measured.
+    public struct Options: Sendable {
+        public var fit: CodeFit
+        public var task: TaskOptions
+        /// Whether every cell of a sweep gets the task's metric beside KL.
+        public var measuresMetric: Bool
+
+        /// Calibrated codes, greedy decoding, the metric in every cell.
+        public init(fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true) {
+            self.fit = fit
+            self.task = task
+            self.measuresMetric = measuresMetric
+        }
+    }
+
+    /// Opens a model and its data, and runs the model over them once.
+    ///
+    /// - Parameter calibration: text that codes are calibrated on; the data themselves where nil.
+    /// - Throws: one-line errors for what is missing or wrong with either.
+    public init(
+        _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: Options = Options()
+    ) throws {
+        let model = try Model<Family>(directory: directory)
+        let data = try source.read(model.family)
+        self.model = model
+        self.source = source
+        self.data = data
+        self.options = options
+        identity = try model.identity()
+        network = try model.network()
+        let calibrationData = try calibration?.read(model.family) ?? data
+        measurer = Measurer(
+            encodings: Encodings(
+                model, fit: options.fit,
+                contexts: try contexts(network, calibrationData.examples, options)),
+            evaluator: try Evaluator(reference: network, examples: data.examples, threads: options.task.threads))
+    }
+
+    /// The task's score of a network on the data.
+    public func score(_ network: Family.Net) throws -> TaskScore {
+        try model.family.score(network, on: data, options: options.task)
+    }
+
+    /// A plan's loss and score, measured.
+    public func measure(_ assignment: Assignment) throws -> Measurement {
+        let probe = try measurer.network(assignment)
+        let losses = try measurer.evaluator.losses(of: probe)
+        return Measurement(losses, metric: try score(probe).values.first?.value)
+    }
+
+    /// Sweeps every sublayer, alone and by type, under every candidate.
+    ///
+    /// - Parameter progress: called with the number of cells done and their total.
+    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws -> SensitivityTable {
+        let sweep = Sweep(measurer, candidates: candidates)
+        let total = sweep.assignments.count
+        let full = try score(network)
+        let cells = try sweep.run(
+            metric: options.measuresMetric ? { try score($0).values.first?.value ?? 0 } : nil,
+            progress: { progress($0, total) })
+        return SensitivityTable(
+            model: identity, layout: model.layout,
+            provenance: try source.provenance(sentences: data.examples.count, metric: full.signature),
+            fit: options.fit, candidates: candidates,
+            fullPrecision: Measurement(
+                try measurer.evaluator.losses(of: network), metric: full.values.first?.value),
+            byType: cells.byType, bySublayer: cells.bySublayer)
+    }
+}
+
+/// What the fit of each matrix may know: moments of its inputs where codes are calibrated, token frequencies for an embedding.
+func contexts<Net: Network, Options>(
+    _ network: Net, _ examples: [Net.Example], _ options: Options
+) throws -> @Sendable (MatrixShape) -> CalibrationContext {
+    { _ in .none }
+}
