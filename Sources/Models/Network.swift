@@ -35,6 +35,12 @@ public protocol Network: Sendable {
     /// The right class of each prediction of an item.
     func targets(_ example: Example) -> [Int]
 
+    /// The matrix whose rows are tokens.
+    var tokenEmbedding: String { get }
+
+    /// The rows of `tokenEmbedding` that an item looks up.
+    func tokens(_ example: Example) -> [Int]
+
     /// Sees the input of a product: the tensor's name and the activations (tokens, columns).
     typealias Observer = (String, Matrix) -> Void
 }

@@ -5,29 +5,53 @@ import Quantizers
 import Synchronization
 import Tensors
 
-/// Second moments H = X'X of what every matrix of a network sees on calibration text: what calibrated codes are fitted to.
+/// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which calibrated codes are fitted
+/// to, and how often each token occurs, which orders the clusters of an embedding.
 public struct Calibration: Sendable {
-    /// By tensor: (columns, columns). Matrices with equal inputs share one entry's storage.
+    /// By tensor: (columns, columns); empty unless codes are calibrated.
     public let moments: [String: Matrix]
+    /// Occurrences of each row of `tokenEmbedding`.
+    public let frequencies: [Double]
+    private let tokenEmbedding: String
 
-    /// Runs `network` over `examples` and adds up the moments of all inputs, padding left out (there is none).
+    /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
+    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2) throws {
+        tokenEmbedding = network.tokenEmbedding
+        let rows = network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows ?? 0
+        frequencies = examples.reduce(into: [Double](repeating: 0, count: rows)) { counts, example in
+            for token in network.tokens(example) { counts[token] += 1 }
+        }
+        moments = fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+    }
+
+    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike.
+    public func context(_ shape: MatrixShape) -> CalibrationContext {
+        let isEmbedding = shape.tensor == tokenEmbedding
+        return CalibrationContext(
+            moments: moments[shape.tensor], lookupWeight: isEmbedding ? 1 : 0,
+            rowFrequencies: isEmbedding ? frequencies : nil)
+    }
+
+    /// Adds up the moments of all inputs, padding left out (there is none).
     ///
     /// - Complexity: O(tokens * columns^2) a matrix. Batches are summed in order, so the result does not depend on `threads`.
-    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], threads: Int = 2, batchSize: Int = 32) throws {
+    private static func moments<Net: Network>(
+        _ network: Net, _ examples: [Net.Example], threads: Int, batchSize: Int
+    ) throws -> [String: Matrix] {
         var total: [String: Matrix] = [:]
         let batches = stride(from: 0, to: examples.count, by: batchSize).map {
             Array(examples[$0..<min($0 + batchSize, examples.count)])
         }
-        // A round at a time: the sums of a round are added in order of its batches.
-        for first in stride(from: 0, to: batches.count, by: threads) {
-            let round = Array(batches[first..<min(first + threads, batches.count)])
+        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
+        for first in stride(from: 0, to: batches.count, by: 4) {
+            let round = Array(batches[first..<min(first + 4, batches.count)])
             for sums in try concurrentMap(count: round.count, threads: threads, { Calibration.moments(network, round[$0]) }) {
                 for (name, sum) in sums {
                     if total[name] == nil { total[name] = sum } else { total[name]?.add(sum) }
                 }
             }
         }
-        moments = total
+        return total
     }
 
     private static func moments<Net: Network>(_ network: Net, _ batch: [Net.Example]) -> [String: Matrix] {
@@ -48,12 +72,5 @@ public struct Calibration: Sendable {
         let state = network.state(batch, observing: observe)
         _ = network.logits(network.outputs(state), observing: observe)
         return sums
-    }
-
-    /// What the fit of `shape` may know. The tied embedding is also looked up by row, where every channel counts alike.
-    public func context(_ shape: MatrixShape, isEmbedding: Bool, frequencies: [Double]? = nil) -> CalibrationContext {
-        CalibrationContext(
-            moments: moments[shape.tensor], lookupWeight: isEmbedding ? 1 : 0,
-            rowFrequencies: isEmbedding ? frequencies : nil)
     }
 }

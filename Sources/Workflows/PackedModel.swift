@@ -58,7 +58,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
                 let packed = try packed(shape, scheme)
                 matrices[shape.tensor] =
                     decoded
-                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator : DenseMatrix(try Quantizer.decode(packed))
+                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator : try LinearOperators.make(packed)
             }
         }
         var vectors: [String: [Float]] = [:]

@@ -45,11 +45,11 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         self.options = options
         identity = try model.identity()
         network = try model.network()
-        let calibrationData = try calibration?.read(model.family) ?? data
+        let text = try calibration?.read(model.family) ?? data
+        let calibration = try Calibration(
+            network, text.examples, fit: options.fit, threads: options.task.threads)
         measurer = Measurer(
-            encodings: Encodings(
-                model, fit: options.fit,
-                contexts: try contexts(network, calibrationData.examples, options)),
+            encodings: Encodings(model, fit: options.fit, contexts: { calibration.context($0) }),
             evaluator: try Evaluator(reference: network, examples: data.examples, threads: options.task.threads))
     }
 
@@ -83,11 +83,4 @@ public struct Workbench<Family: ModelFamily>: Sendable {
                 try measurer.evaluator.losses(of: network), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer)
     }
-}
-
-/// What the fit of each matrix may know: moments of its inputs where codes are calibrated, token frequencies for an embedding.
-func contexts<Net: Network, Options>(
-    _ network: Net, _ examples: [Net.Example], _ options: Options
-) throws -> @Sendable (MatrixShape) -> CalibrationContext {
-    { _ in .none }
 }

@@ -31,3 +31,11 @@ func relativeError(_ a: [Float], _ b: [Double]) -> Double {
     }
     return norm == 0 ? difference.squareRoot() : (difference / norm).squareRoot()
 }
+
+/// `x W^T` by the operator that runs `packed`.
+func product(
+    _ packed: PackedMatrix, _ x: Matrix, _ instructions: InstructionSet = .best
+) throws -> [Float] {
+    let matrix = try LinearOperators.make(packed, instructions: instructions)
+    return matrix(x).storage
+}

@@ -52,5 +52,36 @@ void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t
 
 // KL(softmax p || softmax q) in nats, never negative; exactly 0 where p and q are equal.
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n);
+// Sign planes (BCQ). Bit c % 32 of word c / 32 of a row's plane is column c, 1 for +1. Blocks of bp_sign_block(bits) rows
+// follow one another, each an array [columns / 32][bits][rows of the block] of little-endian 32-bit words; the columns
+// beyond the last whole word follow all blocks as [bits][rows][ceil(rest / 8)] bytes. No padding anywhere.
+size_t bp_sign_block(size_t bits);
+// Byte offset of byte `b` of row `r` of plane `p`.
+size_t bp_sign_offset(size_t bits, size_t rows, size_t columns, size_t p, size_t r, size_t b);
+// To and from plain [bits][rows][ceil(columns / 8)] bytes.
+void bp_signs_pack(const uint8_t *planes, size_t bits, size_t rows, size_t columns, uint8_t *stored);
+void bp_signs_unpack(const uint8_t *stored, size_t bits, size_t rows, size_t columns, uint8_t *planes);
+
+// Activations as tables for sign planes. Columns are cut into segments that share one activation scale and one group of
+// alphas: at most BP_SEGMENT columns, never across a group. A segment takes whole words; columns of its first and last
+// word that lie outside count as zero.
+#define BP_SEGMENT 256
+typedef struct {
+    uint32_t first_column, columns, first_word, words, group;
+} bp_segment;
+// Number of segments; writes them where `out` is not null. group 0 means one group.
+size_t bp_sign_segments(size_t columns, size_t group, bp_segment *out);
+// Bytes of the tables of one token, a multiple of 64.
+size_t bp_sign_tables_size(const bp_segment *segments, size_t count);
+// tables is aligned to 64 bytes; tokens lie bp_sign_tables_size apart.
+void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
+                    uint8_t *tables);
+// y[t][r] = sum over groups g and planes p of alpha[r][g][p] <signs[p][r], x[t]>_g.
+// alphas: for each 16 rows [groups][bits][16], as bp_sign_alphas makes them.
+void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
+                       size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
+                       float *y);
+// From (rows, groups, bits) FP32 to the kernel's order, zeros beyond the last row: 16 ceil(rows / 16) groups bits numbers.
+void bp_sign_alphas(const float *alphas, size_t rows, size_t groups, size_t bits, float *out);
 
 #endif

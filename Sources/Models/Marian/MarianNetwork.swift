@@ -171,6 +171,10 @@ public struct MarianNetwork: Network {
 
     public func targets(_ example: Example) -> [Int] { example.target }
 
+    public var tokenEmbedding: String { MarianNetwork.embeddingName }
+
+    public func tokens(_ example: Example) -> [Int] { example.source + example.target }
+
     /// Embeddings of token sequences, positions added.
     func embed(_ sequences: [[Int]], _ offsets: SequenceOffsets) -> Matrix {
         var x = Matrix(rows: offsets.rows, columns: configuration.width)
