@@ -1,5 +1,5 @@
 /// What was measured of a model with some sublayers changed.
-public struct Measurement: Codable, Hashable, Sendable {
+public struct LossMeasurement: Codable, Hashable, Sendable {
     /// Mean KL(full precision || changed) per target token, in nats.
     public var klNats: Double
     /// Standard error of `klNats` from the spread between sentences; nil for a single sentence.
@@ -30,10 +30,10 @@ public struct SensitivityCell: Codable, Hashable, Sendable {
     public let scheme: Scheme
     /// Bytes of the changed matrices.
     public let bytes: Int
-    public let measurement: Measurement
+    public let measurement: LossMeasurement
 
     /// A measured cell.
-    public init(row: String, scheme: Scheme, bytes: Int, measurement: Measurement) {
+    public init(row: String, scheme: Scheme, bytes: Int, measurement: LossMeasurement) {
         self.row = row
         self.scheme = scheme
         self.bytes = bytes
@@ -54,7 +54,7 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     public let fit: CodeFit
     public let candidates: [Scheme]
     /// The unchanged model.
-    public let fullPrecision: Measurement
+    public let fullPrecision: LossMeasurement
     /// Each group of sublayers (types and stacks) under each candidate.
     public let byType: [SensitivityCell]
     /// Each sublayer alone under each candidate, in order of execution.
@@ -63,7 +63,7 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     /// A table of measured cells.
     public init(
         model: ModelIdentity, layout: ModelLayout, provenance: Provenance, fit: CodeFit, candidates: [Scheme],
-        fullPrecision: Measurement, byType: [SensitivityCell], bySublayer: [SensitivityCell]
+        fullPrecision: LossMeasurement, byType: [SensitivityCell], bySublayer: [SensitivityCell]
     ) {
         self.model = model
         self.layout = layout

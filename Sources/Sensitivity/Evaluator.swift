@@ -112,7 +112,7 @@ public struct Evaluator<Net: Network>: Sendable {
     }
 }
 
-extension Measurement {
+extension LossMeasurement {
     /// The mean losses per prediction.
     public init(_ losses: [ItemLoss], metric: Double? = nil) {
         let kl = losses.map(\.kl)

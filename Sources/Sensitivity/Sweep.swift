@@ -52,10 +52,10 @@ public struct Sweep<Family: ModelFamily> {
     ///   - progress: called after each measurement with the number done.
     public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws -> Cells {
         let assignments = assignments
-        var measurements: [Assignment: Measurement] = [:]
+        var measurements: [Assignment: LossMeasurement] = [:]
         var done = 0
         _ = try measurer.losses(of: assignments, around: measurer.fullPrecision) { index, probe, losses in
-            measurements[assignments[index]] = Measurement(losses, metric: try metric?(probe))
+            measurements[assignments[index]] = LossMeasurement(losses, metric: try metric?(probe))
             done += 1
             progress(done)
         }

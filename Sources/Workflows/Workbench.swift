@@ -59,10 +59,10 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     }
 
     /// A plan's loss and score, measured.
-    public func measure(_ assignment: Assignment) throws -> Measurement {
+    public func measure(_ assignment: Assignment) throws -> LossMeasurement {
         let probe = try measurer.network(assignment)
         let losses = try measurer.evaluator.losses(of: probe)
-        return Measurement(losses, metric: try score(probe).values.first?.value)
+        return LossMeasurement(losses, metric: try score(probe).values.first?.value)
     }
 
     /// Sweeps every sublayer, alone and by type, under every candidate.
@@ -79,7 +79,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             model: identity, layout: model.layout,
             provenance: try source.provenance(sentences: data.examples.count, metric: full.signature),
             fit: options.fit, candidates: candidates,
-            fullPrecision: Measurement(
+            fullPrecision: LossMeasurement(
                 try measurer.evaluator.losses(of: network), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer)
     }
