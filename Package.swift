@@ -68,7 +68,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"]),
         .testTarget(name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"]),
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
-        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"]),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"]),
         .testTarget(
             name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),

@@ -1,0 +1,31 @@
+/// A table as GitHub renders it, columns padded so that the text reads well too.
+public struct MarkdownTable: Sendable {
+    private let header: [String]
+    private var rows: [[String]] = []
+
+    /// A table with these column heads; the first column is aligned left, the others right.
+    public init(_ header: [String]) { self.header = header }
+
+    /// Adds a row; vertical bars are escaped.
+    public mutating func add(_ cells: [String]) {
+        precondition(cells.count == header.count, "a row has as many cells as the header")
+        rows.append(cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") })
+    }
+
+    /// The Markdown text, a line feed at the end of every line.
+    public var text: String {
+        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
+        func line(_ cells: [String]) -> String {
+            let padded = zip(cells, widths).enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: max(cell.1, 3) - cell.0.count)
+                return column == 0 ? cell.0 + padding : padding + cell.0
+            }
+            return "| " + padded.joined(separator: " | ") + " |\n"
+        }
+        let rule = widths.enumerated().map { column, width in
+            let dashes = String(repeating: "-", count: max(width, 3))
+            return column == 0 ? dashes : String(dashes.dropLast()) + ":"
+        }
+        return line(header) + "| " + rule.joined(separator: " | ") + " |\n" + rows.map(line).joined()
+    }
+}

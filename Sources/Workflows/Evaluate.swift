@@ -1,0 +1,141 @@
+import Foundation
+import Metrics
+import Models
+import PlanFormat
+import Sensitivity
+import Tensors
+
+/// What a model does on data, measured.
+public struct Evaluation: Codable, Sendable {
+    /// The task's metrics by name (`bleu`, `chrf2`).
+    public let metrics: [String: Double]
+    public let signature: String
+    /// Mean cross-entropy of the right answers per prediction, in nats.
+    public let crossEntropy: Double
+    /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
+    public let kl: Double?
+    public let sentences: Int
+    /// Bytes of all tensors: FP32 for a model that is not packed.
+    public let bytes: Int
+    /// Tokens generated per second, all threads together.
+    public let tokensPerSecond: Double
+    /// The most memory that the process had.
+    public let peakMemoryBytes: Int
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(_ name: String) { stringValue = name }
+        init?(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Metrics stand beside the other keys.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        for (name, value) in metrics { try container.encode(value, forKey: Key(name)) }
+        try container.encode(signature, forKey: Key("signature"))
+        try container.encode(crossEntropy, forKey: Key("crossEntropy"))
+        try container.encode(kl, forKey: Key("kl"))
+        try container.encode(sentences, forKey: Key("sentences"))
+        try container.encode(bytes, forKey: Key("bytes"))
+        try container.encode(tokensPerSecond, forKey: Key("tokensPerSecond"))
+        try container.encode(peakMemoryBytes, forKey: Key("peakMemoryBytes"))
+    }
+
+    /// Reads what `encode(to:)` wrote.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        signature = try container.decode(String.self, forKey: Key("signature"))
+        crossEntropy = try container.decode(Double.self, forKey: Key("crossEntropy"))
+        kl = try container.decodeIfPresent(Double.self, forKey: Key("kl"))
+        sentences = try container.decode(Int.self, forKey: Key("sentences"))
+        bytes = try container.decode(Int.self, forKey: Key("bytes"))
+        tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
+        peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
+        let fixed = ["signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes"]
+        var metrics: [String: Double] = [:]
+        for key in container.allKeys where !fixed.contains(key.stringValue) {
+            metrics[key.stringValue] = try container.decode(Double.self, forKey: key)
+        }
+        self.metrics = metrics
+    }
+
+    init(
+        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int, bytes: Int,
+        tokensPerSecond: Double, peakMemoryBytes: Int
+    ) {
+        self.metrics = metrics
+        self.signature = signature
+        self.crossEntropy = crossEntropy
+        self.kl = kl
+        self.sentences = sentences
+        self.bytes = bytes
+        self.tokensPerSecond = tokensPerSecond
+        self.peakMemoryBytes = peakMemoryBytes
+    }
+}
+
+/// Evaluates a model directory, packed or not.
+///
+/// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the result's. The losses are
+/// scored after that.
+/// - Parameter reference: the full-precision model that KL is measured against.
+/// - Throws: one-line errors for what is missing or wrong.
+public func evaluate<Family: ModelFamily>(
+    _ family: Family.Type, model directory: URL, reference: URL?, source: DataSource, options: TaskOptions
+) throws -> Evaluation {
+    let opened = try OpenedModel<Family>(directory)
+    let data = try source.read(opened.family)
+    let start = ContinuousClock.now
+    let score = try opened.family.score(opened.network, on: data, options: options)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    let peak = peakMemoryBytes()
+    let losses: [ItemLoss]
+    if let reference {
+        let full = try Model<Family>(directory: reference)
+        guard full.layout == opened.family.layout else {
+            throw FileError(reference, "has other sublayers than \(directory.path)")
+        }
+        let evaluator = try Evaluator(reference: try full.network(), examples: data.examples, threads: options.threads)
+        losses = try evaluator.losses(of: opened.network)
+    } else {
+        let evaluator = try Evaluator(reference: opened.network, examples: data.examples, threads: options.threads)
+        losses = try evaluator.losses(of: opened.network)
+    }
+    let mean = LossMeasurement(losses)
+    return Evaluation(
+        metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
+        signature: score.signature, crossEntropy: mean.crossEntropyNats, kl: reference == nil ? nil : mean.klNats,
+        sentences: data.examples.count, bytes: opened.sizeInBytes,
+        tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak)
+}
+
+/// Answers lines with a model directory, packed or not.
+public func run<Family: ModelFamily>(
+    _ family: Family.Type, model directory: URL, lines: [String], options: TaskOptions
+) throws -> [String] {
+    let opened = try OpenedModel<Family>(directory)
+    return try opened.family.run(opened.network, lines: lines, options: options)
+}
+
+/// A model directory ready to run: packed weights stay packed.
+struct OpenedModel<Family: ModelFamily> {
+    let family: Family
+    let network: Family.Net
+    let sizeInBytes: Int
+
+    init(_ directory: URL) throws {
+        if try PackedModel<Family>.isPacked(directory) {
+            let packed = try PackedModel<Family>(directory: directory)
+            family = packed.family
+            network = try packed.network()
+            sizeInBytes = packed.sizeInBytes
+        } else {
+            let model = try Model<Family>(directory: directory)
+            family = model.family
+            network = try model.network()
+            sizeInBytes = model.layout.fullPrecisionBytes
+        }
+    }
+}

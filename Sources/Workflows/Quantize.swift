@@ -1,0 +1,47 @@
+import Foundation
+import Models
+import PlanFormat
+import Sensitivity
+
+/// Encodes a model as a plan says and writes the packed directory.
+///
+/// - Parameters:
+///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes ask for it.
+///   - threads: threads that run the model over `text`.
+/// - Returns: bytes of all tensors, which are the plan's bytes.
+/// - Throws: one-line errors; nothing is left behind.
+public func quantize<Family: ModelFamily>(
+    _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL, threads: Int = 2
+) throws -> Int {
+    let model = try Model<Family>(directory: directory)
+    try plan.check(for: try model.identity())
+    let schemes = try plan.schemes(of: model.layout)
+    let fit = plan.fit ?? .alternating
+    guard text != nil || !needsText(schemes, fit) else {
+        throw UsageError(
+            "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data")
+    }
+    let examples = try text?.read(model.family).examples ?? []
+    let calibration = try Calibration(try model.network(), examples, fit: text == nil ? .greedy : fit, threads: threads)
+    let encodings = Encodings(model, fit: fit) { calibration.context($0) }
+    try PackedModel.write(model, plan, to: output) { try encodings.packed($0, $1) }
+    return model.layout.sizeInBytes(schemes)
+}
+
+private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
+    schemes.contains { scheme in
+        switch scheme {
+        case .clusteredCodes: true
+        case .full, .index8, .sign, .bitLinear, .integer8Activations, .productCodes: false
+        case .binaryCodes, .integer, .normalFloat4: fit == .calibrated
+        }
+    }
+}
+
+/// A command that was called wrongly.
+public struct UsageError: Error, CustomStringConvertible {
+    public let description: String
+
+    /// An error with its line.
+    public init(_ description: String) { self.description = description }
+}
