@@ -26,11 +26,14 @@ public struct Bootstrap: Codable, Hashable, Sendable {
     ///
     /// - Complexity: O(replicates * samples) additions.
     /// - Throws: as `estimate(sampleCount:score:)`.
+    @inlinable  // The additions are the work; they are specialized where they are called.
     public func estimate<Statistics: AdditiveArithmetic>(
         _ statistics: [Statistics], score: (Statistics) -> Double
     ) throws(MetricError) -> BootstrapEstimate {
         try estimate(sampleCount: statistics.count) { indices in
-            score(indices.reduce(into: .zero) { $0 += statistics[$1] })
+            var sum = Statistics.zero
+            for index in indices { sum += statistics[index] }
+            return score(sum)
         }
     }
 
@@ -49,28 +52,44 @@ public struct Bootstrap: Codable, Hashable, Sendable {
 
     /// Whether a candidate differs from a baseline on the same sentences: both are scored on each resample.
     ///
+    /// - Complexity: O(replicates * samples) additions.
     /// - Throws: `MetricError.lengthMismatch`, and as `estimate(sampleCount:score:)`.
+    @inlinable
     public func pairedDifference<Statistics: AdditiveArithmetic>(
         baseline: [Statistics], candidate: [Statistics], score: (Statistics) -> Double
     ) throws(MetricError) -> PairedBootstrap {
-        try MetricError.requireEqualCounts("baseline", baseline.count, "candidate", candidate.count)
-        let scores = try replicateScores(sampleCount: baseline.count) { indices in
+        guard baseline.count == candidate.count else {
+            throw .lengthMismatch(
+                first: "baseline", count: baseline.count, second: "candidate", otherCount: candidate.count)
+        }
+        return try pairedDifference(sampleCount: baseline.count) { indices in
             var (baselineSum, candidateSum) = (Statistics.zero, Statistics.zero)
             for index in indices {
                 baselineSum += baseline[index]
                 candidateSum += candidate[index]
             }
-            return score(candidateSum) - score(baselineSum)
+            return (score(baselineSum), score(candidateSum))
         }
-        let baselineScore = score(baseline.reduce(.zero, +))
-        let candidateScore = score(candidate.reduce(.zero, +))
-        let difference = try summary(value: candidateScore - baselineScore, scores)
-        // As sacreBLEU: how often the size of a resampled difference exceeds its own mean by more than what was seen.
-        let sizes = scores.map(abs)
+    }
+
+    /// The same for any metric of samples, given by their indices.
+    ///
+    /// - Parameter scores: Both systems' metric of the samples at the indices; NaN where it is undefined.
+    /// - Throws: as `estimate(sampleCount:score:)`.
+    public func pairedDifference(
+        sampleCount: Int, scores: ([Int]) -> (baseline: Double, candidate: Double)
+    ) throws(MetricError) -> PairedBootstrap {
+        let differences = try replicateScores(sampleCount: sampleCount) { indices in
+            let pair = scores(indices)
+            return pair.candidate - pair.baseline
+        }
+        let observed = scores(Array(0..<sampleCount))
+        let difference = try summary(value: observed.candidate - observed.baseline, differences)
+        let sizes = differences.map(abs)
         let meanSize = sizes.reduce(0, +) / Double(sizes.count)
-        let exceeding = sizes.reduce(0) { $0 + ($1 - meanSize > abs(difference.value) ? 1 : 0) }
+        let exceeding = sizes.reduce(0) { $0 + ($1 - meanSize >= abs(difference.value) ? 1 : 0) }
         return PairedBootstrap(
-            baseline: baselineScore, candidate: candidateScore, difference: difference,
+            baseline: observed.baseline, candidate: observed.candidate, difference: difference,
             pValue: Double(exceeding + 1) / Double(sizes.count + 1))
     }
 
@@ -137,6 +156,9 @@ public struct PairedBootstrap: Codable, Hashable, Sendable {
     public var candidate: Double
     /// The difference candidate - baseline.
     public var difference: BootstrapEstimate
-    /// The two-sided p-value that the systems do not differ (Koehn 2004, as sacreBLEU's paired bootstrap computes it).
+    /// The two-sided p-value of the hypothesis that the systems do not differ.
+    ///
+    /// As sacreBLEU: how often the size of a resampled difference exceeds the mean size by the size observed, over B + 1.
+    /// Ties count, so equal systems have p = 1, where sacreBLEU's strict comparison gives them 1 / (B + 1).
     public var pValue: Double
 }

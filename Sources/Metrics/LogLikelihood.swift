@@ -5,7 +5,7 @@ import Foundation
 /// A row holds one position's logits over the vocabulary, in Float as the model computes them; everything from there on
 /// is in Double, through log-softmax: `log p_v = z_v - max z - log sum_u exp(z_u - max z)`. So the largest exponential is
 /// 1, nothing overflows, and adding a constant to a row changes nothing. A logit of -infinity is a token of probability
-/// 0. Rows must not be empty; NaN in a row gives NaN.
+/// 0. A row must have a finite logit; NaN in a row gives NaN. Sums run over eight lanes in a fixed order.
 public enum LogLikelihood {
     /// `log sum_v exp(z_v)`, the normalizer of log-softmax.
     ///
@@ -54,17 +54,19 @@ public enum LogLikelihood {
         precondition(p.count == q.count, "rows of \(p.count) and \(q.count) logits")
         let pMaximum = maximum(p)
         let qMaximum = qNormalizer.maximum
-        var partition = 0.0
-        var weighted = 0.0
-        for index in p.indices {
-            let pShifted = Double(p[index]) - pMaximum
-            let weight = exp(pShifted)
+        var partition = Lanes.zero
+        var weighted = Lanes.zero
+        for start in stride(from: 0, to: p.count, by: Lanes.scalarCount) {
+            let pShifted = lanes(p, start) - pMaximum
+            let weight = Lanes.exponential(pShifted)
             partition += weight
+            let terms = weight * (pShifted - (lanes(q, start) - qMaximum))
             // 0 log 0 is 0, whatever q says; otherwise infinities would meet as NaN.
-            if weight != 0 { weighted += weight * (pShifted - (Double(q[index]) - qMaximum)) }
+            weighted += terms.replacing(with: 0, where: weight .== 0)
         }
         // Equal rows: every difference is 0, and both partition sums were added up in the same order.
-        let divergence = weighted / partition - (log(partition) - log(qNormalizer.partition))
+        let divergence =
+            weighted.sum() / partition.sum() - (log(partition.sum()) - log(qNormalizer.partition))
         // Rounding may leave -1e-17 where the rows are nearly equal; NaN passes through.
         return divergence < 0 ? 0 : divergence
     }
@@ -76,9 +78,12 @@ public enum LogLikelihood {
         let partition: Double
 
         init(_ row: UnsafeBufferPointer<Float>) {
-            let maximum = LogLikelihood.maximum(row)
-            self.maximum = maximum
-            partition = row.reduce(0) { $0 + exp(Double($1) - maximum) }
+            maximum = LogLikelihood.maximum(row)
+            var sum = Lanes.zero
+            for start in stride(from: 0, to: row.count, by: Lanes.scalarCount) {
+                sum += Lanes.exponential(lanes(row, start) - maximum)
+            }
+            partition = sum.sum()
         }
 
         var logSumExp: Double { maximum + log(partition) }
@@ -88,7 +93,25 @@ public enum LogLikelihood {
 
     private static func maximum(_ row: UnsafeBufferPointer<Float>) -> Double {
         precondition(!row.isEmpty, "an empty row of logits")
-        return Double(row.reduce(-Float.infinity) { $1 > $0 ? $1 : $0 })
+        var largest = Lanes(repeating: -.infinity)
+        for start in stride(from: 0, to: row.count, by: Lanes.scalarCount) {
+            let logits = lanes(row, start)
+            largest.replace(with: logits, where: logits .> largest)
+        }
+        return largest.max()
+    }
+
+    /// The logits from `start` on; what lies behind the row's end is a token of probability 0.
+    @inline(__always)
+    private static func lanes(_ row: UnsafeBufferPointer<Float>, _ start: Int) -> Lanes {
+        if start + Lanes.scalarCount <= row.count {
+            return Lanes(
+                UnsafeRawBufferPointer(row).loadUnaligned(
+                    fromByteOffset: start * MemoryLayout<Float>.stride, as: SIMD8<Float>.self))
+        }
+        var tail = Lanes(repeating: -.infinity)
+        for index in start..<row.count { tail[index - start] = Double(row[index]) }
+        return tail
     }
 
     private static func withRow<Result>(
