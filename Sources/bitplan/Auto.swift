@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Auto: ParsableCommand {
+    func run() throws {}
+}
