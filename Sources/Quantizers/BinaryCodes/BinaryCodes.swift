@@ -59,11 +59,9 @@ enum BinaryCodes {
     }
 
     static func decode(_ packed: PackedMatrix, bits: Int, group: Int?) throws(QuantizationError) -> Matrix {
-        guard let signs = packed.parts["signs"], let alphas = packed.parts["alphas"] else {
-            throw .missingPart("signs", scheme: packed.scheme.description)
-        }
         let storage = decode(
-            signs: signs, alphas: alphas.floats, rows: packed.rows, columns: packed.columns, bits: bits,
+            signs: try packed.part("signs"), alphas: try packed.part("alphas").floats, rows: packed.rows,
+            columns: packed.columns, bits: bits,
             group: group)
         return Matrix(rows: packed.rows, columns: packed.columns, storage: storage)
     }
