@@ -27,9 +27,11 @@ public enum Quantizer {
                 weights, clusters: clusters, ratio: ratio, alphas: alphas, fit: fit, context: context)
         case .integer(let bits, let symmetric, let granularity, let scales):
             return try IntegerCodes.encode(
-                weights, bits: bits, symmetric: symmetric, granularity: granularity, scales: scales)
+                weights, bits: bits, symmetric: symmetric, granularity: granularity, scales: scales, fit: fit,
+                context: context)
         case .normalFloat4(let block, let doubleQuantization):
-            return NormalFloat.encode(weights, block: block, doubleQuantization: doubleQuantization)
+            return try NormalFloat.encode(
+                weights, block: block, doubleQuantization: doubleQuantization, fit: fit, context: context)
         case .productCodes(let block, let centroids, let storage):
             return try ProductCodes.encode(
                 weights, block: block, centroids: centroids, storage: storage, context: context)

@@ -38,11 +38,11 @@ enum IntegerCodes {
 
     static func encode(
         _ weights: Matrix, bits: Int, symmetric: Bool, granularity: Scheme.Granularity,
-        scales type: Scheme.FloatType
+        scales type: Scheme.FloatType, fit: CodeFit, context: CalibrationContext
     ) throws(QuantizationError) -> PackedMatrix {
         if type == .fp16 { try FullPrecision.checkHalf(weights) }
         let units = Units(rows: weights.rows, columns: weights.columns, granularity: granularity)
-        let grids = grids(weights, units: units, bits: bits, symmetric: symmetric, type: type)
+        var grids = Self.grids(weights, units: units, bits: bits, symmetric: symmetric, type: type)
         let lowest = symmetric ? 1.0 : 0.0
         var codes = [UInt8](repeating: 0, count: weights.storage.count)
         for row in 0..<weights.rows {
@@ -51,6 +51,11 @@ enum IntegerCodes {
                 codes[index] = grids[units.index(row: row, column: column)]
                     .code(Double(weights.storage[index]), lowest: lowest)
             }
+        }
+        if fit == .calibrated {
+            (grids, codes) = try Calibrated.integers(
+                weights, bits: bits, symmetric: symmetric, granularity: granularity, type: type, grids: grids,
+                codes: codes, context: context)
         }
         return packed(
             codes: codes, grids: grids, units: units, bits: bits, symmetric: symmetric, type: type)

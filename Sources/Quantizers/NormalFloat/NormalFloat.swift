@@ -28,8 +28,10 @@ public enum NormalFloat {
         return UInt8(code)
     }
 
-    static func encode(_ weights: Matrix, block: Int, doubleQuantization: Bool) -> PackedMatrix {
-        let scales = scales(weights, block: block)
+    static func encode(
+        _ weights: Matrix, block: Int, doubleQuantization: Bool, fit: CodeFit, context: CalibrationContext
+    ) throws(QuantizationError) -> PackedMatrix {
+        var scales = Self.scales(weights, block: block)
         var codes = [UInt8](repeating: 7, count: weights.storage.count)
         middles.withUnsafeBufferPointer { middles in
             guard let middles = middles.baseAddress else { return }
@@ -37,6 +39,11 @@ public enum NormalFloat {
                 let scale = scales[index / block]
                 if scale > 0 { codes[index] = code(Double(weight) / Double(scale), middles) }
             }
+        }
+        if fit == .calibrated {
+            (scales, codes) = try Calibrated.normalFloat(
+                weights, block: block, doubleQuantization: doubleQuantization, scales: scales, codes: codes,
+                context: context)
         }
         return packed(
             codes: codes, scales: scales, rows: weights.rows, columns: weights.columns, block: block,
