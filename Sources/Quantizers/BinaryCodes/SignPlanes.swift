@@ -37,6 +37,26 @@ enum SignPlanes {
         }
     }
 
+    /// The logical planes of codes (rows, columns).
+    static func packed(_ codes: [UInt8], planes: Int, rows: Int, columns: Int) -> Data {
+        let rowBytes = rowBytes(columns: columns)
+        var data = Data(count: planes * rows * rowBytes)
+        data.withUnsafeMutableBytes { target in
+            codes.withUnsafeBufferPointer { codes in
+                guard let codes = codes.baseAddress,
+                    let target = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                else { return }
+                for row in 0..<rows {
+                    pack(
+                        codes + row * columns, columns: columns, planes: planes,
+                        into: target + row * rowBytes,
+                        planeStride: rows * rowBytes)
+                }
+            }
+        }
+        return data
+    }
+
     /// Reads the codes of one row; the reverse of `pack`.
     @inline(__always)
     static func unpack(
