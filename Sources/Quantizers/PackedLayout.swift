@@ -7,7 +7,7 @@ import Tensors
 /// |---|---|
 /// | full precision | `weights` |
 /// | binary codes | `signs` (bits, rows, bytes of a plane's row), `alphas` (rows, groups, bits) |
-/// | clustered codes | `order` (rows): packed row to token; `signs.<i>`, `alphas.<i>` of cluster i |
+/// | clustered codes | `cluster` (rows): the cluster of each token; `signs.<i>`, `alphas.<i>` of cluster i |
 /// | integer | `codes` (rows, bytes), `scales` (units), `zeroPoints` (units) where asymmetric |
 /// | NF4 | `codes` (bytes), `scales` (blocks); double quantization adds `scaleScales`, `scaleMean` |
 /// | product codes | `indices` (bytes), `centroids` (centroids, block), `centroidScale` where INT8 |
@@ -42,7 +42,7 @@ public enum PackedLayout {
             ]
         case .clusteredCodes(let clusters, let ratio, let alphas):
             let sizes = Scheme.clusterSizes(rows: rows, clusters: clusters, ratio: ratio)
-            return [Part(name: "order", type: .int32, shape: [rows])]
+            return [Part(name: "cluster", type: .uint8, shape: [rows])]
                 + sizes.enumerated().flatMap { index, size in
                     [
                         Part(

@@ -5,8 +5,8 @@ import Tensors
 /// Binary codes for an embedding with more bits for frequent rows: Algorithm 1.
 ///
 /// Rows are sorted by falling frequency (ties, and rows without frequencies, by index) and cut in clusters; cluster i of b has
-/// b - i bits. Parts: `order` I32 (rows): the token of each packed row; `signs.<i>` U8 (bits, size, ceil(columns / 8)) and
-/// `alphas.<i>` (size, 1, bits) of each cluster, as binary codes store them.
+/// b - i bits. Parts: `cluster` U8 (rows): the cluster of each token; `signs.<i>` U8 (bits, size, ceil(columns / 8)) and
+/// `alphas.<i>` (size, 1, bits) of each cluster, as binary codes store them, its tokens in their own order.
 /// - Source: Chung et al. 2020, Algorithm 1.
 enum ClusteredCodes {
     static func encode(
@@ -22,22 +22,22 @@ enum ClusteredCodes {
             frequencies.isEmpty
             ? Array(0..<weights.rows)
             : (0..<weights.rows).sorted { (frequencies[$1], $0) < (frequencies[$0], $1) }
-        let stored = order.map { Int32($0) }
-        var parts = [
-            "order": PackedTensor(
-                type: .int32, shape: [weights.rows], bytes: stored.withUnsafeBytes { Data($0) })
-        ]
+        var membership = [UInt8](repeating: 0, count: weights.rows)
+        var parts: [String: PackedTensor] = [:]
         var start = 0
         for (cluster, size) in Scheme.clusterSizes(rows: weights.rows, clusters: clusters, ratio: ratio)
             .enumerated()
         {
-            let rows = weights.gathering(rows: Array(order[start..<start + size]))
+            let tokens = order[start..<start + size].sorted()
+            for token in tokens { membership[token] = UInt8(cluster) }
             let packed = try BinaryCodes.encode(
-                rows, bits: clusters - cluster, group: nil, alphas: type, fit: fit, context: context)
+                weights.gathering(rows: tokens), bits: clusters - cluster, group: nil, alphas: type, fit: fit,
+                context: context)
             parts["signs.\(cluster)"] = packed.parts["signs"]
             parts["alphas.\(cluster)"] = packed.parts["alphas"]
             start += size
         }
+        parts["cluster"] = PackedTensor(type: .uint8, shape: [weights.rows], bytes: Data(membership))
         return PackedMatrix(
             scheme: .clusteredCodes(clusters: clusters, ratio: ratio, alphas: type), rows: weights.rows,
             columns: weights.columns, parts: parts)
@@ -45,30 +45,30 @@ enum ClusteredCodes {
 
     static func decode(_ packed: PackedMatrix, clusters: Int, ratio: Int) throws(QuantizationError) -> Matrix
     {
-        let order = try packed.part("order").integers.map(Int.init)
-        var seen = [Bool](repeating: false, count: packed.rows)
-        for token in order {
-            guard seen.indices.contains(token), !seen[token] else {
-                throw .invalidPart("order", reason: "token \(token) is out of range or occurs twice")
+        var members = [[Int]](repeating: [], count: clusters)
+        for (token, cluster) in try packed.part("cluster").bytes.enumerated() {
+            guard cluster < clusters else {
+                throw .invalidPart("cluster", reason: "token \(token) is in cluster \(cluster) of \(clusters)")
             }
-            seen[token] = true
+            members[Int(cluster)].append(token)
         }
         var decoded = Matrix(rows: packed.rows, columns: packed.columns)
-        var start = 0
         for (cluster, size) in Scheme.clusterSizes(rows: packed.rows, clusters: clusters, ratio: ratio)
             .enumerated()
         {
+            guard members[cluster].count == size else {
+                throw .invalidPart(
+                    "cluster", reason: "cluster \(cluster) has \(members[cluster].count) tokens, expected \(size)")
+            }
             let rows = BinaryCodes.decode(
                 signs: try packed.part("signs.\(cluster)"),
                 alphas: try packed.part("alphas.\(cluster)").floats,
                 rows: size, columns: packed.columns, bits: clusters - cluster, group: nil)
-            for row in 0..<size {
-                let target = order[start + row] * packed.columns
-                let source = row * packed.columns
+            for (row, token) in members[cluster].enumerated() {
                 decoded.storage.replaceSubrange(
-                    target..<target + packed.columns, with: rows[source..<source + packed.columns])
+                    token * packed.columns..<(token + 1) * packed.columns,
+                    with: rows[row * packed.columns..<(row + 1) * packed.columns])
             }
-            start += size
         }
         return decoded
     }
