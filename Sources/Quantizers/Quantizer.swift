@@ -1,3 +1,4 @@
+import Kernels
 import PlanFormat
 import Tensors
 
@@ -17,6 +18,12 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
+        return try encodeInPlainOrder(weights, as: scheme, fit: fit, context: context).inStoredOrder()
+    }
+
+    private static func encodeInPlainOrder(
+        _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext
+    ) throws(QuantizationError) -> PackedMatrix {
         switch scheme {
         case .full(let type): return try FullPrecision.encode(weights, as: type)
         case .binaryCodes(let bits, let group, let alphas):
@@ -47,6 +54,7 @@ public enum Quantizer {
     /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
     public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
         try PackedLayout.check(packed)
+        let packed = packed.inPlainOrder()
         switch packed.scheme {
         case .full: return try FullPrecision.decode(packed)
         case .binaryCodes(let bits, let group, _):

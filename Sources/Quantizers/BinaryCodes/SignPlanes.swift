@@ -1,5 +1,4 @@
 import Foundation
-import Kernels
 
 /// Sign planes between their logical and their stored form, and between planes and codes.
 ///
@@ -7,14 +6,10 @@ import Kernels
 /// the last column are 0. A code is the byte of one weight: bit i is its sign in plane i.
 enum SignPlanes {
     /// The stored bytes of logical planes: the one place that knows the order in which kernels read them.
-    static func stored(_ logical: Data, planes: Int, rows: Int, columns: Int) -> Data {
-        Kernels.SignPlanes.pack(planes: logical, bits: planes, rows: rows, columns: columns)
-    }
+    static func stored(_ logical: Data, planes: Int, rows: Int, columns: Int) -> Data { logical }
 
     /// The logical planes of stored bytes.
-    static func logical(_ stored: Data, planes: Int, rows: Int, columns: Int) -> Data {
-        Kernels.SignPlanes.unpack(stored: stored, bits: planes, rows: rows, columns: columns)
-    }
+    static func logical(_ stored: Data, planes: Int, rows: Int, columns: Int) -> Data { stored }
 
     /// Bytes of one row of one plane.
     static func rowBytes(columns: Int) -> Int { (columns + 7) / 8 }
