@@ -29,8 +29,8 @@ final class VectorEncoder {
         }
         vector.load(weights, count: count)
         intervals.begin()
-        if let recovered = intervals.recoveredAlphas() {
-            intervals.alternate(from: recovered, iterations: 4)
+        if let alphas = CodeRecovery.alphas(of: vector, bits: bits) {
+            intervals.alternate(from: alphas, iterations: 4)
         }
         if !(intervals.bestError <= 1e-11 * vector.squares) {
             if fit == .greedy {

@@ -194,7 +194,7 @@ public struct KMeans: Sendable {
     }
 
     /// The different rows in order of first occurrence; nil where there are more than `limit`.
-    private static func distinctRows(_ vectors: Matrix, limit: Int) -> Matrix? {
+    static func distinctRows(_ vectors: Matrix, limit: Int) -> Matrix? {
         var seen: Set<ArraySlice<Float>> = []
         var first: [Int] = []
         for row in 0..<vectors.rows where seen.insert(vectors[row: row]).inserted {

@@ -3,7 +3,7 @@ import PlanFormat
 import Tensors
 
 /// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids` codewords that the
-/// whole matrix shares. A last subvector that is cut short is padded with zeros.
+/// whole matrix shares. Of a last subvector that is cut short only the columns that exist count.
 ///
 /// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, row by
 /// row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c = centroidScale * code`. Codewords beyond the
@@ -17,13 +17,10 @@ enum ProductCodes {
         context: CalibrationContext
     ) throws(QuantizationError) -> PackedMatrix {
         if storage == .fp16 { try FullPrecision.checkHalf(weights) }
-        let vectors = subvectors(weights, block: block)
-        // 256 vectors a centroid are enough to place it.
-        let clusters = KMeans(
-            vectors, count: count, iterations: iterations, start: .plusPlus(seed: context.seed),
-            trainingLimit: 256 * count, threads: context.threads)
+        let vectors = Subvectors(weights, block: block)
+        let chosen = vectors.exactBook(limit: count) ?? trainedBook(vectors, count: count, context: context)
         var book = Matrix(rows: count, columns: block)
-        for (index, value) in clusters.centroids.storage.enumerated() { book.storage[index] = value }
+        for (index, value) in chosen.storage.enumerated() { book.storage[index] = value }
 
         let tensor: PackedTensor
         var scaleParts: [String: PackedTensor] = [:]
@@ -47,9 +44,8 @@ enum ProductCodes {
         }
         // Rounding moved the codewords: nearest is asked again, of the ones in use.
         let used = Matrix(
-            rows: clusters.centroids.rows, columns: block,
-            storage: Array(book.storage.prefix(clusters.centroids.storage.count)))
-        let indices = KMeans.assign(vectors, to: used, threads: context.threads).indices.map { UInt8($0) }
+            rows: chosen.rows, columns: block, storage: Array(book.storage.prefix(chosen.storage.count)))
+        let indices = vectors.nearest(in: used, threads: context.threads)
         let bytes = DenseBits.packedRows(indices, rows: 1, columns: indices.count, bits: indexBits(count))
         return PackedMatrix(
             scheme: .productCodes(block: block, centroids: count, storage: storage), rows: weights.rows,
@@ -93,9 +89,33 @@ enum ProductCodes {
         centroids <= 2 ? 1 : Int.bitWidth - (centroids - 1).leadingZeroBitCount
     }
 
-    /// The subvectors of all rows, (rows * ceil(columns / block), block).
-    static func subvectors(_ weights: Matrix, block: Int) -> Matrix {
-        let perRow = (weights.columns + block - 1) / block
+    private static func trainedBook(_ vectors: Subvectors, count: Int, context: CalibrationContext) -> Matrix
+    {
+        // 256 vectors a centroid are enough to place it.
+        KMeans(
+            vectors.padded, count: count, iterations: iterations, start: .plusPlus(seed: context.seed),
+            trainingLimit: 256 * count, threads: context.threads
+        ).centroids
+    }
+}
+
+/// The subvectors of a matrix: whole ones, and the ends of rows where the block does not divide the columns.
+struct Subvectors {
+    private let weights: Matrix
+    private let block: Int
+    private let wholePerRow: Int
+    private let tailWidth: Int
+
+    init(_ weights: Matrix, block: Int) {
+        self.weights = weights
+        self.block = block
+        wholePerRow = weights.columns / block
+        tailWidth = weights.columns % block
+    }
+
+    /// All subvectors row by row, (rows * ceil(columns / block), block), short ones with zeros.
+    var padded: Matrix {
+        let perRow = wholePerRow + (tailWidth > 0 ? 1 : 0)
         var vectors = Matrix(rows: weights.rows * perRow, columns: block)
         for row in 0..<weights.rows {
             for column in 0..<weights.columns {
@@ -104,5 +124,53 @@ enum ProductCodes {
             }
         }
         return vectors
+    }
+
+    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without loss.
+    func exactBook(limit: Int) -> Matrix? {
+        guard let book = KMeans.distinctRows(columns(0..<wholePerRow * block, width: block), limit: limit)
+        else {
+            return nil
+        }
+        let starts = Set((0..<book.rows).map { Array(book[row: $0].prefix(tailWidth)) })
+        guard let tails = KMeans.distinctRows(tails, limit: limit + starts.count) else { return nil }
+        let missing = (0..<tails.rows).filter { !starts.contains(Array(tails[row: $0])) }
+        guard book.rows + missing.count <= limit else { return nil }
+        var storage = book.storage
+        for row in missing {
+            storage += Array(tails[row: row]) + [Float](repeating: 0, count: block - tailWidth)
+        }
+        return Matrix(rows: book.rows + missing.count, columns: block, storage: storage)
+    }
+
+    /// The nearest codeword of each subvector, row by row.
+    func nearest(in book: Matrix, threads: Int?) -> [UInt8] {
+        let whole = KMeans.assign(columns(0..<wholePerRow * block, width: block), to: book, threads: threads)
+            .indices
+        guard tailWidth > 0 else { return whole.map { UInt8($0) } }
+        let starts = Matrix(
+            rows: book.rows, columns: tailWidth,
+            storage: (0..<book.rows).flatMap { book[row: $0].prefix(tailWidth) })
+        let ends = KMeans.assign(tails, to: starts, threads: threads).indices
+        return (0..<weights.rows).flatMap { row in
+            whole[row * wholePerRow..<(row + 1) * wholePerRow].map { UInt8($0) } + [UInt8(ends[row])]
+        }
+    }
+
+    private var tails: Matrix {
+        guard tailWidth > 0 else { return Matrix(rows: 0, columns: 0) }
+        return columns(wholePerRow * block..<weights.columns, width: tailWidth)
+    }
+
+    /// A run of columns of all rows, cut in vectors of `width`.
+    private func columns(_ range: Range<Int>, width: Int) -> Matrix {
+        var storage: [Float] = []
+        storage.reserveCapacity(weights.rows * range.count)
+        for row in 0..<weights.rows {
+            storage +=
+                weights.storage[
+                    row * weights.columns + range.lowerBound..<row * weights.columns + range.upperBound]
+        }
+        return Matrix(rows: storage.count / width, columns: width, storage: storage)
     }
 }
