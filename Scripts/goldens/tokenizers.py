@@ -5,6 +5,7 @@ usage: tokenizers.py [OUT]      (default: Tests/TokenizersTests/Goldens beside t
 needs: pip install tokenizers==0.23.3 transformers==5.23.0 sentencepiece==0.2.3; no sacremoses
 
 OUT/texts.json     the strings: hand-picked ones and seeded random ones from characters that implementations disagree on
+OUT/scalars.json   by tokenizer: for each of BLOCKS, 1024 scalars, the FNV-1a hash of the ids of a text made of them
 OUT/<name>/        a tokenizer's own files and golden.json, lists as long as texts.json unless said otherwise:
   marian*          source: ids, null where two segmentations tie; target: ids; decoded: [ids and random ids, text]
   wordpiece*       ids; decoded; strays: [random ids, text]; pairs: [first, second, maximum length or null, ids, type ids]
@@ -202,5 +203,28 @@ byte_level('bpe-smollm', pre_tokenizers.Sequence([pre_tokenizers.Digits(individu
 byte_level('bpe-normalized', pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=False), level(add_prefix_space=True)]), normalizer=normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()]), template=begin_end,
            added=[AddedToken('<mask>', lstrip=True, rstrip=True, special=True, normalized=False), AddedToken('only', single_word=True), AddedToken('Wide Token'), AddedToken('wide'), AddedToken('[MASK]', normalized=False, rstrip=True)])
 
+# Where the assigned scalars are, the large uniform blocks (ideographs, Hangul, Egyptian, Tangut, private use) left out.
+BLOCKS = [start for first, end in ((0x0, 0x3800), (0xA000, 0xB000), (0xF800, 0x13400), (0x16800, 0x17400), (0x1B000, 0x20400), (0xE0000, 0xE0400)) for start in range(first, end, 1024)]
+
+
+def hash_of_block(encode, start):
+    """The 32-bit FNV-1a hash over the ids, each as four bytes, of every scalar inside of words, alone and beside a token."""
+    text = ''.join(f'a{c}b1{c} {c} only{c}' for c in map(chr, range(start, start + 1024)) if not 0xD800 <= ord(c) < 0xE000)
+    value = 0x811C9DC5
+    for byte in b''.join(i.to_bytes(4, 'little') for i in encode(text)):
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+hashes = {}
+for name in ('wordpiece', 'wordpiece-cased', 'bpe-llama3', 'bpe-normalized'):
+    if name.startswith('bpe'):
+        tokenizer = Tokenizer.from_file(f'{out}/{name}/tokenizer.json')
+        encode = lambda text: tokenizer.encode(text).ids
+    else:
+        tokenizer = BertTokenizer.from_pretrained(f'{out}/{name}')
+        encode = lambda text: tokenizer.backend_tokenizer.encode(text).ids
+    hashes[name] = [hash_of_block(encode, start) for start in BLOCKS]
+save(f'{out}/scalars.json', {'blocks': BLOCKS, 'hashes': hashes})
 save(f'{out}/texts.json', texts)
 print(len(texts), 'texts in', out)

@@ -121,4 +121,45 @@ import Tokenizers
         #expect(golden.strays.count >= 80)
         #expect(differences.count == 0, "\(differences)")
     }
+
+    /// One tokenizer used by several threads at once gives what it gives alone.
+    @Test func severalThreads() async throws {
+        let texts = try Self.texts()
+        let tokenizer = try MarianTokenizer(directory: GoldenFiles.own.appending(path: "marian"))
+        let alone = texts.map(tokenizer.encodeSource)
+        await withTaskGroup(of: [[Int]].self) { group in
+            for _ in 0..<4 { group.addTask { texts.map(tokenizer.encodeSource) } }
+            for await together in group { #expect(together == alone) }
+        }
+    }
+
+    private struct Scalars: Decodable {
+        let blocks: [UInt32]
+        let hashes: [String: [UInt32]]
+    }
+
+    /// Nearly every assigned scalar inside of words, alone and beside an added token, in blocks of 1024.
+    @Test(arguments: ["wordpiece", "wordpiece-cased", "bpe-llama3", "bpe-normalized"])
+    func everyScalar(name: String) throws {
+        let golden = try GoldenFiles.own("scalars.json", as: Scalars.self)
+        let hashes = try #require(golden.hashes[name])
+        let directory = GoldenFiles.own.appending(path: name)
+        let tokenizer: any Tokenizer =
+            name.hasPrefix("bpe")
+            ? try BytePairTokenizer(directory: directory) : try WordPieceTokenizer(directory: directory)
+        #expect(golden.blocks.count == hashes.count)
+        for (start, hash) in zip(golden.blocks, hashes) {
+            var text = String.UnicodeScalarView()
+            for scalar in (start..<start + 1024).compactMap(Unicode.Scalar.init) {
+                for part in ["a", "b1", " ", " only"] {
+                    text.append(contentsOf: part.unicodeScalars)
+                    text.append(scalar)
+                }
+            }
+            let got = tokenizer.encode(String(text)).reduce(UInt32(0x811C_9DC5)) { hash, id in
+                (0..<4).reduce(hash) { ($0 ^ UInt32(id >> (8 * $1) & 0xFF)) &* 0x0100_0193 }
+            }
+            #expect(got == hash, "U+\(String(start, radix: 16)) to U+\(String(start + 1023, radix: 16))")
+        }
+    }
 }
