@@ -104,10 +104,11 @@ import Testing
         let scheme = try #require(Scheme("emb4:r2"))
         let packed = try Quantizer.encode(
             weights, as: scheme, fit: .greedy, context: CalibrationContext(rowFrequencies: frequencies))
-        let order = try #require(packed.parts["order"]).bytes.withUnsafeBytes { bytes in
-            (0..<30).map { Int(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)) }
+        let membership = try #require(packed.parts["cluster"]).bytes.map(Int.init)
+        for (a, b) in zip(frequencies, membership) {
+            for (c, d) in zip(frequencies, membership) where a > c { #expect(b <= d) }
         }
-        #expect(zip(order, order.dropFirst()).allSatisfy { frequencies[$0] > frequencies[$1] })
+        let order = (0..<4).flatMap { cluster in (0..<30).filter { membership[$0] == cluster } }
 
         let decoded = try Quantizer.decode(packed)
         var start = 0
