@@ -6,6 +6,9 @@ import Foundation
 /// at the start (`>>deu<< Hello`) is one token. The special tokens `</s>`, `<unk>` and `<pad>` written inside a text are those
 /// tokens. No punctuation is normalized beyond what the SentencePiece models do themselves.
 ///
+/// Segmentations of exactly equal score (runs such as "zzz" can have them) are chosen between by the installed version of the
+/// SentencePiece library; all else is the same in every version.
+///
 /// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
 public struct MarianTokenizer: Tokenizer {
     private let source: Side
