@@ -7,7 +7,7 @@ import Foundation
 /// tokens. No punctuation is normalized beyond what the SentencePiece models do themselves.
 ///
 /// Segmentations of exactly equal score (runs such as "zzz" can have them) are chosen between by the installed version of the
-/// SentencePiece library; all else is the same in every version.
+/// SentencePiece library.
 ///
 /// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
 public struct MarianTokenizer: Tokenizer {
