@@ -135,6 +135,7 @@ import Tokenizers
             #"{"tokenizer_class":"T5Tokenizer"}"#,
             "tokenizer_class: expected MarianTokenizer, got 'T5Tokenizer'"
         ),
+        (#"{"tokenizer_class":"a\nb\u2028c"}"#, #"expected MarianTokenizer, got 'a\nb\u{2028}c'"#),
         (#"{"separate_vocabs":1}"#, "separate_vocabs: expected true or false, got 1"),
         (#"{"separate_vocabs":true}"#, "target_vocab.json: cannot be read: no such file"),
         (
