@@ -67,7 +67,8 @@ let package = Package(
         .testTarget(name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]),
+            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]
+        ),
         .testTarget(name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"]),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"], exclude: ["Goldens"]),

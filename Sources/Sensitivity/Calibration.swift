@@ -15,13 +15,18 @@ public struct Calibration: Sendable {
     private let tokenEmbedding: String
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
-    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2) throws {
+    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2)
+        throws
+    {
         tokenEmbedding = network.tokenEmbedding
-        let rows = network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows ?? 0
+        let rows =
+            network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows
+            ?? 0
         frequencies = examples.reduce(into: [Double](repeating: 0, count: rows)) { counts, example in
             for token in network.tokens(example) { counts[token] += 1 }
         }
-        moments = fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+        moments =
+            fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
     }
 
     /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike.
@@ -45,7 +50,9 @@ public struct Calibration: Sendable {
         // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let round = Array(batches[first..<min(first + 4, batches.count)])
-            for sums in try concurrentMap(count: round.count, threads: threads, { Calibration.moments(network, round[$0]) }) {
+            for sums in try concurrentMap(
+                count: round.count, threads: threads, { Calibration.moments(network, round[$0]) })
+            {
                 for (name, sum) in sums {
                     if total[name] == nil { total[name] = sum } else { total[name]?.add(sum) }
                 }

@@ -44,14 +44,19 @@ public struct Evaluator<Net: Network>: Sendable {
             reference.outputs(reference.state(batches[index]))
         }
         self.outputs = outputs
-        let classes = outputs.first.map { reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns } ?? 0
+        let classes =
+            outputs.first.map {
+                reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns
+            } ?? 0
         let bytes = outputs.reduce(0) { $0 + $1.rows } * classes * 4
         logits = bytes > Self.logitsLimit ? nil : outputs.map { reference.logits($0, observing: nil) }
     }
 
     /// The states before sublayer `index` (the embedding is 0), by batch.
     public func states(of network: Net, before index: Int) throws -> [Net.State] {
-        try concurrentMap(count: batches.count, threads: threads) { network.state(batches[$0], before: index) }
+        try concurrentMap(count: batches.count, threads: threads) {
+            network.state(batches[$0], before: index)
+        }
     }
 
     /// The states one sublayer further.

@@ -7,7 +7,9 @@ import Tensors
 
 /// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
 public struct PackedModel<Family: ModelFamily>: Sendable {
+    /// Configuration and tokenizer.
     public let family: Family
+    /// The plan that the weights were packed by.
     public let plan: Plan
     private let tensors: Safetensors
 
@@ -58,7 +60,8 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
                 let packed = try packed(shape, scheme)
                 matrices[shape.tensor] =
                     decoded
-                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator : try LinearOperators.make(packed)
+                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
+                    : try LinearOperators.make(packed)
             }
         }
         var vectors: [String: [Float]] = [:]

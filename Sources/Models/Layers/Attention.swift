@@ -58,19 +58,22 @@ struct Attention: Sendable {
         let values = value(source, observing: observing)
         var context = Matrix(rows: x.rows, columns: x.columns)
         let width = x.columns
-        var scores = [Float](repeating: 0, count: (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0)
+        var scores = [Float](
+            repeating: 0, count: (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0)
         context.storage.withUnsafeMutableBufferPointer { c in
             queries.storage.withUnsafeBufferPointer { q in
                 keys.storage.withUnsafeBufferPointer { k in
                     values.storage.withUnsafeBufferPointer { v in
-                        guard let c = c.baseAddress, let q = q.baseAddress, let k = k.baseAddress, let v = v.baseAddress
+                        guard let c = c.baseAddress, let q = q.baseAddress, let k = k.baseAddress,
+                            let v = v.baseAddress
                         else { return }
                         for sequence in 0..<offsets.count {
                             let span = sourceOffsets[sequence]
                             for (position, row) in offsets[sequence].enumerated() {
                                 attend(
                                     query: q + row * width, keys: k + span.lowerBound * width,
-                                    values: v + span.lowerBound * width, count: causal ? position + 1 : span.count,
+                                    values: v + span.lowerBound * width,
+                                    count: causal ? position + 1 : span.count,
                                     width: width, scores: &scores, into: c + row * width)
                             }
                         }
@@ -92,7 +95,8 @@ struct Attention: Sendable {
         let scale = 1 / Float(size).squareRoot()
         for first in stride(from: 0, to: width, by: size) {
             dotRows(
-                query + first, keys + first, stride: width, count: count, dimension: size, scale: scale, into: scores)
+                query + first, keys + first, stride: width, count: count, dimension: size, scale: scale,
+                into: scores)
             softmax(scores, count: count)
             combineRows(
                 scores, values + first, stride: width, count: count, dimension: size, into: context + first)

@@ -9,7 +9,9 @@ import Tensors
 public struct MarianNetwork: Network {
     /// A sentence pair as token ids, both ending with the end symbol.
     public struct Example: Sendable, Equatable {
+        /// Source token ids.
         public let source: [Int]
+        /// Target token ids.
         public let target: [Int]
 
         /// A pair of token sequences.
@@ -21,14 +23,21 @@ public struct MarianNetwork: Network {
 
     /// Activations of both stacks; the decoder's wait at the embedding while the encoder runs.
     public struct State: Sendable {
+        /// (source tokens, width).
         public var encoder: Matrix
+        /// (target tokens, width).
         public var decoder: Matrix
+        /// Where each source lies in `encoder`.
         public let sources: SequenceOffsets
+        /// Where each target lies in `decoder`.
         public let targets: SequenceOffsets
     }
 
+    /// The model's shape and how it generates.
     public let configuration: MarianConfiguration
+    /// `Emb`, the encoder's sublayers, the decoder's.
     public let layout: ModelLayout
+    /// Matrices and vectors, by name.
     public let weights: WeightTable
     let embedding: any LinearOperator
     let outputBias: [Float]
@@ -80,9 +89,11 @@ public struct MarianNetwork: Network {
             let name = "model.decoder.layers.\(depth)"
             decoder.append(
                 DecoderLayer(
-                    selfAttention: try Attention(name + ".self_attn", heads: configuration.decoderHeads, weights),
+                    selfAttention: try Attention(
+                        name + ".self_attn", heads: configuration.decoderHeads, weights),
                     selfAttentionNorm: try norm(name + ".self_attn_layer_norm"),
-                    crossAttention: try Attention(name + ".encoder_attn", heads: configuration.decoderHeads, weights),
+                    crossAttention: try Attention(
+                        name + ".encoder_attn", heads: configuration.decoderHeads, weights),
                     crossAttentionNorm: try norm(name + ".encoder_attn_layer_norm"),
                     feedForward: try FeedForward(name, activation: configuration.activation, weights),
                     feedForwardNorm: try norm(name + ".final_layer_norm")))
@@ -92,6 +103,7 @@ public struct MarianNetwork: Network {
         positions = MarianNetwork.sinusoids(count: configuration.maximumPositions, width: configuration.width)
     }
 
+    /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
         try MarianNetwork(configuration, weights.replacing(matrices))
     }
@@ -114,6 +126,7 @@ public struct MarianNetwork: Network {
 
     // MARK: The chain of sublayers
 
+    /// Embeds sources, and targets behind the start symbol.
     public func start(_ examples: [Example]) -> State {
         let sources = SequenceOffsets(lengths: examples.map(\.source.count))
         let targets = SequenceOffsets(lengths: examples.map(\.target.count))
@@ -124,6 +137,7 @@ public struct MarianNetwork: Network {
             sources: sources, targets: targets)
     }
 
+    /// Runs one sublayer of the encoder or the decoder, its residual and its LayerNorm.
     public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inEncoder = index - 1
@@ -131,7 +145,8 @@ public struct MarianNetwork: Network {
             let layer = encoder[inEncoder / 2]
             if inEncoder % 2 == 0 {
                 let y = layer.attention(
-                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false, observing: observing)
+                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false,
+                    observing: observing)
                 state.encoder.add(y)
                 layer.attentionNorm.apply(&state.encoder)
             } else {
@@ -145,12 +160,14 @@ public struct MarianNetwork: Network {
         switch inDecoder % 3 {
         case 0:
             let y = layer.selfAttention(
-                state.decoder, state.targets, over: state.decoder, state.targets, causal: true, observing: observing)
+                state.decoder, state.targets, over: state.decoder, state.targets, causal: true,
+                observing: observing)
             state.decoder.add(y)
             layer.selfAttentionNorm.apply(&state.decoder)
         case 1:
             let y = layer.crossAttention(
-                state.decoder, state.targets, over: state.encoder, state.sources, causal: false, observing: observing)
+                state.decoder, state.targets, over: state.encoder, state.sources, causal: false,
+                observing: observing)
             state.decoder.add(y)
             layer.crossAttentionNorm.apply(&state.decoder)
         default:
@@ -160,8 +177,10 @@ public struct MarianNetwork: Network {
         return state
     }
 
+    /// The decoder's states: one prediction for each target token.
     public func outputs(_ state: State) -> Matrix { state.decoder }
 
+    /// Scores of every token: the tied embedding and `final_logits_bias`.
     public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         observing?(MarianNetwork.embeddingName, outputs)
         var logits = embedding(outputs)
@@ -169,10 +188,13 @@ public struct MarianNetwork: Network {
         return logits
     }
 
+    /// The target tokens.
     public func targets(_ example: Example) -> [Int] { example.target }
 
+    /// The one embedding.
     public var tokenEmbedding: String { MarianNetwork.embeddingName }
 
+    /// Source and target tokens.
     public func tokens(_ example: Example) -> [Int] { example.source + example.target }
 
     /// Embeddings of token sequences, positions added.
@@ -194,7 +216,9 @@ public struct MarianNetwork: Network {
             guard let line = buffer.baseAddress.map({ $0 + row * width }) else { return }
             embedding.copyRow(token, into: line)
             positions.storage.withUnsafeBufferPointer { table in
-                for channel in 0..<width { line[channel] = line[channel] * scale + table[position * width + channel] }
+                for channel in 0..<width {
+                    line[channel] = line[channel] * scale + table[position * width + channel]
+                }
             }
         }
     }
@@ -209,7 +233,9 @@ public struct MarianNetwork: Network {
         var sublayers = [
             SublayerShape(
                 name: SublayerName("Emb"),
-                matrices: [MatrixShape(tensor: embeddingName, rows: configuration.vocabularySize, columns: width)])
+                matrices: [
+                    MatrixShape(tensor: embeddingName, rows: configuration.vocabularySize, columns: width)
+                ])
         ]
         for depth in 0..<configuration.encoderLayers {
             let name = "model.encoder.layers.\(depth)"

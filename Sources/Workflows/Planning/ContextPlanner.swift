@@ -11,6 +11,7 @@ import Sensitivity
 /// measured, and taken where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may
 /// move at a time.
 public struct ContextPlanner<Family: ModelFamily> {
+    /// What measures cells and plans.
     public let measurer: Measurer<Family>
     /// Schemes of each sublayer in order of their bytes.
     public let ladders: [[Scheme]]
@@ -21,14 +22,19 @@ public struct ContextPlanner<Family: ModelFamily> {
 
     /// A plan with its loss and how it was reached.
     public struct Result: Sendable {
+        /// The best schemes found, in order of the sublayers.
         public let assignment: Assignment
+        /// What every item loses under them.
         public let losses: [ItemLoss]
+        /// Their mean KL per prediction, in nats.
         public let klNats: Double
+        /// The rounds, in order.
         public let rounds: [PlanningRound]
         /// Measurements that were made.
         public let measurements: Int
         /// The solver's answer of the last accepted round, and the loss that it predicted; nil where the start was not improved.
         public let certificate: Plan.Certificate?
+        /// The loss that the last accepted round predicted; nil where the start was not improved.
         public let predictedKL: Double?
     }
 
@@ -36,7 +42,9 @@ public struct ContextPlanner<Family: ModelFamily> {
     public init(_ measurer: Measurer<Family>, candidates: [Scheme], budgetBytes: Int, effort: Int) {
         self.measurer = measurer
         ladders = measurer.layout.sublayers.map { sublayer in
-            candidates.sorted { (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description) }
+            candidates.sorted {
+                (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description)
+            }
         }
         self.budgetBytes = budgetBytes
         self.effort = effort
@@ -48,7 +56,9 @@ public struct ContextPlanner<Family: ModelFamily> {
     public func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
     ) throws -> Result? {
-        let measured = starts.map { (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats) }
+        let measured = starts.map {
+            (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats)
+        }
         guard var best = measured.min(by: { $0.kl < $1.kl }) else { return nil }
         var rounds: [PlanningRound] = []
         var count = 0
@@ -90,7 +100,8 @@ public struct ContextPlanner<Family: ModelFamily> {
             if !isImproved { break search }
         }
         return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds, measurements: count,
+            assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds,
+            measurements: count,
             certificate: certificate, predictedKL: predictedKL)
     }
 
@@ -141,7 +152,8 @@ public struct ContextPlanner<Family: ModelFamily> {
                     })
             },
             budgets: [
-                .init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
+                .init(
+                    name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
                 .init(name: "moves", limit: Double(moves)),
             ])
         guard let solution = try? problem.solve() else { return nil }
