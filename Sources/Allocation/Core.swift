@@ -151,7 +151,7 @@ struct PricedKnapsack {
         }
         self.least = least
         for (multiplier, limit) in zip(multipliers, knapsack.limits) { sum.add(-multiplier * limit) }
-        bound = sum.rounded
+        bound = sum.rounded - knapsack.rounding(multipliers)
     }
 
     /// How much dearer the option is than the item's best.
