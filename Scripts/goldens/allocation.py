@@ -133,7 +133,7 @@ def cases():
                 # Three budgets that leave every option of every item in play: HiGHS needs more than a minute from 31 items on.
                 if kind == "correlated" and budgets == 3:
                     continue
-                # A thousand equal items: a symmetry that HiGHS takes long for, and the solver's effort does not suffice to prove.
+                # A thousand equal items: with two budgets the solver's default effort does not always suffice for a proof.
                 if kind == "identical" and items == 1000:
                     continue
                 yield {"kind": kind, "variant": "plain", "items": items, "options": 12, "budgets": budgets,
