@@ -4,7 +4,9 @@ import Tensors
 ///
 /// The engine knows weights only through this protocol: probes use dense matrices, `run` uses packed ones.
 public protocol LinearOperator: Sendable {
+    /// Output channels.
     var rows: Int { get }
+    /// Input channels.
     var columns: Int { get }
 
     /// Bytes that the weights take in memory.
@@ -24,7 +26,8 @@ extension LinearOperator {
     ///
     /// - Shapes: `x` (tokens, columns) gives (tokens, rows).
     public func callAsFunction(_ x: Matrix) -> Matrix {
-        precondition(x.columns == columns, "activations have \(x.columns) channels, the matrix \(columns) columns")
+        precondition(
+            x.columns == columns, "activations have \(x.columns) channels, the matrix \(columns) columns")
         let storage = [Float](unsafeUninitializedCapacity: x.rows * rows) { buffer, count in
             if let y = buffer.baseAddress, x.rows > 0 {
                 x.storage.withUnsafeBufferPointer { multiply($0.baseAddress!, tokens: x.rows, into: y) }

@@ -1,0 +1,61 @@
+// FP32 products on weights packed once. No BLAS calls, no threads, no scratch memory.
+#include <string.h>
+#include "targets.h"
+#pragma STDC FP_CONTRACT ON
+
+size_t bp_panels_count(size_t rows, size_t columns) { return (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns; }
+
+void bp_panels_pack(const float *w, size_t rows, size_t columns, float *panels) {
+    for (size_t p = 0; p < rows; p += BP_PANEL) {
+        float *panel = panels + p * columns;
+        const size_t height = rows - p < BP_PANEL ? rows - p : BP_PANEL;
+        // Eight columns at a time: one cache line of every row, eight lines of the panel.
+        for (size_t c0 = 0; c0 < columns; c0 += 8) {
+            const size_t end = c0 + 8 < columns ? c0 + 8 : columns;
+            for (size_t r = 0; r < height; r++)
+                for (size_t c = c0; c < end; c++) panel[c * BP_PANEL + r] = w[(p + r) * columns + c];
+            for (size_t c = c0; c < end; c++)
+                for (size_t r = height; r < BP_PANEL; r++) panel[c * BP_PANEL + r] = 0;
+        }
+    }
+}
+
+void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *out) {
+    const float *from = panels + row / BP_PANEL * BP_PANEL * columns + row % BP_PANEL;
+    for (size_t c = 0; c < columns; c++) out[c] = from[c * BP_PANEL];
+}
+
+#define SUFFIX portable
+#define LANES 4
+#define SLICE 2
+#include "panels_body.h"
+#undef SUFFIX
+#undef LANES
+#undef SLICE
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
+#define SUFFIX avx2
+#define LANES 8
+#define SLICE 2
+#include "panels_body.h"
+#undef SUFFIX
+#undef LANES
+#undef SLICE
+#pragma clang attribute pop
+
+#pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
+#define SUFFIX avx512
+#define LANES 16
+#define SLICE 4
+#include "panels_body.h"
+#undef SUFFIX
+#undef LANES
+#undef SLICE
+#pragma clang attribute pop
+#endif
+
+void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                        float *y) {
+    if (rows && tokens) DISPATCH(isa, panels_multiply, panels, rows, columns, x, tokens, y);
+}

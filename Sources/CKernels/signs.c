@@ -1,0 +1,181 @@
+// Binary codes: sign planes times activations by table look-up. The activations are rounded to 14 bits per segment; for
+// each 4 columns the 16 signed sums lie in a table, so that 4 weights are one look-up. Sums within a segment are exact
+// integers and segments are added in one order, so all builds agree bit for bit.
+//
+// A word's tables take 256 bytes: for the low nibbles of its 4 bytes the low bytes of 4 x 16 sums, then their high bytes,
+// then the same for the high nibbles.
+#include <math.h>
+#include <string.h>
+#include "targets.h"
+#pragma STDC FP_CONTRACT OFF
+
+enum { TABLE = 256 };
+
+static size_t tables_of(const bp_segment *segments, size_t count) {
+    size_t units = 0;
+    for (size_t s = 0; s < count; s++) units += segments[s].units;
+    return units * TABLE;
+}
+
+size_t bp_sign_tables_size(const bp_segment *segments, size_t count) {
+    return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
+}
+
+#include "quantize.h"
+
+static void word_tables_portable(const int16_t *q, uint8_t *table) {
+    for (int nibble = 0; nibble < 2; nibble++, table += 128)
+        for (int j = 0; j < 4; j++) {
+            const int16_t *v = q + 8 * j + 4 * nibble;
+            for (int n = 0; n < 16; n++) {
+                const int sum = (n & 1 ? v[0] : -v[0]) + (n & 2 ? v[1] : -v[1]) + (n & 4 ? v[2] : -v[2])
+                    + (n & 8 ? v[3] : -v[3]);
+                table[16 * j + n] = (uint8_t)sum;
+                table[64 + 16 * j + n] = (uint8_t)((unsigned)sum >> 8);
+            }
+        }
+}
+
+// The sums of 16 or fewer rows: `stride` bytes from one word of a row to the next, `tail` bytes a row in the last,
+// partial word. Everything that a build of the kernel needs to know about where it is.
+typedef struct {
+    const uint8_t *signs;
+    size_t bits, rows, columns;
+    const float *alphas;
+    size_t groups;
+    const bp_segment *segments;
+    size_t count;
+} sign_matrix;
+
+INLINE const uint8_t *tail_of(const sign_matrix *m, size_t plane, size_t row, size_t *width) {
+    const size_t row_bytes = (m->columns + 7) / 8;
+    *width = row_bytes % 4;
+    return m->signs + row_bytes / 4 * 4 * m->bits * m->rows + (plane * m->rows + row) * *width;
+}
+
+static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                          const uint8_t *tables, float *y) {
+    const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
+    const float *alphas = m->alphas + row * m->groups * m->bits;
+    const size_t whole = (m->columns + 7) / 8 / 4;
+    float sums[8][16] = {{0}}, out[16] = {0};
+    for (size_t s = 0; s < m->count; s++) {
+        const bp_segment *segment = m->segments + s;
+        for (size_t p = 0; p < m->bits; p++) {
+            for (size_t lane = 0; lane < lanes; lane++) {
+                int32_t sum = 0;
+                const uint8_t *table = tables;
+                for (size_t w = segment->first_unit; w < segment->first_unit + segment->units; w++, table += TABLE) {
+                    uint8_t word[4] = {0};
+                    if (w < whole) {
+                        memcpy(word, block + (w * m->bits + p) * stride + 4 * lane, 4);
+                    } else {
+                        size_t width;
+                        const uint8_t *tail = tail_of(m, p, row + lane, &width);
+                        memcpy(word, tail, width);
+                    }
+                    for (int j = 0; j < 4; j++) {
+                        const int low = 16 * j + (word[j] & 15), high = 128 + 16 * j + (word[j] >> 4);
+                        sum += table[low] + 256 * (int8_t)table[low + 64] + table[high] + 256 * (int8_t)table[high + 64];
+                    }
+                }
+                sums[p][lane] += scales[s] * (float)sum;
+            }
+        }
+        tables += TABLE * segment->units;
+        if (s + 1 == m->count || segment[1].group != segment->group) {
+            for (size_t p = 0; p < m->bits; p++)
+                for (size_t lane = 0; lane < 16; lane++) {
+                    out[lane] += alphas[(segment->group * m->bits + p) * 16 + lane] * sums[p][lane];
+                    sums[p][lane] = 0;
+                }
+        }
+    }
+    memcpy(y, out, lanes * sizeof(float));
+}
+
+#if defined(__x86_64__)
+#include "signs_avx2.h"
+#include "signs_avx512.h"
+#endif
+
+// `before` zeros, n numbers, zeros to the end of the last unit; then a table a unit.
+static uint8_t *segment_tables(bp_isa isa, const bp_segment *segment, int16_t *q, uint8_t *table) {
+    const size_t before = segment->first_column % 32, n = segment->columns;
+    memset(q, 0, before * sizeof *q);
+    memset(q + before + n, 0, (32 * segment->units - before - n) * sizeof *q);
+    for (size_t w = 0; w < segment->units; w++, table += TABLE) DISPATCH(isa, word_tables, q + 32 * w, table);
+    return table;
+}
+
+void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
+                    uint8_t *tables) {
+    const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
+    int16_t q[BP_SEGMENT + 64];
+    for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
+        float *scales = (float *)(tables + scales_at);
+        uint8_t *table = tables;
+        for (size_t s = 0; s < count; s++) {
+            const size_t first = segments[s].first_column;
+            scales[s] = DISPATCH(isa, quantize, x + first, segments[s].columns, 8191, q + first % 32);
+            table = segment_tables(isa, segments + s, q, table);
+        }
+    }
+}
+
+void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
+                         size_t count, uint8_t *tables) {
+    const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
+    int16_t q[BP_SEGMENT + 64];
+    float normal[BP_SEGMENT];
+    for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
+        double sum = 0, squares = 0;
+        float largest = 0;
+        for (size_t i = 0; i < columns; i++) sum += x[i];
+        const float mean = (float)(sum / (double)columns);
+        for (size_t i = 0; i < columns; i++) {
+            const float d = x[i] - mean;
+            squares += (double)d * d;
+        }
+        const float factor = (float)(1 / sqrt(squares / (double)columns + 1e-5));
+        for (size_t i = 0; i < columns; i++) {
+            const float a = fabsf((x[i] - mean) * factor);
+            largest = a > largest ? a : largest;
+        }
+        float *scales = (float *)(tables + scales_at);
+        uint8_t *table = tables;
+        for (size_t s = 0; s < count; s++) {
+            const size_t first = segments[s].first_column, n = segments[s].columns;
+            for (size_t i = 0; i < n; i++) normal[i] = (x[first + i] - mean) * factor;
+            round_to(normal, n, 128 / (largest > 0 ? largest : 1), 127, q + first % 32);
+            scales[s] = isfinite(factor) && isfinite(largest) ? largest / 128 : NAN;
+            table = segment_tables(isa, segments + s, q, table);
+        }
+    }
+}
+
+void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
+                       size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
+                       float *y) {
+    const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count};
+    const size_t height = bp_block_rows(bits), size = bp_sign_tables_size(segments, count);
+    const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
+    for (size_t r = 0; r < rows; r += height) {
+        const size_t in_block = rows - r < height ? rows - r : height;
+        const uint8_t *block = signs + row_bytes * r;
+        for (size_t t = 0; t < tokens; t++) {
+            const uint8_t *of_token = tables + t * size;
+            float *out = y + t * rows + r;
+#if defined(__x86_64__)
+            if (isa == BP_AVX512 && in_block == height) {
+                block_avx512(&m, block, r, of_token, out);
+                continue;
+            }
+#endif
+            for (size_t i = 0; i < in_block; i += 16) {
+                const size_t lanes = in_block - i < 16 ? in_block - i : 16;
+                DISPATCH(isa, rows, &m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
+            }
+        }
+    }
+}

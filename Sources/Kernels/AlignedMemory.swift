@@ -1,0 +1,36 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Memory on a cache line's boundary, released with the object; large blocks ask Linux for huge pages.
+///
+/// Written once by its maker, then only read: that is what makes it safe to share.
+final class AlignedMemory: @unchecked Sendable {
+    let base: UnsafeMutableRawPointer
+    let byteCount: Int
+
+    /// Zeroed memory of `byteCount` bytes, followed by at least 64 readable ones.
+    init(byteCount: Int) {
+        let huge = 1 << 21
+        // A block that huge pages would waste most of stays on small ones.
+        let alignment = byteCount >= huge ? huge : 64
+        var memory: UnsafeMutableRawPointer?
+        let size = (byteCount + 64 + alignment - 1) / alignment * alignment
+        guard posix_memalign(&memory, alignment, size) == 0, let memory else {
+            fatalError("no memory for \(size) bytes")
+        }
+        #if os(Linux)
+            // Advice only: a kernel without huge pages refuses it, and nothing changes.
+            if alignment == huge { _ = madvise(memory, size, 14) }
+        #endif
+        memset(memory, 0, size)
+        base = memory
+        self.byteCount = byteCount
+    }
+
+    deinit { free(base) }
+}

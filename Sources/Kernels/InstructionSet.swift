@@ -1,0 +1,35 @@
+import CKernels
+
+/// The instructions that a kernel may use.
+///
+/// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a kernel.
+public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
+    /// Vector code without intrinsics; NEON and SSE2 come from it.
+    case portable = 0
+    /// AVX2, FMA and F16C.
+    case avx2 = 1
+    /// AVX-512 with VNNI, VBMI and VPOPCNTDQ.
+    case avx512 = 2
+
+    /// The widest set that this machine has.
+    public static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
+
+    /// The sets that this machine can run, narrowest first.
+    public static var available: [InstructionSet] { allCases.filter { $0 <= best } }
+
+    /// The set's name, as benchmarks print it.
+    public var description: String {
+        switch self {
+        case .portable: "portable"
+        case .avx2: "AVX2"
+        case .avx512: "AVX-512"
+        }
+    }
+
+    /// Narrower sets come first.
+    public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
+        left.rawValue < right.rawValue
+    }
+
+    var code: bp_isa { bp_isa(rawValue: UInt32(rawValue)) }
+}

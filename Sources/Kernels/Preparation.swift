@@ -1,0 +1,77 @@
+/// How an operator wants its activations before the product: rounded, and perhaps spread over tables.
+///
+/// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together: the tables of
+/// one input are made once.
+public struct Preparation: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        /// Tables of signed sums for sign planes; `group` columns share alphas.
+        case signTables(group: Int)
+        /// The same behind BitNet's normalisation and 8-bit rounding.
+        case bitLinearTables
+        /// Integers of 16 or 8 bits; their order in memory differs by instruction set.
+        case integers(bytes: Int, group: Int, instructions: InstructionSet)
+        /// One bit a number.
+        case signs
+    }
+
+    let kind: Kind
+    let columns: Int
+}
+
+/// An operator whose product starts with a preparation of the activations.
+public protocol PreparingOperator: LinearOperator {
+    /// What the operator needs; operators with equal values can share it.
+    var preparation: Preparation { get }
+
+    /// Bytes of prepared activations of one token.
+    var preparedBytesPerToken: Int { get }
+
+    /// Writes the prepared form of `x` (tokens, columns) to `prepared`, which lies on 64 bytes.
+    func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer)
+
+    /// As `multiply(_:tokens:into:)`, from prepared activations.
+    func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>)
+}
+
+extension PreparingOperator {
+    /// `y = x W^T`: prepares, then multiplies.
+    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        withPrepared(x, tokens: tokens) { multiply(prepared: $0, tokens: tokens, into: y) }
+    }
+
+    func withPrepared(_ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer) -> Void) {
+        guard tokens > 0 else { return }
+        withUnsafeTemporaryAllocation(byteCount: max(preparedBytesPerToken * tokens, 64), alignment: 64) {
+            scratch in
+            guard let base = scratch.baseAddress else { return }
+            prepare(x, tokens: tokens, into: base)
+            body(base)
+        }
+    }
+}
+
+/// Multiplies one input with several matrices, preparing it once for those that can share: Q, K and V of an attention.
+///
+/// - Shapes: `x` (tokens, columns); `outputs[i]` (tokens, operators[i].rows). Results equal those of single products.
+public func multiplyTogether(
+    _ operators: [any LinearOperator], _ x: UnsafePointer<Float>, tokens: Int,
+    into outputs: [UnsafeMutablePointer<Float>]
+) {
+    precondition(operators.count == outputs.count, "\(operators.count) operators, \(outputs.count) outputs")
+    var done = [Bool](repeating: false, count: operators.count)
+    for first in operators.indices where !done[first] {
+        guard let preparing = operators[first] as? any PreparingOperator else {
+            operators[first].multiply(x, tokens: tokens, into: outputs[first])
+            continue
+        }
+        preparing.withPrepared(x, tokens: tokens) { prepared in
+            for i in first..<operators.count where !done[i] {
+                guard let other = operators[i] as? any PreparingOperator,
+                    other.preparation == preparing.preparation
+                else { continue }
+                other.multiply(prepared: prepared, tokens: tokens, into: outputs[i])
+                done[i] = true
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import CKernels
+
+// What the engine computes between products. Every function works on FP32, in place where it can, and gives the same bits
+// for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16 lanes, then halves.
+
+/// `x[i] = e^(x[i] - m) / sum_j e^(x[j] - m)` with m the largest number: probabilities. Minus infinity gives 0; a row of
+/// nothing else gives NaN.
+///
+/// - Complexity: O(count). Relative error of each exponential: about 1e-7.
+public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_softmax(instructions.code, x, count)
+}
+
+/// `x[i] -= log sum_j e^x[j]`: log-probabilities, in nats.
+public func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_log_softmax(instructions.code, x, count)
+}
+
+/// `log sum_j e^x[j]`, without overflow; minus infinity for an empty row.
+public func logSumExp(_ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best) -> Float {
+    bp_log_sum_exp(instructions.code, x, count)
+}
+
+/// `x[i] = e^x[i]`; 0 below -87.3, e^88.7 above 88.7.
+public func exponential(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_exp(instructions.code, x, count)
+}
+
+/// `x[i] = tanh x[i]`.
+public func hyperbolicTangent(
+    _ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best
+) {
+    bp_tanh(instructions.code, x, count)
+}
+
+/// `x[i] = max(x[i], 0)`.
+public func relu(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_relu(instructions.code, x, count)
+}
+
+/// `x[i] = x[i] / (1 + e^-x[i])`, also called SiLU.
+public func swish(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_swish(instructions.code, x, count)
+}
+
+/// `x[i] = x[i] / 2 (1 + erf(x[i] / sqrt 2))`: the exact GELU.
+public func geluErf(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_gelu_erf(instructions.code, x, count)
+}
+
+/// `x[i] = x[i] / 2 (1 + tanh(sqrt(2 / pi) (x[i] + 0.044715 x[i]^3)))`: the approximate GELU.
+public func geluTanh(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    bp_gelu_tanh(instructions.code, x, count)
+}
+
+/// `x[i] += a[i]`: biases and residuals.
+public func add(
+    _ a: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int,
+    instructions: InstructionSet = .best
+) {
+    bp_add(instructions.code, a, x, count)
+}
+
+/// `out[i] = (x[i] - mean) / sqrt(variance + epsilon) * gain[i] + bias[i]`, the variance being the biased one.
+///
+/// - Parameters:
+///   - gain: nil means 1; `bias`: nil means 0.
+///   - out: may be `x` itself.
+public func layerNorm(
+    _ x: UnsafePointer<Float>, count: Int, gain: UnsafePointer<Float>?, bias: UnsafePointer<Float>?,
+    epsilon: Float,
+    into out: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
+) {
+    bp_layer_norm(instructions.code, x, count, gain, bias, epsilon, out)
+}
+
+/// The scores of attention: `scores[j] = scale * sum_i query[i] rows[j * stride + i]`.
+///
+/// - Shapes: `query` (dimension), `rows` (count, dimension) with rows `stride` numbers apart, `scores` (count): a head is
+///   a slice of wider rows.
+public func dotRows(
+    _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
+    scale: Float,
+    into scores: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
+) {
+    bp_dot_rows(instructions.code, query, rows, stride, count, dimension, scale, scores)
+}
+
+/// The weighted sum of attention: `out[i] = sum_j weights[j] rows[j * stride + i]`, in the order of j.
+///
+/// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out` (dimension).
+public func combineRows(
+    _ weights: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
+    into out: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
+) {
+    bp_combine_rows(instructions.code, weights, rows, stride, count, dimension, out)
+}

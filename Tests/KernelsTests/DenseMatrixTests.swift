@@ -1,0 +1,61 @@
+import Kernels
+import Tensors
+import Testing
+
+@Suite("FP32 products on panels")
+struct DenseMatrixTests {
+    static let shapes = [
+        (1, 1), (3, 5), (63, 65), (64, 64), (65, 63), (130, 7), (200, 300), (128, 513), (17, 0), (0, 4),
+    ]
+
+    @Test(
+        "equal to the naive product at odd shapes, for every number of tokens",
+        arguments: InstructionSet.available)
+    func product(instructions: InstructionSet) {
+        for (index, (rows, columns)) in Self.shapes.enumerated() {
+            let weights = randomMatrix(rows, columns, seed: UInt64(index))
+            let dense = DenseMatrix(weights, instructions: instructions)
+            for tokens in [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 31, 32, 70] {
+                let x = randomMatrix(tokens, columns, seed: UInt64(100 + tokens))
+                let y = dense(x)
+                #expect(y.rows == tokens && y.columns == rows)
+                let error = relativeError(y.storage, referenceProduct(weights, x))
+                #expect(error < 1e-6, "\(rows) x \(columns), \(tokens) tokens, \(instructions): \(error)")
+            }
+        }
+    }
+
+    @Test("a token's result does not depend on the batch", arguments: InstructionSet.available)
+    func batchInvariance(instructions: InstructionSet) {
+        for (rows, columns) in [(65, 63), (200, 600), (128, 300)] {
+            let dense = DenseMatrix(randomMatrix(rows, columns, seed: 1), instructions: instructions)
+            let x = randomMatrix(37, columns, seed: 2)
+            let y = dense(x)
+            for t in [0, 5, 6, 36] {
+                #expect(dense(x.gathering(rows: [t])).storage == Array(y[row: t]), "token \(t)")
+            }
+        }
+    }
+
+    @Test("AVX2 and AVX-512 agree bit for bit", .enabled(if: InstructionSet.best == .avx512, "needs AVX-512"))
+    func fusedPathsAgree() {
+        let weights = randomMatrix(190, 333, seed: 3)
+        for tokens in [1, 9] {
+            let x = randomMatrix(tokens, 333, seed: 4)
+            #expect(
+                DenseMatrix(weights, instructions: .avx2)(x) == DenseMatrix(weights, instructions: .avx512)(x)
+            )
+        }
+    }
+
+    @Test("a row comes back as it went in")
+    func rows() {
+        let weights = randomMatrix(130, 33, seed: 5)
+        let dense = DenseMatrix(weights)
+        for row in [0, 63, 64, 129] {
+            var copy = [Float](repeating: 0, count: 33)
+            dense.copyRow(row, into: &copy)
+            #expect(copy == Array(weights[row: row]))
+        }
+    }
+}
