@@ -94,6 +94,12 @@ final class FeedbackPanel {
         bestErrors = startErrors
         keepAll()
 
+        if let searched = grid.searchedCoefficients {
+            let perRow = units * planes
+            for index in 0..<rows.count * perRow {
+                coefficients[index] = searched[rows.lowerBound * perRow + index]
+            }
+        }
         for _ in 0..<settings.feedbackRounds {
             feedBack()
             updateGradient()
