@@ -9,10 +9,13 @@ extension FeedbackPanel {
             positionsOf[unit].withUnsafeBufferPointer { positions in
                 expandBasis(unit, positions)
                 moments.matrix.withUnsafeBufferPointer { matrix in
-                    for plane in 0..<planes {
-                        PanelProducts.multiply(
-                            matrix.baseAddress!, size: size, positions: positions,
-                            vectors: basis + plane * size, into: products + plane * size)
+                    // A block of rows of H stays in the cache for all planes.
+                    for start in stride(from: 0, to: size, by: 64) {
+                        for plane in 0..<planes {
+                            PanelProducts.multiply(
+                                matrix.baseAddress!, size: size, rows: start..<min(start + 64, size),
+                                positions: positions, vectors: basis + plane * size, into: products + plane * size)
+                        }
                     }
                 }
                 let steps = steps(unit, positions, stored: stored)

@@ -188,7 +188,8 @@ final class FeedbackPanel {
         withAllPositions { positions in
             moments.matrix.withUnsafeBufferPointer { matrix in
                 PanelProducts.multiply(
-                    matrix.baseAddress!, size: size, positions: positions, vectors: errors, into: gradient)
+                    matrix.baseAddress!, size: size, rows: 0..<size, positions: positions, vectors: errors,
+                    into: gradient)
             }
         }
     }
