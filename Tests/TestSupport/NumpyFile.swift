@@ -8,7 +8,7 @@ import Tensors
 public enum NumpyFile {
     /// What is wrong with a file.
     public struct Malformed: Error, CustomStringConvertible {
-        /// The line.
+        /// The file and what is wrong with it.
         public let description: String
     }
 
