@@ -19,12 +19,6 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
-<<<<<<< HEAD
-        return try encodeInPlainOrder(weights, as: scheme, fit: fit, context: context).inStoredOrder()
-    }
-
-    private static func encodeInPlainOrder(
-=======
         return try encodePlain(weights, as: scheme, fit: fit, context: context).inStoredOrder()
     }
 
@@ -38,7 +32,6 @@ public enum Quantizer {
 
     /// Encodes with all codes in plain order, row after row.
     private static func encodePlain(
->>>>>>> 6dc025bd48fc55f0eafd1e72310eb2b09467fd63
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext
     ) throws(QuantizationError) -> PackedMatrix {
         switch scheme {
@@ -66,16 +59,7 @@ public enum Quantizer {
         }
     }
 
-<<<<<<< HEAD
-    /// The weights that a packed matrix stands for.
-    ///
-    /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
-    public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
-        try PackedLayout.check(packed)
-        let packed = packed.inPlainOrder()
-=======
     private static func decodePlain(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
->>>>>>> 6dc025bd48fc55f0eafd1e72310eb2b09467fd63
         switch packed.scheme {
         case .full: return try FullPrecision.decode(packed)
         case .binaryCodes(let bits, let group, _):
