@@ -16,7 +16,7 @@ INLINE __m256i look_up_avx2(const uint8_t *table, __m256i n, const __m256i *othe
 
 static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
                       const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
+    const float *scales = (const float *)(tables + m->scales_at);
     const float *alphas = m->alphas + row * m->groups * m->bits;
     const size_t whole = (m->columns + 7) / 8 / 4;
     const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi8(1), wide_ones = _mm256_set1_epi16(1);

@@ -17,6 +17,10 @@ typedef enum {
 // The widest set that this machine has.
 bp_isa bp_best_isa(void);
 
+// Reads `bytes` bytes, a multiple of 256, as fast as the machine can: what benchmarks compare products with. Returns
+// something that depends on all of them.
+uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes);
+
 // FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of rows
 // 64 p .. 64 p + 63, zeros beyond the last row.
 #define BP_PANEL 64
