@@ -22,7 +22,7 @@ struct Record: Codable {
     let overOpenBLAS: Double?
     /// How many times as fast as our own FP32 product in the same run.
     let overFP32: Double?
-    /// Part of the read bandwidth measured in the same run.
+    /// Part of the bandwidth of reading the same codes in the same rotation, measured in the same run.
     let ofReadBandwidth: Double?
     /// What is aimed at: a ratio over OpenBLAS, or a part of the read bandwidth.
     let target: Double?

@@ -118,16 +118,22 @@ struct Cases {
             }
         }
         let first = bodies.count
-        var sizes: [Int] = []
+        let sink = Products(tokens: 1, rows: 1)
+        var sizes: [(all: Int, codes: Int)] = []
+        var reads: [() -> Void] = []
         for (kernel, _) in wanted {
             let packed = try scheme(kernel).packed(rows: rows, columns: columns, count: count)
             try check(packed[0], tokens: min(tokens, 3))
             let operators = try packed.map { try LinearOperators.make($0) }
-            sizes.append(packed[0].sizeInBytes)
+            let codes = packed.compactMap { $0.parts["signs"] ?? $0.parts["codes"] ?? $0.parts["indices"] }
+            sizes.append((packed[0].sizeInBytes, codes[0].bytes.count))
             bodies.append {
                 for matrix in operators { matrix.multiply(x.storage, tokens: tokens, into: products.y) }
             }
+            reads.append { read(codes, sink) }
         }
+        // Reads come after all products, so that they find as little in the caches as the products do.
+        if tokens == 1 { bodies += reads }
         let timings = alternated(bodies, calls: count, repetitions: repetitions)
         let reference = blas == nil ? nil : timings[1]
         add(name, "fp32", rows, columns, tokens, timings[0], bytes: 4 * rows * columns, blas: reference)
@@ -138,8 +144,10 @@ struct Cases {
         }
         for (i, (kernel, target)) in wanted.enumerated() {
             add(
-                name, kernel, rows, columns, tokens, timings[first + i], bytes: sizes[i], fp32: timings[0],
+                name, kernel, rows, columns, tokens, timings[first + i], bytes: sizes[i].all,
+                fp32: timings[0],
                 blas: reference,
+                read: tokens == 1 ? (timings[first + wanted.count + i], sizes[i].codes) : nil,
                 target: target)
         }
     }
@@ -160,11 +168,7 @@ struct Cases {
             let timings = alternated(
                 [
                     { for matrix in operators { matrix.multiply(x.storage, tokens: 1, into: products.y) } },
-                    {
-                        for tensor in memory {
-                            tensor.bytes.withUnsafeBytes { sink.y[0] += Float(readThrough($0) & 1) }
-                        }
-                    },
+                    { read(memory, sink) },
                 ], calls: count, repetitions: repetitions)
             // The read is of the codes alone; the product reads the scales too.
             let codes = memory[0].bytes.count
@@ -198,6 +202,11 @@ struct Cases {
                 ofReadBandwidth: read.map { Double(bytes) / seconds / (Double($0.bytes) / $0.0.median) },
                 target: target))
     }
+}
+
+/// Reads the bytes of all tensors, and leaves something in `sink` so that it has to be done.
+private func read(_ tensors: [PackedTensor], _ sink: Products) {
+    for tensor in tensors { tensor.bytes.withUnsafeBytes { sink.y[0] += Float(readThrough($0) & 1) } }
 }
 
 /// Memory for results, kept over all repetitions.

@@ -62,6 +62,9 @@ size_t bp_block_rows(size_t planes);
 // Byte offset of byte `b` of row `r` of plane `p`.
 size_t bp_interleaved_offset(size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r, size_t b);
 void bp_interleave(const uint8_t *plain, size_t planes, size_t rows, size_t row_bytes, uint8_t *stored);
+// The plain bytes of one row of one plane.
+void bp_interleaved_row(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r,
+                        uint8_t *out);
 void bp_deinterleave(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, uint8_t *plain);
 
 // Numbers of 16 rows side by side, as the kernels below want scales: from (rows, width) to, for each 16 rows,
