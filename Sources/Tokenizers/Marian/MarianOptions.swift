@@ -43,22 +43,22 @@ struct MarianOptions {
     }
 
     private mutating func readTokens(_ field: JSONField) throws(TokenizerError) {
-        if let token = try field.optional("eos_token") { endToken = try Self.content(of: token) }
-        if let token = try field.optional("unk_token") { unknownToken = try Self.content(of: token) }
-        if let token = try field.optional("pad_token") { paddingToken = try Self.content(of: token) }
+        if let token = try field.optional("eos_token") { endToken = try token.tokenContent() }
+        if let token = try field.optional("unk_token") { unknownToken = try token.tokenContent() }
+        if let token = try field.optional("pad_token") { paddingToken = try token.tokenContent() }
         for name in ["additional_special_tokens", "extra_special_tokens"] {
             guard let tokens = try field.optional(name) else { continue }
-            for token in try tokens.elements() { extraTokens.append(try Self.content(of: token)) }
+            for token in try tokens.elements() { extraTokens.append(try token.tokenContent()) }
         }
         for name in ["bos_token", "cls_token", "sep_token", "mask_token"] {
-            if let token = try field.optional(name) { extraTokens.append(try Self.content(of: token)) }
+            if let token = try field.optional(name) { extraTokens.append(try token.tokenContent()) }
         }
         if let tokens = try field.optional("added_tokens_decoder") {
             for member in try tokens.members() {
                 let name = String(decoding: member.key, as: UTF8.self)
                 let token = JSONField(
                     file: field.file, path: "added_tokens_decoder.\(name)", value: member.value)
-                let content = try Self.content(of: token)
+                let content = try token.tokenContent()
                 guard
                     try token.bool("special", default: false)
                         || [endToken, unknownToken, paddingToken].contains(content)
@@ -69,14 +69,5 @@ struct MarianOptions {
                 extraTokens.append(content)
             }
         }
-    }
-
-    /// A token written as a string or as an object with its content and flags.
-    private static func content(of field: JSONField) throws(TokenizerError) -> String {
-        if case .string = field.value { return try field.string() }
-        for flag in ["lstrip", "rstrip", "single_word"] where try field.bool(flag, default: false) {
-            throw .unsupported(file: field.file, what: "\(field.path).\(flag)")
-        }
-        return try field.required("content").string()
     }
 }

@@ -62,7 +62,8 @@ public struct MarianTokenizer: Tokenizer {
         }
 
         let added = AddedTokens(
-            options.splitsSpecialTokens ? [] : special.map { (vocabulary.tokens[$0], $0) })
+            options.splitsSpecialTokens
+                ? [] : special.map { AddedToken(content: vocabulary.tokens[$0], id: $0) })
         source = Side(
             model: sourceModel, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
         target = Side(

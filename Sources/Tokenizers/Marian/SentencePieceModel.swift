@@ -13,6 +13,9 @@ final class SentencePieceModel: @unchecked Sendable {
     /// Reads an .spm file.
     init(file: URL) throws(TokenizerError) {
         let bytes = try TokenizerError.read(file)
+        if let problem = CharacterMapCheck.problem(inModel: bytes) {
+            throw .malformed(file: file.path, offset: nil, reason: "not a SentencePiece model: \(problem)")
+        }
         var message = Self.emptyMessage
         guard let model = bytes.withUnsafeBytes({ spb_load($0.baseAddress, $0.count, &message) }) else {
             let reason = String(

@@ -116,4 +116,13 @@ struct JSONField {
     func bool(_ name: String, default fallback: Bool) throws(TokenizerError) -> Bool {
         try optional(name)?.bool() ?? fallback
     }
+
+    /// The text of a special token, written as a string or as an object with its content and flags.
+    func tokenContent() throws(TokenizerError) -> String {
+        if case .string = value { return try string() }
+        for flag in ["lstrip", "rstrip", "single_word"] where try bool(flag, default: false) {
+            throw .unsupported(file: file, what: "\(path).\(flag)")
+        }
+        return try required("content").string()
+    }
 }

@@ -1,0 +1,117 @@
+/// How a normalized text is cut into pieces that are tokenized one by one, as `pre_tokenizer` of a tokenizer.json says.
+struct PreTokenizer: Sendable {
+    enum Step: Sendable {
+        /// At whitespace, which goes away, and around punctuation.
+        case bert
+        /// Around numbers: every digit alone, or every run of digits.
+        case digits(individual: Bool)
+        /// Into the matches of a regular expression.
+        case pattern(SplitPattern)
+        /// A space in front of every piece that does not start with one.
+        case prefixSpace
+    }
+
+    let steps: [Step]
+    /// Whether the pieces are tokenized as bytes (the step `ByteLevel`).
+    let isByteLevel: Bool
+
+    /// BERT's.
+    static let bert = PreTokenizer(steps: [.bert], isByteLevel: false)
+
+    private init(steps: [Step], isByteLevel: Bool) {
+        self.steps = steps
+        self.isByteLevel = isByteLevel
+    }
+
+    /// Reads `pre_tokenizer`; a kind or pattern that is not known is refused by name.
+    init(_ field: JSONField) throws(TokenizerError) {
+        var steps: [Step] = []
+        var isByteLevel = false
+        try Self.read(field, into: &steps, &isByteLevel)
+        self.init(steps: steps, isByteLevel: isByteLevel)
+    }
+
+    private static func read(
+        _ field: JSONField, into steps: inout [Step], _ isByteLevel: inout Bool
+    ) throws(TokenizerError) {
+        let kind = try field.required("type").string()
+        if isByteLevel {
+            throw .unsupported(file: field.file, what: "a pre-tokenizer after 'ByteLevel' ('\(kind)')")
+        }
+        switch kind {
+        case "Sequence":
+            for step in try field.required("pretokenizers").elements() {
+                try read(step, into: &steps, &isByteLevel)
+            }
+        case "BertPreTokenizer": steps.append(.bert)
+        case "Digits": steps.append(.digits(individual: try field.bool("individual_digits", default: false)))
+        case "Split":
+            let behavior = try field.required("behavior").string()
+            if behavior != "Isolated" {
+                throw .unsupported(
+                    file: field.file, what: "the behavior '\(behavior)' of the pre-tokenizer 'Split'")
+            }
+            if try field.bool("invert", default: false) {
+                throw .unsupported(file: field.file, what: "an inverted pre-tokenizer 'Split'")
+            }
+            let pattern = try field.required("pattern")
+            guard let text = try pattern.optional("Regex")?.string() else {
+                throw .unsupported(file: field.file, what: "a pre-tokenizer 'Split' by a plain string")
+            }
+            steps.append(.pattern(try SplitPattern(text, file: field.file)))
+        case "ByteLevel":
+            if try field.bool("add_prefix_space", default: true) { steps.append(.prefixSpace) }
+            if try field.bool("use_regex", default: true) { steps.append(.pattern(.gpt2)) }
+            isByteLevel = true
+        default: throw .unsupported(file: field.file, what: "the pre-tokenizer '\(kind)'")
+        }
+    }
+
+    /// The pieces of a text, in order; none is empty.
+    func pieces(of text: [Unicode.Scalar]) -> [ArraySlice<Unicode.Scalar>] {
+        var pieces = text.isEmpty ? [] : [text[...]]
+        for step in steps {
+            var next: [ArraySlice<Unicode.Scalar>] = []
+            next.reserveCapacity(pieces.count)
+            for piece in pieces { step.cut(piece, into: &next) }
+            pieces = next
+        }
+        return pieces
+    }
+}
+
+extension PreTokenizer.Step {
+    fileprivate func cut(_ piece: ArraySlice<Unicode.Scalar>, into pieces: inout [ArraySlice<Unicode.Scalar>])
+    {
+        switch self {
+        case .bert:
+            var start = piece.startIndex
+            for position in piece.indices {
+                let isPunctuation = piece[position].isBertPunctuation
+                guard isPunctuation || piece[position].isSpace else { continue }
+                if start < position { pieces.append(piece[start..<position]) }
+                if isPunctuation { pieces.append(piece[position...position]) }
+                start = position + 1
+            }
+            if start < piece.endIndex { pieces.append(piece[start...]) }
+        case .digits(let individual):
+            var start = piece.startIndex
+            for position in piece.indices.dropFirst() {
+                let isNumeric = piece[position].isNumeric
+                guard isNumeric != piece[position - 1].isNumeric || isNumeric && individual else { continue }
+                pieces.append(piece[start..<position])
+                start = position
+            }
+            pieces.append(piece[start...])
+        case .pattern(let pattern):
+            var start = piece.startIndex
+            while start < piece.endIndex {
+                let end = pattern.matchEnd(in: piece, at: start)
+                pieces.append(piece[start..<end])
+                start = end
+            }
+        case .prefixSpace:
+            pieces.append(piece.first == " " ? piece : ([" "] + piece)[...])
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// The way from a text to ids that all models of a tokenizer.json share: added tokens, normalization, pieces.
+struct TextPipeline: Sendable {
+    private let addedTokens: AddedTokens
+    private let normalizer: Normalizer?
+    private let normalizedTokens: AddedTokens
+    private let preTokenizer: PreTokenizer
+
+    init(added: [AddedToken], normalizer: Normalizer?, preTokenizer: PreTokenizer) {
+        self.normalizer = normalizer
+        self.preTokenizer = preTokenizer
+        addedTokens = AddedTokens(added.filter { !$0.normalized })
+        normalizedTokens = AddedTokens(
+            added.filter(\.normalized).map { token in
+                guard let normalizer else { return token }
+                var token = token
+                token.content = normalizer.normalize(Self.scalars(of: token.content[...])).utf8
+                return token
+            })
+    }
+
+    /// The ids of `text`; `model` appends those of one piece.
+    func encode(_ text: String, model: (ArraySlice<Unicode.Scalar>, inout [Int]) -> Void) -> [Int] {
+        var ids: [Int] = []
+        forEachSegment(of: ArraySlice(text.utf8), addedTokens, into: &ids) { given, ids in
+            let scalars = Self.scalars(of: given)
+            let normalized = normalizer?.normalize(scalars) ?? scalars
+            guard !normalizedTokens.isEmpty else {
+                for piece in preTokenizer.pieces(of: normalized) { model(piece, &ids) }
+                return
+            }
+            forEachSegment(of: normalized.utf8[...], normalizedTokens, into: &ids) { text, ids in
+                for piece in preTokenizer.pieces(of: Self.scalars(of: text)) { model(piece, &ids) }
+            }
+        }
+        return ids
+    }
+
+    private func forEachSegment(
+        of text: ArraySlice<UInt8>, _ tokens: AddedTokens, into ids: inout [Int],
+        _ body: (ArraySlice<UInt8>, inout [Int]) -> Void
+    ) {
+        for segment in tokens.split(text) {
+            switch segment {
+            case .token(let id): ids.append(id)
+            case .text(let text): body(text, &ids)
+            }
+        }
+    }
+
+    private static func scalars(of bytes: ArraySlice<UInt8>) -> [Unicode.Scalar] {
+        Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
+    }
+}
+
+extension Collection where Element == Unicode.Scalar {
+    /// The scalars as UTF-8.
+    var utf8: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for scalar in self {
+            if scalar.isASCII {
+                bytes.append(UInt8(scalar.value))
+            } else {
+                bytes += String(Character(scalar)).utf8
+            }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+
+/// The parts of a tokenizer.json that do not depend on the kind of model.
+///
+/// `truncation` and `padding` are a caller's matter and are not applied.
+struct TokenizerFile {
+    let model: JSONField
+    let vocabulary: Vocabulary
+    let addedTokens: [AddedToken]
+    let normalizer: Normalizer?
+    let preTokenizer: PreTokenizer?
+    let template: SpecialTokenTemplate
+    let decoder: JSONField?
+
+    /// Reads `file`, whose model has to be of `kind`.
+    init(_ file: URL, kind: String) throws(TokenizerError) {
+        let root = try JSONReader.read(file)
+        model = try root.required("model")
+        if let type = try model.optional("type"), try type.string() != kind { throw type.unexpected(kind) }
+
+        var added: [AddedToken] = []
+        for token in try root.optional("added_tokens")?.elements() ?? [] {
+            added.append(try AddedToken(token))
+        }
+        addedTokens = added
+        vocabulary = try Vocabulary(
+            model.required("vocab"), extra: added.map { ($0.content, $0.id) })
+
+        normalizer = if let field = try root.optional("normalizer") { try Normalizer(field) } else { nil }
+        preTokenizer =
+            if let field = try root.optional("pre_tokenizer") { try PreTokenizer(field) } else { nil }
+        template =
+            if let field = try root.optional("post_processor") {
+                try SpecialTokenTemplate(field, vocabularySize: vocabulary.count)
+            } else {
+                .none
+            }
+        decoder = try root.optional("decoder")
+    }
+}
+
+extension AddedToken {
+    /// Reads an element of `added_tokens`.
+    fileprivate init(_ field: JSONField) throws(TokenizerError) {
+        content = try field.required("content").bytes()
+        id = try field.required("id").integer()
+        singleWord = try field.bool("single_word", default: false)
+        stripsLeft = try field.bool("lstrip", default: false)
+        stripsRight = try field.bool("rstrip", default: false)
+        special = try field.bool("special", default: false)
+        normalized = try field.bool("normalized", default: !special)
+    }
+}

@@ -1,0 +1,132 @@
+import Foundation
+
+/// The tokenizer of a BERT model: cleaning, words and punctuation, WordPiece, `[CLS]` and `[SEP]` around.
+///
+/// - Source: `BertTokenizer` of Hugging Face transformers (the one over the Rust library); ids are equal on the stored goldens.
+public struct WordPieceTokenizer: Tokenizer {
+    private let pipeline: TextPipeline
+    private let model: WordPiece
+    private let template: SpecialTokenTemplate
+    private let specialIDs: Set<Int>
+    private let cleansUpSpaces: Bool
+
+    /// The id of `[PAD]`; nil where the vocabulary has none.
+    public let paddingID: Int?
+    /// The id of `[UNK]`, which stands for every word that cannot be put together from pieces.
+    public var unknownID: Int { model.unknownID }
+
+    /// The number of ids.
+    public var vocabularySize: Int { model.vocabulary.count }
+
+    /// Reads `tokenizer.json`, or `vocab.txt` where that is not there, and `tokenizer_config.json`, whose `do_lower_case`,
+    /// `strip_accents` and `tokenize_chinese_chars` come before the other file's.
+    ///
+    /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
+    public init(directory: URL) throws(TokenizerError) {
+        let options = try WordPieceOptions(directory: directory)
+        let file = directory.appending(path: "tokenizer.json")
+        if FileManager.default.fileExists(atPath: file.path) {
+            try self.init(TokenizerFile(file, kind: "WordPiece"), options, path: file.path)
+        } else {
+            try self.init(vocabularyFile: directory.appending(path: "vocab.txt"), options)
+        }
+    }
+
+    private init(vocabularyFile file: URL, _ options: WordPieceOptions) throws(TokenizerError) {
+        let vocabulary = try Vocabulary(tokens: Self.lines(of: file), file: file.path)
+        let unknown = try vocabulary.requiredID(of: options.unknownToken, file: file.path)
+        let start = try vocabulary.requiredID(of: options.startToken, file: file.path)
+        let separator = try vocabulary.requiredID(of: options.separatorToken, file: file.path)
+        var added = [unknown, start, separator].map { AddedToken(content: vocabulary.tokens[$0], id: $0) }
+        for token in [options.paddingToken, options.maskToken] {
+            // A model that never masks or pads may have left them out.
+            if let id = vocabulary.id(of: token) {
+                added.append(AddedToken(content: vocabulary.tokens[id], id: id))
+            }
+        }
+        for token in options.extraTokens {
+            let id = try vocabulary.requiredID(of: token, file: file.path)
+            added.append(AddedToken(content: vocabulary.tokens[id], id: id))
+        }
+        model = WordPiece(vocabulary: vocabulary, unknownID: unknown)
+        template = .bert(start: start, separator: separator)
+        pipeline = TextPipeline(
+            added: added, normalizer: .bert(options.applied(to: BertNormalizer())), preTokenizer: .bert)
+        specialIDs = Set(added.map(\.id))
+        paddingID = vocabulary.id(of: options.paddingToken)
+        cleansUpSpaces = true
+    }
+
+    private init(_ file: TokenizerFile, _ options: WordPieceOptions, path: String) throws(TokenizerError) {
+        let vocabulary = file.vocabulary
+        let unknown = try file.model.optional("unk_token")?.string() ?? options.unknownToken
+        model = WordPiece(
+            vocabulary: vocabulary, unknownID: try vocabulary.requiredID(of: unknown, file: path),
+            prefix: try file.model.optional("continuing_subword_prefix")?.bytes() ?? Array("##".utf8),
+            maximumCharacters: try file.model.optional("max_input_chars_per_word")?.integer() ?? 100)
+        guard let preTokenizer = file.preTokenizer else {
+            throw .missingField(file: path, field: "pre_tokenizer")
+        }
+        guard !preTokenizer.isByteLevel else {
+            throw .unsupported(file: path, what: "WordPiece behind the pre-tokenizer 'ByteLevel'")
+        }
+        template = file.template
+        pipeline = TextPipeline(
+            added: file.addedTokens, normalizer: file.normalizer.map(options.applied),
+            preTokenizer: preTokenizer)
+        specialIDs = Set(file.addedTokens.filter(\.special).map(\.id))
+        paddingID = vocabulary.id(of: options.paddingToken)
+        cleansUpSpaces = try file.decoder?.bool("cleanup", default: true) ?? true
+    }
+
+    /// The lines of vocab.txt without the whitespace at their ends; the line number from 0 is the id.
+    private static func lines(of file: URL) throws(TokenizerError) -> [[UInt8]] {
+        let bytes = try TokenizerError.read(file)
+        if let offset = JSONReader.firstInvalidUTF8(in: bytes) {
+            throw .malformed(file: file.path, offset: offset, reason: "invalid UTF-8")
+        }
+        guard !bytes.isEmpty else {
+            throw .malformed(file: file.path, offset: nil, reason: "the file is empty")
+        }
+        var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.map { line in
+            let end = line.lastIndex {
+                $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\t")
+            }
+            return Array(line[..<(end.map { $0 + 1 } ?? line.startIndex)])
+        }
+    }
+
+    /// The ids of one text, `[CLS]` and `[SEP]` around it.
+    public func encode(_ text: String) -> [Int] { encode(text, pairedWith: nil).ids }
+
+    /// The ids and type ids of one text or of a pair.
+    ///
+    /// - Parameter maximumLength: where given, the longer text is cut first, then both evenly, until no more ids than this
+    ///   remain; the special tokens stay whatever the length.
+    public func encode(
+        _ first: String, pairedWith second: String?, maximumLength: Int? = nil
+    ) -> TokenSequence {
+        template.apply(
+            pipeline.encode(first, model: model.encode),
+            second.map { pipeline.encode($0, model: model.encode) }, maximumLength: maximumLength)
+    }
+
+    /// The text of `ids`, special tokens left out: pieces joined, a space between words, none before punctuation.
+    public func decode(_ ids: [Int]) -> String {
+        var text: [UInt8] = []
+        var isFirst = true
+        for id in ids where model.vocabulary.tokens.indices.contains(id) && !specialIDs.contains(id) {
+            let token = model.vocabulary.tokens[id]
+            var piece =
+                if isFirst { token } else if token.starts(with: model.prefix) {
+                    Array(token.dropFirst(model.prefix.count))
+                } else { [UInt8(ascii: " ")] + token }
+            if cleansUpSpaces { piece = SpaceCleaning.joinedWordPiece(piece) }
+            text += piece
+            isFirst = false
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
