@@ -19,19 +19,23 @@ public struct Model<Family: ModelFamily>: Sendable {
         let checkpoint = try openCheckpoint(directory)
         var names: [String: String] = [:]
         let shapes = checkpoint.shapes
-        func find(_ tensor: String, _ expected: [[Int]]) throws(FileError) {
+        func find(_ tensor: String, _ expected: [Int], fits: ([Int]) -> Bool) throws(FileError) {
             guard let stored = ([tensor] + family.aliases(of: tensor)).first(where: { shapes[$0] != nil }),
                 let shape = shapes[stored]
             else { throw FileError(checkpoint.file, "has no tensor '\(tensor)'") }
-            guard expected.contains(shape) else {
-                throw FileError(checkpoint.file, "tensor '\(stored)': expected shape \(expected[0]), got \(shape)")
+            guard fits(shape) else {
+                throw FileError(
+                    checkpoint.file, "tensor '\(stored)': expected shape \(expected), got \(shape)")
             }
             names[tensor] = stored
         }
         for matrix in family.layout.sublayers.flatMap(\.matrices) {
-            try find(matrix.tensor, [[matrix.rows, matrix.columns]])
+            try find(matrix.tensor, [matrix.rows, matrix.columns]) { $0 == [matrix.rows, matrix.columns] }
         }
-        for vector in family.vectors { try find(vector.name, [[vector.count], [1, vector.count]]) }
+        // A small table may be kept as a vector: its rows one after the other.
+        for vector in family.vectors {
+            try find(vector.name, [vector.count]) { $0.reduce(1, *) == vector.count }
+        }
         self.family = family
         self.checkpoint = checkpoint
         storedNames = names
@@ -44,7 +48,8 @@ public struct Model<Family: ModelFamily>: Sendable {
     ///
     /// - Throws: `FileError` where it holds a NaN or an infinity.
     public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
-        let numbers = try checkpoint.floats(storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
+        let numbers = try checkpoint.floats(
+            storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
         return Matrix(rows: shape.rows, columns: shape.columns, storage: numbers)
     }
 
@@ -66,7 +71,9 @@ public struct Model<Family: ModelFamily>: Sendable {
     /// The network in full precision.
     public func network() throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
-        for shape in layout.sublayers.flatMap(\.matrices) { matrices[shape.tensor] = DenseMatrix(try matrix(shape)) }
+        for shape in layout.sublayers.flatMap(\.matrices) {
+            matrices[shape.tensor] = DenseMatrix(try matrix(shape))
+        }
         return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
     }
 }

@@ -57,7 +57,8 @@ public struct Measurer<Family: ModelFamily>: Sendable {
             if first > 0 {
                 var current = try states ?? (1, evaluator.states(of: base.network, before: 1))
                 while current.before < first {
-                    current.all = try evaluator.advance(current.all, through: current.before, of: base.network)
+                    current.all = try evaluator.advance(
+                        current.all, through: current.before, of: base.network)
                     current.before += 1
                 }
                 states = current

@@ -50,7 +50,9 @@ public struct Sweep<Family: ModelFamily> {
     /// - Parameters:
     ///   - metric: the task's metric of a probe; nil where cells are measured by KL alone.
     ///   - progress: called after each measurement with the number done.
-    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws -> Cells {
+    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws
+        -> Cells
+    {
         let assignments = assignments
         var measurements: [Assignment: LossMeasurement] = [:]
         var done = 0

@@ -5,7 +5,7 @@ import Tensors
 /// The families that bitplan knows, by `model_type`.
 public enum Families {
     /// All of them; a new family is one more entry.
-    public static let all: [any ModelFamily.Type] = [MarianFamily.self]
+    public static let all: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self]
 
     /// The family of a model directory, packed or not.
     ///
@@ -15,7 +15,8 @@ public enum Families {
         guard let family = all.first(where: { $0.modelType == type }) else {
             let known = all.map { $0.modelType }.sorted().joined(separator: ", ")
             throw FileError(
-                directory.appending(path: "config.json"), "model_type '\(type)' is not supported: expected one of \(known)")
+                directory.appending(path: "config.json"),
+                "model_type '\(type)' is not supported: expected one of \(known)")
         }
         return family
     }

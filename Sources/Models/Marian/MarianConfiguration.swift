@@ -44,14 +44,17 @@ public struct MarianConfiguration: Sendable, Equatable {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
         // Older models keep the generation settings in config.json.
-        let generation = FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
+        let generation =
+            FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         try self.init(settings, generation: generation)
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
     init(_ settings: Settings, generation: Settings) throws(FileError) {
         let type = try settings.text("model_type")
-        guard type == "marian" else { throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'marian'") }
+        guard type == "marian" else {
+            throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'marian'")
+        }
         try MarianConfiguration.refuse(
             [
                 ("normalize_before", false), ("normalize_embedding", false), ("add_final_layer_norm", false),
@@ -67,7 +70,9 @@ public struct MarianConfiguration: Sendable, Equatable {
         let decoderVocabulary = try settings.size("decoder_vocab_size", or: vocabularySize)
         guard decoderVocabulary == vocabularySize else {
             throw FileError(
-                settings.file, "decoder_vocab_size \(decoderVocabulary) differs from vocab_size \(vocabularySize): not supported")
+                settings.file,
+                "decoder_vocab_size \(decoderVocabulary) differs from vocab_size \(vocabularySize): not supported"
+            )
         }
         encoderLayers = try settings.size("encoder_layers")
         decoderLayers = try settings.size("decoder_layers")
@@ -75,18 +80,17 @@ public struct MarianConfiguration: Sendable, Equatable {
         decoderHeads = try settings.size("decoder_attention_heads")
         encoderInnerWidth = try settings.size("encoder_ffn_dim")
         decoderInnerWidth = try settings.size("decoder_ffn_dim")
-        for (key, heads) in [("encoder_attention_heads", encoderHeads), ("decoder_attention_heads", decoderHeads)]
+        for (key, heads) in [
+            ("encoder_attention_heads", encoderHeads), ("decoder_attention_heads", decoderHeads),
+        ]
         where width % heads != 0 {
             throw FileError(settings.file, "d_model \(width) is not a multiple of \(key) \(heads)")
         }
-        let function = try settings.text("activation_function", or: "gelu")
-        guard let activation = ActivationFunction(rawValue: function) else {
-            throw FileError(settings.file, "activation_function '\(function)' is not supported")
-        }
-        self.activation = activation
+        activation = try ActivationFunction(settings, "activation_function", or: "gelu")
         scalesEmbeddings = try settings.flag("scale_embedding", or: false)
         maximumPositions = try settings.size("max_position_embeddings", or: 1024)
-        self.generation = try Generation(settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
+        self.generation = try Generation(
+            settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
     }
 
     private static func refuse(
@@ -105,40 +109,56 @@ extension MarianConfiguration.Generation {
             let settings = generation.has(key) ? generation : model
             let id = try settings.integer(key, or: fallback)
             guard (0..<vocabularySize).contains(id) else {
-                throw FileError(settings.file, "'\(key)': token \(id) is outside the vocabulary of \(vocabularySize)")
+                throw FileError(
+                    settings.file, "'\(key)': token \(id) is outside the vocabulary of \(vocabularySize)")
             }
             return id
         }
         padToken = try token("pad_token_id")
         endToken = try token("eos_token_id")
         startToken = try token("decoder_start_token_id", or: padToken)
-        forcedEndToken = generation.has("forced_eos_token_id") || model.has("forced_eos_token_id") ? try token("forced_eos_token_id") : nil
-        bannedTokens = try Self.bannedTokens(generation.has("bad_words_ids") ? generation : model, vocabularySize)
+        forcedEndToken =
+            generation.has("forced_eos_token_id") || model.has("forced_eos_token_id")
+            ? try token("forced_eos_token_id") : nil
+        bannedTokens = try Self.bannedTokens(
+            generation.has("bad_words_ids") ? generation : model, vocabularySize)
         maximumLength = min(try generation.size("max_length", or: 20), positions)
         beams = try generation.size("num_beams", or: 1)
         lengthPenalty = try generation.number("length_penalty", or: 1)
         stopsEarly = try generation.flag("early_stopping", or: false)
         renormalizes = try generation.flag("renormalize_logits", or: false)
         for (key, neutral) in [
-            ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0), ("num_beam_groups", 1),
+            ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
+            ("num_beam_groups", 1),
             ("encoder_no_repeat_ngram_size", 0), ("diversity_penalty", 0),
         ] where try generation.number(key, or: neutral) != neutral {
-            throw FileError(generation.file, "'\(key)': only \(neutral) is supported, got \(try generation.number(key))")
+            throw FileError(
+                generation.file, "'\(key)': only \(neutral) is supported, got \(try generation.number(key))")
         }
-        if try generation.flag("do_sample", or: false) { throw FileError(generation.file, "'do_sample': true is not supported") }
-        for key in ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"] where generation.has(key) {
+        if try generation.flag("do_sample", or: false) {
+            throw FileError(generation.file, "'do_sample': true is not supported")
+        }
+        for key in ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"]
+        where generation.has(key) {
             throw FileError(generation.file, "'\(key)' is not supported")
         }
     }
 
     private static func bannedTokens(_ settings: Settings, _ vocabularySize: Int) throws(FileError) -> [Int] {
         guard let value = settings.any("bad_words_ids") else { return [] }
-        guard let words = value as? [[Int]] else { throw FileError(settings.file, "'bad_words_ids': expected lists of token ids") }
+        guard let words = value as? [[Int]] else {
+            throw FileError(settings.file, "'bad_words_ids': expected lists of token ids")
+        }
         var banned: [Int] = []
         for word in words {
-            guard word.count == 1 else { throw FileError(settings.file, "'bad_words_ids': only single tokens are supported, got \(word)") }
+            guard word.count == 1 else {
+                throw FileError(
+                    settings.file, "'bad_words_ids': only single tokens are supported, got \(word)")
+            }
             guard (0..<vocabularySize).contains(word[0]) else {
-                throw FileError(settings.file, "'bad_words_ids': token \(word[0]) is outside the vocabulary of \(vocabularySize)")
+                throw FileError(
+                    settings.file,
+                    "'bad_words_ids': token \(word[0]) is outside the vocabulary of \(vocabularySize)")
             }
             banned.append(word[0])
         }
