@@ -50,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Workflows",
+                "Models", "PlanFormat", "Reporting", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

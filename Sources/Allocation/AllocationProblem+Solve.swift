@@ -1,12 +1,12 @@
 extension AllocationProblem {
     /// The default of `solve(effort:)`.
-    public static let defaultEffort = 20_000_000
+    public static let defaultEffort = 5_000_000
 
     /// Solves the problem exactly.
     ///
     /// Deterministic: the same problem and effort give the same answer on every machine. Of several plans of the least objective
     /// the one is returned that the search, whose order depends on the problem alone, meets first.
-    /// - Parameter effort: how many partial plans may be kept, at some tens of bytes each, before the best found is returned as
+    /// - Parameter effort: how many partial plans the search may form, at up to 64 bytes each, before the best found is returned as
     ///   `feasible` with its gap.
     /// - Complexity: exponential in the worst case; in practice milliseconds for hundreds of items, as only the few options that
     ///   the Lagrangian bound leaves undecided are searched.
@@ -85,59 +85,61 @@ private struct Solver {
     mutating func minimise(
         _ quantity: Quantity, within limits: [Limit], start: [Int]?, goodEnough: Double = -.infinity
     ) -> (solution: AllocationSolution, choice: [Int]) {
-        // An answer must pass the check, whose sums are rounded once. If rounding let the search through where the check does not,
-        // search again with limits that are smaller by more than any rounding; at worst the start remains.
+        let fixed = fixedCost(quantity)
+        var choice = start
         var lowerBound = -Double.infinity
-        for tightening in [-0.5, 0.5 * Double(problem.items.count + 1)] {
-            let knapsack = knapsack(quantity, within: limits, tightening: tightening)
-            let search = ExactSearch(
-                knapsack, start: start.map { knapsack.flat($0) } ?? knapsack.minimise([]).choice,
-                effort: effort - explored, goodEnough: goodEnough - fixedCost(quantity))
-            explored += search.explored
-            let choice = knapsack.given(search.choice)
-            if lowerBound == -.infinity { lowerBound = search.lowerBound + fixedCost(quantity) }
-            if let solution = solution(
-                choice, quantity, limits, search.multipliers, lowerBound, isOptimal: search.isOptimal)
-            {
-                return (solution, choice)
-            }
-        }
-        let choice = start ?? merged.entries.map { _ in 0 }
-        let evaluation = problem.evaluate(merged.expand(choice))
-        let objective = value(quantity, evaluation)
-        return (
-            AllocationSolution(
-                choice: merged.expand(choice), loss: evaluation.loss, costs: evaluation.costs,
-                objective: objective,
-                lowerBound: min(lowerBound, objective), status: .feasible,
-                multipliers: problem.budgets.map { _ in 0 }, statesExplored: explored), choice
-        )
-    }
-
-    /// The answer that a choice makes; nil where it does not pass the check.
-    private func solution(
-        _ choice: [Int], _ quantity: Quantity, _ limits: [Limit], _ prices: [Double], _ lowerBound: Double,
-        isOptimal: Bool
-    ) -> AllocationSolution? {
-        let expanded = merged.expand(choice)
-        let evaluation = problem.evaluate(expanded)
-        guard limits.allSatisfy({ value($0.quantity, evaluation) <= $0.value }) else { return nil }
-        let objective = value(quantity, evaluation)
+        var isOptimal = false
         var multipliers = problem.budgets.map { _ in 0.0 }
-        for (limit, price) in zip(limits, prices) {
-            if case .cost(let index) = limit.quantity { multipliers[index] = price }
+        // The check rounds sums of reals once, the search knows them up to its units. First it gets limits with room for all rounding;
+        // only if it then takes for a plan what the check refuses, limits that are smaller by more than any rounding.
+        let solver = self
+        for isTight in [false, true] {
+            let knapsack = knapsack(quantity, within: limits, isTight: isTight)
+            let search = ExactSearch(
+                knapsack, start: choice.map { knapsack.flat($0) } ?? knapsack.minimise([]).choice,
+                effort: effort - explored, goodEnough: goodEnough - fixed
+            ) { flat in
+                let evaluation = solver.problem.evaluate(solver.merged.expand(knapsack.given(flat)))
+                return limits.allSatisfy { solver.value($0.quantity, evaluation) <= $0.value }
+            }
+            explored += search.explored
+            choice = knapsack.given(search.choice)
+            lowerBound = max(lowerBound, isTight ? -.infinity : search.lowerBound + fixed)
+            isOptimal = search.isOptimal
+            if !isTight {
+                for (limit, price) in zip(limits, search.multipliers) {
+                    if case .cost(let index) = limit.quantity { multipliers[index] = price }
+                }
+            }
+            if !search.hasRejected { break }
         }
-        return AllocationSolution(
+        let final = choice ?? []
+        let expanded = merged.expand(final)
+        let evaluation = problem.evaluate(expanded)
+        let objective = value(quantity, evaluation)
+        let solution = AllocationSolution(
             choice: expanded, loss: evaluation.loss, costs: evaluation.costs, objective: objective,
             lowerBound: isOptimal ? objective : min(lowerBound, objective),
             status: isOptimal ? .optimal : .feasible, multipliers: multipliers, statesExplored: explored)
+        return (solution, final)
     }
 
-    private func knapsack(_ quantity: Quantity, within limits: [Limit], tightening: Double) -> Knapsack {
+    private func knapsack(_ quantity: Quantity, within limits: [Limit], isTight: Bool) -> Knapsack {
         var knapsack = Knapsack(
             limits: limits.map { limit in
-                let room = limit.value - fixedCost(limit.quantity)
-                return isWhole(limit.quantity) ? room.rounded(.down) : room - tightening * limit.value.ulp
+                let fixed = fixedCost(limit.quantity)
+                let room = limit.value - fixed
+                if let (least, step) = lattice(limit.quantity) {
+                    // The largest sum that exists.
+                    return step == 0
+                        ? room.rounded(.down) : least + ((room - least) / step).rounded(.down) * step
+                }
+                let magnitude = merged.entries.reduce(abs(fixed) + abs(limit.value)) { sum, entry in
+                    sum + numbers(limit.quantity, entry).reduce(0) { max($0, abs($1)) }
+                }
+                return isTight
+                    ? room - magnitude * Double(problem.items.count + 4) * 0x1p-50
+                    : room + magnitude * 0x1p-51
             })
         for entry in merged.entries {
             knapsack.append(
@@ -153,17 +155,11 @@ private struct Solver {
         }
     }
 
-    /// Whether sums of the quantity are exact.
-    private func isWhole(_ quantity: Quantity) -> Bool {
+    /// Where sums of the quantity are whole and exact: the least sum, and what all sums differ by multiples of.
+    private func lattice(_ quantity: Quantity) -> (least: Double, step: Double)? {
         let fixed = fixedCost(quantity)
-        var magnitude = abs(fixed)
-        guard fixed == fixed.rounded() else { return false }
-        for entry in merged.entries {
-            let numbers = numbers(quantity, entry)
-            guard numbers.allSatisfy({ $0 == $0.rounded() }) else { return false }
-            magnitude += numbers.reduce(0) { max($0, abs($1)) }
-        }
-        return magnitude < 0x1p53
+        guard fixed == fixed.rounded(), abs(fixed) < 0x1p51 else { return nil }
+        return Lattice.of(merged.entries.lazy.map { numbers(quantity, $0) })
     }
 
     private func fixedCost(_ quantity: Quantity) -> Double {

@@ -22,6 +22,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
     private(set) var margin = 0.0
     /// The unit of lane 0.
     private(set) var unit = 1.0
+    /// Objectives differ by multiples of this, in units.
+    private(set) var step = 1.0
     /// Per set of multipliers, the weights that turn a point into a priced value.
     private(set) var weights: [Point] = []
     /// Per set of multipliers, one number per item and one more: the least priced value of the items from there on, less the
@@ -36,8 +38,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
 
     /// - Parameters:
     ///   - prices: sets of multipliers, the base's own first.
-    ///   - limit: plans of a larger objective need not be found.
-    init(_ knapsack: Knapsack, base: [Int], prices: [PricedKnapsack], limit: Double) {
+    ///   - limit: plans of a larger objective need not be found; where `isStrict`, nor do plans of that very objective.
+    init(_ knapsack: Knapsack, base: [Int], prices: [PricedKnapsack], limit: Double, isStrict: Bool) {
         let lanes = knapsack.constraintCount + 1
         let baseValue = knapsack.value(base)
         let baseTotals = knapsack.totals(base)
@@ -57,40 +59,28 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
         kept.sort { ($0.depth, $1.item) > ($1.depth, $0.item) }
 
         var units = Point(repeating: 1)
-        var isExact = true
         var magnitudes = Point()
+        var isExact = true
+        items = kept.map { _, options, _ in options.map { Option(change: Point(), index: $0) } }
+        itemIndices = kept.map(\.item)
+        baseOptions = itemIndices.map { base[$0] }
         for lane in 0..<lanes {
             let numbers = lane == 0 ? knapsack.values : knapsack.costs[lane - 1]
-            var magnitude = 0.0
-            var isWhole = true
-            for (item, options, _) in kept {
-                var largest = 0.0
-                for option in options {
-                    let change = numbers[option] - numbers[base[item]]
-                    largest = max(largest, abs(change))
-                    isWhole = isWhole && change == change.rounded()
+            let changes = kept.map { item, options, _ in options.map { numbers[$0] - numbers[base[item]] } }
+            magnitudes[lane] = changes.reduce(0) { sum, list in sum + list.reduce(0) { max($0, abs($1)) } }
+            units[lane] = wholeUnit(changes)
+            for (position, list) in changes.enumerated() {
+                for (index, change) in list.enumerated() {
+                    let whole = (change / units[lane]).rounded()
+                    if lane == 0, whole * units[lane] != change { isExact = false }
+                    items[position][index].change[lane] = whole
                 }
-                magnitude += largest
             }
-            magnitudes[lane] = magnitude
-            if isWhole, magnitude < 0x1p52 { continue }
-            // The largest power of two that leaves every sum below 2^51.
-            units[lane] = Double(sign: .plus, exponent: magnitude.exponent - 50, significand: 1)
-            if lane == 0 { isExact = false }
         }
         unit = units[0]
-        for (item, options, _) in kept {
-            itemIndices.append(item)
-            baseOptions.append(base[item])
-            items.append(
-                options.map { option in
-                    var change = Point()
-                    for lane in 0..<lanes {
-                        let numbers = lane == 0 ? knapsack.values : knapsack.costs[lane - 1]
-                        change[lane] = ((numbers[option] - numbers[base[item]]) / units[lane]).rounded()
-                    }
-                    return Option(change: change, index: option)
-                })
+        if isExact {
+            let changes = items.joined().map { $0.change[0] }.filter { $0 != 0 }
+            step = changes.reduce(0) { greatestCommonDivisor($0, abs($1)) }
         }
         for lane in 1..<lanes {
             let room = (knapsack.limits[lane - 1] - baseTotals[lane - 1]) / units[lane]
@@ -134,7 +124,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
             offsets.append(column)
         }
         margin = 1e-13 * priced + (isExact ? 0 : Double(items.count))
-        target = (limit - baseValue) / unit + margin
+        step = max(step, 1)
+        target = (limit - baseValue) / unit + margin - (isStrict ? step : 0)
     }
 }
 

@@ -11,18 +11,26 @@ struct ExactSearch {
     private(set) var multipliers: [Double]
     private(set) var explored = 0
     private(set) var isOptimal = false
+    /// Whether a plan that the search takes for feasible was not accepted: what was proved holds within rounding only.
+    private(set) var hasRejected = false
+    private let accepts: ([Int]) -> Bool
 
     /// - Parameters:
     ///   - start: a feasible choice.
-    ///   - effort: how many partial plans may be kept.
+    ///   - effort: how many partial plans may be formed; as many again for better plans where no proof was reached.
     ///   - goodEnough: a value at which the search may stop before it has proved anything.
-    init(_ knapsack: Knapsack, start: [Int], effort: Int, goodEnough: Double = -.infinity) {
+    ///   - accepts: whether a choice really is a plan; asked of every choice that would be returned.
+    init(
+        _ knapsack: Knapsack, start: [Int], effort: Int, goodEnough: Double = -.infinity,
+        accepts: @escaping ([Int]) -> Bool
+    ) {
+        self.accepts = accepts
         choice = start
         value = knapsack.value(start)
         let dual = LagrangianDual(knapsack)
-        lowerBound = dual.bound
+        lowerBound = -.infinity
         multipliers = dual.multipliers
-        if let incumbent = dual.incumbent { adopt(incumbent, knapsack) }
+        if let incumbent = dual.incumbent { _ = adopt(incumbent, knapsack) }
         if knapsack.constraintCount == 0 {
             lowerBound = value
             isOptimal = true
@@ -36,21 +44,15 @@ struct ExactSearch {
         }
     }
 
-    private mutating func adopt(_ other: [Int], _ knapsack: Knapsack) {
-        let otherValue = knapsack.value(other)
-        if otherValue < value, knapsack.isFeasible(knapsack.totals(other)) {
-            choice = other
-            value = otherValue
-        }
-    }
-
     private mutating func widen<Point: SIMD>(
         _: Point.Type, _ knapsack: Knapsack, _ dual: LagrangianDual, _ effort: Int, _ goodEnough: Double
     ) where Point.Scalar == Double {
-        let constraints = knapsack.constraintCount
         let root = PricedKnapsack(knapsack, dual.multipliers)
         let scale = dual.choice.reduce(0) { $0 + abs(knapsack.values[$1]) } + abs(dual.bound)
         let tolerance = AllocationSolution.relativeTolerance * scale
+        let lattice = knapsack.lattice(knapsack.values)
+        raise(to: dual.bound, lattice, tolerance)
+
         var regrets: [Double] = []
         for item in 0..<knapsack.itemCount {
             for option in knapsack.options(item) where option != dual.choice[item] {
@@ -58,31 +60,85 @@ struct ExactSearch {
             }
         }
         regrets.sort()
-        var width = regrets.isEmpty ? 0 : regrets[min(regrets.count - 1, 8 * constraints)]
-        width = max(width, 4 * tolerance)
+        var width = regrets.isEmpty ? 0 : regrets[min(regrets.count - 1, 8 * knapsack.constraintCount)]
+        width = max(width, 4 * tolerance, 2 * (lowerBound - dual.bound))
 
         while value - lowerBound > tolerance, value > goodEnough {
-            let limit = min(value, dual.bound + width)
+            let target = dual.bound + width
             let prices = [root] + nearby(knapsack, dual, width).map { PricedKnapsack(knapsack, $0) }
-            lowerBound = max(lowerBound, prices.reduce(-.infinity) { max($0, $1.bound) })
-            let core = Core<Point>(knapsack, base: dual.choice, prices: prices, limit: limit)
-            let search = LayeredSearch(core, constraints: constraints, effort: effort - explored)
-            explored += search.explored
-            if let best = search.best {
-                var found = dual.choice
-                for (item, option) in zip(core.itemIndices, best) { found[item] = option }
-                adopt(found, knapsack)
-            }
-            guard search.isComplete else { return }
-            if search.best != nil || limit >= value {
-                lowerBound = value
-            } else {
-                lowerBound = max(lowerBound, limit)
+            raise(to: prices.reduce(-.infinity) { max($0, $1.bound) }, lattice, tolerance)
+            // Few partial plans at first: a plan that is found early makes the proof that follows smaller.
+            var beam = 64
+            while value - lowerBound > tolerance {
+                let isComplete = look(
+                    Point.self, knapsack, dual.choice, prices, below: min(value, target), beam,
+                    effort - explored)
+                if isComplete {
+                    raise(to: min(value, target), lattice, tolerance)
+                    break
+                }
+                if explored >= effort {
+                    improve(Point.self, knapsack, dual, effort: 2 * effort)
+                    return
+                }
+                beam *= 16
             }
             width *= 2
         }
         isOptimal = value - lowerBound <= tolerance
         if isOptimal { lowerBound = value }
+    }
+
+    /// Looks for plans better than the best known, with an objective up to a target; whether none was overlooked.
+    private mutating func look<Point: SIMD>(
+        _: Point.Type, _ knapsack: Knapsack, _ base: [Int], _ prices: [PricedKnapsack], below target: Double,
+        _ beam: Int, _ effort: Int
+    ) -> Bool where Point.Scalar == Double {
+        let core = Core<Point>(knapsack, base: base, prices: prices, limit: target, isStrict: target == value)
+        let search = LayeredSearch(core, constraints: knapsack.constraintCount, effort: effort, beam: beam)
+        explored += search.explored
+        if let best = search.best {
+            var found = base
+            for (item, option) in zip(core.itemIndices, best) { found[item] = option }
+            if !adopt(found, knapsack) { hasRejected = true }
+        }
+        return search.isComplete
+    }
+
+    /// Looks for better plans without proof.
+    private mutating func improve<Point: SIMD>(
+        _: Point.Type, _ knapsack: Knapsack, _ dual: LagrangianDual, effort: Int
+    ) where Point.Scalar == Double {
+        for beam in [16, 64, 256, 1024, 4096] where beam == 16 || explored < effort {
+            let prices = ([dual.multipliers] + nearby(knapsack, dual, (value - lowerBound) / 16)).map {
+                PricedKnapsack(knapsack, $0)
+            }
+            // The first is cheap, and may finish whatever the effort.
+            _ = look(
+                Point.self, knapsack, dual.choice, prices, below: value, beam,
+                beam == 16 ? .max : effort - explored)
+        }
+    }
+
+    /// Takes a choice if it is better; false where it is none.
+    private mutating func adopt(_ other: [Int], _ knapsack: Knapsack) -> Bool {
+        let otherValue = knapsack.value(other)
+        guard otherValue < value else { return true }
+        guard accepts(other) else { return false }
+        choice = other
+        value = otherValue
+        return true
+    }
+
+    /// Raises the lower bound, to the next sum that exists where sums form a lattice.
+    private mutating func raise(
+        to bound: Double, _ lattice: (least: Double, step: Double)?, _ tolerance: Double
+    ) {
+        var bound = bound
+        if let (least, step) = lattice, step > 0 {
+            bound = max(bound, least + ((bound - tolerance - least) / step).rounded(.up) * step)
+        }
+        lowerBound = max(lowerBound, bound)
     }
 
     /// Multipliers around the best ones: a partial plan has used more or less of the budgets than the whole would, so other prices

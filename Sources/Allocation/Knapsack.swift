@@ -67,4 +67,10 @@ struct Knapsack {
         for (total, limit) in zip(totals, limits) where total > limit { return false }
         return true
     }
+
+    /// Where sums of one of `numbers` per item are whole and exact: the least sum, and what all sums differ by multiples of (0 where
+    /// there is only one sum).
+    func lattice(_ numbers: [Double]) -> (least: Double, step: Double)? {
+        Lattice.of((0..<itemCount).lazy.map { numbers[options($0)] })
+    }
 }

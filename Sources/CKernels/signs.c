@@ -4,78 +4,24 @@
 //
 // A word's tables take 256 bytes: for the low nibbles of its 4 bytes the low bytes of 4 x 16 sums, then their high bytes,
 // then the same for the high nibbles.
+#include <math.h>
 #include <string.h>
 #include "targets.h"
 #pragma STDC FP_CONTRACT OFF
 
 enum { TABLE = 256 };
 
-size_t bp_sign_segments(size_t columns, size_t group, bp_segment *out) {
-    size_t count = 0;
-    if (!group || group > columns) group = columns;
-    for (size_t start = 0, g = 0; start < columns; start += group, g++) {
-        const size_t end = start + group < columns ? start + group : columns;
-        for (size_t c = start; c < end; count++) {
-            // Cuts lie on whole words, where the next segment needs no word twice.
-            size_t next = (c / 32 * 32) + BP_SEGMENT;
-            if (next > end) next = end;
-            if (out)
-                out[count] = (bp_segment){
-                    .first_column = (uint32_t)c,
-                    .columns = (uint32_t)(next - c),
-                    .first_word = (uint32_t)(c / 32),
-                    .words = (uint32_t)((next + 31) / 32 - c / 32),
-                    .group = (uint32_t)g,
-                };
-            c = next;
-        }
-    }
-    return count;
-}
-
 static size_t tables_of(const bp_segment *segments, size_t count) {
-    size_t words = 0;
-    for (size_t s = 0; s < count; s++) words += segments[s].words;
-    return words * TABLE;
+    size_t units = 0;
+    for (size_t s = 0; s < count; s++) units += segments[s].units;
+    return units * TABLE;
 }
 
 size_t bp_sign_tables_size(const bp_segment *segments, size_t count) {
     return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
 }
 
-void bp_sign_alphas(const float *alphas, size_t rows, size_t groups, size_t bits, float *out) {
-    for (size_t r = 0; r < rows; r += 16)
-        for (size_t i = 0; i < groups * bits; i++, out += 16)
-            for (size_t lane = 0; lane < 16; lane++)
-                out[lane] = r + lane < rows ? alphas[(r + lane) * groups * bits + i] : 0;
-}
-
-// Rounds a segment to q * scale, |q| <= 8191. A number that is not finite makes the scale NaN, and so every output.
-#define QUANTIZE_BODY                                                                    \
-    uint32_t top = 0;                                                                    \
-    for (size_t i = 0; i < n; i++) {                                                     \
-        uint32_t bits;                                                                   \
-        memcpy(&bits, x + i, 4);                                                         \
-        bits &= 0x7fffffff;                                                              \
-        top = bits > top ? bits : top;                                                   \
-    }                                                                                    \
-    float largest;                                                                       \
-    memcpy(&largest, &top, 4);                                                           \
-    if (top >= 0x7f800000 || largest < 1e-30f) {                                         \
-        memset(q, 0, n * sizeof *q);                                                     \
-        return top >= 0x7f800000 ? __builtin_nanf("") : 0;                               \
-    }                                                                                    \
-    const float inverse = 8191.0f / largest;                                             \
-    for (size_t i = 0; i < n; i++) {                                                     \
-        /* Adding 1.5 * 2^23 rounds to the nearest even integer in every build. */       \
-        const float shifted = x[i] * inverse + 12582912.0f;                              \
-        int32_t bits;                                                                    \
-        memcpy(&bits, &shifted, 4);                                                      \
-        q[i] = (int16_t)(bits - 0x4b400000);                                             \
-    }                                                                                    \
-    return largest / 8191.0f;
-
-static float quantize_portable(const float *x, size_t n, int16_t *q) { QUANTIZE_BODY }
+#include "quantize.h"
 
 static void word_tables_portable(const int16_t *q, uint8_t *table) {
     for (int nibble = 0; nibble < 2; nibble++, table += 128)
@@ -102,15 +48,16 @@ typedef struct {
 } sign_matrix;
 
 INLINE const uint8_t *tail_of(const sign_matrix *m, size_t plane, size_t row, size_t *width) {
-    *width = (m->columns % 32 + 7) / 8;
-    return m->signs + 4 * (m->columns / 32) * m->bits * m->rows + (plane * m->rows + row) * *width;
+    const size_t row_bytes = (m->columns + 7) / 8;
+    *width = row_bytes % 4;
+    return m->signs + row_bytes / 4 * 4 * m->bits * m->rows + (plane * m->rows + row) * *width;
 }
 
 static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
                           const uint8_t *tables, float *y) {
     const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
     const float *alphas = m->alphas + row * m->groups * m->bits;
-    const size_t whole = m->columns / 32;
+    const size_t whole = (m->columns + 7) / 8 / 4;
     float sums[8][16] = {{0}}, out[16] = {0};
     for (size_t s = 0; s < m->count; s++) {
         const bp_segment *segment = m->segments + s;
@@ -118,7 +65,7 @@ static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t str
             for (size_t lane = 0; lane < lanes; lane++) {
                 int32_t sum = 0;
                 const uint8_t *table = tables;
-                for (size_t w = segment->first_word; w < segment->first_word + segment->words; w++, table += TABLE) {
+                for (size_t w = segment->first_unit; w < segment->first_unit + segment->units; w++, table += TABLE) {
                     uint8_t word[4] = {0};
                     if (w < whole) {
                         memcpy(word, block + (w * m->bits + p) * stride + 4 * lane, 4);
@@ -135,7 +82,7 @@ static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t str
                 sums[p][lane] += scales[s] * (float)sum;
             }
         }
-        tables += TABLE * segment->words;
+        tables += TABLE * segment->units;
         if (s + 1 == m->count || segment[1].group != segment->group) {
             for (size_t p = 0; p < m->bits; p++)
                 for (size_t lane = 0; lane < 16; lane++) {
@@ -152,6 +99,15 @@ static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t str
 #include "signs_avx512.h"
 #endif
 
+// `before` zeros, n numbers, zeros to the end of the last unit; then a table a unit.
+static uint8_t *segment_tables(bp_isa isa, const bp_segment *segment, int16_t *q, uint8_t *table) {
+    const size_t before = segment->first_column % 32, n = segment->columns;
+    memset(q, 0, before * sizeof *q);
+    memset(q + before + n, 0, (32 * segment->units - before - n) * sizeof *q);
+    for (size_t w = 0; w < segment->units; w++, table += TABLE) DISPATCH(isa, word_tables, q + 32 * w, table);
+    return table;
+}
+
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables) {
     const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
@@ -160,11 +116,40 @@ void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, c
         float *scales = (float *)(tables + scales_at);
         uint8_t *table = tables;
         for (size_t s = 0; s < count; s++) {
-            const size_t before = segments[s].first_column % 32, n = segments[s].columns;
-            memset(q, 0, before * sizeof *q);
-            scales[s] = DISPATCH(isa, quantize, x + segments[s].first_column, n, q + before);
-            memset(q + before + n, 0, (32 * segments[s].words - before - n) * sizeof *q);
-            for (size_t w = 0; w < segments[s].words; w++, table += TABLE) DISPATCH(isa, word_tables, q + 32 * w, table);
+            const size_t first = segments[s].first_column;
+            scales[s] = DISPATCH(isa, quantize, x + first, segments[s].columns, 8191, q + first % 32);
+            table = segment_tables(isa, segments + s, q, table);
+        }
+    }
+}
+
+void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
+                         size_t count, uint8_t *tables) {
+    const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
+    int16_t q[BP_SEGMENT + 64];
+    float normal[BP_SEGMENT];
+    for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
+        double sum = 0, squares = 0;
+        float largest = 0;
+        for (size_t i = 0; i < columns; i++) sum += x[i];
+        const float mean = (float)(sum / (double)columns);
+        for (size_t i = 0; i < columns; i++) {
+            const float d = x[i] - mean;
+            squares += (double)d * d;
+        }
+        const float factor = (float)(1 / sqrt(squares / (double)columns + 1e-5));
+        for (size_t i = 0; i < columns; i++) {
+            const float a = fabsf((x[i] - mean) * factor);
+            largest = a > largest ? a : largest;
+        }
+        float *scales = (float *)(tables + scales_at);
+        uint8_t *table = tables;
+        for (size_t s = 0; s < count; s++) {
+            const size_t first = segments[s].first_column, n = segments[s].columns;
+            for (size_t i = 0; i < n; i++) normal[i] = (x[first + i] - mean) * factor;
+            round_to(normal, n, 128 / (largest > 0 ? largest : 1), 127, q + first % 32);
+            scales[s] = isfinite(factor) && isfinite(largest) ? largest / 128 : NAN;
+            table = segment_tables(isa, segments + s, q, table);
         }
     }
 }
@@ -173,10 +158,11 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y) {
     const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count};
-    const size_t height = bp_sign_block(bits), size = bp_sign_tables_size(segments, count);
+    const size_t height = bp_block_rows(bits), size = bp_sign_tables_size(segments, count);
+    const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
     for (size_t r = 0; r < rows; r += height) {
         const size_t in_block = rows - r < height ? rows - r : height;
-        const uint8_t *block = signs + 4 * (columns / 32) * bits * r;
+        const uint8_t *block = signs + row_bytes * r;
         for (size_t t = 0; t < tokens; t++) {
             const uint8_t *of_token = tables + t * size;
             float *out = y + t * rows + r;

@@ -2,8 +2,6 @@
 // other three masked off.
 #pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
 
-static float quantize_avx2(const float *x, size_t n, int16_t *q) { QUANTIZE_BODY }
-
 static void word_tables_avx2(const int16_t *q, uint8_t *table) { word_tables_portable(q, table); }
 
 // Low or high bytes of the sums that the nibbles in `n` (one a byte) choose, byte by byte.
@@ -20,7 +18,7 @@ static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride,
                       const uint8_t *tables, float *y) {
     const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
     const float *alphas = m->alphas + row * m->groups * m->bits;
-    const size_t whole = m->columns / 32;
+    const size_t whole = (m->columns + 7) / 8 / 4;
     const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi8(1), wide_ones = _mm256_set1_epi16(1);
     __m256i others[4];
     for (int j = 0; j < 4; j++) others[j] = _mm256_set1_epi32((int)(0x80808080u & ~(0x80u << (8 * j))));
@@ -37,7 +35,7 @@ static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride,
                 const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(here), lane_index);
                 __m256i low = _mm256_setzero_si256(), high = low;
                 const uint8_t *table = tables;
-                for (size_t w = segment->first_word; w < segment->first_word + segment->words; w++, table += TABLE) {
+                for (size_t w = segment->first_unit; w < segment->first_unit + segment->units; w++, table += TABLE) {
                     __m256i v;
                     if (w < whole) {
                         const uint8_t *at = block + (w * m->bits + p) * stride + 32 * half;
@@ -64,7 +62,7 @@ static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride,
                 const __m256 scaled = _mm256_mul_ps(_mm256_set1_ps(scales[s]), sum);
                 sums[p][half] = _mm256_add_ps(sums[p][half], scaled);
             }
-        tables += TABLE * segment->words;
+        tables += TABLE * segment->units;
         if (s + 1 == m->count || segment[1].group != segment->group)
             for (size_t p = 0; p < m->bits; p++)
                 for (int half = 0; half < 2; half++) {

@@ -1,8 +1,6 @@
 // AVX-512: 16 rows a vector, one byte permute over all four tables of 16 a nibble.
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
-static float quantize_avx512(const float *x, size_t n, int16_t *q) { QUANTIZE_BODY }
-
 INLINE void nibble_tables_avx512(__m512i q, __m512i first, uint8_t *table) {
     // 32 sums a vector: tables j and j + 1, whose sums start at columns `first` of the word.
     __m512i v[4];
@@ -66,7 +64,7 @@ INLINE void rows_of_avx512(const int VECTORS, const int BITS, const sign_matrix 
                            const size_t stride, size_t row, const __mmask16 last, const uint8_t *tables, float *y) {
     const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
     const float *alphas = m->alphas + row * m->groups * BITS;
-    const size_t whole = m->columns / 32;
+    const size_t whole = (m->columns + 7) / 8 / 4;
     __m512 out[4], sums[8];
 #pragma clang loop unroll(full)
     for (int v = 0; v < VECTORS; v++) out[v] = _mm512_setzero_ps();
@@ -74,12 +72,12 @@ INLINE void rows_of_avx512(const int VECTORS, const int BITS, const sign_matrix 
     for (int i = 0; i < VECTORS * BITS; i++) sums[i] = _mm512_setzero_ps();
     for (size_t s = 0; s < m->count; s++) {
         const bp_segment *segment = m->segments + s;
-        const size_t end = segment->first_word + segment->words, stop = end < whole ? end : whole;
+        const size_t end = segment->first_unit + segment->units, stop = end < whole ? end : whole;
         pair_avx512 pairs[8];
 #pragma clang loop unroll(full)
         for (int i = 0; i < VECTORS * BITS; i++) pairs[i].low = pairs[i].high = _mm512_setzero_si512();
-        const uint8_t *at = block + segment->first_word * BITS * stride;
-        for (size_t w = segment->first_word; w < stop; w++, tables += TABLE) {
+        const uint8_t *at = block + segment->first_unit * BITS * stride;
+        for (size_t w = segment->first_unit; w < stop; w++, tables += TABLE) {
             const tables_avx512 t = load_tables_avx512(tables);
 #pragma clang loop unroll(full)
             for (int p = 0; p < BITS; p++, at += stride) {
@@ -125,7 +123,7 @@ INLINE void rows_of_avx512(const int VECTORS, const int BITS, const sign_matrix 
     for (int v = 0; v < VECTORS; v++) _mm512_mask_storeu_ps(y + 16 * v, v == VECTORS - 1 ? last : 0xffff, out[v]);
 }
 
-// A whole block: bp_sign_block(bits) rows.
+// A whole block: bp_block_rows(bits) rows.
 static void block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
     switch (m->bits) {
     case 1: rows_of_avx512(4, 1, m, block, 256, row, 0xffff, tables, y); break;

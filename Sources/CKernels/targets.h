@@ -11,7 +11,7 @@
 #include <immintrin.h>
 #define AVX2_FEATURES "avx2,fma,f16c,popcnt"
 #define AVX512_FEATURES \
-    "avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512vpopcntdq"
+    "avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512vpopcntdq,avx512vbmi2"
 // Calls name_avx512, name_avx2 or name_portable.
 #define DISPATCH(isa, name, ...)                                  \
     ((isa) == BP_AVX512 ? JOIN(name, avx512)(__VA_ARGS__)         \

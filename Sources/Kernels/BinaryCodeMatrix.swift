@@ -10,10 +10,13 @@ import Tensors
 /// in a table; 4 weights of a plane are then one look-up. Sums are exact integers within a run, and runs and planes are
 /// added in one order: all instruction sets, and a token alone or in a batch, give the same bits.
 ///
-/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)) in the order of `SignPlanes`; `alphas` F32 or F16
-///   (rows, groups, bits).
+/// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits first.
+///
+/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)), interleaved; `alphas` F32 or F16 (rows, groups, bits). BitLinear:
+///   `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows from `rows g / G` on.
 /// - Complexity: O(tokens * rows * columns * bits / 4) look-ups.
-/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums).
+/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums);
+///   BitNet (Wang et al. 2023), equations 4 to 11.
 public final class BinaryCodeMatrix: PreparingOperator {
     /// Output channels.
     public let rows: Int
@@ -23,70 +26,78 @@ public final class BinaryCodeMatrix: PreparingOperator {
     public let bits: Int
     private let group: Int
     private let groups: Int
+    private let normalizes: Bool
     private let signs: Data
     private let alphas: [Float]
     private let segments: [bp_segment]
     private let instructions: InstructionSet
 
-    /// An operator over the parts of `packed`, which are not copied but for the alphas.
+    /// An operator over the parts of `packed`, of scheme `binaryCodes` or `bitLinear`. Signs are not copied.
+    ///
+    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
     public convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
         throws(PackedMatrixError)
     {
-        guard case .binaryCodes(let bits, let group, let type) = packed.scheme else {
-            preconditionFailure("\(packed.scheme) is not a scheme of binary codes")
-        }
         let (rows, columns) = (packed.rows, packed.columns)
-        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
-        let signs = try packed.part("signs", .uint8, [bits, rows, (columns + 7) / 8])
-        let alphas = try packed.numbers("alphas", type, [rows, groups, bits])
-        self.init(
-            signs: signs.bytes, alphas: alphas, bits: bits, rows: rows, columns: columns, group: group,
-            instructions: instructions)
+        switch packed.scheme {
+        case .binaryCodes(let bits, let width, let type):
+            let signs = try packed.part("signs", .uint8, [bits, rows, (columns + 7) / 8])
+            let count = width.map { (columns + $0 - 1) / $0 } ?? 1
+            self.init(
+                signs: signs.bytes, alphas: try packed.numbers("alphas", type, [rows, count, bits]),
+                bits: bits,
+                rows: rows, columns: columns, group: width, normalizes: false, instructions: instructions)
+        case .bitLinear(let count):
+            let signs = try packed.part("signs", .uint8, [rows, (columns + 7) / 8])
+            let scales = try packed.numbers("scales", .fp32, [count])
+            var alphas = [Float](repeating: 0, count: rows)
+            for g in 0..<count {
+                for r in rows * g / count..<rows * (g + 1) / count { alphas[r] = scales[g] }
+            }
+            self.init(
+                signs: signs.bytes, alphas: alphas, bits: 1, rows: rows, columns: columns, group: nil,
+                normalizes: true,
+                instructions: instructions)
+        default: throw .notRunnable(packed.scheme)
+        }
     }
 
-    /// An operator over stored planes.
-    ///
-    /// - Shapes: `signs` as `SignPlanes.pack` gives them; `alphas` (rows, groups, bits) row-major, with one group for all
-    ///   columns where `group` is nil.
     init(
-        signs: Data, alphas: [Float], bits: Int, rows: Int, columns: Int, group: Int?,
+        signs: Data, alphas: [Float], bits: Int, rows: Int, columns: Int, group: Int?, normalizes: Bool,
         instructions: InstructionSet
     ) {
+        let (width, count) = Kernels.groups(columns: columns, width: group)
         self.rows = rows
         self.columns = columns
         self.bits = bits
-        self.signs = signs
-        self.instructions = min(instructions, .best)
-        // A group wider than the matrix is one group.
-        let width = min(group ?? columns, columns)
-        let groups = width == 0 ? 1 : (columns + width - 1) / width
         self.group = width
-        self.groups = groups
-        self.alphas = [Float](unsafeUninitializedCapacity: (rows + 15) / 16 * 16 * groups * bits) {
-            buffer, count in
-            bp_sign_alphas(alphas, rows, groups, bits, buffer.baseAddress)
-            count = buffer.count
-        }
-        let count = bp_sign_segments(columns, width, nil)
-        segments = [bp_segment](unsafeUninitializedCapacity: count) { buffer, initialized in
-            initialized = bp_sign_segments(columns, width, buffer.baseAddress)
-        }
+        self.groups = count
+        self.normalizes = normalizes
+        self.signs = signs
+        self.alphas = lanes(alphas, rows: rows, width: count * bits)
+        self.segments = Kernels.segments(columns: columns, group: width)
+        self.instructions = min(instructions, .best)
     }
 
     /// Bytes of signs and alphas.
     public var residentBytes: Int { signs.count + 4 * alphas.count }
 
     /// Tables of signed sums, by columns and group.
-    public var preparation: Preparation { Preparation(kind: .signTables(columns: columns, group: group)) }
+    public var preparation: Preparation {
+        Preparation(kind: normalizes ? .bitLinearTables : .signTables(group: group), columns: columns)
+    }
 
     /// 8 bytes of tables for each column.
     public var preparedBytesPerToken: Int { bp_sign_tables_size(segments, segments.count) }
 
     /// Rounds the activations and makes their tables.
     public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
-        bp_sign_tables(
-            instructions.code, x, columns, tokens, segments, segments.count,
-            prepared.assumingMemoryBound(to: UInt8.self))
+        let tables = prepared.assumingMemoryBound(to: UInt8.self)
+        if normalizes {
+            bp_bitlinear_tables(instructions.code, x, columns, tokens, segments, segments.count, tables)
+        } else {
+            bp_sign_tables(instructions.code, x, columns, tokens, segments, segments.count, tables)
+        }
     }
 
     /// `y = x W^T` by look-ups.
@@ -102,13 +113,14 @@ public final class BinaryCodeMatrix: PreparingOperator {
     /// Row `row`, dequantized.
     public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
+        let rowBytes = (columns + 7) / 8
         for c in 0..<columns { destination[c] = 0 }
         signs.withUnsafeBytes { raw in
             for p in 0..<bits {
                 for g in 0..<groups where columns > 0 {
                     let alpha = alphas[((row / 16 * groups + g) * bits + p) * 16 + row % 16]
                     for c in g * group..<min((g + 1) * group, columns) {
-                        let byte = raw[bp_sign_offset(bits, rows, columns, p, row, c / 8)]
+                        let byte = raw[bp_interleaved_offset(bits, rows, rowBytes, p, row, c / 8)]
                         destination[c] += byte >> (c % 8) & 1 == 1 ? alpha : -alpha
                     }
                 }

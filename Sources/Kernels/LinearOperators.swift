@@ -3,20 +3,26 @@ import Tensors
 
 /// Makes operators from packed matrices.
 public enum LinearOperators {
-    /// The operator that runs `packed` from its stored parts.
+    /// The operator that runs `packed`, whose parts are in stored order, without a dense copy.
     ///
-    /// - Throws: `PackedMatrixError` where a part is missing or has another type or shape than the scheme says.
+    /// Full precision is the exception: its weights become FP32 panels.
+    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the scheme says.
     public static func make(
         _ packed: PackedMatrix, instructions: InstructionSet = .best
     ) throws(PackedMatrixError) -> any LinearOperator {
         switch packed.scheme {
         case .full(let type):
-            let weights = try packed.numbers("weight", type, [packed.rows, packed.columns])
+            let weights = try packed.numbers("weights", type, [packed.rows, packed.columns])
             return DenseMatrix(
                 Matrix(rows: packed.rows, columns: packed.columns, storage: weights),
                 instructions: instructions)
-        case .binaryCodes: return try BinaryCodeMatrix(packed, instructions: instructions)
-        default: throw .notRunnable(packed.scheme)
+        case .binaryCodes, .bitLinear: return try BinaryCodeMatrix(packed, instructions: instructions)
+        case .clusteredCodes: return try ClusteredCodeMatrix(packed, instructions: instructions)
+        case .integer, .index8, .integer8Activations:
+            return try IntegerCodeMatrix(packed, instructions: instructions)
+        case .normalFloat4: return try LevelCodeMatrix(packed, instructions: instructions)
+        case .productCodes: return try ProductCodeMatrix(packed, instructions: instructions)
+        case .sign: return try SignMatrix(packed, instructions: instructions)
         }
     }
 }

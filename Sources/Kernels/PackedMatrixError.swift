@@ -68,6 +68,17 @@ extension PackedTensor {
     }
 }
 
+extension PackedTensor {
+    /// The numbers of an I32 tensor.
+    func integers() -> [Int32] {
+        bytes.withUnsafeBytes { raw in
+            (0..<raw.count / 4).map {
+                Int32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self))
+            }
+        }
+    }
+}
+
 /// IEEE half precision to single, exact. (`Float16` is missing on Intel Macs.)
 func halfToFloat(_ half: UInt16) -> Float {
     let sign = UInt32(half & 0x8000) << 16

@@ -1,14 +1,21 @@
-/// How an operator wants its activations before the product: rounded, and spread over tables.
+/// How an operator wants its activations before the product: rounded, and perhaps spread over tables.
 ///
 /// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together: the tables of
 /// one input are made once.
 public struct Preparation: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
         /// Tables of signed sums for sign planes; `group` columns share alphas.
-        case signTables(columns: Int, group: Int)
+        case signTables(group: Int)
+        /// The same behind BitNet's normalisation and 8-bit rounding.
+        case bitLinearTables
+        /// Integers of 16 or 8 bits; their order in memory differs by instruction set.
+        case integers(bytes: Int, group: Int, instructions: InstructionSet)
+        /// One bit a number.
+        case signs
     }
 
     let kind: Kind
+    let columns: Int
 }
 
 /// An operator whose product starts with a preparation of the activations.
@@ -33,7 +40,9 @@ extension PreparingOperator {
     }
 
     func withPrepared(_ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: preparedBytesPerToken * tokens, alignment: 64) { scratch in
+        guard tokens > 0 else { return }
+        withUnsafeTemporaryAllocation(byteCount: max(preparedBytesPerToken * tokens, 64), alignment: 64) {
+            scratch in
             guard let base = scratch.baseAddress else { return }
             prepare(x, tokens: tokens, into: base)
             body(base)

@@ -22,7 +22,7 @@ extension Scheme {
             case .row: units = rows
             case .group(let width): units = rows * ceilDivide(columns, width)
             }
-            // Asymmetric grids store their minimum beside the scale.
+            // Asymmetric grids store their zero point beside the scale.
             return rows * ceilDivide(columns * bits, 8) + units * scales.sizeInBytes * (symmetric ? 1 : 2)
         case .normalFloat4(let block, let doubleQuantization):
             let blocks = ceilDivide(rows * columns, block)

@@ -68,7 +68,8 @@ extension Scheme: CustomStringConvertible, LosslessStringConvertible {
             let block = options.take("b") ?? 64
             return .normalFloat4(block: block, doubleQuantization: options.take(word: "dq"))
         case "pq":
-            guard let block = options.take("b"), let centroids = options.take("k"), (2...256).contains(centroids)
+            guard let block = options.take("b"), let centroids = options.take("k"),
+                (2...256).contains(centroids)
             else { return nil }
             return .productCodes(
                 block: block, centroids: centroids, storage: options.take(word: "int8") ? .int8 : .fp16)
@@ -126,7 +127,8 @@ extension Scheme: Codable {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let scheme = Scheme(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "no scheme is called '\(text)'")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "no scheme is called '\(text)'")
         }
         self = scheme
     }

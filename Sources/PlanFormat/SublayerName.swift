@@ -50,7 +50,8 @@ public struct SublayerName: Hashable, Sendable, Comparable, Codable, CustomStrin
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let name = SublayerName(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is no sublayer name")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text)' is no sublayer name")
         }
         self = name
     }

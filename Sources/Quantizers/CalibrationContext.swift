@@ -8,6 +8,8 @@ public struct CalibrationContext: Sendable {
     /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied embedding is:
     /// plain squared error then counts beside the output's. 0 for every other matrix.
     public var lookupWeight: Double
+    /// What is added to the diagonal of the scaled H so that rare inputs keep some weight.
+    public var damping: Double
     /// Occurrences of each row, as of tokens in text: the order of frequency clusters.
     public var rowFrequencies: [Double]?
     /// Where randomness starts (k-means).
@@ -17,11 +19,13 @@ public struct CalibrationContext: Sendable {
 
     /// A context of these parts.
     public init(
-        moments: Matrix? = nil, lookupWeight: Double = 0, rowFrequencies: [Double]? = nil, seed: UInt64 = 0,
+        moments: Matrix? = nil, lookupWeight: Double = 0, damping: Double = 0.05,
+        rowFrequencies: [Double]? = nil, seed: UInt64 = 0,
         threads: Int? = nil
     ) {
         self.moments = moments
         self.lookupWeight = lookupWeight
+        self.damping = damping
         self.rowFrequencies = rowFrequencies
         self.seed = seed
         self.threads = threads

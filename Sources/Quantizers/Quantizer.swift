@@ -1,3 +1,4 @@
+import Kernels
 import PlanFormat
 import Tensors
 
@@ -17,12 +18,34 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
+        return try encodeInPlainOrder(weights, as: scheme, fit: fit, context: context).inStoredOrder()
+    }
+
+    private static func encodeInPlainOrder(
+        _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext
+    ) throws(QuantizationError) -> PackedMatrix {
         switch scheme {
         case .full(let type): return try FullPrecision.encode(weights, as: type)
         case .binaryCodes(let bits, let group, let alphas):
             return try BinaryCodes.encode(
                 weights, bits: bits, group: group, alphas: alphas, fit: fit, context: context)
-        default: throw .contextMismatch("scheme \(scheme) has no encoder")
+        case .clusteredCodes(let clusters, let ratio, let alphas):
+            return try ClusteredCodes.encode(
+                weights, clusters: clusters, ratio: ratio, alphas: alphas, fit: fit, context: context)
+        case .integer(let bits, let symmetric, let granularity, let scales):
+            return try IntegerCodes.encode(
+                weights, bits: bits, symmetric: symmetric, granularity: granularity, scales: scales, fit: fit,
+                context: context)
+        case .normalFloat4(let block, let doubleQuantization):
+            return try NormalFloat.encode(
+                weights, block: block, doubleQuantization: doubleQuantization, fit: fit, context: context)
+        case .productCodes(let block, let centroids, let storage):
+            return try ProductCodes.encode(
+                weights, block: block, centroids: centroids, storage: storage, context: context)
+        case .index8: return MinMaxIndex.encode(weights)
+        case .sign(let scaled): return SignCodes.encode(weights, scaled: scaled)
+        case .bitLinear(let groups): return BitLinearCodes.encode(weights, groups: groups)
+        case .integer8Activations: return RowBytes.encode(weights)
         }
     }
 
@@ -31,11 +54,23 @@ public enum Quantizer {
     /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
     public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
         try PackedLayout.check(packed)
+        let packed = packed.inPlainOrder()
         switch packed.scheme {
         case .full: return try FullPrecision.decode(packed)
         case .binaryCodes(let bits, let group, _):
             return try BinaryCodes.decode(packed, bits: bits, group: group)
-        default: throw .contextMismatch("scheme \(packed.scheme) has no decoder")
+        case .clusteredCodes(let clusters, let ratio, _):
+            return try ClusteredCodes.decode(packed, clusters: clusters, ratio: ratio)
+        case .integer(let bits, let symmetric, let granularity, _):
+            return try IntegerCodes.decode(packed, bits: bits, symmetric: symmetric, granularity: granularity)
+        case .normalFloat4(let block, let doubleQuantization):
+            return try NormalFloat.decode(packed, block: block, doubleQuantization: doubleQuantization)
+        case .productCodes(let block, let centroids, let storage):
+            return try ProductCodes.decode(packed, block: block, centroids: centroids, storage: storage)
+        case .index8: return try MinMaxIndex.decode(packed)
+        case .sign(let scaled): return try SignCodes.decode(packed, scaled: scaled)
+        case .bitLinear(let groups): return try BitLinearCodes.decode(packed, groups: groups)
+        case .integer8Activations: return try RowBytes.decode(packed)
         }
     }
 

@@ -111,12 +111,27 @@ public func evaluate<Family: ModelFamily>(
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak)
 }
 
-/// Answers lines with a model directory, packed or not.
+/// Answers standard input with a model directory, packed or not: a batch of lines at a time, in order.
+///
+/// - Parameter answer: called with every line and its answer.
 public func run<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, lines: [String], options: TaskOptions
-) throws -> [String] {
+    _ family: Family.Type, model directory: URL, options: TaskOptions, answer: (String, String) throws -> Void
+) throws {
     let opened = try OpenedModel<Family>(directory)
-    return try opened.family.run(opened.network, lines: lines, options: options)
+    // A terminal or a slow pipe gets its answers line by line, a file in batches.
+    let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
+    var lines: [String] = []
+    func flush() throws {
+        for (line, output) in zip(lines, try opened.family.run(opened.network, lines: lines, options: options)) {
+            try answer(line, output)
+        }
+        lines.removeAll()
+    }
+    while let line = readLine() {
+        lines.append(line)
+        if lines.count == size { try flush() }
+    }
+    try flush()
 }
 
 /// A model directory ready to run: packed weights stay packed.

@@ -98,28 +98,37 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         try AtomicWrite.file(data + Data("\n".utf8), to: target.appending(path: "config.json"))
     }
 
-    /// Parts are declared from the encoded matrices, which are asked for twice: once for their shapes, once for their bytes.
+    /// Parts are declared by the shapes alone and encoded one matrix at a time.
     private static func writeTensors(
         _ model: Model<Family>, _ schemes: [Scheme], to file: URL,
         _ packed: (MatrixShape, Scheme) throws -> PackedMatrix
     ) throws {
         var declarations: [SafetensorsWriter.Declaration] = []
-        var bytes: [String: Data] = [:]
+        var origins: [String: (shape: MatrixShape, scheme: Scheme, part: String)] = [:]
         for (sublayer, scheme) in zip(model.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
-                for (part, tensor) in try packed(shape, scheme).parts.sorted(by: { $0.key < $1.key }) {
-                    let name = "\(shape.tensor).\(part)"
-                    declarations.append(.init(name: name, type: tensor.type, shape: tensor.shape))
-                    bytes[name] = tensor.bytes
+                for part in PackedLayout.parts(scheme, rows: shape.rows, columns: shape.columns) {
+                    let name = "\(shape.tensor).\(part.name)"
+                    declarations.append(.init(name: name, type: part.type, shape: part.shape))
+                    origins[name] = (shape, scheme, part.name)
                 }
             }
         }
         for (name, count) in model.family.vectors {
             declarations.append(.init(name: name, type: .float32, shape: [count]))
-            bytes[name] = try model.vector(name).withUnsafeBytes { Data($0) }
         }
+        var current: (tensor: String, packed: PackedMatrix)?
         try SafetensorsWriter.write(declarations, metadata: ["format": "bitplan"], to: file) { declaration in
-            bytes[declaration.name] ?? Data()
+            guard let origin = origins[declaration.name] else {
+                return try model.vector(declaration.name).withUnsafeBytes { Data($0) }
+            }
+            if current?.tensor != origin.shape.tensor {
+                current = (origin.shape.tensor, try packed(origin.shape, origin.scheme))
+            }
+            guard let part = current?.packed.parts[origin.part] else {
+                throw FileError(file, "'\(declaration.name)' was not encoded")
+            }
+            return part.bytes
         }
     }
 }

@@ -11,7 +11,7 @@
 typedef enum {
     BP_PORTABLE = 0,  // vector extensions only; NEON comes from these
     BP_AVX2 = 1,      // AVX2, FMA, F16C
-    BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VNNI, VPOPCNTDQ
+    BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI, VPOPCNTDQ
 } bp_isa;
 
 // The widest set that this machine has.
@@ -52,36 +52,79 @@ void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t
 
 // KL(softmax p || softmax q) in nats, never negative; exactly 0 where p and q are equal.
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n);
-// Sign planes (BCQ). Bit c % 32 of word c / 32 of a row's plane is column c, 1 for +1. Blocks of bp_sign_block(bits) rows
-// follow one another, each an array [columns / 32][bits][rows of the block] of little-endian 32-bit words; the columns
-// beyond the last whole word follow all blocks as [bits][rows][ceil(rest / 8)] bytes. No padding anywhere.
-size_t bp_sign_block(size_t bits);
-// Byte offset of byte `b` of row `r` of plane `p`.
-size_t bp_sign_offset(size_t bits, size_t rows, size_t columns, size_t p, size_t r, size_t b);
-// To and from plain [bits][rows][ceil(columns / 8)] bytes.
-void bp_signs_pack(const uint8_t *planes, size_t bits, size_t rows, size_t columns, uint8_t *stored);
-void bp_signs_unpack(const uint8_t *stored, size_t bits, size_t rows, size_t columns, uint8_t *planes);
 
-// Activations as tables for sign planes. Columns are cut into segments that share one activation scale and one group of
-// alphas: at most BP_SEGMENT columns, never across a group. A segment takes whole words; columns of its first and last
-// word that lie outside count as zero.
+// Interleaved rows: the stored order of codes. Each plane of each row is a string of `row_bytes` bytes. Rows are cut into
+// blocks of bp_block_rows(planes); the blocks follow one another, each an array [row_bytes / 4][planes][rows of the block]
+// of 4-byte words; the bytes beyond the last whole word follow all blocks as [planes][rows][row_bytes % 4]. No padding.
+// Plain order is [planes][rows][row_bytes].
+size_t bp_block_rows(size_t planes);
+// Byte offset of byte `b` of row `r` of plane `p`.
+size_t bp_interleaved_offset(size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r, size_t b);
+void bp_interleave(const uint8_t *plain, size_t planes, size_t rows, size_t row_bytes, uint8_t *stored);
+void bp_deinterleave(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, uint8_t *plain);
+
+// Numbers of 16 rows side by side, as the kernels below want scales: from (rows, width) to, for each 16 rows,
+// [width][16], zeros beyond the last row: 16 ceil(rows / 16) width numbers.
+void bp_lanes(const float *from, size_t rows, size_t width, float *out);
+
+// Columns are cut into segments that share one activation scale and one group of weight scales: at most BP_SEGMENT
+// columns, never across a group. A segment takes whole units of 32 columns; columns of its first and last unit that lie
+// outside count as zero.
 #define BP_SEGMENT 256
 typedef struct {
-    uint32_t first_column, columns, first_word, words, group;
+    uint32_t first_column, columns, first_unit, units, group;
 } bp_segment;
 // Number of segments; writes them where `out` is not null. group 0 means one group.
-size_t bp_sign_segments(size_t columns, size_t group, bp_segment *out);
+size_t bp_segments(size_t columns, size_t group, bp_segment *out);
+
+// Sign planes (BCQ): interleaved rows of bits; bit c % 8 of byte c / 8 is column c, 1 for +1.
+// Activations become tables of signed sums.
 // Bytes of the tables of one token, a multiple of 64.
 size_t bp_sign_tables_size(const bp_segment *segments, size_t count);
 // tables is aligned to 64 bytes; tokens lie bp_sign_tables_size apart.
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables);
+// As above behind BitNet's rounding: x[t] is normalised to mean 0 and variance 1, then rounded to 8 bits by its absmax.
+void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
+                         size_t count, uint8_t *tables);
 // y[t][r] = sum over groups g and planes p of alpha[r][g][p] <signs[p][r], x[t]>_g.
-// alphas: for each 16 rows [groups][bits][16], as bp_sign_alphas makes them.
+// alphas: lanes of (rows, groups * bits).
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y);
-// From (rows, groups, bits) FP32 to the kernel's order, zeros beyond the last row: 16 ceil(rows / 16) groups bits numbers.
-void bp_sign_alphas(const float *alphas, size_t rows, size_t groups, size_t bits, float *out);
+
+// Integer codes of 2 to 8 bits: interleaved rows (one plane) of ceil(columns * bits / 8) bytes; the code of column c takes
+// the bits from c * bits on, lowest bit first. A code u stands for scale * (u - 2^(bits-1)) + offset; with `is_signed`
+// (8 bits only) bytes are two's complement and u is the byte + 128.
+// Activations are rounded to 16 bits a segment, or (act_bytes 1) to 8 bits a token.
+size_t bp_code_activations_size(const bp_segment *segments, size_t count);
+void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t tokens, int act_bytes,
+                         const bp_segment *segments, size_t count, uint8_t *out);
+// scales, offsets: lanes of (rows, groups); offsets may be null for zeros.
+typedef struct {
+    const uint8_t *codes;
+    size_t bits, rows, columns, groups;
+    const float *scales, *offsets;
+    int is_signed, act_bytes;
+} bp_codes;
+void bp_codes_multiply(bp_isa isa, const bp_codes *weights, const bp_segment *segments, size_t count,
+                       const uint8_t *activations, size_t tokens, float *y);
+
+// 4-bit codes into a table of 16 levels: interleaved rows of columns / 2 bytes, columns a multiple of `block`, block one
+// of 32. y[t][r] = sum over blocks of scale[r][block] * sum_c levels[code] x[t][c], FP32. scales: lanes.
+void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,
+                        size_t block, const float *scales, const float *x, size_t tokens, float *y);
+
+// Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of `book`. Indices
+// are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie below the book's rows.
+// x: (tokens, per_row * width), padded likewise.
+void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
+                               const float *book, size_t width, const float *x, size_t tokens, float *y);
+
+// Signs times signs: x > 0 is +1. `bits` gets ceil(columns / 32) words a token, zeros beyond the last column.
+void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uint32_t *bits);
+// y[t][r] = scale * (columns - 2 popcount(signs[r] ^ bits[t])), signs being one plane.
+void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
+                      size_t tokens, float *y);
 
 #endif

@@ -12,41 +12,21 @@ enum BinaryCodes {
         _ weights: Matrix, bits: Int, group: Int?, alphas type: Scheme.FloatType, fit: CodeFit,
         context: CalibrationContext
     ) throws(QuantizationError) -> PackedMatrix {
+        if type == .fp16 { try FullPrecision.checkHalf(weights) }
         let rows = weights.rows
         let columns = weights.columns
-        if type == .fp16 { try FullPrecision.checkHalf(weights) }
-        let width = group ?? max(1, columns)
-        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
         let rowBytes = SignPlanes.rowBytes(columns: columns)
-        var planes = Data(count: bits * rows * rowBytes)
-        var alphas = [Float](repeating: 0, count: rows * groups * bits)
-        planes.withUnsafeMutableBytes { planes in
-            alphas.withUnsafeMutableBufferPointer { alphas in
-                weights.storage.withUnsafeBufferPointer { weights in
-                    guard rows > 0, columns > 0, let weights = weights.baseAddress,
-                        let alphas = alphas.baseAddress,
-                        let planes = planes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                    else { return }
-                    forEachRun(rows: rows, threads: context.threads) { run in
-                        let encoder = VectorEncoder(
-                            bits: bits, width: min(width, columns), type: type, fit: fit)
-                        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: columns) { codes in
-                            guard let codes = codes.baseAddress else { return }
-                            for row in run {
-                                for index in 0..<groups {
-                                    let start = index * width
-                                    encoder.encode(
-                                        weights + row * columns + start, count: min(width, columns - start),
-                                        codes: codes + start, alphas: alphas + (row * groups + index) * bits)
-                                }
-                                SignPlanes.pack(
-                                    codes, columns: columns, planes: bits, into: planes + row * rowBytes,
-                                    planeStride: rows * rowBytes)
-                            }
-                        }
-                    }
-                }
-            }
+        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
+        let planes: Data
+        let alphas: [Float]
+        if fit == .calibrated {
+            let fitted = try Calibrated.binaryCodes(
+                weights, bits: bits, group: group, type: type, context: context)
+            planes = SignPlanes.packed(fitted.codes, planes: bits, rows: rows, columns: columns)
+            alphas = fitted.alphas
+        } else {
+            (planes, alphas) = encodedPlanes(
+                weights, bits: bits, group: group, type: type, fit: fit, context: context)
         }
         return PackedMatrix(
             scheme: .binaryCodes(bits: bits, group: group, alphas: type), rows: rows, columns: columns,
@@ -58,12 +38,82 @@ enum BinaryCodes {
             ])
     }
 
-    static func decode(_ packed: PackedMatrix, bits: Int, group: Int?) throws(QuantizationError) -> Matrix {
-        guard let signs = packed.parts["signs"], let alphas = packed.parts["alphas"] else {
-            throw .missingPart("signs", scheme: packed.scheme.description)
+    /// Logical planes and alphas; only one row's codes are held at a time.
+    private static func encodedPlanes(
+        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
+        context: CalibrationContext
+    ) -> (planes: Data, alphas: [Float]) {
+        let rowBytes = SignPlanes.rowBytes(columns: weights.columns)
+        let stride = weights.rows * rowBytes
+        var planes = Data(count: bits * stride)
+        let alphas = planes.withUnsafeMutableBytes { planes -> [Float] in
+            let planes = planes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            return eachRow(weights, bits: bits, group: group, type: type, fit: fit, context: context) {
+                row, codes in
+                guard let planes else { return }
+                SignPlanes.pack(
+                    codes, columns: weights.columns, planes: bits, into: planes + row * rowBytes,
+                    planeStride: stride)
+            }
         }
+        return (planes, alphas)
+    }
+
+    /// The code of each weight, (rows, columns), and alphas (rows, groups, bits).
+    static func fit(
+        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
+        context: CalibrationContext
+    ) -> (codes: [UInt8], alphas: [Float]) {
+        var codes = [UInt8](repeating: 0, count: weights.storage.count)
+        let alphas = codes.withUnsafeMutableBufferPointer { target -> [Float] in
+            let target = target.baseAddress
+            return eachRow(weights, bits: bits, group: group, type: type, fit: fit, context: context) {
+                row, codes in
+                (target.map { $0 + row * weights.columns })?.update(from: codes, count: weights.columns)
+            }
+        }
+        return (codes, alphas)
+    }
+
+    /// Fits row after row, rows in parallel, and hands each row's codes to `body`; returns the alphas.
+    private static func eachRow(
+        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
+        context: CalibrationContext, _ body: (Int, UnsafePointer<UInt8>) -> Void
+    ) -> [Float] {
+        let columns = weights.columns
+        let width = min(group ?? max(1, columns), max(1, columns))
+        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
+        var alphas = [Float](repeating: 0, count: weights.rows * groups * bits)
+        let rows = weights.rows
+        alphas.withUnsafeMutableBufferPointer { alphas in
+            weights.storage.withUnsafeBufferPointer { weights in
+                guard rows > 0, columns > 0, let weights = weights.baseAddress,
+                    let alphas = alphas.baseAddress
+                else { return }
+                forEachRun(rows: rows, threads: context.threads) { run in
+                    let encoder = VectorEncoder(bits: bits, width: width, type: type, fit: fit)
+                    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: columns) { codes in
+                        guard let codes = codes.baseAddress else { return }
+                        for row in run {
+                            for index in 0..<groups {
+                                let start = index * width
+                                encoder.encode(
+                                    weights + row * columns + start, count: min(width, columns - start),
+                                    codes: codes + start, alphas: alphas + (row * groups + index) * bits)
+                            }
+                            body(row, codes)
+                        }
+                    }
+                }
+            }
+        }
+        return alphas
+    }
+
+    static func decode(_ packed: PackedMatrix, bits: Int, group: Int?) throws(QuantizationError) -> Matrix {
         let storage = decode(
-            signs: signs, alphas: alphas.floats, rows: packed.rows, columns: packed.columns, bits: bits,
+            signs: try packed.part("signs"), alphas: try packed.part("alphas").floats, rows: packed.rows,
+            columns: packed.columns, bits: bits,
             group: group)
         return Matrix(rows: packed.rows, columns: packed.columns, storage: storage)
     }
@@ -106,80 +156,5 @@ enum BinaryCodes {
                 }
             }
         }
-    }
-}
-
-/// Encodes vectors one after the other with the same room.
-final class VectorEncoder {
-    private let bits: Int
-    private let type: Scheme.FloatType
-    private let fit: CodeFit
-    private let greedy: GreedyCodes
-    private let vector: SortedVector
-    private let intervals: IntervalFit
-
-    init(bits: Int, width: Int, type: Scheme.FloatType, fit: CodeFit) {
-        self.bits = bits
-        self.type = type
-        self.fit = fit
-        greedy = GreedyCodes(columns: width)
-        vector = SortedVector(capacity: width)
-        intervals = IntervalFit(bits: bits, vector: vector, type: type)
-    }
-
-    /// Writes a code per weight and `bits` alphas.
-    func encode(
-        _ weights: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>,
-        alphas: UnsafeMutablePointer<Float>
-    ) {
-        if fit == .greedy && !mayBeDecoded(weights, count: count) {
-            greedy.encode(weights, count: count, bits: bits, type: type, codes: codes, alphas: alphas)
-            return
-        }
-        vector.load(weights, count: count)
-        intervals.begin()
-        if let recovered = intervals.recoveredAlphas() {
-            intervals.alternate(from: recovered, iterations: 4)
-        }
-        if !(intervals.bestError <= 1e-11 * vector.squares) {
-            if fit == .greedy {
-                greedy.encode(weights, count: count, bits: bits, type: type, codes: codes, alphas: alphas)
-                return
-            }
-            intervals.planeByPlane(refit: false)
-            intervals.planeByPlane(refit: true)
-            if fit != .refined {
-                intervals.alternate(from: intervals.lastAlphas, iterations: 30)
-                intervals.alternate(from: uniformAlphas(), iterations: 30)
-            }
-        }
-        for plane in 0..<bits { alphas[plane] = intervals.best.alphas[plane] }
-        intervals.best.assign(weights, count: count, codes: codes)
-    }
-
-    /// The alphas of the uniform grid that suits normally distributed numbers: from 4 bits on a better start than
-    /// refined codes, whose alphas fall too slowly.
-    ///
-    /// - Source: Max 1960, "Quantizing for minimum distortion", table II, continued for 64 and more levels.
-    private func uniformAlphas() -> [Double] {
-        let steps = [1.596, 0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308]
-        let deviation = (vector.squares / Double(max(1, vector.count))).squareRoot()
-        return (0..<bits).map { steps[bits - 1] / 2 * deviation * Double(1 << (bits - 1 - $0)) }
-    }
-
-    /// Whether two of the first 2^bits + 1 numbers are equal, as they must be in a vector of 2^bits code values.
-    private func mayBeDecoded(_ weights: UnsafePointer<Float>, count: Int) -> Bool {
-        let levels = 1 << bits
-        if count < 2 * levels { return false }
-        // Too short for comparing 16 at a time: the sorted numbers will tell.
-        if count < 2 * levels + 32 { return true }
-        for start in stride(from: 0, through: levels, by: 16) {
-            let some = UnsafeRawPointer(weights + start).loadUnaligned(as: SIMD16<Float>.self)
-            for shift in 1...levels {
-                let others = UnsafeRawPointer(weights + start + shift).loadUnaligned(as: SIMD16<Float>.self)
-                if any(some .== others) { return true }
-            }
-        }
-        return false
     }
 }

@@ -94,47 +94,7 @@ final class IntervalFit {
     /// The alphas of the last fit.
     var lastAlphas: [Double] { alphas }
 
-    /// Alphas whose sums contain every number, where the vector looks decoded: few distinct numbers, all sums of 2^bits.
-    ///
-    /// With all sums present (or their negatives) the smallest difference not yet explained is twice an alpha. Nil for
-    /// vectors with too many distinct numbers, or shorter than twice the sums, whose few numbers say nothing.
-    func recoveredAlphas() -> [Double]? {
-        guard vector.count >= 2 * levels else { return nil }
-        var magnitudes: [Double] = []
-        var distinct = 0
-        for index in 0..<vector.count where index == 0 || vector.numbers[index] != vector.numbers[index - 1] {
-            distinct += 1
-            if distinct > levels { return nil }
-            magnitudes.append(abs(Double(vector.numbers[index])))
-        }
-        magnitudes.sort()
-        let largest = magnitudes.last ?? 0
-        let tolerance = 1e-6 * largest
-        // Differences from the smallest sum, -largest, of all numbers and their negatives.
-        var differences = magnitudes.flatMap { [largest - $0, largest + $0] }
-        differences.sort()
-        var sums = [0.0]
-        var found: [Double] = []
-        for difference in differences where !contains(sums, difference, tolerance) {
-            guard found.count < bits else { return nil }
-            found.append(difference / 2)
-            sums = (sums + sums.map { $0 + difference }).sorted()
-        }
-        found.reverse()
-        return found + [Double](repeating: 0, count: bits - found.count)
-    }
-
     // MARK: - Steps
-
-    private func contains(_ sorted: [Double], _ value: Double, _ tolerance: Double) -> Bool {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if sorted[middle] < value - tolerance { low = middle + 1 } else { high = middle }
-        }
-        return low < sorted.count && sorted[low] <= value + tolerance
-    }
 
     /// The smallest float that is at least `value`.
     private func atLeast(_ value: Double) -> Float {

@@ -1,5 +1,4 @@
 import Foundation
-import Kernels
 
 /// Sign planes between their logical and their stored form, and between planes and codes.
 ///
@@ -7,14 +6,10 @@ import Kernels
 /// the last column are 0. A code is the byte of one weight: bit i is its sign in plane i.
 enum SignPlanes {
     /// The stored bytes of logical planes: the one place that knows the order in which kernels read them.
-    static func stored(_ logical: Data, planes: Int, rows: Int, columns: Int) -> Data {
-        Kernels.SignPlanes.pack(planes: logical, bits: planes, rows: rows, columns: columns)
-    }
+    static func stored(_ logical: Data, planes: Int, rows: Int, columns: Int) -> Data { logical }
 
     /// The logical planes of stored bytes.
-    static func logical(_ stored: Data, planes: Int, rows: Int, columns: Int) -> Data {
-        Kernels.SignPlanes.unpack(stored: stored, bits: planes, rows: rows, columns: columns)
-    }
+    static func logical(_ stored: Data, planes: Int, rows: Int, columns: Int) -> Data { stored }
 
     /// Bytes of one row of one plane.
     static func rowBytes(columns: Int) -> Int { (columns + 7) / 8 }
@@ -35,6 +30,26 @@ enum SignPlanes {
             for column in 8 * whole..<columns { eight |= UInt64(codes[column]) << UInt64(8 * (column % 8)) }
             for plane in 0..<planes { target[plane * planeStride + whole] = gathered(eight, plane) }
         }
+    }
+
+    /// The logical planes of codes (rows, columns).
+    static func packed(_ codes: [UInt8], planes: Int, rows: Int, columns: Int) -> Data {
+        let rowBytes = rowBytes(columns: columns)
+        var data = Data(count: planes * rows * rowBytes)
+        data.withUnsafeMutableBytes { target in
+            codes.withUnsafeBufferPointer { codes in
+                guard let codes = codes.baseAddress,
+                    let target = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                else { return }
+                for row in 0..<rows {
+                    pack(
+                        codes + row * columns, columns: columns, planes: planes,
+                        into: target + row * rowBytes,
+                        planeStride: rows * rowBytes)
+                }
+            }
+        }
+        return data
     }
 
     /// Reads the codes of one row; the reverse of `pack`.

@@ -14,10 +14,7 @@ enum FullPrecision {
     }
 
     static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
-        guard let tensor = packed.parts["weights"] else {
-            throw .missingPart("weights", scheme: packed.scheme.description)
-        }
-        return Matrix(rows: packed.rows, columns: packed.columns, storage: tensor.floats)
+        Matrix(rows: packed.rows, columns: packed.columns, storage: try packed.part("weights").floats)
     }
 
     /// Refuses weights that round to infinity in FP16.

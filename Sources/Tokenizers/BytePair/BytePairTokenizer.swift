@@ -37,7 +37,9 @@ public struct BytePairTokenizer: Tokenizer {
             added: file.addedTokens, normalizer: file.normalizer, preTokenizer: preTokenizer)
         template = file.template
         specialIDs = Set(file.addedTokens.filter(\.special).map(\.id))
-        bytes = file.vocabulary.tokens.map(ByteAlphabet.bytes)
+        var bytes = file.vocabulary.tokens.map(ByteAlphabet.bytes)
+        for token in pipeline.tokens { bytes[token.id] = ByteAlphabet.bytes(of: token.content) }
+        self.bytes = bytes
 
         let configuration = directory.appending(path: "tokenizer_config.json")
         let exists = FileManager.default.fileExists(atPath: configuration.path)

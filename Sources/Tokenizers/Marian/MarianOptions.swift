@@ -18,9 +18,8 @@ struct MarianOptions {
         let file = directory.appending(path: "tokenizer_config.json")
         let config = FileManager.default.fileExists(atPath: file.path) ? try JSONReader.read(file) : nil
         if let config {
-            if let name = try config.optional("tokenizer_class")?.string(), name != "MarianTokenizer" {
-                throw .unexpectedValue(
-                    file: config.file, field: "tokenizer_class", expected: "MarianTokenizer", got: name)
+            if let name = try config.optional("tokenizer_class"), try name.string() != "MarianTokenizer" {
+                throw name.unexpected("MarianTokenizer")
             }
             separateVocabularies = try config.bool("separate_vocabs", default: false)
             splitsSpecialTokens = try config.bool("split_special_tokens", default: false)

@@ -1,6 +1,8 @@
 /// The way from a text to ids that all models of a tokenizer.json share: added tokens, normalization, pieces.
 struct TextPipeline: Sendable {
-    private let addedTokens: AddedTokens
+    /// As they are found: those that are looked for in normalized text are normalized themselves.
+    let tokens: [AddedToken]
+    private let givenTokens: AddedTokens
     private let normalizer: Normalizer?
     private let normalizedTokens: AddedTokens
     private let preTokenizer: PreTokenizer
@@ -8,20 +10,20 @@ struct TextPipeline: Sendable {
     init(added: [AddedToken], normalizer: Normalizer?, preTokenizer: PreTokenizer) {
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
-        addedTokens = AddedTokens(added.filter { !$0.normalized })
-        normalizedTokens = AddedTokens(
-            added.filter(\.normalized).map { token in
-                guard let normalizer else { return token }
-                var token = token
-                token.content = normalizer.normalize(Self.scalars(of: token.content[...])).utf8
-                return token
-            })
+        tokens = added.map { token in
+            guard token.normalized, let normalizer else { return token }
+            var token = token
+            token.content = normalizer.normalize(Self.scalars(of: token.content[...])).utf8
+            return token
+        }
+        givenTokens = AddedTokens(tokens.filter { !$0.normalized })
+        normalizedTokens = AddedTokens(tokens.filter(\.normalized))
     }
 
     /// The ids of `text`; `model` appends those of one piece.
     func encode(_ text: String, model: (ArraySlice<Unicode.Scalar>, inout [Int]) -> Void) -> [Int] {
         var ids: [Int] = []
-        forEachSegment(of: ArraySlice(text.utf8), addedTokens, into: &ids) { given, ids in
+        forEachSegment(of: ArraySlice(text.utf8), givenTokens, into: &ids) { given, ids in
             let scalars = Self.scalars(of: given)
             let normalized = normalizer?.normalize(scalars) ?? scalars
             guard !normalizedTokens.isEmpty else {

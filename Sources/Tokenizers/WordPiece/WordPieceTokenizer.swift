@@ -9,6 +9,8 @@ public struct WordPieceTokenizer: Tokenizer {
     private let template: SpecialTokenTemplate
     private let specialIDs: Set<Int>
     private let cleansUpSpaces: Bool
+    /// What every id is written as.
+    private let tokens: [[UInt8]]
 
     /// The id of `[PAD]`; nil where the vocabulary has none.
     public let paddingID: Int?
@@ -55,6 +57,7 @@ public struct WordPieceTokenizer: Tokenizer {
         specialIDs = Set(added.map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
         cleansUpSpaces = true
+        tokens = vocabulary.tokens
     }
 
     private init(_ file: TokenizerFile, _ options: WordPieceOptions, path: String) throws(TokenizerError) {
@@ -77,6 +80,9 @@ public struct WordPieceTokenizer: Tokenizer {
         specialIDs = Set(file.addedTokens.filter(\.special).map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
         cleansUpSpaces = try file.decoder?.bool("cleanup", default: true) ?? true
+        var tokens = vocabulary.tokens
+        for token in pipeline.tokens { tokens[token.id] = token.content }
+        self.tokens = tokens
     }
 
     /// The lines of vocab.txt without the whitespace at their ends; the line number from 0 is the id.
@@ -117,8 +123,8 @@ public struct WordPieceTokenizer: Tokenizer {
     public func decode(_ ids: [Int]) -> String {
         var text: [UInt8] = []
         var isFirst = true
-        for id in ids where model.vocabulary.tokens.indices.contains(id) && !specialIDs.contains(id) {
-            let token = model.vocabulary.tokens[id]
+        for id in ids where tokens.indices.contains(id) && !specialIDs.contains(id) {
+            let token = tokens[id]
             var piece =
                 if isFirst { token } else if token.starts(with: model.prefix) {
                     Array(token.dropFirst(model.prefix.count))

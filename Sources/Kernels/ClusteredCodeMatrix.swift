@@ -1,0 +1,111 @@
+import PlanFormat
+import Tensors
+
+/// An embedding in clusters of rows with different numbers of planes, run from its stored bytes.
+///
+/// Rows are looked up, and outputs stand, in the order of tokens: the order of clusters is undone here.
+///
+/// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i with rows, `signs.<i>` U8
+///   (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1, bits), bits being clusters - i.
+/// - Source: Chung et al. 2020, Algorithm 1.
+public final class ClusteredCodeMatrix: PreparingOperator {
+    /// Tokens.
+    public let rows: Int
+    /// Channels.
+    public let columns: Int
+    private let clusters: [BinaryCodeMatrix]
+    /// The token of each packed row.
+    private let order: [Int32]
+    /// The packed row of each token.
+    private let place: [Int32]
+    private let first: BinaryCodeMatrix
+
+    /// An operator over the parts of `packed`.
+    ///
+    /// - Throws: `PackedMatrixError` where parts are missing or wrong, or `order` is no permutation.
+    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+        guard case .clusteredCodes(let count, let ratio, let type) = packed.scheme else {
+            throw .notRunnable(packed.scheme)
+        }
+        rows = packed.rows
+        columns = packed.columns
+        let sizes = Scheme.clusterSizes(rows: rows, clusters: count, ratio: ratio)
+        var starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
+        let ends = sizes.indices.map { starts[$0] + sizes[$0] }
+        var order = [Int32](repeating: 0, count: rows)
+        var place = order
+        for (token, cluster) in try packed.part("cluster", .uint8, [rows]).bytes.enumerated() {
+            guard cluster < count, starts[Int(cluster)] < ends[Int(cluster)] else {
+                throw .badValue(
+                    scheme: packed.scheme, name: "cluster", index: token,
+                    message: "cluster \(cluster) is not one of \(count), or has too many tokens")
+            }
+            order[starts[Int(cluster)]] = Int32(token)
+            place[token] = Int32(starts[Int(cluster)])
+            starts[Int(cluster)] += 1
+        }
+        var clusters: [BinaryCodeMatrix] = []
+        for (i, size) in sizes.enumerated() where size > 0 {
+            let bits = count - i
+            let signs = try packed.part("signs.\(i)", .uint8, [bits, size, (columns + 7) / 8])
+            let alphas = try packed.numbers("alphas.\(i)", type, [size, 1, bits])
+            clusters.append(
+                BinaryCodeMatrix(
+                    signs: signs.bytes, alphas: alphas, bits: bits, rows: size, columns: columns, group: nil,
+                    normalizes: false, instructions: instructions))
+        }
+        self.clusters = clusters
+        self.order = order
+        self.place = place
+        first =
+            clusters.first
+            ?? BinaryCodeMatrix(
+                signs: .init(), alphas: [], bits: 1, rows: 0, columns: columns, group: nil, normalizes: false,
+                instructions: instructions)
+    }
+
+    /// Bytes of signs, alphas and the row order.
+    public var residentBytes: Int { clusters.reduce(8 * rows) { $0 + $1.residentBytes } }
+
+    /// The tables that every cluster needs.
+    public var preparation: Preparation { first.preparation }
+
+    /// 8 bytes of tables for each column.
+    public var preparedBytesPerToken: Int { first.preparedBytesPerToken }
+
+    /// Rounds the activations and makes their tables.
+    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+        first.prepare(x, tokens: tokens, into: prepared)
+    }
+
+    /// `y = x W^T`, outputs in the order of tokens.
+    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        var start = 0
+        for cluster in clusters {
+            let size = cluster.rows
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * size) { scratch in
+                guard let from = scratch.baseAddress else { return }
+                cluster.multiply(prepared: prepared, tokens: tokens, into: from)
+                order.withUnsafeBufferPointer { order in
+                    for t in 0..<tokens {
+                        for r in 0..<size { y[t * rows + Int(order[start + r])] = from[t * size + r] }
+                    }
+                }
+            }
+            start += size
+        }
+    }
+
+    /// The row of token `row`, dequantized.
+    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        precondition((0..<rows).contains(row), "row \(row) of \(rows)")
+        var packedRow = Int(place[row])
+        for cluster in clusters {
+            if packedRow < cluster.rows {
+                cluster.copyRow(packedRow, into: destination)
+                return
+            }
+            packedRow -= cluster.rows
+        }
+    }
+}

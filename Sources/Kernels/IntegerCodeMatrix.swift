@@ -1,0 +1,143 @@
+import CKernels
+import Foundation
+import PlanFormat
+import Tensors
+
+/// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
+///
+/// The activations are rounded to 16 bits in runs of at most 256 columns (relative error of a product about 2e-5), or for
+/// W8A8, by definition, to 8 bits a token: `round(127 x / max |x|)`. Sums are exact integers within a run, and runs are
+/// added in one order: all instruction sets, and a token alone or in a batch, give the same bits.
+///
+/// - Parts: `codes` U8 (rows, ceil(columns * bits / 8)), a row's codes side by side from the lowest bit, rows interleaved;
+///   `scales` (units) and, where asymmetric, `zeroPoints` (units), F32 or F16, a unit being the tensor, a row, or a group of
+///   columns in a row. Symmetric codes have the zero point 2^(bits - 1). 8-bit index: `codes` I8 (rows, columns), `range`
+///   F32 (2), minimum and maximum. W8A8: `codes` I8 (rows, columns), `scales` F32 (rows).
+/// - Complexity: O(tokens * rows * columns).
+/// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; SensiMix (Piao et al. 2022) for the 8-bit index.
+public final class IntegerCodeMatrix: PreparingOperator {
+    /// Output channels.
+    public let rows: Int
+    /// Input channels.
+    public let columns: Int
+    /// Bits of a code.
+    public let bits: Int
+    private let group: Int
+    private let groups: Int
+    private let isSigned: Bool
+    private let activationBytes: Int
+    private let codes: Data
+    private let scales: [Float]
+    /// What the middle code stands for; empty means 0.
+    private let offsets: [Float]
+    private let segments: [bp_segment]
+    private let instructions: InstructionSet
+
+    /// An operator over the parts of `packed`, of scheme `integer`, `index8` or `integer8Activations`. Codes are not copied.
+    ///
+    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
+    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+        let (rows, columns) = (packed.rows, packed.columns)
+        var width: Int?
+        // Scales and offsets per row and group, row-major.
+        let scales: [Float]
+        var offsets: [Float] = []
+        switch packed.scheme {
+        case .integer(let bits, let symmetric, let granularity, let type):
+            self.bits = bits
+            isSigned = false
+            activationBytes = 2
+            codes = try packed.part("codes", .uint8, [rows, (columns * bits + 7) / 8]).bytes
+            if case .group(let columns) = granularity { width = columns }
+            let perRow = width.map { (columns + $0 - 1) / $0 } ?? 1
+            let units = granularity == .tensor ? 1 : rows * perRow
+            let stored = try packed.numbers("scales", type, [units])
+            scales = granularity == .tensor ? [Float](repeating: stored[0], count: rows) : stored
+            if !symmetric {
+                let zeroPoints = try packed.numbers("zeroPoints", type, [units])
+                let middle = Float(1 << (bits - 1))
+                offsets = scales.indices.map { scales[$0] * (middle - zeroPoints[units == 1 ? 0 : $0]) }
+            }
+        case .index8:
+            bits = 8
+            isSigned = true
+            activationBytes = 2
+            codes = try packed.part("codes", .int8, [rows, columns]).bytes
+            let range = try packed.numbers("range", .fp32, [2])
+            let step = (Double(range[1]) - Double(range[0])) / 255
+            scales = [Float](repeating: Float(step), count: rows)
+            offsets = [Float](repeating: Float(Double(range[0]) + 128 * step), count: rows)
+        case .integer8Activations:
+            bits = 8
+            isSigned = true
+            activationBytes = 1
+            codes = try packed.part("codes", .int8, [rows, columns]).bytes
+            scales = try packed.numbers("scales", .fp32, [rows])
+        default: throw .notRunnable(packed.scheme)
+        }
+        self.rows = rows
+        self.columns = columns
+        (group, groups) = Kernels.groups(columns: columns, width: width)
+        self.scales = lanes(scales, rows: rows, width: groups)
+        self.offsets = offsets.isEmpty ? [] : lanes(offsets, rows: rows, width: groups)
+        segments = Kernels.segments(columns: columns, group: group)
+        self.instructions = min(instructions, .best)
+    }
+
+    /// Bytes of codes, scales and offsets.
+    public var residentBytes: Int { codes.count + 4 * (scales.count + offsets.count) }
+
+    /// Integers of 16 or 8 bits, by columns and group.
+    public var preparation: Preparation {
+        Preparation(
+            kind: .integers(bytes: activationBytes, group: group, instructions: instructions),
+            columns: columns)
+    }
+
+    /// 2 bytes for each column.
+    public var preparedBytesPerToken: Int { bp_code_activations_size(segments, segments.count) }
+
+    /// Rounds the activations.
+    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+        bp_code_activations(
+            instructions.code, x, columns, tokens, Int32(activationBytes), segments, segments.count,
+            prepared.assumingMemoryBound(to: UInt8.self))
+    }
+
+    /// `y = x W^T` by integer products.
+    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        codes.withUnsafeBytes { raw in
+            scales.withUnsafeBufferPointer { scales in
+                offsets.withUnsafeBufferPointer { offsets in
+                    var weights = bp_codes(
+                        codes: raw.bindMemory(to: UInt8.self).baseAddress, bits: bits, rows: rows,
+                        columns: columns,
+                        groups: groups, scales: scales.baseAddress,
+                        offsets: offsets.isEmpty ? nil : offsets.baseAddress, is_signed: isSigned ? 1 : 0,
+                        act_bytes: Int32(activationBytes))
+                    bp_codes_multiply(
+                        instructions.code, &weights, segments, segments.count,
+                        prepared.assumingMemoryBound(to: UInt8.self), tokens, y)
+                }
+            }
+        }
+    }
+
+    /// Row `row`, dequantized.
+    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        precondition((0..<rows).contains(row), "row \(row) of \(rows)")
+        let rowBytes = (columns * bits + 7) / 8
+        let (mask, flip, middle) = ((1 << bits) - 1, isSigned ? 128 : 0, 1 << (bits - 1))
+        codes.withUnsafeBytes { raw in
+            func byte(_ index: Int) -> Int {
+                index < rowBytes ? Int(raw[bp_interleaved_offset(1, rows, rowBytes, 0, row, index)]) : 0
+            }
+            for c in 0..<columns {
+                let at = c * bits
+                let code = ((byte(at / 8) | byte(at / 8 + 1) << 8) >> (at % 8) & mask) ^ flip
+                let unit = (row / 16 * groups + c / group) * 16 + row % 16
+                destination[c] = scales[unit] * Float(code - middle) + (offsets.isEmpty ? 0 : offsets[unit])
+            }
+        }
+    }
+}

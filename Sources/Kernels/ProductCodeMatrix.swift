@@ -1,0 +1,114 @@
+import CKernels
+import Foundation
+import PlanFormat
+import Tensors
+
+/// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
+///
+/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in order, with
+/// the same lanes whatever the number of tokens.
+///
+/// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, lowest bit first;
+///   `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
+/// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
+public final class ProductCodeMatrix: LinearOperator {
+    /// Output channels.
+    public let rows: Int
+    /// Input channels.
+    public let columns: Int
+    private let block: Int
+    private let indexBits: Int
+    private let perRow: Int
+    /// Numbers of a codeword with the zeros behind it: a multiple of 4.
+    private let width: Int
+    private let book: [Float]
+    private let indices: Data
+    private let instructions: InstructionSet
+
+    /// An operator over the parts of `packed`. Indices are not copied.
+    ///
+    /// - Throws: `PackedMatrixError` where parts are missing or wrong, or an index is beyond the book.
+    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+        guard case .productCodes(let block, let count, let storage) = packed.scheme else {
+            throw .notRunnable(packed.scheme)
+        }
+        rows = packed.rows
+        columns = packed.columns
+        self.block = block
+        self.instructions = min(instructions, .best)
+        perRow = (columns + block - 1) / block
+        width = (block + 3) / 4 * 4
+        indexBits = count <= 2 ? 1 : Int.bitWidth - (count - 1).leadingZeroBitCount
+        guard perRow <= 65536 else {
+            throw .wrongPart(
+                scheme: packed.scheme, name: "indices", expected: "at most 65536 subvectors a row",
+                got: "\(perRow)")
+        }
+        indices = try packed.part("indices", .uint8, [(rows * perRow * indexBits + 7) / 8]).bytes
+        let codewords: [Float]
+        switch storage {
+        case .fp16: codewords = try packed.numbers("centroids", .fp16, [count, block])
+        case .int8:
+            let scale = try packed.numbers("centroidScale", .fp32, [1])[0]
+            codewords = try packed.part("centroids", .int8, [count, block]).bytes.map {
+                scale * Float(Int8(bitPattern: $0))
+            }
+        }
+        var book = [Float](repeating: 0, count: count * width)
+        for i in codewords.indices { book[i / block * width + i % block] = codewords[i] }
+        self.book = book
+        if count < 1 << indexBits {
+            let stored = indices
+            let bits = indexBits
+            for i in 0..<rows * perRow {
+                let index = stored.withUnsafeBytes { Self.index(i, in: $0, bits: bits) }
+                guard index < count else {
+                    throw .badValue(
+                        scheme: packed.scheme, name: "indices", index: i,
+                        message: "\(index) of \(count) centroids")
+                }
+            }
+        }
+    }
+
+    /// Bytes of indices and book.
+    public var residentBytes: Int { indices.count + 4 * book.count }
+
+    /// `y = x W^T`, FP32.
+    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * perRow * width)) { scratch in
+            guard let padded = scratch.baseAddress else { return }
+            scratch.update(repeating: 0)
+            for t in 0..<tokens {
+                for j in 0..<perRow {
+                    let count = min(block, columns - j * block)
+                    (padded + (t * perRow + j) * width).update(
+                        from: x + t * columns + j * block, count: count)
+                }
+            }
+            indices.withUnsafeBytes { raw in
+                bp_product_codes_multiply(
+                    instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, indexBits, rows, perRow,
+                    book, width,
+                    padded, tokens, y)
+            }
+        }
+    }
+
+    /// Row `row`, dequantized.
+    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        precondition((0..<rows).contains(row), "row \(row) of \(rows)")
+        indices.withUnsafeBytes { raw in
+            for c in 0..<columns {
+                let index = Self.index(row * perRow + c / block, in: raw, bits: indexBits)
+                destination[c] = book[index * width + c % block]
+            }
+        }
+    }
+
+    private static func index(_ i: Int, in stream: UnsafeRawBufferPointer, bits: Int) -> Int {
+        let at = i * bits
+        let next = at / 8 + 1 < stream.count ? Int(stream[at / 8 + 1]) << 8 : 0
+        return (Int(stream[at / 8]) | next) >> (at % 8) & ((1 << bits) - 1)
+    }
+}

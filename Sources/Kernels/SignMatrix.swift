@@ -1,0 +1,68 @@
+import CKernels
+import Foundation
+import PlanFormat
+import Tensors
+
+/// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
+/// -1.
+///
+/// Exact: the sum is the number of columns less twice the number of differing bits.
+///
+/// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for +1; `scale` F32
+///   (1) where scaled, else 1.
+/// - Source: SensiMix (Piao et al. 2022); XNOR-Net (Rastegari et al. 2016).
+public final class SignMatrix: PreparingOperator {
+    /// Output channels.
+    public let rows: Int
+    /// Input channels.
+    public let columns: Int
+    private let scale: Float
+    private let signs: Data
+    private let instructions: InstructionSet
+
+    /// An operator over the parts of `packed`. Signs are not copied.
+    ///
+    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
+    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+        guard case .sign(let scaled) = packed.scheme else { throw .notRunnable(packed.scheme) }
+        rows = packed.rows
+        columns = packed.columns
+        signs = try packed.part("signs", .uint8, [rows, (columns + 7) / 8]).bytes
+        scale = scaled ? try packed.numbers("scale", .fp32, [1])[0] : 1
+        self.instructions = min(instructions, .best)
+    }
+
+    /// Bytes of the signs.
+    public var residentBytes: Int { signs.count + 4 }
+
+    /// One bit a column.
+    public var preparation: Preparation { Preparation(kind: .signs, columns: columns) }
+
+    /// 4 bytes for each 32 columns.
+    public var preparedBytesPerToken: Int { (columns + 31) / 32 * 4 }
+
+    /// The signs of the activations.
+    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+        bp_sign_bits(instructions.code, x, columns, tokens, prepared.assumingMemoryBound(to: UInt32.self))
+    }
+
+    /// `y = scale * sign(x) sign(W)^T`.
+    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        signs.withUnsafeBytes { raw in
+            bp_xnor_multiply(
+                instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, rows, columns, scale,
+                prepared.assumingMemoryBound(to: UInt32.self), tokens, y)
+        }
+    }
+
+    /// Row `row` of the weights: plus or minus the scale.
+    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        precondition((0..<rows).contains(row), "row \(row) of \(rows)")
+        signs.withUnsafeBytes { raw in
+            for c in 0..<columns {
+                let byte = raw[bp_interleaved_offset(1, rows, (columns + 7) / 8, 0, row, c / 8)]
+                destination[c] = byte >> (c % 8) & 1 == 1 ? scale : -scale
+            }
+        }
+    }
+}

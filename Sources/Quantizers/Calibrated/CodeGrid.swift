@@ -1,0 +1,27 @@
+/// Weights as codes with a few real coefficients a unit: `w = sum_p coefficient_p (table_p[level] - offset)`.
+///
+/// Binary codes have a plane and a coefficient (alpha) per bit and a table of -1 and +1; integers one plane, the scale and the
+/// zero point as offset; NF4 one plane with the 16 levels.
+struct CodeGrid {
+    let rows: Int
+    let columns: Int
+    /// Columns of a unit inside a row; the last unit may be shorter.
+    let unitWidth: Int
+    let planes: Int
+    let levels: Int
+    /// (planes, levels).
+    let table: [Float]
+    /// The levels by rising value where coefficients are positive and fall from plane to plane.
+    let ascending: [UInt8]
+    /// Rounds a coefficient as it will be stored; nil where coefficients may not change.
+    let storedCoefficient: (@Sendable (Double) -> Float)?
+
+    /// (rows, units, planes).
+    var coefficients: [Float]
+    /// (rows, units).
+    var offsets: [Float]
+    /// (rows, columns): the level of each weight.
+    var codes: [UInt8]
+
+    var units: Int { (columns + unitWidth - 1) / unitWidth }
+}

@@ -1,0 +1,452 @@
+import Tensors
+
+/// Sixteen rows under error feedback, side by side in vector lanes; columns in the order of the moments.
+final class FeedbackPanel {
+    private typealias Lanes = SIMD16<Float>
+    private static let lanes = LevelTables.lanes
+
+    private let grid: CodeGrid
+    private let moments: InputMoments
+    private let settings: ErrorFeedback
+    private let size: Int
+    private let units: Int
+    private let planes: Int
+    private let tables: LevelTables
+    /// The unit of each sorted column, and the sorted columns of each unit.
+    private let unitOf: [Int]
+    private let positionsOf: [[Int32]]
+
+    private let weights: UnsafeMutablePointer<Lanes>
+    private let quantized: UnsafeMutablePointer<Lanes>
+    /// H (w - w^).
+    private let gradient: UnsafeMutablePointer<Lanes>
+    private let errors: UnsafeMutablePointer<Lanes>
+    private let basis: UnsafeMutablePointer<Lanes>
+    private let products: UnsafeMutablePointer<Lanes>
+    /// (columns, lanes).
+    private let codes: UnsafeMutablePointer<UInt8>
+    private let bestCodes: UnsafeMutablePointer<UInt8>
+    private let startCodes: UnsafeMutablePointer<UInt8>
+    /// (lanes, units, planes) and (lanes, units).
+    private var coefficients: [Float]
+    private var bestCoefficients: [Float]
+    private var startCoefficients: [Float]
+    private var offsets: [Float]
+    private var bestErrors = [Double](repeating: 0, count: lanes)
+    /// One row at a time in the descent.
+    private let rowGradient: UnsafeMutablePointer<Float>
+    private let rowValues: UnsafeMutablePointer<Float>
+
+    init(_ grid: CodeGrid, moments: InputMoments, settings: ErrorFeedback) {
+        self.grid = grid
+        self.moments = moments
+        self.settings = settings
+        size = grid.columns
+        units = grid.units
+        planes = grid.planes
+        tables = LevelTables(grid)
+        let width = grid.unitWidth
+        unitOf = moments.order.map { $0 / width }
+        var positions = [[Int32]](repeating: [], count: grid.units)
+        for (position, unit) in unitOf.enumerated() { positions[unit].append(Int32(position)) }
+        positionsOf = positions
+        weights = .allocate(capacity: size)
+        quantized = .allocate(capacity: size)
+        gradient = .allocate(capacity: size)
+        errors = .allocate(capacity: size)
+        basis = .allocate(capacity: size * planes)
+        products = .allocate(capacity: size * planes)
+        codes = .allocate(capacity: size * Self.lanes)
+        bestCodes = .allocate(capacity: size * Self.lanes)
+        startCodes = .allocate(capacity: size * Self.lanes)
+        coefficients = [Float](repeating: 0, count: Self.lanes * units * planes)
+        bestCoefficients = coefficients
+        startCoefficients = coefficients
+        offsets = [Float](repeating: 0, count: Self.lanes * units)
+        rowGradient = .allocate(capacity: size)
+        rowValues = .allocate(capacity: size)
+    }
+
+    deinit {
+        weights.deallocate()
+        quantized.deallocate()
+        gradient.deallocate()
+        errors.deallocate()
+        basis.deallocate()
+        products.deallocate()
+        codes.deallocate()
+        bestCodes.deallocate()
+        startCodes.deallocate()
+        rowGradient.deallocate()
+        rowValues.deallocate()
+    }
+
+    /// Fits these rows, at most 16, and writes their codes and coefficients.
+    func fit(
+        _ rows: Range<Int>, weights source: UnsafePointer<Float>, codes target: UnsafeMutablePointer<UInt8>,
+        coefficients stored: UnsafeMutablePointer<Float>
+    ) {
+        load(rows, source, target, stored)
+        dequantize()
+        updateGradient()
+        let startErrors = weightedErrors()
+        let startPlain = plainErrors()
+        bestErrors = startErrors
+        keepAll()
+
+        for _ in 0..<settings.feedbackRounds {
+            feedBack()
+            updateGradient()
+            refit()
+            keepBest()
+        }
+        restoreBest()
+        dequantize()
+        updateGradient()
+        for _ in 0..<settings.descentRounds {
+            let changed = descend(rows.count)
+            refit()
+            if !changed { break }
+        }
+
+        let finalErrors = weightedErrors()
+        let finalPlain = plainErrors()
+        for lane in 0..<rows.count {
+            let before = startErrors[lane] - moments.damping * startPlain[lane]
+            let after = finalErrors[lane] - moments.damping * finalPlain[lane]
+            if !(after <= before) { copyLane(lane, startCodes, startCoefficients, to: codes, &coefficients) }
+            let row = rows.lowerBound + lane
+            for position in 0..<size {
+                target[row * size + moments.order[position]] = codes[position * Self.lanes + lane]
+            }
+            for index in 0..<units * planes {
+                stored[row * units * planes + index] = coefficients[lane * units * planes + index]
+            }
+        }
+    }
+
+    // MARK: - Steps
+
+    private func load(
+        _ rows: Range<Int>, _ source: UnsafePointer<Float>, _ target: UnsafePointer<UInt8>,
+        _ stored: UnsafePointer<Float>
+    ) {
+        let perRow = units * planes
+        for index in coefficients.indices { coefficients[index] = 0 }
+        for index in offsets.indices { offsets[index] = 0 }
+        for lane in 0..<rows.count {
+            let row = rows.lowerBound + lane
+            for index in 0..<perRow { coefficients[lane * perRow + index] = stored[row * perRow + index] }
+            for unit in 0..<units { offsets[lane * units + unit] = grid.offsets[row * units + unit] }
+        }
+        let flat = UnsafeMutableRawPointer(weights).assumingMemoryBound(to: Float.self)
+        for position in 0..<size {
+            let column = moments.order[position]
+            for lane in 0..<Self.lanes {
+                let inside = lane < rows.count
+                let index = (rows.lowerBound + (inside ? lane : 0)) * size + column
+                flat[position * Self.lanes + lane] = inside ? source[index] : 0
+                codes[position * Self.lanes + lane] = inside ? target[index] : 0
+            }
+        }
+        startCodes.update(from: codes, count: size * Self.lanes)
+        startCoefficients = coefficients
+    }
+
+    /// The values of the codes.
+    private func dequantize() {
+        let flat = UnsafeMutableRawPointer(quantized).assumingMemoryBound(to: Float.self)
+        let levels = grid.levels
+        grid.table.withUnsafeBufferPointer { table in
+            coefficients.withUnsafeBufferPointer { coefficients in
+                for position in 0..<size {
+                    let unit = unitOf[position]
+                    for lane in 0..<Self.lanes {
+                        let level = Int(codes[position * Self.lanes + lane])
+                        let offset = offsets[lane * units + unit]
+                        var value: Float = 0
+                        for plane in 0..<planes {
+                            value +=
+                                coefficients[(lane * units + unit) * planes + plane]
+                                * (table[plane * levels + level] - offset)
+                        }
+                        flat[position * Self.lanes + lane] = value
+                    }
+                }
+            }
+        }
+    }
+
+    private func updateGradient() {
+        for position in 0..<size { errors[position] = weights[position] - quantized[position] }
+        withAllPositions { positions in
+            moments.matrix.withUnsafeBufferPointer { matrix in
+                PanelProducts.multiply(
+                    matrix.baseAddress!, size: size, positions: positions, vectors: errors, into: gradient)
+            }
+        }
+    }
+
+    private lazy var allPositions: [Int32] = (0..<size).map(Int32.init)
+
+    private func withAllPositions(_ body: (UnsafeBufferPointer<Int32>) -> Void) {
+        allPositions.withUnsafeBufferPointer(body)
+    }
+
+    /// `(w - w^)' H (w - w^)` a row.
+    private func weightedErrors() -> [Double] {
+        sums { (weights[$0] - quantized[$0]) * gradient[$0] }
+    }
+
+    /// `|w - w^|^2` a row.
+    private func plainErrors() -> [Double] {
+        sums { (weights[$0] - quantized[$0]) * (weights[$0] - quantized[$0]) }
+    }
+
+    private func sums(_ term: (Int) -> Lanes) -> [Double] {
+        var sums = [Double](repeating: 0, count: Self.lanes)
+        for position in 0..<size {
+            let value = term(position)
+            for lane in 0..<Self.lanes { sums[lane] += Double(value[lane]) }
+        }
+        return sums
+    }
+
+    /// One pass over the columns: the nearest value to each weight plus what the errors before it ask for.
+    private func feedBack() {
+        buildTables()
+        moments.feedback.withUnsafeBufferPointer { feedback in
+            guard let feedback = feedback.baseAddress else { return }
+            var position = 0
+            while position < size {
+                // Two columns share each look at the errors before them.
+                let first = feedback + position * size
+                let pair = position + 1 < size
+                let second = pair ? first + size : first
+                var sum0 = weights[position]
+                var sum1 = pair ? weights[position + 1] : Lanes()
+                for index in 0..<position {
+                    let error = errors[index]
+                    sum0 += error * first[index]
+                    sum1 += error * second[index]
+                }
+                take(sum0, position)
+                if pair {
+                    sum1 += errors[position] * second[position]
+                    take(sum1, position + 1)
+                }
+                position += 2
+            }
+        }
+    }
+
+    @inline(__always)
+    private func take(_ target: Lanes, _ position: Int) {
+        let value = tables.nearest(target, unit: unitOf[position], levels: codes + position * Self.lanes)
+        quantized[position] = value
+        errors[position] = weights[position] - value
+    }
+
+    private func buildTables() {
+        coefficients.withUnsafeBufferPointer { coefficients in
+            offsets.withUnsafeBufferPointer { offsets in
+                tables.build(coefficients: coefficients.baseAddress!, offsets: offsets.baseAddress!)
+            }
+        }
+    }
+
+    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that lower the error
+    /// once rounded. The gradient follows.
+    private func refit() {
+        guard let stored = grid.storedCoefficient else { return }
+        for unit in 0..<units {
+            positionsOf[unit].withUnsafeBufferPointer { positions in
+                expandBasis(unit, positions)
+                moments.matrix.withUnsafeBufferPointer { matrix in
+                    for plane in 0..<planes {
+                        PanelProducts.multiply(
+                            matrix.baseAddress!, size: size, positions: positions,
+                            vectors: basis + plane * size, into: products + plane * size)
+                    }
+                }
+                let steps = steps(unit, positions, stored: stored)
+                for position in 0..<size {
+                    var value = gradient[position]
+                    for plane in 0..<planes { value -= products[plane * size + position] * steps[plane] }
+                    gradient[position] = value
+                }
+            }
+        }
+        dequantize()
+    }
+
+    /// `table_p[code] - offset` of the unit's columns, side by side.
+    private func expandBasis(_ unit: Int, _ positions: UnsafeBufferPointer<Int32>) {
+        let levels = grid.levels
+        let flat = UnsafeMutableRawPointer(basis).assumingMemoryBound(to: Float.self)
+        grid.table.withUnsafeBufferPointer { table in
+            for plane in 0..<planes {
+                for index in 0..<positions.count {
+                    let source = codes + Int(positions[index]) * Self.lanes
+                    let target = flat + (plane * size + index) * Self.lanes
+                    for lane in 0..<Self.lanes {
+                        target[lane] =
+                            table[plane * levels + Int(source[lane])] - offsets[lane * units + unit]
+                    }
+                }
+            }
+        }
+    }
+
+    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them by plane.
+    private func steps(
+        _ unit: Int, _ positions: UnsafeBufferPointer<Int32>, stored: (Double) -> Float
+    ) -> [Lanes] {
+        var left = [[Double]](repeating: [], count: planes * planes)
+        var right = [[Double]](repeating: [], count: planes)
+        for row in 0..<planes {
+            right[row] = dots(over: positions.count) { basis[row * size + $0] * gradient[Int(positions[$0])] }
+            for column in 0...row {
+                left[row * planes + column] = dots(over: positions.count) {
+                    basis[row * size + $0] * products[column * size + Int(positions[$0])]
+                }
+                left[column * planes + row] = left[row * planes + column]
+            }
+        }
+        var steps = [Lanes](repeating: Lanes(), count: planes)
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: planes) { solution in
+            for lane in 0..<Self.lanes {
+                solveSymmetric(size: planes, into: solution) { row, column in
+                    left[row * planes + column][lane]
+                } right: { row in
+                    right[row][lane]
+                }
+                let base = (lane * units + unit) * planes
+                var change = 0.0
+                for plane in 0..<planes {
+                    let old = coefficients[base + plane]
+                    steps[plane][lane] = stored(Double(old) + solution[plane]) - old
+                }
+                for row in 0..<planes {
+                    let step = Double(steps[row][lane])
+                    change -= 2 * step * right[row][lane]
+                    for column in 0..<planes {
+                        change += step * Double(steps[column][lane]) * left[row * planes + column][lane]
+                    }
+                }
+                if !(change < 0) {
+                    for plane in 0..<planes { steps[plane][lane] = 0 }
+                    continue
+                }
+                for plane in 0..<planes { coefficients[base + plane] += steps[plane][lane] }
+            }
+        }
+        return steps
+    }
+
+    private func dots(over count: Int, _ term: (Int) -> Lanes) -> [Double] {
+        var total = [Double](repeating: 0, count: Self.lanes)
+        // Runs of 64 in single precision, runs together in double.
+        for start in stride(from: 0, to: count, by: 64) {
+            var sum = Lanes()
+            for index in start..<min(start + 64, count) { sum += term(index) }
+            for lane in 0..<Self.lanes { total[lane] += Double(sum[lane]) }
+        }
+        return total
+    }
+
+    /// Weight after weight takes the value that lowers the weighted error most, until none changes.
+    ///
+    /// - Returns: whether any weight changed.
+    private func descend(_ rows: Int) -> Bool {
+        buildTables()
+        let flatGradient = UnsafeMutableRawPointer(gradient).assumingMemoryBound(to: Float.self)
+        let flatValues = UnsafeMutableRawPointer(quantized).assumingMemoryBound(to: Float.self)
+        var changed = false
+        for lane in 0..<rows {
+            for position in 0..<size {
+                rowGradient[position] = flatGradient[position * Self.lanes + lane]
+                rowValues[position] = flatValues[position * Self.lanes + lane]
+            }
+            if descendRow(lane) {
+                changed = true
+                for position in 0..<size {
+                    flatGradient[position * Self.lanes + lane] = rowGradient[position]
+                    flatValues[position * Self.lanes + lane] = rowValues[position]
+                }
+            }
+        }
+        return changed
+    }
+
+    private func descendRow(_ lane: Int) -> Bool {
+        var any = false
+        moments.matrix.withUnsafeBufferPointer { matrix in
+            moments.inverseDiagonal.withUnsafeBufferPointer { inverse in
+                unitOf.withUnsafeBufferPointer { unitOf in
+                    for _ in 0..<settings.sweeps {
+                        var changes = 0
+                        for position in 0..<size {
+                            let value = rowValues[position]
+                            let target = value + rowGradient[position] * inverse[position]
+                            let (best, level) = tables.nearest(target, lane: lane, unit: unitOf[position])
+                            // Only what brings the value nearer to its target: equal distances must not swing.
+                            guard abs(best - target) < abs(value - target) else { continue }
+                            changes += 1
+                            rowValues[position] = best
+                            codes[position * Self.lanes + lane] = level
+                            subtract(matrix.baseAddress! + position * size, times: best - value)
+                        }
+                        if changes == 0 { break }
+                        any = true
+                    }
+                }
+            }
+        }
+        return any
+    }
+
+    @inline(__always)
+    private func subtract(_ column: UnsafePointer<Float>, times factor: Float) {
+        let whole = size / 16 * 16
+        let target = UnsafeMutableRawPointer(rowGradient)
+        let source = UnsafeRawPointer(column)
+        for index in stride(from: 0, to: whole, by: 16) {
+            let old = target.loadUnaligned(fromByteOffset: 4 * index, as: Lanes.self)
+            let new = old - source.loadUnaligned(fromByteOffset: 4 * index, as: Lanes.self) * factor
+            target.storeBytes(of: new, toByteOffset: 4 * index, as: Lanes.self)
+        }
+        for index in whole..<size { rowGradient[index] -= column[index] * factor }
+    }
+
+    // MARK: - The best so far
+
+    private func keepAll() {
+        bestCodes.update(from: codes, count: size * Self.lanes)
+        bestCoefficients = coefficients
+    }
+
+    private func keepBest() {
+        let errors = weightedErrors()
+        for lane in 0..<Self.lanes where errors[lane] < bestErrors[lane] {
+            bestErrors[lane] = errors[lane]
+            copyLane(lane, codes, coefficients, to: bestCodes, &bestCoefficients)
+        }
+    }
+
+    private func restoreBest() {
+        codes.update(from: bestCodes, count: size * Self.lanes)
+        coefficients = bestCoefficients
+    }
+
+    private func copyLane(
+        _ lane: Int, _ source: UnsafeMutablePointer<UInt8>, _ from: [Float],
+        to target: UnsafeMutablePointer<UInt8>, _ coefficients: inout [Float]
+    ) {
+        for position in 0..<size {
+            target[position * Self.lanes + lane] = source[position * Self.lanes + lane]
+        }
+        let perRow = units * planes
+        for index in lane * perRow..<(lane + 1) * perRow { coefficients[index] = from[index] }
+    }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import PlanFormat
+import Tensors
+
+/// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids` codewords that the
+/// whole matrix shares. Of a last subvector that is cut short only the columns that exist count.
+///
+/// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, row by
+/// row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c = centroidScale * code`. Codewords beyond the
+/// different subvectors are zeros.
+/// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; iPQ's shared code book.
+enum ProductCodes {
+    static let iterations = 25
+
+    static func encode(
+        _ weights: Matrix, block: Int, centroids count: Int, storage: Scheme.CentroidType,
+        context: CalibrationContext
+    ) throws(QuantizationError) -> PackedMatrix {
+        if storage == .fp16 { try FullPrecision.checkHalf(weights) }
+        let vectors = Subvectors(weights, block: block)
+        let chosen = vectors.exactBook(limit: count) ?? trainedBook(vectors, count: count, context: context)
+        var book = Matrix(rows: count, columns: block)
+        for (index, value) in chosen.storage.enumerated() { book.storage[index] = value }
+
+        let tensor: PackedTensor
+        var scaleParts: [String: PackedTensor] = [:]
+        switch storage {
+        case .fp16:
+            for index in book.storage.indices {
+                book.storage[index] = HalfPrecision.rounded(book.storage[index])
+            }
+            tensor = PackedTensor(shape: [count, block], floats: book.storage, as: .fp16)
+        case .int8:
+            let grid = UniformGrid(
+                symmetricUpTo: book.storage.reduce(0) { max($0, abs($1)) }, bits: 8, type: .fp32)
+            var codes = Data(count: count * block)
+            for index in book.storage.indices {
+                let code = Int(grid.code(Double(book.storage[index]), lowest: 1)) - 128
+                codes[index] = UInt8(bitPattern: Int8(code))
+                book.storage[index] = grid.scale * Float(code)
+            }
+            tensor = PackedTensor(type: .int8, shape: [count, block], bytes: codes)
+            scaleParts["centroidScale"] = PackedTensor(shape: [1], floats: [grid.scale])
+        }
+        // Rounding moved the codewords: nearest is asked again, of the ones in use.
+        let used = Matrix(
+            rows: chosen.rows, columns: block, storage: Array(book.storage.prefix(chosen.storage.count)))
+        let indices = vectors.nearest(in: used, threads: context.threads)
+        let bytes = DenseBits.packedRows(indices, rows: 1, columns: indices.count, bits: indexBits(count))
+        return PackedMatrix(
+            scheme: .productCodes(block: block, centroids: count, storage: storage), rows: weights.rows,
+            columns: weights.columns,
+            parts: [
+                "indices": PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes),
+                "centroids": tensor,
+            ]
+            .merging(scaleParts) { first, _ in first })
+    }
+
+    static func decode(
+        _ packed: PackedMatrix, block: Int, centroids count: Int, storage: Scheme.CentroidType
+    ) throws(QuantizationError) -> Matrix {
+        let perRow = (packed.columns + block - 1) / block
+        let indices = DenseBits.unpackedRows(
+            try packed.part("indices").bytes, rows: 1, columns: packed.rows * perRow, bits: indexBits(count))
+        let tensor = try packed.part("centroids")
+        var book: [Float]
+        switch storage {
+        case .fp16: book = tensor.floats
+        case .int8:
+            let scale = try packed.part("centroidScale").floats[0]
+            book = tensor.bytes.map { scale * Float(Int8(bitPattern: $0)) }
+        }
+        if let bad = indices.first(where: { Int($0) >= count }) {
+            throw .invalidPart("indices", reason: "index \(bad) of \(count) centroids")
+        }
+        var decoded = Matrix(rows: packed.rows, columns: packed.columns)
+        for row in 0..<packed.rows {
+            for column in 0..<packed.columns {
+                let index = Int(indices[row * perRow + column / block])
+                decoded.storage[row * packed.columns + column] = book[index * block + column % block]
+            }
+        }
+        return decoded
+    }
+
+    /// Bits of an index.
+    static func indexBits(_ centroids: Int) -> Int {
+        centroids <= 2 ? 1 : Int.bitWidth - (centroids - 1).leadingZeroBitCount
+    }
+
+    private static func trainedBook(_ vectors: Subvectors, count: Int, context: CalibrationContext) -> Matrix
+    {
+        // 256 vectors a centroid are enough to place it.
+        KMeans(
+            vectors.padded, count: count, iterations: iterations, start: .plusPlus(seed: context.seed),
+            trainingLimit: 256 * count, threads: context.threads
+        ).centroids
+    }
+}
+
+/// The subvectors of a matrix: whole ones, and the ends of rows where the block does not divide the columns.
+struct Subvectors {
+    private let weights: Matrix
+    private let block: Int
+    private let wholePerRow: Int
+    private let tailWidth: Int
+
+    init(_ weights: Matrix, block: Int) {
+        self.weights = weights
+        self.block = block
+        wholePerRow = weights.columns / block
+        tailWidth = weights.columns % block
+    }
+
+    /// All subvectors row by row, (rows * ceil(columns / block), block), short ones with zeros.
+    var padded: Matrix {
+        let perRow = wholePerRow + (tailWidth > 0 ? 1 : 0)
+        var vectors = Matrix(rows: weights.rows * perRow, columns: block)
+        for row in 0..<weights.rows {
+            for column in 0..<weights.columns {
+                vectors.storage[row * perRow * block + column] =
+                    weights.storage[row * weights.columns + column]
+            }
+        }
+        return vectors
+    }
+
+    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without loss.
+    func exactBook(limit: Int) -> Matrix? {
+        guard let book = KMeans.distinctRows(columns(0..<wholePerRow * block, width: block), limit: limit)
+        else {
+            return nil
+        }
+        let starts = Set((0..<book.rows).map { Array(book[row: $0].prefix(tailWidth)) })
+        guard let tails = KMeans.distinctRows(tails, limit: limit + starts.count) else { return nil }
+        let missing = (0..<tails.rows).filter { !starts.contains(Array(tails[row: $0])) }
+        guard book.rows + missing.count <= limit else { return nil }
+        var storage = book.storage
+        for row in missing {
+            storage += Array(tails[row: row]) + [Float](repeating: 0, count: block - tailWidth)
+        }
+        return Matrix(rows: book.rows + missing.count, columns: block, storage: storage)
+    }
+
+    /// The nearest codeword of each subvector, row by row.
+    func nearest(in book: Matrix, threads: Int?) -> [UInt8] {
+        let whole = KMeans.assign(columns(0..<wholePerRow * block, width: block), to: book, threads: threads)
+            .indices
+        guard tailWidth > 0 else { return whole.map { UInt8($0) } }
+        let starts = Matrix(
+            rows: book.rows, columns: tailWidth,
+            storage: (0..<book.rows).flatMap { book[row: $0].prefix(tailWidth) })
+        let ends = KMeans.assign(tails, to: starts, threads: threads).indices
+        return (0..<weights.rows).flatMap { row in
+            whole[row * wholePerRow..<(row + 1) * wholePerRow].map { UInt8($0) } + [UInt8(ends[row])]
+        }
+    }
+
+    private var tails: Matrix {
+        guard tailWidth > 0 else { return Matrix(rows: 0, columns: 0) }
+        return columns(wholePerRow * block..<weights.columns, width: tailWidth)
+    }
+
+    /// A run of columns of all rows, cut in vectors of `width`.
+    private func columns(_ range: Range<Int>, width: Int) -> Matrix {
+        var storage: [Float] = []
+        storage.reserveCapacity(weights.rows * range.count)
+        for row in 0..<weights.rows {
+            storage +=
+                weights.storage[
+                    row * weights.columns + range.lowerBound..<row * weights.columns + range.upperBound]
+        }
+        return Matrix(rows: storage.count / width, columns: width, storage: storage)
+    }
+}

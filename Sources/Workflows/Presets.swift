@@ -1,0 +1,32 @@
+import Foundation
+import Models
+import PlanFormat
+import Tensors
+
+/// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), or one scheme for all sublayers.
+///
+/// - Throws: `UsageError` where nothing is called so or the model has not the sublayers for it.
+public func presetPlan<Family: ModelFamily>(
+    _ family: Family.Type, _ directory: URL, _ name: String, fit: CodeFit
+) throws -> Plan {
+    let model = try Model<Family>(directory: directory)
+    let schemes: [Scheme]
+    if let scheme = Scheme(name) {
+        schemes = [Scheme](repeating: scheme, count: model.layout.sublayers.count)
+    } else if name == "chung" || name.hasPrefix("chung:") {
+        let text = name.dropFirst("chung:".count)
+        guard let ratio = name == "chung" ? 1 : Int(text), (1...64).contains(ratio) else {
+            throw UsageError("preset '\(name)': expected chung:R with R from 1 to 64")
+        }
+        guard let chung = model.layout.chung(ratio: ratio) else {
+            throw UsageError("preset chung is for encoder-decoder models, this is a \(Family.modelType)")
+        }
+        schemes = chung
+    } else {
+        throw UsageError("no preset or scheme is called '\(name)'")
+    }
+    return Plan.naming(schemes, of: model.layout, model: try model.identity(), name: "preset \(name)", fit: fit)
+}
+
+/// Writes text to a file, all of it or nothing.
+public func writeText(_ text: String, to file: URL) throws { try AtomicWrite.file(text, to: file) }

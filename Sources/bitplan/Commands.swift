@@ -1,0 +1,236 @@
+import ArgumentParser
+import Foundation
+import Models
+import PlanFormat
+import Reporting
+import Workflows
+
+struct Sweep: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measures every sublayer, alone and by type, under every candidate scheme.")
+
+    @Argument(help: "Model directory.") var model: String
+    @OptionGroup var data: DataOptions
+    @OptionGroup var sweep: SweepOptions
+    @OptionGroup var task: TaskArguments
+    @Option(help: "Where the table is written; only printed where not given.") var output: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let bench = try Workbench<F>(
+                    URL(path: model), source: data.source, calibration: sweep.calibrationSource,
+                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
+                let progress = ProgressLine("sweep")
+                let table = try bench.sweep(candidates: sweep.schemes.schemes) { progress.show($0, of: $1) }
+                if let output { try JSONFile.write(table, to: URL(path: output)) }
+                try printResult(table, asJSON: json, table.markdown)
+            }
+            try run(try Families.family(of: URL(path: model)))
+        }
+    }
+}
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Solves for the best bits within a size, measured where a model is given.")
+
+    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
+    @Option(help: "Size: 20MB, 20MiB, 10x, 2.6bits.") var size: SizeTarget
+    @Option(help: "Model directory: the plan is then improved in context and compared with uniform ones before it is written.")
+    var model: String?
+    @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
+    @Option(help: "Use only the first items of the data.") var limit: Int?
+    @Option(help: "Most measurements in context.") var effort = 1000
+    @OptionGroup var task: TaskArguments
+    @Option(help: "Where the plan is written; only printed where not given.") var output: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
+            guard let model else { return try finish(try additivePlan(table, target: size), table) }
+            guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let bench = try Workbench<F>(
+                    URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
+                    options: .init(fit: table.fit, task: task.options))
+                try finish(try bench.plan(table, target: size, effort: effort).plan, table)
+            }
+            try run(try Families.family(of: URL(path: model)))
+        }
+    }
+
+    private func finish(_ plan: Plan, _ table: SensitivityTable) throws {
+        if let output { try JSONFile.write(plan, to: URL(path: output)) }
+        let bytes = plan.predicted.map { "\(grouped($0.bytes)) bytes" } ?? ""
+        try printResult(
+            plan, asJSON: json,
+            "\(plan.name ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+                + plan.measuredTable(
+                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes))
+    }
+}
+
+struct Quantize: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Encodes a model as a plan says and writes a packed directory.")
+
+    @Argument(help: "Model directory.") var model: String
+    @Option(help: "Plan file.") var plan: String?
+    @Option(help: "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), or a scheme for all sublayers.") var preset: String?
+    @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
+    @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data: [String] = []
+    @Option(help: "Use only the first items of the data.") var limit: Int?
+    @Option(help: "Packed directory to write.") var output: String
+    @Flag(help: "Print JSON.") var json = false
+
+    struct Result: Encodable {
+        let bytes: Int
+        let fullPrecisionBytes: Int
+        let output: String
+    }
+
+    func run() throws {
+        try reporting {
+            let directory = URL(path: model)
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let text = data.isEmpty ? nil : DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                let chosen = try chosenPlan(family, directory, hasText: text != nil)
+                let bytes = try Workflows.quantize(family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
+                try printResult(
+                    Result(bytes: bytes, fullPrecisionBytes: full, output: output), asJSON: json,
+                    "\(output): \(grouped(bytes)) bytes, \(fixed(Double(full) / Double(bytes), 2))x smaller than FP32")
+            }
+            try run(try Families.family(of: directory))
+        }
+    }
+
+    private func chosenPlan<F: ModelFamily>(_ family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan {
+        switch (plan, preset) {
+        case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
+        case (nil, let preset?):
+            return try presetPlan(family, directory, preset, fit: fit ?? (hasText ? .calibrated : .alternating))
+        default: throw UsageError("expected one of --plan and --preset")
+        }
+    }
+}
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answers standard input line by line: translations, labels or text.")
+
+    @Argument(help: "Model directory, packed or not.") var model: String
+    @OptionGroup var task: TaskArguments
+    @Flag(help: "Print JSON, one object a line.") var json = false
+
+    struct Line: Encodable {
+        let input: String
+        let output: String
+    }
+
+    func run() throws {
+        try reporting {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                try Workflows.run(family, model: URL(path: model), options: task.options) { input, output in
+                    print(json ? String(decoding: try encoder.encode(Line(input: input, output: output)), as: UTF8.self) : output)
+                }
+            }
+            try run(try Families.family(of: URL(path: model)))
+        }
+    }
+}
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measures a model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory.")
+
+    @Argument(help: "Model directory, packed or not.") var model: String
+    @OptionGroup var data: DataOptions
+    @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
+    @OptionGroup var task: TaskArguments
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let result = try Workflows.evaluate(
+                    family, model: URL(path: model), reference: reference.map { URL(path: $0) }, source: data.source,
+                    options: task.options)
+                try printResult(result, asJSON: json, text(result))
+            }
+            try run(try Families.family(of: URL(path: model)))
+        }
+    }
+
+    private func text(_ result: Evaluation) -> String {
+        var lines = result.metrics.sorted { $0.key < $1.key }.map { "\($0.key): \(fixed($0.value, 4))" }
+        lines.append("signature: \(result.signature)")
+        lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per token")
+        if let kl = result.kl { lines.append("KL: \(fixed(kl, 5)) nats per token") }
+        lines.append("sentences: \(result.sentences)")
+        lines.append("bytes: \(grouped(result.bytes))")
+        lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
+        lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
+        return lines.joined(separator: "\n")
+    }
+}
+
+struct Report: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Renders a sensitivity table, and a plan beside it, as Markdown.")
+
+    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
+    @Option(help: "Plan file.") var plan: String?
+    @Option(help: "Where the report is written; printed where not given.") var output: String?
+
+    func run() throws {
+        try reporting {
+            let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
+            var text = "# Sensitivity\n\n" + table.markdown
+            if let plan {
+                let plan = try JSONFile.read(Plan.self, from: URL(path: plan))
+                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+                text += plan.measuredTable(
+                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes)
+            }
+            if let output { try writeText(text, to: URL(path: output)) } else { print(text, terminator: "") }
+        }
+    }
+}
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prints a model's sublayers, their sizes, and the identity that a plan names.")
+
+    @Argument(help: "Model directory.") var model: String
+    @Flag(help: "Print JSON.") var json = false
+
+    struct Result: Encodable {
+        let model: ModelIdentity
+        let layout: ModelLayout
+        let fullPrecisionBytes: Int
+    }
+
+    func run() throws {
+        try reporting {
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let model = try Model<F>(directory: URL(path: model))
+                let result = Result(
+                    model: try model.identity(), layout: model.layout, fullPrecisionBytes: model.layout.fullPrecisionBytes)
+                var table = MarkdownTable(["sublayer", "matrices", "weights"])
+                for sublayer in model.layout.sublayers {
+                    table.add([sublayer.name.description, "\(sublayer.matrices.count)", grouped(sublayer.count)])
+                }
+                try printResult(
+                    result, asJSON: json,
+                    "\(result.model.type) \(result.model.sha256)\n\(grouped(model.layout.parameterCount)) weights, "
+                        + "\(grouped(result.fullPrecisionBytes)) bytes as FP32, \(grouped(model.layout.fixedParameters)) "
+                        + "of them always FP32\n\n" + table.text)
+            }
+            try run(try Families.family(of: URL(path: model)))
+        }
+    }
+}

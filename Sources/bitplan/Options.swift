@@ -1,0 +1,68 @@
+import ArgumentParser
+import Foundation
+import Models
+import PlanFormat
+import Workflows
+
+/// The data that a model is measured on.
+struct DataOptions: ParsableArguments {
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: ArgumentHelp("Data files: source and reference for translation.", valueName: "file"))
+    var data: [String] = []
+
+    @Option(help: "Use only the first items.")
+    var limit: Int?
+
+    func validate() throws {
+        if data.isEmpty { throw ValidationError("--data is missing: expected the files that the model is measured on") }
+        if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
+    }
+
+    var source: DataSource { DataSource(files: data.map { URL(path: $0) }, limit: limit) }
+}
+
+/// How the task is run.
+struct TaskArguments: ParsableArguments {
+    @Option(help: "Beams of a search; 1 is greedy.")
+    var beams = 1
+
+    @Option(help: "Threads; results do not depend on it.")
+    var threads = 2
+
+    @Option(help: "Items at a time.")
+    var batch = 32
+
+    @Option(help: "Longest output in tokens; the model's own limit where not given.")
+    var maxLength: Int?
+
+    func validate() throws {
+        for (name, value) in [("--beams", beams), ("--threads", threads), ("--batch", batch), ("--max-length", maxLength ?? 1)]
+        where !(1...65536).contains(value) {
+            throw ValidationError("\(name): expected 1 to 65536, got \(value)")
+        }
+    }
+
+    var options: TaskOptions {
+        TaskOptions(beams: beams, maximumLength: maxLength, batchSize: batch, threads: threads)
+    }
+}
+
+/// What a sweep tries.
+struct SweepOptions: ParsableArguments {
+    @Option(help: "Candidate schemes, e.g. bcq1..4,int4:g64,nf4.")
+    var schemes = SchemeList([.bcq(1), .bcq(2), .bcq(3), .bcq(4)])
+
+    @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
+    var fit = CodeFit.calibrated
+
+    @Option(parsing: .upToNextOption, help: "Text that codes are calibrated on; the data where not given.")
+    var calibration: [String] = []
+
+    @Flag(inversion: .prefixedNo, help: "Measure the task's metric in every cell, beside KL.")
+    var metric = true
+
+    var calibrationSource: DataSource? {
+        calibration.isEmpty ? nil : DataSource(files: calibration.map { URL(path: $0) })
+    }
+}

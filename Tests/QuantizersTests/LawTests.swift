@@ -1,0 +1,241 @@
+import Foundation
+import PlanFormat
+import Quantizers
+import Tensors
+import Testing
+
+/// Shapes that are odd in every way that packing could mind.
+private let shapes = [(1, 1), (1, 7), (3, 5), (5, 3), (63, 65), (64, 64), (17, 200), (2, 2048)]
+
+/// Every scheme, with options off their defaults.
+private let schemes: [Scheme] =
+    (1...8).map { .bcq($0) }
+    + (2...8).flatMap { bits in
+        [true, false].flatMap { symmetric in
+            [.tensor, .row, .group(24)].map {
+                .integer(bits: bits, symmetric: symmetric, granularity: $0, scales: .fp32)
+            }
+        }
+    }
+    + [
+        "fp32", "fp16", "bcq2:g64", "bcq3:g20", "bcq2:fp16", "bcq3:g64:fp16", "emb1:r1", "emb4:r1", "emb4:r4",
+        "emb3:r2:fp16",
+        "int4:fp16", "int3:asym:fp16", "int4:g64:asym:fp16", "nf4", "nf4:dq", "nf4:b32", "nf4:b50:dq",
+        "pq:b4:k256",
+        "pq:b8:k16", "pq:b8:k256:int8", "pq:b3:k5", "index8", "sign", "sign:mean", "bitlinear", "bitlinear:4",
+        "w8a8",
+    ].compactMap { Scheme($0) }
+
+/// Random weights: normal numbers, rows of different size, a few outliers.
+func randomWeights(rows: Int, columns: Int, seed: UInt64) -> Matrix {
+    var generator = SeededGenerator(seed: seed)
+    var weights = Matrix(rows: rows, columns: columns)
+    for row in 0..<rows {
+        let scale = 0.02 + 0.1 * generator.uniform()
+        for column in 0..<columns {
+            let outlier = generator.uniform() < 0.01 ? 4.0 : 1.0
+            weights[row, column] = Float(generator.normal() * scale * outlier)
+        }
+    }
+    return weights
+}
+
+private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) { max($0, abs($1)) } }
+
+@Suite struct LawTests {
+    @Test(arguments: schemes)
+    func bytesAreAFunctionOfShape(_ scheme: Scheme) throws {
+        for (rows, columns) in shapes + [(0, 8), (512, 2048)] {
+            let parts = PackedLayout.parts(scheme, rows: rows, columns: columns)
+            let size = scheme.sizeInBytes(rows: rows, columns: columns)
+            #expect(parts.reduce(0) { $0 + $1.sizeInBytes } == size, "(\(rows), \(columns))")
+            if rows * columns > 100_000 { continue }
+            let packed = try Quantizer.encode(
+                randomWeights(rows: rows, columns: columns, seed: 1), as: scheme, fit: .greedy)
+            #expect(packed.sizeInBytes == size, "(\(rows), \(columns))")
+            #expect(Set(packed.parts.keys) == Set(parts.map(\.name)))
+            for part in parts {
+                #expect(packed.parts[part.name]?.type == part.type)
+                #expect(packed.parts[part.name]?.shape == part.shape)
+            }
+            let decoded = try Quantizer.decode(packed)
+            #expect(decoded.rows == rows && decoded.columns == columns)
+            #expect(!decoded.storage.contains { !$0.isFinite })
+        }
+    }
+
+    @Test(arguments: schemes)
+    func sameInputSameBytesForAnyThreads(_ scheme: Scheme) throws {
+        let weights = randomWeights(rows: 67, columns: 96, seed: 2)
+        for fit in [CodeFit.greedy, .alternating] {
+            let one = try Quantizer.encode(
+                weights, as: scheme, fit: fit, context: CalibrationContext(threads: 1))
+            for threads in [1, 2, 3] {
+                let other = try Quantizer.encode(
+                    weights, as: scheme, fit: fit, context: CalibrationContext(threads: threads))
+                #expect(other == one, "\(fit), \(threads) threads")
+            }
+        }
+    }
+
+    @Test(arguments: schemes)
+    func decodedWeightsAreAFixedPoint(_ scheme: Scheme) throws {
+        for (rows, columns) in shapes + [(9, 512)] {
+            if let bits = longestBinaryCode(scheme), columns < 32 << bits, columns > 1 { continue }
+            let weights = randomWeights(rows: rows, columns: columns, seed: 3)
+            for fit in [CodeFit.greedy, .refined, .alternating] {
+                let once = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: fit))
+                let twice = try Quantizer.decode(Quantizer.encode(once, as: scheme, fit: fit))
+                #expect(
+                    largestDifference(once, twice) <= tolerance(scheme) * magnitude(weights),
+                    "(\(rows), \(columns)), \(fit)")
+            }
+        }
+    }
+
+    /// The bits of a scheme's binary codes. Their fixed point needs rows in which nearly all sums of alphas occur.
+    private func longestBinaryCode(_ scheme: Scheme) -> Int? {
+        switch scheme {
+        case .binaryCodes(let bits, let group, _): group == nil ? bits : 8
+        case .clusteredCodes(let clusters, _, _): clusters
+        default: nil
+        }
+    }
+
+    /// Rounding of scales; with double quantization, half a step of the 8-bit scales.
+    private func tolerance(_ scheme: Scheme) -> Float {
+        if case .normalFloat4(_, true) = scheme { return 1 / 200 }
+        return 2e-6
+    }
+
+    @Test(arguments: schemes, [Float.nan, .infinity, -.infinity])
+    func refusesWhatIsNotFinite(_ scheme: Scheme, _ value: Float) {
+        for (row, column) in [(0, 0), (2, 19), (4, 36)] {
+            var weights = randomWeights(rows: 5, columns: 37, seed: 4)
+            weights[row, column] = value
+            do {
+                _ = try Quantizer.encode(weights, as: scheme, fit: .alternating)
+                Issue.record("\(value) at (\(row), \(column)) was encoded")
+            } catch QuantizationError.nonFinite(let atRow, let atColumn, _) {
+                #expect(atRow == row && atColumn == column)
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+    }
+
+    @Test(arguments: schemes)
+    func zeroRowsAndConstantRows(_ scheme: Scheme) throws {
+        var weights = Matrix(rows: 3, columns: 40)
+        for column in 0..<40 {
+            weights[1, column] = -0.3
+            weights[2, column] = 0.7
+        }
+        for fit in [CodeFit.greedy, .refined, .alternating] {
+            let zeros = try Quantizer.decode(
+                Quantizer.encode(Matrix(rows: 3, columns: 40), as: scheme, fit: fit))
+            if scheme != .sign(scaled: false) {
+                #expect(!zeros.storage.contains { $0 != 0 }, "\(fit)")
+            }
+            let decoded = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: fit))
+            #expect(!decoded.storage.contains { !$0.isFinite })
+            if keepsConstantRows(scheme) {
+                #expect(largestDifference(weights, decoded) < 4e-4, "\(fit)")
+            }
+        }
+    }
+
+    /// Whether a row of equal weights has a scale of its own.
+    private func keepsConstantRows(_ scheme: Scheme) -> Bool {
+        switch scheme {
+        case .full, .binaryCodes, .clusteredCodes, .productCodes(_, _, .fp16), .integer8Activations: true
+        case .integer(_, _, let granularity, _): granularity != .tensor
+        default: false
+        }
+    }
+
+    @Test(arguments: [CodeFit.greedy, .refined, .alternating])
+    func errorDoesNotGrowWithBits(_ fit: CodeFit) throws {
+        let families: [[Scheme]] = [
+            (1...8).map { .bcq($0) },
+            (1...6).map { .binaryCodes(bits: $0, group: 64, alphas: .fp16) },
+            (2...8).map { .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp32) },
+            (2...8).map { .integer(bits: $0, symmetric: false, granularity: .group(32), scales: .fp16) },
+            [2, 8, 32, 128, 256].map { .productCodes(block: 4, centroids: $0, storage: .fp16) },
+            [Scheme("index8"), .full(.fp16), .fp32].compactMap { $0 },
+        ]
+        for (rows, columns) in [(63, 65), (16, 512)] {
+            let weights = randomWeights(rows: rows, columns: columns, seed: 5)
+            for family in families {
+                var last = Double.infinity
+                for scheme in family {
+                    let decoded = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: fit))
+                    let error = rowErrors(weights, decoded).reduce(0, +)
+                    #expect(error <= last, "\(scheme) at (\(rows), \(columns))")
+                    last = error
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "bcq1", "bcq2", "bcq3", "bcq4", "bcq5", "bcq8", "bcq3:g16", "bcq2:fp16", "bcq4:g64:fp16",
+    ])
+    func alternatingBeatsRefinedBeatsGreedyOnEveryRow(_ text: String) throws {
+        let scheme = try #require(Scheme(text))
+        for (rows, columns) in shapes {
+            for seed in [6, 7] as [UInt64] {
+                let weights = randomWeights(rows: rows, columns: columns, seed: seed)
+                let squares = rowSquares(weights)
+                var last = squares
+                for fit in [CodeFit.greedy, .refined, .alternating] {
+                    let decoded = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: fit))
+                    let errors = rowErrors(weights, decoded)
+                    for row in 0..<rows {
+                        #expect(
+                            errors[row] <= last[row] * (1 + 1e-6) + 1e-10 * squares[row],
+                            "\(fit), (\(rows), \(columns)), row \(row), seed \(seed)")
+                    }
+                    last = errors
+                }
+            }
+        }
+    }
+
+    /// What lies on a scheme's grid comes back bit for bit: codes survive packing and unpacking.
+    @Test func gridPointsComeBackExactly() throws {
+        var generator = SeededGenerator(seed: 8)
+        for columns in [1, 7, 8, 9, 65, 200] {
+            for bits in 2...8 {
+                let largest = (1 << (bits - 1)) - 1
+                var weights = Matrix(rows: 5, columns: columns)
+                for row in 0..<5 {
+                    for column in 0..<columns {
+                        weights[row, column] = Float(generator.index(below: 2 * largest + 1) - largest) / 4
+                    }
+                    weights[row, columns - 1] = Float(largest) / 4
+                }
+                let scheme = Scheme.integer(bits: bits, symmetric: true, granularity: .row, scales: .fp32)
+                let decoded = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: .greedy))
+                #expect(decoded == weights)
+            }
+            for bits in 1...8 {
+                var weights = Matrix(rows: 5, columns: columns)
+                for row in 0..<5 {
+                    for column in 0..<columns {
+                        // Greedy finds alphas that halve from plane to plane where signs are balanced; here they need not
+                        // be, so the fit that looks for them is asked.
+                        let code = generator.index(below: 1 << bits)
+                        weights[row, column] = (0..<bits).reduce(0) {
+                            $0 + ((code >> $1) & 1 == 1 ? 1 : -1) * Float(1 << (bits - 1 - $1))
+                        }
+                    }
+                }
+                guard columns >= 8 << bits else { continue }
+                let decoded = try Quantizer.decode(
+                    Quantizer.encode(weights, as: .bcq(bits), fit: .alternating))
+                #expect(largestDifference(decoded, weights) <= 1e-6 * magnitude(weights))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import PlanFormat
+import Quantizers
+import Tensors
+import Testing
+
+/// What a damaged file can hold is refused by name, never read.
+@Suite struct MalformedTests {
+    private let packed: PackedMatrix
+
+    init() throws {
+        packed = try Quantizer.encode(
+            randomWeights(rows: 6, columns: 20, seed: 41), as: .bcq(2), fit: .greedy)
+    }
+
+    private func with(_ parts: [String: PackedTensor], _ scheme: Scheme? = nil) -> PackedMatrix {
+        PackedMatrix(
+            scheme: scheme ?? packed.scheme, rows: packed.rows, columns: packed.columns, parts: parts)
+    }
+
+    @Test func missingPart() {
+        var parts = packed.parts
+        parts["alphas"] = nil
+        #expect(throws: QuantizationError.missingPart("alphas", scheme: "bcq2")) {
+            try Quantizer.decode(with(parts))
+        }
+    }
+
+    @Test func wrongShapeAndType() {
+        var parts = packed.parts
+        parts["signs"] = PackedTensor(type: .uint8, shape: [2, 5, 3], bytes: Data(count: 30))
+        #expect(
+            throws: QuantizationError.malformedPart("signs", expected: "U8 [2, 6, 3]", got: "U8 [2, 5, 3]")
+        ) { try Quantizer.decode(with(parts)) }
+        parts = packed.parts
+        parts["alphas"] = PackedTensor(type: .float16, shape: [6, 1, 2], bytes: Data(count: 24))
+        #expect(
+            throws: QuantizationError.malformedPart("alphas", expected: "F32 [6, 1, 2]", got: "F16 [6, 1, 2]")
+        ) { try Quantizer.decode(with(parts)) }
+    }
+
+    @Test func unknownPart() {
+        var parts = packed.parts
+        parts["extra"] = PackedTensor(type: .uint8, shape: [1], bytes: Data(count: 1))
+        #expect(
+            throws: QuantizationError.malformedPart("extra", expected: "no such part", got: "one, for bcq2")
+        ) {
+            try Quantizer.decode(with(parts))
+        }
+    }
+
+    @Test func orderThatIsNoPermutation() throws {
+        let scheme = try #require(Scheme("emb2:r1"))
+        let clustered = try Quantizer.encode(
+            randomWeights(rows: 4, columns: 8, seed: 42), as: scheme, fit: .greedy)
+        for order in [[0, 1, 2, 2], [0, 1, 2, 4], [0, -1, 2, 3]] as [[Int32]] {
+            var parts = clustered.parts
+            parts["order"] = PackedTensor(type: .int32, shape: [4], bytes: order.withUnsafeBytes { Data($0) })
+            #expect(throws: QuantizationError.self) {
+                try Quantizer.decode(PackedMatrix(scheme: scheme, rows: 4, columns: 8, parts: parts))
+            }
+        }
+    }
+
+    @Test func indexBeyondTheBook() throws {
+        let scheme = try #require(Scheme("pq:b4:k5"))
+        let coded = try Quantizer.encode(
+            randomWeights(rows: 4, columns: 8, seed: 43), as: scheme, fit: .greedy)
+        var parts = coded.parts
+        parts["indices"] = PackedTensor(type: .uint8, shape: [3], bytes: Data([0xFF, 0, 0]))
+        #expect(throws: QuantizationError.invalidPart("indices", reason: "index 7 of 5 centroids")) {
+            try Quantizer.decode(PackedMatrix(scheme: scheme, rows: 4, columns: 8, parts: parts))
+        }
+    }
+
+    @Test func frequenciesOfAnotherVocabulary() throws {
+        let scheme = try #require(Scheme("emb2:r1"))
+        #expect(
+            throws: QuantizationError.contextMismatch("row frequencies: expected 4, one a row, got 3")
+        ) {
+            try Quantizer.encode(
+                randomWeights(rows: 4, columns: 8, seed: 44), as: scheme, fit: .greedy,
+                context: CalibrationContext(rowFrequencies: [1, 2, 3]))
+        }
+    }
+
+    @Test func numbersTooLargeForHalves() throws {
+        var weights = randomWeights(rows: 4, columns: 8, seed: 45)
+        weights[2, 3] = 70000
+        for text in ["fp16", "bcq2:fp16", "int4:fp16", "pq:b4:k5"] {
+            let scheme = try #require(Scheme(text))
+            #expect(throws: QuantizationError.halfOverflow(row: 2, column: 3, value: 70000)) {
+                try Quantizer.encode(weights, as: scheme, fit: .greedy)
+            }
+        }
+    }
+}
+
+/// Algorithm 1 on the packed form.
+@Suite struct ClusteredCodesTests {
+    @Test func frequentRowsGetMoreBits() throws {
+        let weights = randomWeights(rows: 30, columns: 64, seed: 51)
+        let frequencies = (0..<30).map { Double(($0 * 11) % 30) }
+        let scheme = try #require(Scheme("emb4:r2"))
+        let packed = try Quantizer.encode(
+            weights, as: scheme, fit: .greedy, context: CalibrationContext(rowFrequencies: frequencies))
+        let order = try #require(packed.parts["order"]).bytes.withUnsafeBytes { bytes in
+            (0..<30).map { Int(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)) }
+        }
+        #expect(zip(order, order.dropFirst()).allSatisfy { frequencies[$0] > frequencies[$1] })
+
+        let decoded = try Quantizer.decode(packed)
+        var start = 0
+        for (cluster, size) in Scheme.clusterSizes(rows: 30, clusters: 4, ratio: 2).enumerated() {
+            let rows = Array(order[start..<start + size])
+            let alone = try Quantizer.decode(
+                Quantizer.encode(weights.gathering(rows: rows), as: .bcq(4 - cluster), fit: .greedy))
+            #expect(decoded.gathering(rows: rows) == alone, "cluster \(cluster)")
+            start += size
+        }
+        #expect(start == 30)
+    }
+}
