@@ -78,15 +78,20 @@ public struct Model<Family: ModelFamily>: Sendable {
     }
 }
 
-/// Opens the weights of a model directory.
+/// Opens the weights of a model directory: one file or shards, safetensors before `pytorch_model.bin`.
 ///
 /// - Throws: `FileError` where there are none in a form that bitplan reads.
 func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
-    let file = directory.appending(path: "model.safetensors")
-    guard FileManager.default.fileExists(atPath: file.path) else {
-        throw FileError(directory, "no weights: expected model.safetensors")
+    func existing(_ name: String) -> URL? {
+        let file = directory.appending(path: name)
+        return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
-    return try SafetensorsCheckpoint(file)
+    if let file = existing("model.safetensors") { return try SafetensorsCheckpoint(file) }
+    if let index = existing("model.safetensors.index.json") { return try ShardedCheckpoint(index: index) }
+    if let file = existing("pytorch_model.bin") { return try PyTorchCheckpoint(file) }
+    if let index = existing("pytorch_model.bin.index.json") { return try ShardedCheckpoint(index: index) }
+    throw FileError(
+        directory, "no weights: expected model.safetensors, pytorch_model.bin or the index of their shards")
 }
 
 /// `model_type` of a model directory.
