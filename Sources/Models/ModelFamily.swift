@@ -70,13 +70,23 @@ public struct TaskOptions: Sendable {
     public var batchSize: Int
     /// Threads, each with batches of its own; results do not depend on it.
     public var threads: Int
+    /// What logits are divided by before a language model draws a token; 0 takes the likeliest.
+    public var temperature: Double
+    /// Where drawing starts; the same seed draws the same text, whatever the batches.
+    public var seed: UInt64
 
     /// Options with their defaults: greedy, 32 items at a time, two threads.
-    public init(beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2) {
+    public init(
+        beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2,
+        temperature: Double = 0,
+        seed: UInt64 = 0
+    ) {
         self.beams = beams
         self.maximumLength = maximumLength
         self.batchSize = batchSize
         self.threads = threads
+        self.temperature = temperature
+        self.seed = seed
     }
 }
 

@@ -13,12 +13,14 @@ public struct Calibration: Sendable {
     /// Occurrences of each row of `tokenEmbedding`.
     public let frequencies: [Double]
     private let tokenEmbedding: String
+    private let fit: CodeFit
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
     public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2)
         throws
     {
         tokenEmbedding = network.tokenEmbedding
+        self.fit = fit
         let rows =
             network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows
             ?? 0
@@ -29,11 +31,13 @@ public struct Calibration: Sendable {
             fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
     }
 
-    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike.
+    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is
+    /// a matrix that no product reads (an embedding without an output projection, positions).
     public func context(_ shape: MatrixShape) -> CalibrationContext {
         let isEmbedding = shape.tensor == tokenEmbedding
+        let plain = fit == .calibrated ? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
-            moments: moments[shape.tensor], lookupWeight: isEmbedding ? 1 : 0,
+            moments: moments[shape.tensor] ?? plain, lookupWeight: isEmbedding ? 1 : 0,
             rowFrequencies: isEmbedding ? frequencies : nil)
     }
 
@@ -79,5 +83,13 @@ public struct Calibration: Sendable {
         let state = network.state(batch, observing: observe)
         _ = network.logits(network.outputs(state), observing: observe)
         return sums
+    }
+}
+
+extension Matrix {
+    fileprivate static func identity(_ size: Int) -> Matrix {
+        var matrix = Matrix(rows: size, columns: size)
+        for i in 0..<size { matrix[i, i] = 1 }
+        return matrix
     }
 }

@@ -98,7 +98,9 @@ public struct Evaluator<Net: Network>: Sendable {
                 let columns = q.columns
                 q.storage.withUnsafeBufferPointer { q in
                     guard let q = q.baseAddress.map({ $0 + place * columns }) else { return }
-                    crossEntropy[row] = Double(logSumExp(q, count: columns)) - Double(q[targets[row]])
+                    if let target = targets[row] {
+                        crossEntropy[row] = Double(logSumExp(q, count: columns)) - Double(q[target])
+                    }
                     (p ?? logits?[batch])?.storage.withUnsafeBufferPointer { p in
                         guard let p = p.baseAddress else { return }
                         kl[row] = klDivergence(p + (logits == nil ? place : row) * columns, q, count: columns)
@@ -112,7 +114,8 @@ public struct Evaluator<Net: Network>: Sendable {
             let span = row..<row + answers.count
             return ItemLoss(
                 kl: TokenLoss(nats: kl[span].reduce(0, +), tokens: answers.count),
-                crossEntropy: TokenLoss(nats: crossEntropy[span].reduce(0, +), tokens: answers.count))
+                crossEntropy: TokenLoss(
+                    nats: crossEntropy[span].reduce(0, +), tokens: answers.count { $0 != nil }))
         }
     }
 }

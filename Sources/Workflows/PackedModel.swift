@@ -82,7 +82,10 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
             for name in Family.companionFiles {
                 let source = model.directory.appending(path: name)
                 guard FileManager.default.fileExists(atPath: source.path) else { continue }
-                try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
+                let copy = target.appending(path: name)
+                try FileManager.default.createDirectory(
+                    at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try AtomicWrite.file(try FileError.read(source), to: copy)
             }
             try writeTensors(model, schemes, to: target.appending(path: "model.safetensors"), packed)
         }

@@ -101,11 +101,7 @@ public struct MarianConfiguration: Sendable, Equatable {
         where width % heads != 0 {
             throw FileError(settings.file, "d_model \(width) is not a multiple of \(key) \(heads)")
         }
-        let function = try settings.text("activation_function", or: "gelu")
-        guard let activation = ActivationFunction(rawValue: function) else {
-            throw FileError(settings.file, "activation_function '\(function)' is not supported")
-        }
-        self.activation = activation
+        activation = try ActivationFunction(settings, "activation_function", or: "gelu")
         scalesEmbeddings = try settings.flag("scale_embedding", or: false)
         maximumPositions = try settings.size("max_position_embeddings", or: 1024)
         self.generation = try Generation(

@@ -59,6 +59,9 @@ public struct BytePairTokenizer: Tokenizer {
         return addingSpecialTokens ? template.apply(ids, nil, maximumLength: nil).ids : ids
     }
 
+    /// The bytes of text that `id` stands for; 0 where the vocabulary does not name it.
+    public func byteCount(of id: Int) -> Int { bytes.indices.contains(id) ? bytes[id].count : 0 }
+
     /// The text of `ids`, special tokens left out; bytes that are not UTF-8 become U+FFFD.
     public func decode(_ ids: [Int]) -> String { decode(ids, keepingSpecialTokens: false) }
 
