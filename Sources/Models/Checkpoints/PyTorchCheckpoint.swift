@@ -45,6 +45,7 @@ enum TorchElement: String {
 /// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too. Not read: files of
 /// PyTorch before 1.6, which are no archives.
 public struct PyTorchCheckpoint: Checkpoint {
+    /// The file, for errors.
     public let file: URL
     private let archive: ZipArchive
     private let tensors: [String: StateDictPickle.Tensor]
@@ -87,8 +88,10 @@ public struct PyTorchCheckpoint: Checkpoint {
         self.folder = folder
     }
 
+    /// Names and shapes of all tensors.
     public var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
 
+    /// Numbers of a tensor, widened to FP32.
     public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let tensor = tensors[name], let range = archive.entries["\(folder)data/\(tensor.storage.key)"]
         else {
