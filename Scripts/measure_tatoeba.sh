@@ -6,7 +6,7 @@
 # MODEL has data/{val,test}.{en,de}; TRAIN_PREFIX.{en,de} are training pairs.
 set -eu
 model=$1 train=$2 out=$3 source=${4:-en} target=de plan=${5:-300} text=${6:-1000}
-bitplan=.build/release/bitplan
+bitplan=${BITPLAN:-.build/release/bitplan}
 mkdir -p "$out"
 [ -e "$out/table.json" ] || "$bitplan" sweep "$model" --data "$model/data/val.$source" "$model/data/val.$target" --limit "$plan" \
     --calibration "$train.$source" "$train.$target" --calibration-limit "$text" --no-metric --output "$out/table.json" > "$out/table.md"

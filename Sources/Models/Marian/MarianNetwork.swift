@@ -188,6 +188,9 @@ public struct MarianNetwork: Network {
         return logits
     }
 
+    /// The tied embedding.
+    public var outputProjection: (any LinearOperator)? { embedding }
+
     /// The target tokens.
     public func targets(_ example: Example) -> [Int?] { example.target }
 
