@@ -6,7 +6,8 @@ public struct CalibrationContext: Sendable {
     /// a mean diagonal of 1. Used by the calibrated fit.
     public var moments: Matrix?
     /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied embedding is:
-    /// plain squared error then counts beside the output's. 0 for every other matrix.
+    /// plain squared error then counts beside the output's. 0 for every other matrix; for a tied embedding, 1 to 3 gave the
+    /// least KL on the translation model tried.
     public var lookupWeight: Double
     /// What is added to the diagonal of the scaled H so that rare inputs keep some weight.
     public var damping: Double

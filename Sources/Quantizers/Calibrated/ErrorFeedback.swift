@@ -13,6 +13,7 @@ import Tensors
 /// - Complexity: O(rows * columns^2 * (planes + 1)) for each round.
 /// - Source: Frantar et al. 2023 (GPTQ); Hubara et al. 2021, for the descent.
 struct ErrorFeedback {
+    var passes = 1
     var feedbackRounds = 3
     var descentRounds = 4
     var sweeps = 16

@@ -14,7 +14,8 @@ extension FeedbackPanel {
                         for plane in 0..<planes {
                             PanelProducts.multiply(
                                 matrix.baseAddress!, size: size, rows: start..<min(start + 64, size),
-                                positions: positions, vectors: basis + plane * size, into: products + plane * size)
+                                positions: positions, vectors: basis + plane * size,
+                                into: products + plane * size)
                         }
                     }
                 }
