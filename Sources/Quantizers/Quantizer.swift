@@ -19,7 +19,8 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
-        return try encodePlain(weights, as: scheme, fit: fit, context: context).inStoredOrder()
+        let target = fit == .calibrated ? try CorrectedTarget.weights(weights, context: context) : weights
+        return try encodePlain(target, as: scheme, fit: fit, context: context).inStoredOrder()
     }
 
     /// The weights that a packed matrix stands for.
