@@ -125,6 +125,18 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
         }
     }
 
+    @Test func emptyMatrices() throws {
+        for (rows, columns) in [(0, 8), (4, 0), (0, 0)] {
+            let moments = Matrix(rows: columns, columns: columns)
+            for text in ["bcq2", "int4", "nf4"] {
+                let packed = try Quantizer.encode(
+                    Matrix(rows: rows, columns: columns), as: try #require(Scheme(text)), fit: .calibrated,
+                    context: CalibrationContext(moments: moments, crossMoments: moments))
+                #expect(try Quantizer.decode(packed) == Matrix(rows: rows, columns: columns))
+            }
+        }
+    }
+
     /// Inputs that never fire, fewer tokens than channels, nothing at all: still a fit.
     @Test func poorMomentsAreEnough() throws {
         let weights = randomWeights(rows: 9, columns: 30, seed: 29)

@@ -20,6 +20,7 @@ struct ErrorFeedback {
 
     /// Improves the codes and coefficients of `grid` for `weights`.
     func fit(_ grid: inout CodeGrid, weights: Matrix, moments: InputMoments, threads: Int?) {
+        guard grid.rows > 0, grid.columns > 0 else { return }
         let fixed = grid
         grid.codes.withUnsafeMutableBufferPointer { codes in
             grid.coefficients.withUnsafeMutableBufferPointer { coefficients in
