@@ -160,6 +160,11 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
             float *out = y + t * rows + r;
 #if defined(__x86_64__)
             if (isa == BP_AVX512 && in_block == height) {
+                if (bits <= 6 && t + 1 < tokens) {
+                    pair_of_tokens_avx512(&m, block, r, of_token, size, out);
+                    t++;
+                    continue;
+                }
                 block_avx512(&m, block, r, of_token, out);
                 continue;
             }
