@@ -21,7 +21,8 @@ let package = Package(
         // Numbers and products.
         .target(name: "Tensors", dependencies: ["PlanFormat"]),
         .target(name: "CKernels"),
-        .target(name: "Kernels", dependencies: ["CKernels", "PlanFormat", "Tensors"]),
+        .target(
+            name: "Kernels", dependencies: ["CKernels", "PlanFormat", "Tensors"], exclude: ["Layouts.md"]),
         .target(name: "Quantizers", dependencies: ["Kernels", "PlanFormat", "Tensors"]),
 
         // Text in and out. SentencePiece is C++, so a bridge with a C header stands between.
@@ -63,11 +64,17 @@ let package = Package(
         // One test target a room, and one that runs the binary.
         .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
         .testTarget(name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"]),
-        .testTarget(name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"]),
-        .testTarget(name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"]),
-        .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]
+        ),
+        .testTarget(
+            name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"], exclude: ["Goldens"]),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"]),
         .testTarget(

@@ -255,7 +255,7 @@ static double JOIN(kl_divergence, SUFFIX)(const float *p, const float *q, size_t
                 for (size_t j = 0; j < 16; j++) edge[j] = -INFINITY;
                 memcpy(edge, p + i, (end - i) * sizeof(float));
                 a = *(const v16 *)edge;
-                for (size_t j = 0; j < 16; j++) edge[j] = 0;
+                for (size_t j = 0; j < 16; j++) edge[j] = -INFINITY;
                 memcpy(edge, q + i, (end - i) * sizeof(float));
                 b = *(const v16 *)edge;
             }

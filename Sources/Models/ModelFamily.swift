@@ -37,11 +37,13 @@ public protocol ModelFamily: Sendable {
 }
 
 extension ModelFamily {
+    /// No other names.
     public func aliases(of tensor: String) -> [String] { [] }
 }
 
 /// Tokenized items and the texts that they came from.
 public struct Dataset<Example: Sendable>: Sendable {
+    /// The items, tokenized.
     public let examples: [Example]
     /// What the task's metric compares with: reference translations, labels.
     public let references: [String]
@@ -92,7 +94,9 @@ public struct TaskOptions: Sendable {
 public struct TaskScore: Sendable {
     /// A metric and its value.
     public struct Value: Sendable, Equatable {
+        /// The metric's name, as JSON keys and table heads show it.
         public let name: String
+        /// Its value.
         public let value: Double
 
         /// A named value.

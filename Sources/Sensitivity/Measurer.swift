@@ -11,7 +11,9 @@ public typealias Assignment = [Scheme]
 /// Assignments that differ from a common `context` from sublayer i on share everything before i: those activations are computed once,
 /// kept for one sublayer, and moved on from there. An encoder cell runs the layers above it, a decoder cell never runs the encoder.
 public struct Measurer<Family: ModelFamily>: Sendable {
+    /// The encoded matrices.
     public let encodings: Encodings<Family>
+    /// What scores probes.
     public let evaluator: Evaluator<Family.Net>
 
     /// A measurer over an evaluator's data.

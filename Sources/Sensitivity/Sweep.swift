@@ -3,7 +3,9 @@ import PlanFormat
 
 /// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
 public struct Sweep<Family: ModelFamily> {
+    /// What measures the cells.
     public let measurer: Measurer<Family>
+    /// The schemes of the columns.
     public let candidates: [Scheme]
 
     /// A sweep over `candidates`.

@@ -16,7 +16,8 @@ public enum AtomicWrite {
     public static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
         let manager = FileManager.default
         let directory = file.deletingLastPathComponent()
-        let temporary = directory.appending(path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        let temporary = directory.appending(
+            path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
             guard manager.createFile(atPath: temporary.path, contents: nil) else {

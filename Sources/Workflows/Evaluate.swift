@@ -9,11 +9,13 @@ import Tensors
 public struct Evaluation: Codable, Sendable {
     /// The task's metrics by name (`bleu`, `chrf2`).
     public let metrics: [String: Double]
+    /// The metrics' settings, as the field writes them.
     public let signature: String
     /// Mean cross-entropy of the right answers per prediction, in nats.
     public let crossEntropy: Double
     /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
     public let kl: Double?
+    /// Items that were measured.
     public let sentences: Int
     /// Bytes of all tensors: FP32 for a model that is not packed.
     public let bytes: Int
@@ -53,7 +55,9 @@ public struct Evaluation: Codable, Sendable {
         bytes = try container.decode(Int.self, forKey: Key("bytes"))
         tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
         peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
-        let fixed = ["signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes"]
+        let fixed = [
+            "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
+        ]
         var metrics: [String: Double] = [:]
         for key in container.allKeys where !fixed.contains(key.stringValue) {
             metrics[key.stringValue] = try container.decode(Double.self, forKey: key)
@@ -62,7 +66,8 @@ public struct Evaluation: Codable, Sendable {
     }
 
     init(
-        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int, bytes: Int,
+        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
+        bytes: Int,
         tokensPerSecond: Double, peakMemoryBytes: Int
     ) {
         self.metrics = metrics
@@ -97,16 +102,19 @@ public func evaluate<Family: ModelFamily>(
         guard full.layout == opened.family.layout else {
             throw FileError(reference, "has other sublayers than \(directory.path)")
         }
-        let evaluator = try Evaluator(reference: try full.network(), examples: data.examples, threads: options.threads)
+        let evaluator = try Evaluator(
+            reference: try full.network(), examples: data.examples, threads: options.threads)
         losses = try evaluator.losses(of: opened.network)
     } else {
-        let evaluator = try Evaluator(reference: opened.network, examples: data.examples, threads: options.threads)
+        let evaluator = try Evaluator(
+            reference: opened.network, examples: data.examples, threads: options.threads)
         losses = try evaluator.losses(of: opened.network)
     }
     let mean = LossMeasurement(losses)
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
-        signature: score.signature, crossEntropy: mean.crossEntropyNats, kl: reference == nil ? nil : mean.klNats,
+        signature: score.signature, crossEntropy: mean.crossEntropyNats,
+        kl: reference == nil ? nil : mean.klNats,
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak)
 }
@@ -122,7 +130,9 @@ public func run<Family: ModelFamily>(
     let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
     var lines: [String] = []
     func flush() throws {
-        for (line, output) in zip(lines, try opened.family.run(opened.network, lines: lines, options: options)) {
+        for (line, output) in zip(
+            lines, try opened.family.run(opened.network, lines: lines, options: options))
+        {
             try answer(line, output)
         }
         lines.removeAll()

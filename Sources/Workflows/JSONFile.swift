@@ -43,7 +43,8 @@ public enum JSONFile {
         switch error {
         case .keyNotFound(let key, let context): return "\(place(context)): '\(key.stringValue)' is missing"
         case .typeMismatch(let type, let context): return "\(place(context)): expected \(name(of: type))"
-        case .valueNotFound(let type, let context): return "\(place(context)): expected \(name(of: type)), got null"
+        case .valueNotFound(let type, let context):
+            return "\(place(context)): expected \(name(of: type)), got null"
         case .dataCorrupted(let context): return "\(place(context)): \(context.debugDescription)"
         @unknown default: return "cannot be decoded"
         }

@@ -7,7 +7,9 @@ import Tensors
 
 /// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
 public struct PackedModel<Family: ModelFamily>: Sendable {
+    /// Configuration and tokenizer.
     public let family: Family
+    /// The plan that the weights were packed by.
     public let plan: Plan
     private let tensors: Safetensors
 

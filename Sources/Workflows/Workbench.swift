@@ -7,23 +7,34 @@ import Sensitivity
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
 public struct Workbench<Family: ModelFamily>: Sendable {
+    /// The model directory.
     public let model: Model<Family>
+    /// The network in full precision.
     public let network: Family.Net
+    /// Where the data came from.
     public let source: DataSource
+    /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
+    /// What measures cells and plans.
     public let measurer: Measurer<Family>
+    /// How codes are fitted and how much is measured.
     public let options: Options
+    /// The weights' identity, which tables and plans carry.
     public let identity: ModelIdentity
 
     /// How codes are fitted and how much is measured.
     public struct Options: Sendable {
+        /// How codes are fitted.
         public var fit: CodeFit
+        /// How the task is run.
         public var task: TaskOptions
         /// Whether every cell of a sweep gets the task's metric beside KL.
         public var measuresMetric: Bool
 
         /// Calibrated codes, greedy decoding, the metric in every cell.
-        public init(fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true) {
+        public init(
+            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true
+        ) {
             self.fit = fit
             self.task = task
             self.measuresMetric = measuresMetric
@@ -50,7 +61,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             network, text.examples, fit: options.fit, threads: options.task.threads)
         measurer = Measurer(
             encodings: Encodings(model, fit: options.fit, contexts: { calibration.context($0) }),
-            evaluator: try Evaluator(reference: network, examples: data.examples, threads: options.task.threads))
+            evaluator: try Evaluator(
+                reference: network, examples: data.examples, threads: options.task.threads))
     }
 
     /// The task's score of a network on the data.
@@ -68,7 +80,9 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
     /// - Parameter progress: called with the number of cells done and their total.
-    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws -> SensitivityTable {
+    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws
+        -> SensitivityTable
+    {
         let sweep = Sweep(measurer, candidates: candidates)
         let total = sweep.assignments.count
         let full = try score(network)

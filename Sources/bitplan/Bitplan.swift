@@ -8,10 +8,12 @@ import Workflows
 struct Bitplan: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bitplan",
-        abstract: "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
+        abstract:
+            "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
         version: toolVersion,
         subcommands: [
-            Sweep.self, PlanCommand.self, Quantize.self, Run.self, Evaluate.self, Report.self, Inspect.self, Auto.self,
+            Sweep.self, PlanCommand.self, Quantize.self, Run.self, Evaluate.self, Report.self, Inspect.self,
+            Auto.self,
         ])
 }
 
@@ -41,6 +43,7 @@ func printResult(_ value: some Encodable, asJSON: Bool, _ text: @autoclosure () 
 }
 
 extension SizeTarget: ExpressibleByArgument {
+    /// Reads a size; the parser reports what is none.
     public init?(argument: String) { self.init(argument) }
 }
 

@@ -45,6 +45,7 @@ enum TorchElement: String {
 ///
 /// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too.
 public struct PyTorchCheckpoint: Checkpoint {
+    /// The file, for errors.
     public let file: URL
     private let data: Data
     private let tensors: [String: StateDictPickle.Tensor]
@@ -79,8 +80,10 @@ public struct PyTorchCheckpoint: Checkpoint {
         storages = parts.storages
     }
 
+    /// Names and shapes of all tensors.
     public var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
 
+    /// Numbers of a tensor, widened to FP32.
     public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let tensor = tensors[name], let range = storages[tensor.storage.key] else {
             throw FileError(file, "has no tensor '\(name)'")

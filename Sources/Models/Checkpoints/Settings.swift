@@ -3,6 +3,7 @@ import Tensors
 
 /// A JSON object of settings, read with the type that each key must have.
 public struct Settings {
+    /// The file, for errors.
     public let file: URL
     private let object: [String: Any]
 

@@ -3,25 +3,38 @@ import Tensors
 
 /// The shape of a MarianMT model and how it generates, read from `config.json` and `generation_config.json`.
 public struct MarianConfiguration: Sendable, Equatable {
+    /// `d_model`.
     public let width: Int
+    /// `vocab_size`, of both sides.
     public let vocabularySize: Int
+    /// `encoder_layers`.
     public let encoderLayers: Int
+    /// `decoder_layers`.
     public let decoderLayers: Int
+    /// `encoder_attention_heads`.
     public let encoderHeads: Int
+    /// `decoder_attention_heads`.
     public let decoderHeads: Int
+    /// `encoder_ffn_dim`.
     public let encoderInnerWidth: Int
+    /// `decoder_ffn_dim`.
     public let decoderInnerWidth: Int
+    /// `activation_function`.
     public let activation: ActivationFunction
     /// Whether embeddings are multiplied by the root of the width.
     public let scalesEmbeddings: Bool
     /// Positions that the model has sinusoids for: no sequence may be longer.
     public let maximumPositions: Int
+    /// How the model generates.
     public let generation: Generation
 
     /// How the model generates.
     public struct Generation: Sendable, Equatable {
+        /// What a target starts from.
         public let startToken: Int
+        /// What ends a sequence.
         public let endToken: Int
+        /// The padding token.
         public let padToken: Int
         /// The token that a sequence of maximal length must end with.
         public let forcedEndToken: Int?
@@ -29,7 +42,9 @@ public struct MarianConfiguration: Sendable, Equatable {
         public let bannedTokens: [Int]
         /// The longest sequence, start symbol included.
         public var maximumLength: Int
+        /// `num_beams`.
         public var beams: Int
+        /// `length_penalty`: the exponent of the length that scores are divided by.
         public let lengthPenalty: Double
         /// Whether a beam search ends as soon as it has as many finished sequences as beams.
         public let stopsEarly: Bool

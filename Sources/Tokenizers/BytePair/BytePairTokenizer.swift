@@ -41,9 +41,7 @@ public struct BytePairTokenizer: Tokenizer {
         for token in pipeline.tokens { bytes[token.id] = ByteAlphabet.bytes(of: token.content) }
         self.bytes = bytes
 
-        let configuration = directory.appending(path: "tokenizer_config.json")
-        let exists = FileManager.default.fileExists(atPath: configuration.path)
-        let config = exists ? try JSONReader.read(configuration) : nil
+        let config = try JSONReader.readIfPresent(directory.appending(path: "tokenizer_config.json"))
         func id(_ name: String) throws(TokenizerError) -> Int? {
             guard let token = try config?.optional(name)?.tokenContent() else { return nil }
             return try file.vocabulary.requiredID(of: token, file: path.path)

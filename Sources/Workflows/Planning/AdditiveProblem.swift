@@ -13,11 +13,14 @@ extension AllocationProblem {
                     options: (schemes ?? table.candidates).compactMap { scheme in
                         table.cell(sublayer.name, scheme).map { cell in
                             AllocationProblem.Option(
-                                label: scheme.description, loss: cell.measurement.klNats, costs: [Double(cell.bytes)])
+                                label: scheme.description, loss: cell.measurement.klNats,
+                                costs: [Double(cell.bytes)])
                         }
                     })
             },
-            budgets: [.init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(table.layout.fixedBytes))])
+            budgets: [
+                .init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(table.layout.fixedBytes))
+            ])
     }
 
     /// The schemes of a choice.
