@@ -11,18 +11,22 @@ import Sensitivity
 /// - Returns: bytes of all tensors, which are the plan's bytes.
 /// - Throws: one-line errors; nothing is left behind.
 public func quantize<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL, threads: Int = 2
+    _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL,
+    threads: Int = 2
 ) throws -> Int {
+    try PackedModel<Family>.checkReplaceable(output)
     let model = try Model<Family>(directory: directory)
     try plan.check(for: try model.identity())
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
     guard text != nil || !needsText(schemes, fit) else {
         throw UsageError(
-            "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data")
+            "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data"
+        )
     }
     let examples = try text?.read(model.family).examples ?? []
-    let calibration = try Calibration(try model.network(), examples, fit: text == nil ? .greedy : fit, threads: threads)
+    let calibration = try Calibration(
+        try model.network(), examples, fit: text == nil ? .greedy : fit, threads: threads)
     let encodings = Encodings(model, fit: fit) { calibration.context($0) }
     try PackedModel.write(model, plan, to: output) { try encodings.packed($0, $1) }
     return model.layout.sizeInBytes(schemes)
