@@ -24,7 +24,8 @@ public struct Model<Family: ModelFamily>: Sendable {
                 let shape = shapes[stored]
             else { throw FileError(checkpoint.file, "has no tensor '\(tensor)'") }
             guard expected.contains(shape) else {
-                throw FileError(checkpoint.file, "tensor '\(stored)': expected shape \(expected[0]), got \(shape)")
+                throw FileError(
+                    checkpoint.file, "tensor '\(stored)': expected shape \(expected[0]), got \(shape)")
             }
             names[tensor] = stored
         }
@@ -44,7 +45,8 @@ public struct Model<Family: ModelFamily>: Sendable {
     ///
     /// - Throws: `FileError` where it holds a NaN or an infinity.
     public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
-        let numbers = try checkpoint.floats(storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
+        let numbers = try checkpoint.floats(
+            storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
         return Matrix(rows: shape.rows, columns: shape.columns, storage: numbers)
     }
 
@@ -66,7 +68,9 @@ public struct Model<Family: ModelFamily>: Sendable {
     /// The network in full precision.
     public func network() throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
-        for shape in layout.sublayers.flatMap(\.matrices) { matrices[shape.tensor] = DenseMatrix(try matrix(shape)) }
+        for shape in layout.sublayers.flatMap(\.matrices) {
+            matrices[shape.tensor] = DenseMatrix(try matrix(shape))
+        }
         return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
     }
 }

@@ -53,7 +53,9 @@ public struct Evaluation: Codable, Sendable {
         bytes = try container.decode(Int.self, forKey: Key("bytes"))
         tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
         peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
-        let fixed = ["signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes"]
+        let fixed = [
+            "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
+        ]
         var metrics: [String: Double] = [:]
         for key in container.allKeys where !fixed.contains(key.stringValue) {
             metrics[key.stringValue] = try container.decode(Double.self, forKey: key)
@@ -62,7 +64,8 @@ public struct Evaluation: Codable, Sendable {
     }
 
     init(
-        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int, bytes: Int,
+        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
+        bytes: Int,
         tokensPerSecond: Double, peakMemoryBytes: Int
     ) {
         self.metrics = metrics
@@ -97,16 +100,19 @@ public func evaluate<Family: ModelFamily>(
         guard full.layout == opened.family.layout else {
             throw FileError(reference, "has other sublayers than \(directory.path)")
         }
-        let evaluator = try Evaluator(reference: try full.network(), examples: data.examples, threads: options.threads)
+        let evaluator = try Evaluator(
+            reference: try full.network(), examples: data.examples, threads: options.threads)
         losses = try evaluator.losses(of: opened.network)
     } else {
-        let evaluator = try Evaluator(reference: opened.network, examples: data.examples, threads: options.threads)
+        let evaluator = try Evaluator(
+            reference: opened.network, examples: data.examples, threads: options.threads)
         losses = try evaluator.losses(of: opened.network)
     }
     let mean = LossMeasurement(losses)
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
-        signature: score.signature, crossEntropy: mean.crossEntropyNats, kl: reference == nil ? nil : mean.klNats,
+        signature: score.signature, crossEntropy: mean.crossEntropyNats,
+        kl: reference == nil ? nil : mean.klNats,
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak)
 }
@@ -121,10 +127,18 @@ public func run<Family: ModelFamily>(
     // A terminal or a slow pipe gets its answers line by line, a file in batches.
     let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
     var lines: [String] = []
+    var answered = 0
     func flush() throws {
-        for (line, output) in zip(lines, try opened.family.run(opened.network, lines: lines, options: options)) {
-            try answer(line, output)
+        do {
+            for (line, output) in zip(
+                lines, try opened.family.run(opened.network, lines: lines, options: options))
+            {
+                try answer(line, output)
+            }
+        } catch let error as LineError {
+            throw FileError("standard input", "\(LineError(index: answered + error.index, error.message))")
         }
+        answered += lines.count
         lines.removeAll()
     }
     while let line = readLine() {

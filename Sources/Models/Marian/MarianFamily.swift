@@ -8,7 +8,8 @@ import Tokenizers
 public struct MarianFamily: ModelFamily {
     public static let modelType = "marian"
     public static let companionFiles = [
-        "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json",
+        "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",
+        "tokenizer_config.json",
         "special_tokens_map.json",
     ]
 
@@ -21,7 +22,8 @@ public struct MarianFamily: ModelFamily {
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
                 directory.appending(path: "vocab.json"),
-                "has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)")
+                "has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
+            )
         }
     }
 
@@ -31,10 +33,13 @@ public struct MarianFamily: ModelFamily {
 
     public func aliases(of tensor: String) -> [String] {
         tensor == MarianNetwork.embeddingName
-            ? ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"] : []
+            ? ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"]
+            : []
     }
 
-    public func network(_ weights: WeightTable) throws -> MarianNetwork { try MarianNetwork(configuration, weights) }
+    public func network(_ weights: WeightTable) throws -> MarianNetwork {
+        try MarianNetwork(configuration, weights)
+    }
 
     /// Reads a source file and a reference file, one sentence a line.
     ///
@@ -42,22 +47,28 @@ public struct MarianFamily: ModelFamily {
     ///   tokens than the model has positions.
     public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<MarianNetwork.Example> {
         guard files.count == 2 else {
-            throw FileError(files.first?.path ?? "--data", "expected a source and a reference file, got \(files.count) files")
+            throw FileError(
+                files.first?.path ?? "--data",
+                "expected a source and a reference file, got \(files.count) files")
         }
         let sources = try TextFile.lines(files[0])
         let references = try TextFile.lines(files[1])
         guard sources.count == references.count else {
-            throw FileError(files[1], "has \(references.count) lines, the source \(files[0].path) has \(sources.count)")
+            throw FileError(
+                files[1], "has \(references.count) lines, the source \(files[0].path) has \(sources.count)")
         }
         let count = min(limit ?? sources.count, sources.count)
         var examples: [MarianNetwork.Example] = []
         for index in 0..<count {
             let example = MarianNetwork.Example(
-                source: tokenizer.encodeSource(sources[index]), target: tokenizer.encodeTarget(references[index]))
+                source: tokenizer.encodeSource(sources[index]),
+                target: tokenizer.encodeTarget(references[index]))
             for (file, ids) in [(files[0], example.source), (files[1], example.target)]
             where ids.count > configuration.maximumPositions {
                 throw FileError(
-                    file, "line \(index + 1) has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions")
+                    file,
+                    "line \(index + 1) has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions"
+                )
             }
             examples.append(example)
         }
@@ -74,7 +85,8 @@ public struct MarianFamily: ModelFamily {
         let chrF = try ChrF().corpusScore(hypotheses: outputs, references: data.references)
         return TaskScore(
             values: [.init(name: "bleu", value: bleu), .init(name: "chrf2", value: chrF)],
-            signature: "BLEU|beam:\(options.beams)|" + BLEU().signature, tokens: ids.reduce(0) { $0 + $1.count },
+            signature: "BLEU|beam:\(options.beams)|" + BLEU().signature,
+            tokens: ids.reduce(0) { $0 + $1.count },
             outputs: outputs)
     }
 
@@ -82,9 +94,9 @@ public struct MarianFamily: ModelFamily {
         let sources = try lines.enumerated().map { index, line in
             let ids = tokenizer.encodeSource(line)
             guard ids.count <= configuration.maximumPositions else {
-                throw FileError(
-                    "standard input",
-                    "line \(index + 1) has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions")
+                throw LineError(
+                    index: index,
+                    "has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions")
             }
             return ids
         }
@@ -99,7 +111,8 @@ public struct MarianFamily: ModelFamily {
         }
         let translated = try concurrentMap(count: batches.count, threads: options.threads) { index in
             network.translate(
-                batches[index].map { sources[$0] }, beams: options.beams, maximumLength: options.maximumLength)
+                batches[index].map { sources[$0] }, beams: options.beams, maximumLength: options.maximumLength
+            )
         }
         var results = [[Int]](repeating: [], count: sources.count)
         for (batch, ids) in zip(batches, translated) {
