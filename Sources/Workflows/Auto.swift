@@ -42,8 +42,12 @@ public func auto<Family: ModelFamily>(
     candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
     output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
+    // What can be wrong is found before the long work.
+    try PackedModel<Family>.checkReplaceable(output.packed)
     let bench = try Workbench<Family>(directory, source: source, calibration: calibration, options: options)
     let layout = bench.model.layout
+    _ = try check?.read(bench.model.family)
+    try checkReachable(target, layout: layout, candidates: candidates)
     let table = try bench.sweep(candidates: candidates) { event(.cells(done: $0, total: $1)) }
     event(.sensitivity(table))
     let result = try bench.plan(table, target: target, effort: effort) { event(.round($0)) }
@@ -52,7 +56,8 @@ public func auto<Family: ModelFamily>(
     // The plan, and the uniform plans that fit the same bytes.
     let chosen = result.plan
     var models = [(name: "full precision", directory: directory)]
-    let comparisons = output.packed.deletingLastPathComponent().appending(path: "\(output.packed.lastPathComponent)-uniform")
+    let comparisons = output.packed.deletingLastPathComponent().appending(
+        path: "\(output.packed.lastPathComponent)-uniform")
     let encodings = bench.measurer.encodings
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
@@ -77,7 +82,8 @@ public func auto<Family: ModelFamily>(
         name: output.name, table: table, result: result, target: target, rows: rows, isChecked: check != nil)
     try writeText(report, to: output.reports.appending(path: "\(output.name).md"))
     try writeText(
-        timingsReport(name: output.name, rows: rows), to: output.reports.appending(path: "\(output.name).timings.md"))
+        timingsReport(name: output.name, rows: rows),
+        to: output.reports.appending(path: "\(output.name).timings.md"))
     return rows
 }
 
@@ -90,7 +96,8 @@ func autoReport(
     let full = table.layout.fullPrecisionBytes
     var text = "# \(name)\n\nTarget: \(target) (\(grouped(target.bytes(of: table.layout))) bytes). "
     text += "Planned on \(table.provenance.sentences) sentences; "
-    text += isChecked
+    text +=
+        isChecked
         ? "the first table is measured on \(rows[0].evaluation.sentences) others.\n\n"
         : "the first table is measured on the same, for no others were given.\n\n"
     text += comparisonTable(
@@ -99,12 +106,16 @@ func autoReport(
                 name: row.name, bytes: row.evaluation.bytes, klNats: row.evaluation.kl,
                 metrics: row.evaluation.metrics.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
         }, fullPrecisionBytes: full)
-    text += "\nMetric: `\(rows[0].evaluation.signature)`.\n\n## Plan\n\n" + (try plan.bitsTable(of: table.layout))
+    text +=
+        "\nMetric: `\(rows[0].evaluation.signature)`.\n\n## Plan\n\n" + (try plan.bitsTable(of: table.layout))
     text += "\n## Plans measured on the planning data\n\n"
     text += plan.measuredTable(metricName: table.metricName, fullPrecisionBytes: full)
     text += "\n## Planning in context\n\n\(result.measurements) measurements. "
-    text += "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
-    var rounds = MarkdownTable(["round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken"])
+    text +=
+        "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
+    var rounds = MarkdownTable([
+        "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
+    ])
     for (index, round) in result.rounds.enumerated() {
         rounds.add([
             "\(index + 1)", "\(round.moves)", fixed(round.predictedKL, 4), fixed(round.measuredKL, 4),
@@ -119,8 +130,11 @@ func timingsReport(name: String, rows: [(name: String, evaluation: Evaluation)])
     var table = MarkdownTable(["model", "tokens/s", "peak memory, MB"])
     for row in rows {
         table.add([
-            row.name, fixed(row.evaluation.tokensPerSecond, 0), fixed(Double(row.evaluation.peakMemoryBytes) / 1e6, 1),
+            row.name, fixed(row.evaluation.tokensPerSecond, 0),
+            fixed(Double(row.evaluation.peakMemoryBytes) / 1e6, 1),
         ])
     }
-    return "# \(name): time and memory\n\nMeasured when the report was made; another run gives other figures.\n\n" + table.text
+    return
+        "# \(name): time and memory\n\nMeasured when the report was made; another run gives other figures.\n\n"
+        + table.text
 }

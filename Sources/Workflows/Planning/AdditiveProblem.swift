@@ -13,17 +13,40 @@ extension AllocationProblem {
                     options: (schemes ?? table.candidates).compactMap { scheme in
                         table.cell(sublayer.name, scheme).map { cell in
                             AllocationProblem.Option(
-                                label: scheme.description, loss: cell.measurement.klNats, costs: [Double(cell.bytes)])
+                                label: scheme.description, loss: cell.measurement.klNats,
+                                costs: [Double(cell.bytes)])
                         }
                     })
             },
-            budgets: [.init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(table.layout.fixedBytes))])
+            budgets: [
+                .init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(table.layout.fixedBytes))
+            ])
     }
 
     /// The schemes of a choice.
     func assignment(_ choice: [Int]) -> [Scheme] {
         zip(items, choice).compactMap { Scheme($0.options[$1].label) }
     }
+}
+
+/// Checks by the sizes alone that some choice of candidates meets the target.
+///
+/// - Throws: `AllocationError`, which says what the smallest size is.
+func checkReachable(_ target: SizeTarget, layout: ModelLayout, candidates: [Scheme]) throws(AllocationError) {
+    let problem = AllocationProblem(
+        items: layout.sublayers.map { sublayer in
+            AllocationProblem.Item(
+                name: sublayer.name.description,
+                options: candidates.map { scheme in
+                    AllocationProblem.Option(
+                        label: scheme.description, loss: 0, costs: [Double(sublayer.sizeInBytes(scheme))])
+                })
+        },
+        budgets: [
+            .init(
+                name: "bytes", limit: Double(target.bytes(of: layout)), fixedCost: Double(layout.fixedBytes))
+        ])
+    _ = try problem.solve()
 }
 
 /// The plan of least summed loss: what every sublayer loses alone, added up.

@@ -36,7 +36,9 @@ public struct ContextPlanner<Family: ModelFamily> {
     public init(_ measurer: Measurer<Family>, candidates: [Scheme], budgetBytes: Int, effort: Int) {
         self.measurer = measurer
         ladders = measurer.layout.sublayers.map { sublayer in
-            candidates.sorted { (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description) }
+            candidates.sorted {
+                (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description)
+            }
         }
         self.budgetBytes = budgetBytes
         self.effort = effort
@@ -48,7 +50,9 @@ public struct ContextPlanner<Family: ModelFamily> {
     public func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
     ) throws -> Result? {
-        let measured = starts.map { (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats) }
+        let measured = starts.map {
+            (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats)
+        }
         guard var best = measured.min(by: { $0.kl < $1.kl }) else { return nil }
         var rounds: [PlanningRound] = []
         var count = 0
@@ -90,7 +94,8 @@ public struct ContextPlanner<Family: ModelFamily> {
             if !isImproved { break search }
         }
         return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds, measurements: count,
+            assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds,
+            measurements: count,
             certificate: certificate, predictedKL: predictedKL)
     }
 
@@ -141,7 +146,8 @@ public struct ContextPlanner<Family: ModelFamily> {
                     })
             },
             budgets: [
-                .init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
+                .init(
+                    name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
                 .init(name: "moves", limit: Double(moves)),
             ])
         guard let solution = try? problem.solve() else { return nil }
