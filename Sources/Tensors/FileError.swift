@@ -46,7 +46,9 @@ extension FileError {
         } catch {
             throw FileError(file, "is not JSON (\(data.count) bytes)")
         }
-        guard let object = value as? [String: Any] else { throw FileError(file, "expected a JSON object at the top") }
+        guard let object = value as? [String: Any] else {
+            throw FileError(file, "expected a JSON object at the top")
+        }
         return object
     }
 }

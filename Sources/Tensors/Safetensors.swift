@@ -28,14 +28,22 @@ public struct Safetensors: Sendable {
     ///   unknown type, negative size, bytes that differ from the shape, offsets outside the file or overlapping.
     public init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
-        guard data.count >= 8 else { throw FileError(file, "truncated: \(data.count) bytes, a header needs 8") }
-        let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
+        guard data.count >= 8 else {
+            throw FileError(file, "truncated: \(data.count) bytes, a header needs 8")
+        }
+        let length = data.prefix(8).enumerated().reduce(UInt64(0)) {
+            $0 | UInt64($1.element) << (8 * $1.offset)
+        }
         guard length <= UInt64(data.count - 8) else {
-            throw FileError(file, "truncated: the header has \(length) bytes, the file \(data.count - 8) after its length")
+            throw FileError(
+                file, "truncated: the header has \(length) bytes, the file \(data.count - 8) after its length"
+            )
         }
         let start = 8 + Int(length)
         let json = try? JSONSerialization.jsonObject(with: data[8..<start])
-        guard let header = json as? [String: Any] else { throw FileError(file, "the header is not a JSON object") }
+        guard let header = json as? [String: Any] else {
+            throw FileError(file, "the header is not a JSON object")
+        }
         var entries: [String: Entry] = [:]
         for (name, value) in header where name != "__metadata__" {
             entries[name] = try Safetensors.entry(name, value, start: start, size: data.count, file)
@@ -43,7 +51,9 @@ public struct Safetensors: Sendable {
         var end = start
         for (name, entry) in entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound })
         where !entry.range.isEmpty {
-            guard entry.range.lowerBound >= end else { throw FileError(file, "tensor '\(name)' overlaps another") }
+            guard entry.range.lowerBound >= end else {
+                throw FileError(file, "tensor '\(name)' overlaps another")
+            }
             end = entry.range.upperBound
         }
         self.file = file
@@ -56,12 +66,15 @@ public struct Safetensors: Sendable {
         _ name: String, _ value: Any, start: Int, size: Int, _ file: URL
     ) throws(FileError) -> Entry {
         guard let object = value as? [String: Any], let typeName = object["dtype"] as? String,
-            let shape = object["shape"] as? [Int], let offsets = object["data_offsets"] as? [Int], offsets.count == 2
+            let shape = object["shape"] as? [Int], let offsets = object["data_offsets"] as? [Int],
+            offsets.count == 2
         else { throw FileError(file, "tensor '\(name)': expected dtype, shape and data_offsets") }
         guard let type = ElementType(rawValue: typeName) else {
             throw FileError(file, "tensor '\(name)': element type \(typeName) is not supported")
         }
-        guard shape.allSatisfy({ $0 >= 0 }) else { throw FileError(file, "tensor '\(name)': negative size in \(shape)") }
+        guard shape.allSatisfy({ $0 >= 0 }) else {
+            throw FileError(file, "tensor '\(name)': negative size in \(shape)")
+        }
         var bytes = type.sizeInBytes
         for extent in shape {
             let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
@@ -70,11 +83,15 @@ public struct Safetensors: Sendable {
         }
         guard offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= size - start else {
             throw FileError(
-                file, "tensor '\(name)': offsets \(offsets[0])..<\(offsets[1]) point outside the \(size - start) bytes of data")
+                file,
+                "tensor '\(name)': offsets \(offsets[0])..<\(offsets[1]) point outside the \(size - start) bytes of data"
+            )
         }
         guard offsets[1] - offsets[0] == bytes else {
             throw FileError(
-                file, "tensor '\(name)': \(typeName) \(shape) needs \(bytes) bytes, its offsets span \(offsets[1] - offsets[0])")
+                file,
+                "tensor '\(name)': \(typeName) \(shape) needs \(bytes) bytes, its offsets span \(offsets[1] - offsets[0])"
+            )
         }
         return Entry(type: type, shape: shape, range: start + offsets[0]..<start + offsets[1])
     }
@@ -125,7 +142,8 @@ extension ElementType {
             switch self {
             case .float32:
                 return [Float](unsafeUninitializedCapacity: count) { target, used in
-                    UnsafeMutableRawBufferPointer(target).copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[..<(4 * count)]))
+                    UnsafeMutableRawBufferPointer(target).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: raw[..<(4 * count)]))
                     used = count
                 }
             case .float16:
@@ -138,7 +156,10 @@ extension ElementType {
                 }
             case .bfloat16:
                 return (0..<count).map { i in
-                    Float(bitPattern: UInt32(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))) << 16)
+                    Float(
+                        bitPattern: UInt32(
+                            UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)))
+                            << 16)
                 }
             case .uint8, .int8, .int32, .int64: return nil
             }

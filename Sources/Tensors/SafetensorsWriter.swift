@@ -32,7 +32,8 @@ public enum SafetensorsWriter {
                     try handle.write(contentsOf: header(declarations, metadata))
                     for declaration in declarations {
                         let data = try bytes(declaration)
-                        precondition(data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
+                        precondition(
+                            data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
                         try handle.write(contentsOf: data)
                     }
                 } catch {

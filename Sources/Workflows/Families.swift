@@ -15,7 +15,8 @@ public enum Families {
         guard let family = all.first(where: { $0.modelType == type }) else {
             let known = all.map { $0.modelType }.sorted().joined(separator: ", ")
             throw FileError(
-                directory.appending(path: "config.json"), "model_type '\(type)' is not supported: expected one of \(known)")
+                directory.appending(path: "config.json"),
+                "model_type '\(type)' is not supported: expected one of \(known)")
         }
         return family
     }

@@ -20,7 +20,9 @@ extension Model {
         }
         let matrices = layout.sublayers.flatMap(\.matrices).sorted { $0.tensor < $1.tensor }
         for shape in matrices { add(shape.tensor, [shape.rows, shape.columns], try matrix(shape).storage) }
-        for (name, count) in family.vectors.sorted(by: { $0.name < $1.name }) { add(name, [count], try vector(name)) }
+        for (name, count) in family.vectors.sorted(by: { $0.name < $1.name }) {
+            add(name, [count], try vector(name))
+        }
         return ModelIdentity(type: Family.modelType, sha256: hash.finalize().hexadecimal)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import PlanFormat
 import Tensors
 
 /// JSON with sorted keys: the same value gives the same bytes.
@@ -43,7 +44,8 @@ public enum JSONFile {
         switch error {
         case .keyNotFound(let key, let context): return "\(place(context)): '\(key.stringValue)' is missing"
         case .typeMismatch(let type, let context): return "\(place(context)): expected \(name(of: type))"
-        case .valueNotFound(let type, let context): return "\(place(context)): expected \(name(of: type)), got null"
+        case .valueNotFound(let type, let context):
+            return "\(place(context)): expected \(name(of: type)), got null"
         case .dataCorrupted(let context): return "\(place(context)): \(context.debugDescription)"
         @unknown default: return "cannot be decoded"
         }
@@ -57,4 +59,9 @@ public enum JSONFile {
         default: "an object or array (\(type))"
         }
     }
+}
+
+/// Runs `body`; a plan or table that does not fit the model is reported with the file that it came from.
+public func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as PlanError { throw FileError(file, "\(error)") }
 }

@@ -25,7 +25,8 @@ public func presetPlan<Family: ModelFamily>(
     } else {
         throw UsageError("no preset or scheme is called '\(name)'")
     }
-    return Plan.naming(schemes, of: model.layout, model: try model.identity(), name: "preset \(name)", fit: fit)
+    return Plan.naming(
+        schemes, of: model.layout, model: try model.identity(), name: "preset \(name)", fit: fit)
 }
 
 /// Writes text to a file, all of it or nothing.

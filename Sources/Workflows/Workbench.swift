@@ -23,7 +23,9 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         public var measuresMetric: Bool
 
         /// Calibrated codes, greedy decoding, the metric in every cell.
-        public init(fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true) {
+        public init(
+            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true
+        ) {
             self.fit = fit
             self.task = task
             self.measuresMetric = measuresMetric
@@ -50,7 +52,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             network, text.examples, fit: options.fit, threads: options.task.threads)
         measurer = Measurer(
             encodings: Encodings(model, fit: options.fit, contexts: { calibration.context($0) }),
-            evaluator: try Evaluator(reference: network, examples: data.examples, threads: options.task.threads))
+            evaluator: try Evaluator(
+                reference: network, examples: data.examples, threads: options.task.threads))
     }
 
     /// The task's score of a network on the data.
@@ -68,7 +71,9 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
     /// - Parameter progress: called with the number of cells done and their total.
-    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws -> SensitivityTable {
+    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws
+        -> SensitivityTable
+    {
         let sweep = Sweep(measurer, candidates: candidates)
         let total = sweep.assignments.count
         let full = try score(network)

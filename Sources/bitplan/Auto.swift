@@ -11,9 +11,11 @@ struct Auto: ParsableCommand {
 
     @Argument(help: "Model directory.") var model: String
     @OptionGroup var data: DataOptions
-    @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check: [String] = []
+    @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check:
+        [String] = []
     @Option(help: "Use only the first items of the checking data.") var checkLimit: Int?
-    @Option(help: "Size: 20MB, 20MiB, 10x, 2.6bits.") var size: SizeTarget
+    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
+    var size: SizeTarget
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var task: TaskArguments
     @Option(help: "Most measurements in context.") var effort = 1000
@@ -30,19 +32,24 @@ struct Auto: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let checkSource = check.isEmpty ? nil : DataSource(files: check.map { URL(path: $0) }, limit: checkLimit)
+            let checkSource =
+                check.isEmpty ? nil : DataSource(files: check.map { URL(path: $0) }, limit: checkLimit)
             let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
                     candidates: sweep.schemes.schemes, calibration: sweep.calibrationSource,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric), effort: effort,
+                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric),
+                    effort: effort,
                     output: AutoOutput(
-                        name: name, reports: URL(path: reports), plans: URL(path: plans), packed: URL(path: output)),
+                        name: name, reports: URL(path: reports), plans: URL(path: plans),
+                        packed: URL(path: output)),
                     evaluate: { try evaluateInOwnProcess($0, measured) },
                     event: { show($0, progress) })
-                try printResult(rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows))
+                try printResult(
+                    rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows)
+                )
             }
             try run(try Families.family(of: URL(path: model)))
         }
@@ -77,7 +84,9 @@ struct Auto: ParsableCommand {
                 "in context: \(round.moves) sublayers moved, KL predicted \(fixed(round.predictedKL, 4)), "
                     + "measured \(fixed(round.measuredKL, 4))\(round.isAccepted ? "" : ", not taken")")
         case .planned(let result):
-            print("plan: \(result.plan.name ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n")
+            print(
+                "plan: \(result.plan.name ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
+            )
         case .evaluating: break
         }
     }

@@ -34,11 +34,16 @@ struct Sweep: ParsableCommand {
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Solves for the best bits within a size, measured where a model is given.")
+        commandName: "plan",
+        abstract: "Solves for the best bits within a size, measured where a model is given.")
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @Option(help: "Size: 20MB, 20MiB, 10x, 2.6bits.") var size: SizeTarget
-    @Option(help: "Model directory: the plan is then improved in context and compared with uniform ones before it is written.")
+    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
+    var size: SizeTarget
+    @Option(
+        help:
+            "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
+    )
     var model: String?
     @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
@@ -56,7 +61,10 @@ struct PlanCommand: ParsableCommand {
                 let bench = try Workbench<F>(
                     URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
                     options: .init(fit: table.fit, task: task.options))
-                try finish(try bench.plan(table, target: size, effort: effort).plan, table)
+                let result = try naming(URL(path: sweep)) {
+                    try bench.plan(table, target: size, effort: effort)
+                }
+                try finish(result.plan, table)
             }
             try run(try Families.family(of: URL(path: model)))
         }
@@ -74,13 +82,18 @@ struct PlanCommand: ParsableCommand {
 }
 
 struct Quantize: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Encodes a model as a plan says and writes a packed directory.")
+    static let configuration = CommandConfiguration(
+        abstract: "Encodes a model as a plan says and writes a packed directory.")
 
     @Argument(help: "Model directory.") var model: String
     @Option(help: "Plan file.") var plan: String?
-    @Option(help: "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), or a scheme for all sublayers.") var preset: String?
+    @Option(
+        help:
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), or a scheme for all sublayers.")
+    var preset: String?
     @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
-    @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data: [String] = []
+    @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data:
+        [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
     @Option(help: "Packed directory to write.") var output: String
     @Flag(help: "Print JSON.") var json = false
@@ -97,21 +110,27 @@ struct Quantize: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let text = data.isEmpty ? nil : DataSource(files: data.map { URL(path: $0) }, limit: limit)
                 let chosen = try chosenPlan(family, directory, hasText: text != nil)
-                let bytes = try Workflows.quantize(family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                let bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
+                    try Workflows.quantize(
+                        family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                }
                 let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
                 try printResult(
                     Result(bytes: bytes, fullPrecisionBytes: full, output: output), asJSON: json,
-                    "\(output): \(grouped(bytes)) bytes, \(fixed(Double(full) / Double(bytes), 2))x smaller than FP32")
+                    "\(output): \(grouped(bytes)) bytes, \(fixed(Double(full) / Double(bytes), 2))x smaller than FP32"
+                )
             }
             try run(try Families.family(of: directory))
         }
     }
 
-    private func chosenPlan<F: ModelFamily>(_ family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan {
+    private func chosenPlan<F: ModelFamily>(_ family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan
+    {
         switch (plan, preset) {
         case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
         case (nil, let preset?):
-            return try presetPlan(family, directory, preset, fit: fit ?? (hasText ? .calibrated : .alternating))
+            return try presetPlan(
+                family, directory, preset, fit: fit ?? (hasText ? .calibrated : .alternating))
         default: throw UsageError("expected one of --plan and --preset")
         }
     }
@@ -136,7 +155,11 @@ struct Run: ParsableCommand {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 try Workflows.run(family, model: URL(path: model), options: task.options) { input, output in
-                    print(json ? String(decoding: try encoder.encode(Line(input: input, output: output)), as: UTF8.self) : output)
+                    print(
+                        json
+                            ? String(
+                                decoding: try encoder.encode(Line(input: input, output: output)),
+                                as: UTF8.self) : output)
                 }
             }
             try run(try Families.family(of: URL(path: model)))
@@ -146,7 +169,9 @@ struct Run: ParsableCommand {
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measures a model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory.")
+        abstract:
+            "Measures a model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory."
+    )
 
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var data: DataOptions
@@ -158,7 +183,8 @@ struct Evaluate: ParsableCommand {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let result = try Workflows.evaluate(
-                    family, model: URL(path: model), reference: reference.map { URL(path: $0) }, source: data.source,
+                    family, model: URL(path: model), reference: reference.map { URL(path: $0) },
+                    source: data.source,
                     options: task.options)
                 try printResult(result, asJSON: json, text(result))
             }
@@ -180,7 +206,8 @@ struct Evaluate: ParsableCommand {
 }
 
 struct Report: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Renders a sensitivity table, and a plan beside it, as Markdown.")
+    static let configuration = CommandConfiguration(
+        abstract: "Renders a sensitivity table, and a plan beside it, as Markdown.")
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
     @Option(help: "Plan file.") var plan: String?
@@ -190,9 +217,10 @@ struct Report: ParsableCommand {
         try reporting {
             let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
             var text = "# Sensitivity\n\n" + table.markdown
-            if let plan {
-                let plan = try JSONFile.read(Plan.self, from: URL(path: plan))
-                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+            if let file = plan.map({ URL(path: $0) }) {
+                let plan = try JSONFile.read(Plan.self, from: file)
+                let bits = try naming(file) { try plan.bitsTable(of: table.layout) }
+                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + bits + "\n"
                 text += plan.measuredTable(
                     metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes)
             }
@@ -219,10 +247,13 @@ struct Inspect: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let model = try Model<F>(directory: URL(path: model))
                 let result = Result(
-                    model: try model.identity(), layout: model.layout, fullPrecisionBytes: model.layout.fullPrecisionBytes)
+                    model: try model.identity(), layout: model.layout,
+                    fullPrecisionBytes: model.layout.fullPrecisionBytes)
                 var table = MarkdownTable(["sublayer", "matrices", "weights"])
                 for sublayer in model.layout.sublayers {
-                    table.add([sublayer.name.description, "\(sublayer.matrices.count)", grouped(sublayer.count)])
+                    table.add([
+                        sublayer.name.description, "\(sublayer.matrices.count)", grouped(sublayer.count),
+                    ])
                 }
                 try printResult(
                     result, asJSON: json,

@@ -15,7 +15,9 @@ struct DataOptions: ParsableArguments {
     var limit: Int?
 
     func validate() throws {
-        if data.isEmpty { throw ValidationError("--data is missing: expected the files that the model is measured on") }
+        if data.isEmpty {
+            throw ValidationError("--data is missing: expected the files that the model is measured on")
+        }
         if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
     }
 
@@ -37,7 +39,9 @@ struct TaskArguments: ParsableArguments {
     var maxLength: Int?
 
     func validate() throws {
-        for (name, value) in [("--beams", beams), ("--threads", threads), ("--batch", batch), ("--max-length", maxLength ?? 1)]
+        for (name, value) in [
+            ("--beams", beams), ("--threads", threads), ("--batch", batch), ("--max-length", maxLength ?? 1),
+        ]
         where !(1...65536).contains(value) {
             throw ValidationError("\(name): expected 1 to 65536, got \(value)")
         }
