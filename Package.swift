@@ -64,11 +64,15 @@ let package = Package(
         // One test target a room, and one that runs the binary.
         .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
         .testTarget(name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"]),
-        .testTarget(name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"]),
+            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]
+        ),
+        .testTarget(
+            name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], exclude: ["Goldens"]),

@@ -13,7 +13,8 @@ extension AllocationProblem {
     /// - Throws: `AllocationError`: a malformed problem, limits that cannot be met, or an effort too small to find any plan.
     public func solve(effort: Int = defaultEffort) throws(AllocationError) -> AllocationSolution {
         try validate()
-        var solver = Solver(problem: self, merged: try MergedItems(self), effort: max(1, effort))
+        var solver = Solver(
+            problem: self, merged: try MergedItems(self), effort: min(max(1, effort), 1 << 30))
         var limits = budgets.indices.compactMap { index in
             budgets[index].limit.map { Limit(quantity: .cost(index), value: $0) }
         }
@@ -104,9 +105,12 @@ private struct Solver {
             }
             explored += search.explored
             choice = knapsack.given(search.choice)
-            lowerBound = max(lowerBound, isTight ? -.infinity : search.lowerBound + fixed)
-            isOptimal = search.isOptimal
-            if !isTight {
+            if isTight {
+                // Only what was proved with the wide limits is proved.
+                isOptimal = search.value + fixed - lowerBound <= search.tolerance
+            } else {
+                isOptimal = search.isOptimal
+                lowerBound = search.lowerBound + fixed
                 for (limit, price) in zip(limits, search.multipliers) {
                     if case .cost(let index) = limit.quantity { multipliers[index] = price }
                 }

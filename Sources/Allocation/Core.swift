@@ -55,7 +55,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
             }
             if options.count > 1 { kept.append((item, options, depth)) }
         }
-        // Items whose change is dear come first: few of their changes fit together below the target.
+        // Items whose change is dear come first: few of their changes fit together below the target
+        // (the other way round takes two to ten times as many partial plans).
         kept.sort { ($0.depth, $1.item) > ($1.depth, $0.item) }
 
         var units = Point(repeating: 1)
@@ -151,7 +152,7 @@ struct PricedKnapsack {
         }
         self.least = least
         for (multiplier, limit) in zip(multipliers, knapsack.limits) { sum.add(-multiplier * limit) }
-        bound = sum.rounded
+        bound = sum.rounded - knapsack.rounding(multipliers)
     }
 
     /// How much dearer the option is than the item's best.

@@ -10,8 +10,11 @@ struct ExactSearch {
     private(set) var lowerBound: Double
     private(set) var multipliers: [Double]
     private(set) var explored = 0
+    /// Values that differ by no more count as equal.
+    private(set) var tolerance = 0.0
     private(set) var isOptimal = false
-    /// Whether a plan that the search takes for feasible was not accepted: what was proved holds within rounding only.
+    /// Whether the search ended because it took for a plan what was not accepted: rounding hides what lies between that choice's value
+    /// and the truth.
     private(set) var hasRejected = false
     private let accepts: ([Int]) -> Bool
 
@@ -49,9 +52,9 @@ struct ExactSearch {
     ) where Point.Scalar == Double {
         let root = PricedKnapsack(knapsack, dual.multipliers)
         let scale = dual.choice.reduce(0) { $0 + abs(knapsack.values[$1]) } + abs(dual.bound)
-        let tolerance = AllocationSolution.relativeTolerance * scale
+        tolerance = AllocationSolution.relativeTolerance * scale
         let lattice = knapsack.lattice(knapsack.values)
-        raise(to: dual.bound, lattice, tolerance)
+        raise(to: dual.bound, lattice)
 
         var regrets: [Double] = []
         for item in 0..<knapsack.itemCount {
@@ -61,20 +64,23 @@ struct ExactSearch {
         }
         regrets.sort()
         var width = regrets.isEmpty ? 0 : regrets[min(regrets.count - 1, 8 * knapsack.constraintCount)]
-        width = max(width, 4 * tolerance, 2 * (lowerBound - dual.bound))
+        width = max(
+            width, 4 * tolerance, 2 * (lowerBound - dual.bound), (value - dual.bound) / 1024,
+            .leastNormalMagnitude)
 
         while value - lowerBound > tolerance, value > goodEnough {
             let target = dual.bound + width
             let prices = [root] + nearby(knapsack, dual, width).map { PricedKnapsack(knapsack, $0) }
-            raise(to: prices.reduce(-.infinity) { max($0, $1.bound) }, lattice, tolerance)
+            raise(to: prices.reduce(-.infinity) { max($0, $1.bound) }, lattice)
             // Few partial plans at first: a plan that is found early makes the proof that follows smaller.
             var beam = 64
             while value - lowerBound > tolerance {
                 let isComplete = look(
                     Point.self, knapsack, dual.choice, prices, below: min(value, target), beam,
                     effort - explored)
+                if hasRejected { return }
                 if isComplete {
-                    raise(to: min(value, target), lattice, tolerance)
+                    raise(to: min(value, target), lattice)
                     break
                 }
                 if explored >= effort {
@@ -100,7 +106,11 @@ struct ExactSearch {
         if let best = search.best {
             var found = base
             for (item, option) in zip(core.itemIndices, best) { found[item] = option }
-            if !adopt(found, knapsack) { hasRejected = true }
+            if !adopt(found, knapsack) {
+                hasRejected = true
+                // A complete search shows that not even among the choices to be refused there is a smaller value.
+                if search.isComplete { lowerBound = max(lowerBound, min(value, knapsack.value(found))) }
+            }
         }
         return search.isComplete
     }
@@ -132,7 +142,7 @@ struct ExactSearch {
 
     /// Raises the lower bound, to the next sum that exists where sums form a lattice.
     private mutating func raise(
-        to bound: Double, _ lattice: (least: Double, step: Double)?, _ tolerance: Double
+        to bound: Double, _ lattice: (least: Double, step: Double)?
     ) {
         var bound = bound
         if let (least, step) = lattice, step > 0 {
@@ -147,7 +157,8 @@ struct ExactSearch {
         let constraints = knapsack.constraintCount
         // A change of this size moves the priced value of a typical change of option by `width`.
         let steps = knapsack.costs.map { cost in
-            width * Double(knapsack.itemCount) / max(knapsack.range(cost), .leastNormalMagnitude)
+            let span = knapsack.range(cost)
+            return span > 0 ? width * Double(knapsack.itemCount) / span : 0
         }
         var sets: [[Double]] = []
         let count = min(constraints, 3)
@@ -162,6 +173,7 @@ struct ExactSearch {
                 sets.append(set.map { max(0, $0) })
             }
         }
-        return sets
+        // Numbers of extreme magnitudes can make multipliers whose rounding exceeds what they bound.
+        return sets.filter { knapsack.rounding($0).isFinite }
     }
 }

@@ -101,7 +101,9 @@ extension AllocationProblem {
             let evaluation = open.evaluate(choice)
             return Frontier.Point(cost: evaluation.costs[index], loss: evaluation.loss, choice: choice)
         }
-        if isFree, let choices = ParetoEnumeration(merged, budget: index, effort: effort).choices {
+        if isFree,
+            let choices = ParetoEnumeration(merged, budget: index, effort: min(effort, 1 << 30)).choices
+        {
             return Frontier(
                 budget: budget, extent: .complete, points: choices.map { point(merged.expand($0)) })
         }

@@ -10,6 +10,9 @@ struct Knapsack {
     private(set) var costs: [[Double]]
     /// The most that the summed costs of each constraint may be, with room for the final rounding.
     let limits: [Double]
+    /// The sum over items of the largest magnitude of a value, and per constraint of a cost.
+    private var valueMagnitude = 0.0
+    private var costMagnitudes: [Double]
     /// Which option of the item as given each option was.
     private(set) var origins: [Int] = []
     /// Per item and option as given, the option that stands for it: itself, or the first kept one that beats it.
@@ -23,6 +26,7 @@ struct Knapsack {
     init(limits: [Double]) {
         self.limits = limits
         costs = Array(repeating: [], count: limits.count)
+        costMagnitudes = limits.map(abs)
     }
 
     /// Adds an item; an option is left out where another has no larger value and no larger cost of any kind (of equals the
@@ -46,7 +50,16 @@ struct Knapsack {
             for constraint in costs.indices { costs[constraint].append(itemCosts[constraint][option]) }
             origins.append(option)
         }
+        valueMagnitude += kept.reduce(0) { max($0, abs(itemValues[$1])) }
+        for constraint in costs.indices {
+            costMagnitudes[constraint] += kept.reduce(0) { max($0, abs(itemCosts[constraint][$1])) }
+        }
         starts.append(values.count)
+    }
+
+    /// By how much rounding may falsify a Lagrangian bound under these multipliers.
+    func rounding(_ multipliers: [Double]) -> Double {
+        zip(multipliers, costMagnitudes).reduce(valueMagnitude) { $0 + $1.0 * $1.1 } * 0x1p-50
     }
 
     /// Flat option indices for a choice of options as given; nothing gets larger.

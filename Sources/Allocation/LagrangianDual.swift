@@ -33,7 +33,9 @@ struct LagrangianDual {
             let (picked, reduced) = knapsack.minimise(trial)
             let totals = knapsack.totals(picked)
             let value = knapsack.value(picked)
-            let lower = reduced - zip(trial, knapsack.limits).reduce(0) { $0 + $1.0 * $1.1 }
+            let lower =
+                reduced - zip(trial, knapsack.limits).reduce(0) { $0 + $1.0 * $1.1 }
+                - knapsack.rounding(trial)
             if lower > bound {
                 bound = lower
                 multipliers = trial
@@ -53,8 +55,10 @@ struct LagrangianDual {
         // Per constraint a slack column and an overrun column; the overrun's price caps the multiplier and grows until no
         // overrun is left, or the limits cannot be met at all.
         let range = knapsack.range(knapsack.values)
-        let spans = knapsack.costs.map { max(knapsack.range($0), .leastNormalMagnitude) }
-        let caps = spans.map { max(range, .leastNormalMagnitude) / $0 }
+        let caps = knapsack.costs.map { cost in
+            let span = knapsack.range(cost)
+            return span > 0 && range > 0 ? range / span : 1
+        }
         var basis: [Int] = []
         for constraint in 0..<constraints {
             var unit = [Double](repeating: 0, count: constraints + 1)

@@ -27,6 +27,7 @@ struct LayeredSearch<Point: SIMD> where Point.Scalar == Double {
         var layer = [Partial(point: Point(), parent: -1, option: -1)]
         var history: [[Step]] = []
         var found: (position: Int, step: Step)?
+        var least = Double.infinity
         var filter = DominanceFilter<Point>(constraints: constraints)
 
         search: for (position, options) in core.items.enumerated() {
@@ -51,8 +52,9 @@ struct LayeredSearch<Point: SIMD> where Point.Scalar == Double {
                     }
                     var most = core.slack
                     most[0] = target
-                    if all(point .<= most) {
+                    if point[0] < least, all(point .<= most) {
                         // The base choice completes it; only smaller objectives are of interest from here on.
+                        least = point[0]
                         found = (position, Step(parent: Int32(parent), option: Int32(index)))
                         target = min(target, point[0] - core.step + core.margin)
                     }

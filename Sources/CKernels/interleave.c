@@ -11,6 +11,16 @@ size_t bp_interleaved_offset(size_t planes, size_t rows, size_t row_bytes, size_
     return 4 * (words * planes * start + (b / 4 * planes + p) * in_block + (r - start)) + b % 4;
 }
 
+void bp_interleaved_row(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r,
+                        uint8_t *out) {
+    const size_t words = row_bytes / 4, height = bp_block_rows(planes), start = r / height * height;
+    const size_t stride = 4 * planes * (rows - start < height ? rows - start : height);
+    const uint8_t *word = stored + bp_interleaved_offset(planes, rows, row_bytes, p, r, 0);
+    for (size_t w = 0; w < words; w++, word += stride) memcpy(out + 4 * w, word, 4);
+    const size_t tail = bp_interleaved_offset(planes, rows, row_bytes, p, r, 4 * words);
+    memcpy(out + 4 * words, stored + tail, row_bytes % 4);
+}
+
 // Calls `copy` for every whole word and for every tail.
 #define FOR_EACH_PIECE(copy)                                                                                     \
     const size_t whole = row_bytes / 4 * 4, tail = row_bytes % 4;                                                \

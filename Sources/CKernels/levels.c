@@ -4,14 +4,24 @@
 #include "targets.h"
 #pragma STDC FP_CONTRACT ON
 
+// Words of up to 16 rows; a size that the compiler knows is copied without a call.
+INLINE void load_lanes(uint32_t *words, const uint8_t *from, size_t lanes) {
+    if (lanes == 16) {
+        memcpy(words, from, 64);
+    } else {
+        memset(words, 0, 64);
+        memcpy(words, from, 4 * lanes);
+    }
+}
+
 static void levels_rows_portable(const uint8_t *block_at, size_t stride, size_t lanes, const float *levels, size_t columns,
                                  size_t block, const float *scales, const float *x, float *y) {
     float out[16] = {0};
     for (size_t b = 0; b < columns / block; b++) {
         float sums[16] = {0};
         for (size_t w = b * block / 8; w < (b + 1) * block / 8; w++) {
-            uint32_t words[16] = {0};
-            memcpy(words, block_at + w * stride, 4 * lanes);
+            uint32_t words[16];
+            load_lanes(words, block_at + w * stride, lanes);
             for (size_t i = 0; i < 8; i++)
                 for (size_t lane = 0; lane < 16; lane++) sums[lane] += levels[words[lane] >> (4 * i) & 15] * x[8 * w + i];
         }
@@ -37,8 +47,8 @@ static void levels_rows_avx2(const uint8_t *block_at, size_t stride, size_t lane
     for (size_t b = 0; b < columns / block; b++) {
         __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
         for (size_t w = b * block / 8; w < (b + 1) * block / 8; w++) {
-            uint32_t words[16] = {0};
-            memcpy(words, block_at + w * stride, 4 * lanes);
+            uint32_t words[16];
+            load_lanes(words, block_at + w * stride, lanes);
             for (int half = 0; half < 2; half++) {
                 __m256i v = _mm256_loadu_si256((const __m256i *)(words + 8 * half));
                 for (size_t i = 0; i < 8; i++, v = _mm256_srli_epi32(v, 4)) {

@@ -53,7 +53,16 @@ static inline float quantize_avx2(const float *x, size_t n, int32_t limit, int16
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 static uint32_t top_avx512(const float *x, size_t n) { TOP_BODY }
-static void round_avx512(const float *x, size_t n, float inverse, int32_t limit, int16_t *q) { ROUND_BODY }
+static void round_avx512(const float *x, size_t n, float inverse, int32_t limit, int16_t *q) {
+    // |x * inverse| rounds to `limit` at most: `inverse` comes from the largest x, within half a unit of rounding.
+    (void)limit;
+    const __m512 factor = _mm512_set1_ps(inverse);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 mask = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xffff);
+        const __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor));
+        _mm256_mask_storeu_epi16(q + i, mask, _mm512_cvtepi32_epi16(v));
+    }
+}
 static inline float quantize_avx512(const float *x, size_t n, int32_t limit, int16_t *q) {
     QUANTIZE_BODY(top_avx512, round_avx512)
 }

@@ -44,7 +44,8 @@ typedef struct {
     const float *alphas;
     size_t groups;
     const bp_segment *segments;
-    size_t count;
+    // Where a token's scales lie behind its tables.
+    size_t count, scales_at;
 } sign_matrix;
 
 INLINE const uint8_t *tail_of(const sign_matrix *m, size_t plane, size_t row, size_t *width) {
@@ -55,7 +56,7 @@ INLINE const uint8_t *tail_of(const sign_matrix *m, size_t plane, size_t row, si
 
 static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
                           const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
+    const float *scales = (const float *)(tables + m->scales_at);
     const float *alphas = m->alphas + row * m->groups * m->bits;
     const size_t whole = (m->columns + 7) / 8 / 4;
     float sums[8][16] = {{0}}, out[16] = {0};
@@ -157,7 +158,7 @@ void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t toke
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y) {
-    const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count};
+    const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count, tables_of(segments, count)};
     const size_t height = bp_block_rows(bits), size = bp_sign_tables_size(segments, count);
     const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
     for (size_t r = 0; r < rows; r += height) {

@@ -1,28 +1,29 @@
 // AVX-512: 16 rows a vector, one byte permute over all four tables of 16 a nibble.
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
-INLINE void nibble_tables_avx512(__m512i q, __m512i first, uint8_t *table) {
-    // 32 sums a vector: tables j and j + 1, whose sums start at columns `first` of the word.
+// Each 128-bit lane holds the 8 columns of one byte of the word, and becomes that byte's tables.
+INLINE void nibble_tables_avx512(__m512i q, const int first, uint8_t *table) {
     __m512i v[4];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++) v[i] = _mm512_permutexvar_epi16(_mm512_add_epi16(first, _mm512_set1_epi16((short)i)), q);
-    const __m512i all = _mm512_add_epi16(_mm512_add_epi16(v[0], v[1]), _mm512_add_epi16(v[2], v[3]));
-    __m512i sum = _mm512_sub_epi16(_mm512_setzero_si512(), all);
-    static const __mmask32 on[4] = {0xaaaaaaaa, 0xcccccccc, 0xf0f0f0f0, 0xff00ff00};
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++) sum = _mm512_mask_add_epi16(sum, on[i], sum, _mm512_add_epi16(v[i], v[i]));
-    _mm256_storeu_si256((__m256i *)table, _mm512_cvtepi16_epi8(sum));
-    _mm256_storeu_si256((__m256i *)(table + 64), _mm512_cvtepi16_epi8(_mm512_srli_epi16(sum, 8)));
+    for (int i = 0; i < 4; i++) {
+        const int at = 2 * (first + i);
+        v[i] = _mm512_shuffle_epi8(q, _mm512_set1_epi16((short)(at | (at + 1) << 8)));
+    }
+    const __m512i zero = _mm512_setzero_si512(), byte = _mm512_set1_epi16(255);
+    // Entry n has column i with the sign of bit i; entries 0 to 7 here, 8 to 15 with column 3 turned.
+    const __m512i a = _mm512_mask_sub_epi16(v[0], 0x55555555, zero, v[0]);
+    const __m512i b = _mm512_mask_sub_epi16(v[1], 0x33333333, zero, v[1]);
+    const __m512i c = _mm512_mask_sub_epi16(v[2], 0x0f0f0f0f, zero, v[2]);
+    const __m512i three = _mm512_add_epi16(_mm512_add_epi16(a, b), c);
+    const __m512i below = _mm512_sub_epi16(three, v[3]), above = _mm512_add_epi16(three, v[3]);
+    _mm512_storeu_si512(table, _mm512_packus_epi16(_mm512_and_si512(below, byte), _mm512_and_si512(above, byte)));
+    _mm512_storeu_si512(table + 64, _mm512_packus_epi16(_mm512_srli_epi16(below, 8), _mm512_srli_epi16(above, 8)));
 }
 
 static void word_tables_avx512(const int16_t *q, uint8_t *table) {
     const __m512i v = _mm512_loadu_si512(q);
-    const __m512i pair = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(0), 0);
-    const __m512i first = _mm512_inserti64x4(pair, _mm256_set1_epi16(8), 1);
-    nibble_tables_avx512(v, first, table);
-    nibble_tables_avx512(v, _mm512_add_epi16(first, _mm512_set1_epi16(16)), table + 32);
-    nibble_tables_avx512(v, _mm512_add_epi16(first, _mm512_set1_epi16(4)), table + 128);
-    nibble_tables_avx512(v, _mm512_add_epi16(first, _mm512_set1_epi16(20)), table + 160);
+    nibble_tables_avx512(v, 0, table);
+    nibble_tables_avx512(v, 4, table + 128);
 }
 
 typedef struct {
@@ -62,7 +63,7 @@ INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, 
 // VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows.
 INLINE void rows_of_avx512(const int VECTORS, const int BITS, const sign_matrix *m, const uint8_t *block,
                            const size_t stride, size_t row, const __mmask16 last, const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + tables_of(m->segments, m->count));
+    const float *scales = (const float *)(tables + m->scales_at);
     const float *alphas = m->alphas + row * m->groups * BITS;
     const size_t whole = (m->columns + 7) / 8 / 4;
     __m512 out[4], sums[8];

@@ -113,15 +113,16 @@ public final class BinaryCodeMatrix: PreparingOperator {
     /// Row `row`, dequantized.
     public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        let rowBytes = (columns + 7) / 8
         for c in 0..<columns { destination[c] = 0 }
-        signs.withUnsafeBytes { raw in
-            for p in 0..<bits {
-                for g in 0..<groups where columns > 0 {
+        for p in 0..<bits {
+            InterleavedRows.withRow(
+                row, plane: p, of: signs, planes: bits, rows: rows, rowBytes: (columns + 7) / 8
+            ) {
+                bytes in
+                for g in 0..<groups {
                     let alpha = alphas[((row / 16 * groups + g) * bits + p) * 16 + row % 16]
                     for c in g * group..<min((g + 1) * group, columns) {
-                        let byte = raw[bp_interleaved_offset(bits, rows, rowBytes, p, row, c / 8)]
-                        destination[c] += byte >> (c % 8) & 1 == 1 ? alpha : -alpha
+                        destination[c] += bytes[c / 8] >> UInt8(c % 8) & 1 == 1 ? alpha : -alpha
                     }
                 }
             }

@@ -126,15 +126,13 @@ public final class IntegerCodeMatrix: PreparingOperator {
     /// Row `row`, dequantized.
     public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        let rowBytes = (columns * bits + 7) / 8
         let (mask, flip, middle) = ((1 << bits) - 1, isSigned ? 128 : 0, 1 << (bits - 1))
-        codes.withUnsafeBytes { raw in
-            func byte(_ index: Int) -> Int {
-                index < rowBytes ? Int(raw[bp_interleaved_offset(1, rows, rowBytes, 0, row, index)]) : 0
-            }
+        InterleavedRows.withRow(row, of: codes, rows: rows, rowBytes: (columns * bits + 7) / 8) { bytes in
             for c in 0..<columns {
                 let at = c * bits
-                let code = ((byte(at / 8) | byte(at / 8 + 1) << 8) >> (at % 8) & mask) ^ flip
+                // A code that crosses into a byte goes on in the next one, which is then there.
+                let next = at % 8 + bits > 8 ? Int(bytes[at / 8 + 1]) << 8 : 0
+                let code = ((Int(bytes[at / 8]) | next) >> (at % 8) & mask) ^ flip
                 let unit = (row / 16 * groups + c / group) * 16 + row % 16
                 destination[c] = scales[unit] * Float(code - middle) + (offsets.isEmpty ? 0 : offsets[unit])
             }

@@ -25,6 +25,21 @@ public enum InterleavedRows {
         reorder(stored, planes: planes, rows: rows, rowBytes: rowBytes, bp_deinterleave)
     }
 
+    /// Runs `body` on the plain bytes of one row of one plane.
+    static func withRow(
+        _ row: Int, plane: Int = 0, of stored: Data, planes: Int = 1, rows: Int, rowBytes: Int,
+        _ body: (UnsafeBufferPointer<UInt8>) -> Void
+    ) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(rowBytes, 1)) { bytes in
+            stored.withUnsafeBytes {
+                bp_interleaved_row(
+                    $0.bindMemory(to: UInt8.self).baseAddress, planes, rows, rowBytes, plane, row,
+                    bytes.baseAddress)
+            }
+            body(UnsafeBufferPointer(rebasing: bytes[..<rowBytes]))
+        }
+    }
+
     private static func reorder(
         _ bytes: Data, planes: Int, rows: Int, rowBytes: Int,
         _ move: (UnsafePointer<UInt8>?, Int, Int, Int, UnsafeMutablePointer<UInt8>?) -> Void

@@ -87,19 +87,20 @@ public final class LevelCodeMatrix: LinearOperator {
     /// Row `row`, dequantized.
     public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        codes.withUnsafeBytes { raw in
-            let interleaved = Self.isInterleaved(columns: columns, block: block)
+        guard Self.isInterleaved(columns: columns, block: block) else {
+            codes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in
+                for index in row * columns..<(row + 1) * columns {
+                    let code = raw[index / 2] >> UInt8(index % 2 * 4) & 15
+                    destination[index - row * columns] = Self.levels[Int(code)] * scales[index / block]
+                }
+            }
+            return
+        }
+        InterleavedRows.withRow(row, of: codes, rows: rows, rowBytes: columns / 2) { bytes in
             for c in 0..<columns {
-                let index = row * columns + c
-                let byte =
-                    interleaved
-                    ? raw[bp_interleaved_offset(1, rows, columns / 2, 0, row, c / 2)] : raw[index / 2]
-                let code = Int(index % 2 == 0 ? byte & 15 : byte >> 4)
-                let scale =
-                    interleaved
-                    ? scales[(row / 16 * (columns / block) + c / block) * 16 + row % 16]
-                    : scales[index / block]
-                destination[c] = Self.levels[code] * scale
+                let code = bytes[c / 2] >> UInt8(c % 2 * 4) & 15
+                let scale = scales[(row / 16 * (columns / block) + c / block) * 16 + row % 16]
+                destination[c] = Self.levels[Int(code)] * scale
             }
         }
     }

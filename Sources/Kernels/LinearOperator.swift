@@ -19,6 +19,14 @@ public protocol LinearOperator: Sendable {
 
     /// Writes row `row` of W, dequantized, to `destination`: the look-up of an embedding.
     func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>)
+
+    /// This operator as one that prepares its activations; nil where it takes them as they are.
+    var preparing: (any PreparingOperator)? { get }
+}
+
+extension LinearOperator {
+    /// Nothing is prepared.
+    public var preparing: (any PreparingOperator)? { nil }
 }
 
 extension LinearOperator {

@@ -34,6 +34,9 @@ public protocol PreparingOperator: LinearOperator {
 }
 
 extension PreparingOperator {
+    /// This operator.
+    public var preparing: (any PreparingOperator)? { self }
+
     /// `y = x W^T`: prepares, then multiplies.
     public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         withPrepared(x, tokens: tokens) { multiply(prepared: $0, tokens: tokens, into: y) }
@@ -60,13 +63,13 @@ public func multiplyTogether(
     precondition(operators.count == outputs.count, "\(operators.count) operators, \(outputs.count) outputs")
     var done = [Bool](repeating: false, count: operators.count)
     for first in operators.indices where !done[first] {
-        guard let preparing = operators[first] as? any PreparingOperator else {
+        guard let preparing = operators[first].preparing else {
             operators[first].multiply(x, tokens: tokens, into: outputs[first])
             continue
         }
         preparing.withPrepared(x, tokens: tokens) { prepared in
             for i in first..<operators.count where !done[i] {
-                guard let other = operators[i] as? any PreparingOperator,
+                guard let other = operators[i].preparing,
                     other.preparation == preparing.preparation
                 else { continue }
                 other.multiply(prepared: prepared, tokens: tokens, into: outputs[i])

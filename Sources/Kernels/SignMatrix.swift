@@ -58,11 +58,8 @@ public final class SignMatrix: PreparingOperator {
     /// Row `row` of the weights: plus or minus the scale.
     public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        signs.withUnsafeBytes { raw in
-            for c in 0..<columns {
-                let byte = raw[bp_interleaved_offset(1, rows, (columns + 7) / 8, 0, row, c / 8)]
-                destination[c] = byte >> (c % 8) & 1 == 1 ? scale : -scale
-            }
+        InterleavedRows.withRow(row, of: signs, rows: rows, rowBytes: (columns + 7) / 8) { bytes in
+            for c in 0..<columns { destination[c] = bytes[c / 8] >> UInt8(c % 8) & 1 == 1 ? scale : -scale }
         }
     }
 }

@@ -19,20 +19,23 @@ public struct Model<Family: ModelFamily>: Sendable {
         let checkpoint = try openCheckpoint(directory)
         var names: [String: String] = [:]
         let shapes = checkpoint.shapes
-        func find(_ tensor: String, _ expected: [[Int]]) throws(FileError) {
+        func find(_ tensor: String, _ expected: [Int], fits: ([Int]) -> Bool) throws(FileError) {
             guard let stored = ([tensor] + family.aliases(of: tensor)).first(where: { shapes[$0] != nil }),
                 let shape = shapes[stored]
             else { throw FileError(checkpoint.file, "has no tensor '\(tensor)'") }
-            guard expected.contains(shape) else {
+            guard fits(shape) else {
                 throw FileError(
-                    checkpoint.file, "tensor '\(stored)': expected shape \(expected[0]), got \(shape)")
+                    checkpoint.file, "tensor '\(stored)': expected shape \(expected), got \(shape)")
             }
             names[tensor] = stored
         }
         for matrix in family.layout.sublayers.flatMap(\.matrices) {
-            try find(matrix.tensor, [[matrix.rows, matrix.columns]])
+            try find(matrix.tensor, [matrix.rows, matrix.columns]) { $0 == [matrix.rows, matrix.columns] }
         }
-        for vector in family.vectors { try find(vector.name, [[vector.count], [1, vector.count]]) }
+        // A small table may be kept as a vector: its rows one after the other.
+        for vector in family.vectors {
+            try find(vector.name, [vector.count]) { $0.reduce(1, *) == vector.count }
+        }
         self.family = family
         self.checkpoint = checkpoint
         storedNames = names
@@ -75,15 +78,20 @@ public struct Model<Family: ModelFamily>: Sendable {
     }
 }
 
-/// Opens the weights of a model directory.
+/// Opens the weights of a model directory: one file or shards, safetensors before `pytorch_model.bin`.
 ///
 /// - Throws: `FileError` where there are none in a form that bitplan reads.
 func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
-    let file = directory.appending(path: "model.safetensors")
-    guard FileManager.default.fileExists(atPath: file.path) else {
-        throw FileError(directory, "no weights: expected model.safetensors")
+    func existing(_ name: String) -> URL? {
+        let file = directory.appending(path: name)
+        return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
-    return try SafetensorsCheckpoint(file)
+    if let file = existing("model.safetensors") { return try SafetensorsCheckpoint(file) }
+    if let index = existing("model.safetensors.index.json") { return try ShardedCheckpoint(index: index) }
+    if let file = existing("pytorch_model.bin") { return try PyTorchCheckpoint(file) }
+    if let index = existing("pytorch_model.bin.index.json") { return try ShardedCheckpoint(index: index) }
+    throw FileError(
+        directory, "no weights: expected model.safetensors, pytorch_model.bin or the index of their shards")
 }
 
 /// `model_type` of a model directory.

@@ -37,6 +37,7 @@ public protocol ModelFamily: Sendable {
 }
 
 extension ModelFamily {
+    /// No other names.
     public func aliases(of tensor: String) -> [String] { [] }
 }
 
@@ -57,6 +58,7 @@ public struct LineError: Error, CustomStringConvertible {
 
 /// Tokenized items and the texts that they came from.
 public struct Dataset<Example: Sendable>: Sendable {
+    /// The items, tokenized.
     public let examples: [Example]
     /// What the task's metric compares with: reference translations, labels.
     public let references: [String]
@@ -83,13 +85,23 @@ public struct TaskOptions: Sendable {
     public var batchSize: Int
     /// Threads, each with batches of its own; results do not depend on it.
     public var threads: Int
+    /// What logits are divided by before a language model draws a token; 0 takes the likeliest.
+    public var temperature: Double
+    /// Where drawing starts; the same seed draws the same text, whatever the batches.
+    public var seed: UInt64
 
     /// Options with their defaults: greedy, 32 items at a time, two threads.
-    public init(beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2) {
+    public init(
+        beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2,
+        temperature: Double = 0,
+        seed: UInt64 = 0
+    ) {
         self.beams = beams
         self.maximumLength = maximumLength
         self.batchSize = batchSize
         self.threads = threads
+        self.temperature = temperature
+        self.seed = seed
     }
 }
 
@@ -97,7 +109,9 @@ public struct TaskOptions: Sendable {
 public struct TaskScore: Sendable {
     /// A metric and its value.
     public struct Value: Sendable, Equatable {
+        /// The metric's name, as JSON keys and table heads show it.
         public let name: String
+        /// Its value.
         public let value: Double
 
         /// A named value.

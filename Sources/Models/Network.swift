@@ -32,8 +32,8 @@ public protocol Network: Sendable {
     /// Scores of every class or token for each row of `outputs`.
     func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
 
-    /// The right class of each prediction of an item.
-    func targets(_ example: Example) -> [Int]
+    /// The right class of each prediction of an item, as many as it has rows of `outputs`; nil where there is none.
+    func targets(_ example: Example) -> [Int?]
 
     /// The matrix whose rows are tokens.
     var tokenEmbedding: String { get }

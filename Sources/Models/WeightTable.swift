@@ -48,5 +48,6 @@ public struct MissingWeight: Error, CustomStringConvertible {
     /// The tensor's name.
     public let name: String
 
+    /// Names the tensor.
     public var description: String { "the model's files have no tensor '\(name)'" }
 }

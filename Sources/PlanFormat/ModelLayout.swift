@@ -20,7 +20,9 @@ public struct MatrixShape: Codable, Hashable, Sendable {
 
 /// A sublayer and the matrices that change with it.
 public struct SublayerShape: Codable, Hashable, Sendable {
+    /// Type and depth.
     public let name: SublayerName
+    /// What changes with it.
     public let matrices: [MatrixShape]
 
     /// A sublayer of these matrices.

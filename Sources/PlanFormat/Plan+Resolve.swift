@@ -7,6 +7,7 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     /// No key covers a sublayer.
     case missingSublayer(SublayerName)
 
+    /// One line: what is wrong, expected and got.
     public var description: String {
         switch self {
         case .otherModel(let expected, let got):
@@ -30,7 +31,9 @@ extension Plan {
         for sublayer in layout.sublayers {
             let name = sublayer.name
             let keys = [name.description, name.type, name.type + ".*", "*"]
-            guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else { throw .missingSublayer(name) }
+            guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else {
+                throw .missingSublayer(name)
+            }
             schemes.append(scheme)
         }
         return schemes
@@ -50,7 +53,8 @@ extension Plan {
         let pairs = zip(layout.sublayers, schemes).map { ($0.name.description, $1) }
         return Plan(
             model: model, name: name, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
-            predicted: Prediction(bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: nil))
+            predicted: Prediction(
+                bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: nil))
     }
 }
 

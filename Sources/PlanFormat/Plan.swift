@@ -5,7 +5,9 @@ public struct Plan: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
 
+    /// The version that the plan was written in.
     public var schemaVersion: Int
+    /// The weights that the plan is for.
     public var model: ModelIdentity
     /// How the plan came about: `allocation`, `uniform bcq3`, `preset chung`...
     public var name: String?
@@ -19,6 +21,7 @@ public struct Plan: Codable, Hashable, Sendable {
     public var certificate: Certificate?
     /// What was measured before the plan was written: this plan and those that it was compared with.
     public var measured: [MeasuredPlan]?
+    /// Program, data and metric.
     public var provenance: Provenance?
 
     /// Bytes and loss as predicted.
@@ -42,10 +45,13 @@ public struct Plan: Codable, Hashable, Sendable {
     public struct Certificate: Codable, Hashable, Sendable {
         /// `optimal`, or what fell short.
         public let status: String
+        /// Most bytes of all tensors.
         public let budgetBytes: Int
         /// Summed loss of the choice, in nats.
         public let objective: Double
+        /// No choice of the solver's problem has a smaller summed loss.
         public let lowerBound: Double
+        /// `objective - lowerBound`: 0 where the status is `optimal`.
         public let gap: Double
 
         /// A certificate from its parts.
@@ -60,9 +66,13 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// A plan as it was measured.
     public struct MeasuredPlan: Codable, Hashable, Sendable {
+        /// What kind of plan: `uniform bcq2`, `in context`...
         public let name: String
+        /// Bytes of all tensors.
         public let bytes: Int
+        /// Mean KL per prediction, in nats.
         public let klNats: Double
+        /// The task's metric.
         public let metric: Double?
 
         /// A measured plan.
@@ -107,7 +117,8 @@ public struct Plan: Codable, Hashable, Sendable {
     /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not `currentSchema`.
     public init(from decoder: any Decoder) throws {
         let known = Set(CodingKeys.allCases.map(\.rawValue))
-        for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+        for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue)
+        {
             throw DecodingError.dataCorrupted(
                 .init(codingPath: decoder.codingPath, debugDescription: "unknown key '\(key.stringValue)'"))
         }
@@ -116,7 +127,8 @@ public struct Plan: Codable, Hashable, Sendable {
         guard schemaVersion == Plan.currentSchema else {
             throw DecodingError.dataCorruptedError(
                 forKey: .schemaVersion, in: container,
-                debugDescription: "schemaVersion \(schemaVersion) is not supported, expected \(Plan.currentSchema)")
+                debugDescription:
+                    "schemaVersion \(schemaVersion) is not supported, expected \(Plan.currentSchema)")
         }
         model = try container.decode(ModelIdentity.self, forKey: .model)
         name = try container.decodeIfPresent(String.self, forKey: .name)

@@ -12,7 +12,8 @@ extension Scheme {
     /// `bcq1..4:g64` is bcq1:g64, bcq2:g64, bcq3:g64, bcq4:g64.
     private static func run(_ text: String) -> [Scheme]? {
         let characters = Array(text)
-        guard let dots = characters.indices.dropFirst().first(where: { characters[$0...].starts(with: "..") }),
+        guard
+            let dots = characters.indices.dropFirst().first(where: { characters[$0...].starts(with: "..") }),
             dots + 2 < characters.count, let first = characters[dots - 1].wholeNumberValue,
             let last = characters[dots + 2].wholeNumberValue, first <= last
         else { return Scheme(text).map { [$0] } }

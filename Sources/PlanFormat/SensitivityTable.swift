@@ -13,7 +13,8 @@ public struct LossMeasurement: Codable, Hashable, Sendable {
 
     /// A measurement of these values.
     public init(
-        klNats: Double, standardError: Double?, crossEntropyNats: Double, sentences: Int, metric: Double? = nil
+        klNats: Double, standardError: Double?, crossEntropyNats: Double, sentences: Int,
+        metric: Double? = nil
     ) {
         self.klNats = klNats
         self.standardError = standardError
@@ -27,9 +28,11 @@ public struct LossMeasurement: Codable, Hashable, Sendable {
 public struct SensitivityCell: Codable, Hashable, Sendable {
     /// The row: a sublayer (`Enc_ee.0`) or a group of them (`Enc_ee`, `Enc`).
     public let row: String
+    /// What the sublayers become.
     public let scheme: Scheme
     /// Bytes of the changed matrices.
     public let bytes: Int
+    /// What was measured.
     public let measurement: LossMeasurement
 
     /// A measured cell.
@@ -46,12 +49,17 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
 
+    /// The version that the table was written in.
     public var schemaVersion = SensitivityTable.currentSchema
+    /// The weights that were measured.
     public let model: ModelIdentity
+    /// Their sublayers.
     public let layout: ModelLayout
+    /// Program, data and metric.
     public let provenance: Provenance
     /// How codes were fitted.
     public let fit: CodeFit
+    /// The schemes of the columns.
     public let candidates: [Scheme]
     /// The unchanged model.
     public let fullPrecision: LossMeasurement

@@ -11,8 +11,10 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
     public init?(_ text: String) {
         let units: [(String, (Double) -> SizeTarget)] = [
             ("bits", { .bitsPerWeight($0) }), ("x", { .compression($0) }),
-            ("kib", { .scaled($0, 1024) }), ("mib", { .scaled($0, 1_048_576) }), ("gib", { .scaled($0, 1_073_741_824) }),
-            ("kb", { .scaled($0, 1000) }), ("mb", { .scaled($0, 1_000_000) }), ("gb", { .scaled($0, 1_000_000_000) }),
+            ("kib", { .scaled($0, 1024) }), ("mib", { .scaled($0, 1_048_576) }),
+            ("gib", { .scaled($0, 1_073_741_824) }),
+            ("kb", { .scaled($0, 1000) }), ("mb", { .scaled($0, 1_000_000) }),
+            ("gb", { .scaled($0, 1_000_000_000) }),
             ("b", { .scaled($0, 1) }),
         ]
         let lower = text.lowercased()
@@ -23,7 +25,9 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
         if case .bytes(0) = self { return nil }
     }
 
-    private static func scaled(_ value: Double, _ unit: Double) -> SizeTarget { .bytes(Int((value * unit).rounded(.down))) }
+    private static func scaled(_ value: Double, _ unit: Double) -> SizeTarget {
+        .bytes(Int((value * unit).rounded(.down)))
+    }
 
     /// Digits with at most one point; nothing else that `Double` would read.
     private static func number(_ text: Substring) -> Double? {
@@ -42,6 +46,7 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
         }
     }
 
+    /// The text form, sizes in bytes.
     public var description: String {
         switch self {
         case .bytes(let bytes): "\(bytes)B"

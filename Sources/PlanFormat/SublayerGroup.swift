@@ -16,7 +16,9 @@ extension ModelLayout {
             if !names.contains(type) { names.append(type) }
         }
         // Types of a stack follow it, whatever stands between them in the model.
-        let ordered = names.filter { stack($0) == nil }.flatMap { name in [name] + names.filter { stack($0) == name } }
+        let ordered = names.filter { stack($0) == nil }.flatMap { name in
+            [name] + names.filter { stack($0) == name }
+        }
         return ordered.map { name in
             SublayerGroup(
                 name: name,

@@ -1,7 +1,8 @@
 import PlanFormat
 import Tensors
 
-/// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone.
+/// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone. The order of the
+/// bytes of codes is in `Sources/Kernels/Layouts.md`.
 ///
 /// | scheme | parts |
 /// |---|---|

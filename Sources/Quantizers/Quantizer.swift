@@ -6,7 +6,8 @@ import Tensors
 public enum Quantizer {
     /// Encodes weights in `scheme`.
     ///
-    /// The result depends on nothing but the arguments; its bytes are the same for any number of threads.
+    /// The result depends on nothing but the arguments; its bytes are the same for any number of threads. Codes are in stored
+    /// order, as the kernels read them (`InterleavedRows`).
     /// - Shapes: `weights` (rows, columns), rows being output channels or tokens.
     /// - Parameters:
     ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only; `calibrated` uses
@@ -18,10 +19,19 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
-        return try encodeInPlainOrder(weights, as: scheme, fit: fit, context: context).inStoredOrder()
+        return try encodePlain(weights, as: scheme, fit: fit, context: context).inStoredOrder()
     }
 
-    private static func encodeInPlainOrder(
+    /// The weights that a packed matrix stands for.
+    ///
+    /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
+    public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
+        try PackedLayout.check(packed)
+        return try decodePlain(packed.inPlainOrder())
+    }
+
+    /// Encodes with all codes in plain order, row after row.
+    private static func encodePlain(
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext
     ) throws(QuantizationError) -> PackedMatrix {
         switch scheme {
@@ -49,12 +59,7 @@ public enum Quantizer {
         }
     }
 
-    /// The weights that a packed matrix stands for.
-    ///
-    /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
-    public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
-        try PackedLayout.check(packed)
-        let packed = packed.inPlainOrder()
+    private static func decodePlain(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
         switch packed.scheme {
         case .full: return try FullPrecision.decode(packed)
         case .binaryCodes(let bits, let group, _):

@@ -9,7 +9,8 @@ public struct MarkdownTable: Sendable {
     /// Adds a row; vertical bars are escaped.
     public mutating func add(_ cells: [String]) {
         precondition(cells.count == header.count, "a row has as many cells as the header")
-        rows.append(cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") })
+        rows.append(
+            cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") })
     }
 
     /// The Markdown text, a line feed at the end of every line.

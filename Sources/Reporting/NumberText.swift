@@ -7,7 +7,8 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
     let whole = (scaled / scale).rounded(.down)
     let rest = Int(scaled - whole * scale)
     let fraction = String(rest)
-    let text = String(Int(whole))
+    let text =
+        String(Int(whole))
         + (digits > 0 ? "." + String(repeating: "0", count: digits - fraction.count) + fraction : "")
     return value < 0 && scaled > 0 ? "-" + text : text
 }

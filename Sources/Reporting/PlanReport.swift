@@ -34,9 +34,13 @@ extension Plan {
 
 /// One row of the final comparison.
 public struct ComparisonRow: Sendable {
+    /// The model's name.
     public let name: String
+    /// Bytes of all tensors.
     public let bytes: Int
+    /// Mean KL per prediction, in nats.
     public let klNats: Double?
+    /// The task's metrics, by name.
     public let metrics: [(name: String, value: Double)]
 
     /// A row of these values.

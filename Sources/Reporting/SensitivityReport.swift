@@ -20,7 +20,9 @@ extension SensitivityTable {
     }
 
     /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
-    public var metricName: String { provenance.metric.split(separator: "|").first.map(String.init) ?? "metric" }
+    public var metricName: String {
+        provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
+    }
 
     private func rows(_ cells: [SensitivityCell]) -> [(name: String, cells: [SensitivityCell])] {
         var names: [String] = []
@@ -49,7 +51,9 @@ extension SensitivityTable {
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["bytes at \(candidates[0])"])
         for row in rows(cells) {
             let values = row.cells.reversed().map { cell in
-                let error = withErrors ? cell.measurement.standardError.map { " ± " + significant(scale * $0, 2) } : nil
+                let error =
+                    withErrors
+                    ? cell.measurement.standardError.map { " ± " + significant(scale * $0, 2) } : nil
                 return significant(scale * cell.measurement.klNats, 3) + (error ?? "")
             }
             table.add([row.name] + values + [grouped(row.cells.first?.bytes ?? 0)])

@@ -13,22 +13,31 @@ public struct Calibration: Sendable {
     /// Occurrences of each row of `tokenEmbedding`.
     public let frequencies: [Double]
     private let tokenEmbedding: String
+    private let fit: CodeFit
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
-    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2) throws {
+    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2)
+        throws
+    {
         tokenEmbedding = network.tokenEmbedding
-        let rows = network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows ?? 0
+        self.fit = fit
+        let rows =
+            network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows
+            ?? 0
         frequencies = examples.reduce(into: [Double](repeating: 0, count: rows)) { counts, example in
             for token in network.tokens(example) { counts[token] += 1 }
         }
-        moments = fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+        moments =
+            fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
     }
 
-    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike.
+    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is
+    /// a matrix that no product reads (an embedding without an output projection, positions).
     public func context(_ shape: MatrixShape) -> CalibrationContext {
         let isEmbedding = shape.tensor == tokenEmbedding
+        let plain = fit == .calibrated ? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
-            moments: moments[shape.tensor], lookupWeight: isEmbedding ? 1 : 0,
+            moments: moments[shape.tensor] ?? plain, lookupWeight: isEmbedding ? 1 : 0,
             rowFrequencies: isEmbedding ? frequencies : nil)
     }
 
@@ -45,7 +54,9 @@ public struct Calibration: Sendable {
         // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let round = Array(batches[first..<min(first + 4, batches.count)])
-            for sums in try concurrentMap(count: round.count, threads: threads, { Calibration.moments(network, round[$0]) }) {
+            for sums in try concurrentMap(
+                count: round.count, threads: threads, { Calibration.moments(network, round[$0]) })
+            {
                 for (name, sum) in sums {
                     if total[name] == nil { total[name] = sum } else { total[name]?.add(sum) }
                 }
@@ -72,5 +83,13 @@ public struct Calibration: Sendable {
         let state = network.state(batch, observing: observe)
         _ = network.logits(network.outputs(state), observing: observe)
         return sums
+    }
+}
+
+extension Matrix {
+    fileprivate static func identity(_ size: Int) -> Matrix {
+        var matrix = Matrix(rows: size, columns: size)
+        for i in 0..<size { matrix[i, i] = 1 }
+        return matrix
     }
 }

@@ -7,6 +7,7 @@ import Tensors
 
 /// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
 public final class Encodings<Family: ModelFamily>: Sendable {
+    /// The model whose matrices are encoded.
     public let model: Model<Family>
     /// How codes are fitted.
     public let fit: CodeFit

@@ -44,14 +44,19 @@ public struct Evaluator<Net: Network>: Sendable {
             reference.outputs(reference.state(batches[index]))
         }
         self.outputs = outputs
-        let classes = outputs.first.map { reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns } ?? 0
+        let classes =
+            outputs.first.map {
+                reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns
+            } ?? 0
         let bytes = outputs.reduce(0) { $0 + $1.rows } * classes * 4
         logits = bytes > Self.logitsLimit ? nil : outputs.map { reference.logits($0, observing: nil) }
     }
 
     /// The states before sublayer `index` (the embedding is 0), by batch.
     public func states(of network: Net, before index: Int) throws -> [Net.State] {
-        try concurrentMap(count: batches.count, threads: threads) { network.state(batches[$0], before: index) }
+        try concurrentMap(count: batches.count, threads: threads) {
+            network.state(batches[$0], before: index)
+        }
     }
 
     /// The states one sublayer further.
@@ -93,7 +98,9 @@ public struct Evaluator<Net: Network>: Sendable {
                 let columns = q.columns
                 q.storage.withUnsafeBufferPointer { q in
                     guard let q = q.baseAddress.map({ $0 + place * columns }) else { return }
-                    crossEntropy[row] = Double(logSumExp(q, count: columns)) - Double(q[targets[row]])
+                    if let target = targets[row] {
+                        crossEntropy[row] = Double(logSumExp(q, count: columns)) - Double(q[target])
+                    }
                     (p ?? logits?[batch])?.storage.withUnsafeBufferPointer { p in
                         guard let p = p.baseAddress else { return }
                         kl[row] = klDivergence(p + (logits == nil ? place : row) * columns, q, count: columns)
@@ -107,7 +114,8 @@ public struct Evaluator<Net: Network>: Sendable {
             let span = row..<row + answers.count
             return ItemLoss(
                 kl: TokenLoss(nats: kl[span].reduce(0, +), tokens: answers.count),
-                crossEntropy: TokenLoss(nats: crossEntropy[span].reduce(0, +), tokens: answers.count))
+                crossEntropy: TokenLoss(
+                    nats: crossEntropy[span].reduce(0, +), tokens: answers.count { $0 != nil }))
         }
     }
 }

@@ -11,7 +11,9 @@ public typealias Assignment = [Scheme]
 /// Assignments that differ from a common `context` from sublayer i on share everything before i: those activations are computed once,
 /// kept for one sublayer, and moved on from there. An encoder cell runs the layers above it, a decoder cell never runs the encoder.
 public struct Measurer<Family: ModelFamily>: Sendable {
+    /// The encoded matrices.
     public let encodings: Encodings<Family>
+    /// What scores probes.
     public let evaluator: Evaluator<Family.Net>
 
     /// A measurer over an evaluator's data.
@@ -57,7 +59,8 @@ public struct Measurer<Family: ModelFamily>: Sendable {
             if first > 0 {
                 var current = try states ?? (1, evaluator.states(of: base.network, before: 1))
                 while current.before < first {
-                    current.all = try evaluator.advance(current.all, through: current.before, of: base.network)
+                    current.all = try evaluator.advance(
+                        current.all, through: current.before, of: base.network)
                     current.before += 1
                 }
                 states = current

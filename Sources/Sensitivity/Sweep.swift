@@ -3,7 +3,9 @@ import PlanFormat
 
 /// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
 public struct Sweep<Family: ModelFamily> {
+    /// What measures the cells.
     public let measurer: Measurer<Family>
+    /// The schemes of the columns.
     public let candidates: [Scheme]
 
     /// A sweep over `candidates`.
@@ -50,7 +52,9 @@ public struct Sweep<Family: ModelFamily> {
     /// - Parameters:
     ///   - metric: the task's metric of a probe; nil where cells are measured by KL alone.
     ///   - progress: called after each measurement with the number done.
-    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws -> Cells {
+    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws
+        -> Cells
+    {
         let assignments = assignments
         var measurements: [Assignment: LossMeasurement] = [:]
         var done = 0

@@ -4,6 +4,7 @@ import Foundation
 public struct FileError: Error, CustomStringConvertible, Equatable {
     /// The file's path as the caller gave it.
     public let path: String
+    /// What was expected and what was found.
     public let message: String
 
     /// An error about `path`.
@@ -15,6 +16,7 @@ public struct FileError: Error, CustomStringConvertible, Equatable {
     /// An error about a file.
     public init(_ file: URL, _ message: String) { self.init(file.path, message) }
 
+    /// `path: message`.
     public var description: String { "\(path): \(message)" }
 }
 

@@ -3,8 +3,11 @@
 /// - Shapes: (`rows`, `columns`); `storage` has `rows * columns` numbers. A batch of activations is a matrix of
 ///   (tokens, channels).
 public struct Matrix: Sendable, Equatable {
+    /// The number of rows.
     public let rows: Int
+    /// The number of columns.
     public let columns: Int
+    /// The numbers, row by row.
     public var storage: [Float]
 
     /// A matrix over `storage`, which must have `rows * columns` numbers.

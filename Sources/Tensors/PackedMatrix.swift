@@ -5,7 +5,9 @@ import PlanFormat
 public struct PackedTensor: Sendable, Equatable {
     /// The element type, in safetensors' spelling.
     public let type: ElementType
+    /// Extents, outermost first.
     public let shape: [Int]
+    /// The elements, little-endian.
     public let bytes: Data
 
     /// A tensor over `bytes`, which must have the size that type and shape say.
@@ -42,8 +44,11 @@ public enum ElementType: String, Sendable, Codable {
 ///
 /// - Shapes: (`rows`, `columns`); the parts (`signs`, `alphas`, `codes`, `scales`...) are each scheme's own.
 public struct PackedMatrix: Sendable, Equatable {
+    /// The scheme that the parts belong to.
     public let scheme: Scheme
+    /// Output channels, or tokens.
     public let rows: Int
+    /// Input channels.
     public let columns: Int
     /// By name; on disk `<tensor>.<part>`.
     public let parts: [String: PackedTensor]

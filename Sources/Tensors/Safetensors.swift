@@ -7,7 +7,9 @@ import Foundation
 public struct Safetensors: Sendable {
     /// What the header says of one tensor.
     public struct Entry: Sendable {
+        /// The element type.
         public let type: ElementType
+        /// Extents, outermost first.
         public let shape: [Int]
         /// Byte offsets into the file.
         public let range: Range<Int>
@@ -16,7 +18,9 @@ public struct Safetensors: Sendable {
         public var count: Int { shape.reduce(1, *) }
     }
 
+    /// The file.
     public let file: URL
+    /// The tensors, by name.
     public let entries: [String: Entry]
     /// The header's `__metadata__`.
     public let metadata: [String: String]

@@ -4,8 +4,11 @@ import Foundation
 public enum SafetensorsWriter {
     /// What a tensor will be: known before its bytes are made.
     public struct Declaration: Sendable {
+        /// The tensor's name.
         public let name: String
+        /// The element type.
         public let type: ElementType
+        /// Extents, outermost first.
         public let shape: [Int]
 
         /// A tensor to come.

@@ -25,8 +25,17 @@ public enum TokenizerError: Error, Equatable, CustomStringConvertible {
     /// The file asks for something that this package does not do.
     case unsupported(file: String, what: String)
 
-    /// One line: where, what, expected and got.
+    /// One line: where, what, expected and got. Control characters of the file's own text are escaped.
     public var description: String {
+        message.unicodeScalars.reduce(into: "") { line, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)
+            default: line.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    private var message: String {
         switch self {
         case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
         case .malformed(let file, let offset, let reason):
@@ -48,11 +57,8 @@ public enum TokenizerError: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Control characters escaped, so that a hostile token cannot break the line.
     private func quoted(_ token: String) -> String {
-        var text = "'"
-        for scalar in token.unicodeScalars.prefix(80) { text += scalar.escaped(asASCII: false) }
-        return text + (token.unicodeScalars.count > 80 ? "...'" : "'")
+        token.unicodeScalars.count > 80 ? "'\(String(token.unicodeScalars.prefix(80)))...'" : "'\(token)'"
     }
 }
 

@@ -6,9 +6,13 @@ import Sensitivity
 
 /// Where `auto` leaves what it made.
 public struct AutoOutput: Sendable {
+    /// The stem of the files that are written.
     public let name: String
+    /// Where reports go.
     public let reports: URL
+    /// Where the plan goes.
     public let plans: URL
+    /// The packed model directory.
     public let packed: URL
 
     /// Output under these directories; files are called `<name>.md`, `<name>.plan.json`...

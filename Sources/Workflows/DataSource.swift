@@ -4,6 +4,7 @@ import PlanFormat
 
 /// Files that a model is measured on.
 public struct DataSource: Sendable {
+    /// The files, in the order that the family expects.
     public let files: [URL]
     /// Only the first items.
     public let limit: Int?

@@ -9,11 +9,13 @@ import Tensors
 public struct Evaluation: Codable, Sendable {
     /// The task's metrics by name (`bleu`, `chrf2`).
     public let metrics: [String: Double]
+    /// The metrics' settings, as the field writes them.
     public let signature: String
     /// Mean cross-entropy of the right answers per prediction, in nats.
     public let crossEntropy: Double
     /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
     public let kl: Double?
+    /// Items that were measured.
     public let sentences: Int
     /// Bytes of all tensors: FP32 for a model that is not packed.
     public let bytes: Int

@@ -5,7 +5,7 @@ import Tensors
 /// The families that bitplan knows, by `model_type`.
 public enum Families {
     /// All of them; a new family is one more entry.
-    public static let all: [any ModelFamily.Type] = [MarianFamily.self]
+    public static let all: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self, LlamaFamily.self]
 
     /// The family of a model directory, packed or not.
     ///

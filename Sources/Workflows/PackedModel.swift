@@ -7,7 +7,9 @@ import Tensors
 
 /// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
 public struct PackedModel<Family: ModelFamily>: Sendable {
+    /// Configuration and tokenizer.
     public let family: Family
+    /// The plan that the weights were packed by.
     public let plan: Plan
     private let tensors: Safetensors
     private let configurationFile: URL
@@ -85,7 +87,10 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
             for name in Family.companionFiles {
                 let source = model.directory.appending(path: name)
                 guard FileManager.default.fileExists(atPath: source.path) else { continue }
-                try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
+                let copy = target.appending(path: name)
+                try FileManager.default.createDirectory(
+                    at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try AtomicWrite.file(try FileError.read(source), to: copy)
             }
             try writeTensors(model, schemes, to: target.appending(path: "model.safetensors"), packed)
         }

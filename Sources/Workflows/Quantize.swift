@@ -44,6 +44,7 @@ private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
 
 /// A command that was called wrongly.
 public struct UsageError: Error, CustomStringConvertible {
+    /// The line.
     public let description: String
 
     /// An error with its line.

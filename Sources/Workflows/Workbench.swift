@@ -7,17 +7,26 @@ import Sensitivity
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
 public struct Workbench<Family: ModelFamily>: Sendable {
+    /// The model directory.
     public let model: Model<Family>
+    /// The network in full precision.
     public let network: Family.Net
+    /// Where the data came from.
     public let source: DataSource
+    /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
+    /// What measures cells and plans.
     public let measurer: Measurer<Family>
+    /// How codes are fitted and how much is measured.
     public let options: Options
+    /// The weights' identity, which tables and plans carry.
     public let identity: ModelIdentity
 
     /// How codes are fitted and how much is measured.
     public struct Options: Sendable {
+        /// How codes are fitted.
         public var fit: CodeFit
+        /// How the task is run.
         public var task: TaskOptions
         /// Whether every cell of a sweep gets the task's metric beside KL.
         public var measuresMetric: Bool

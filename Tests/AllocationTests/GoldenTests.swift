@@ -68,13 +68,13 @@ import Testing
             #expect(evaluation.isFeasible, "\(name)")
             #expect(evaluation.loss == solution.loss && evaluation.costs == solution.costs, "\(name)")
             #expect(solution.status == .optimal && solution.gap == 0, "\(name)")
-            let tolerance = 1e-9 * max(1, abs(golden.objective))
-            #expect(
-                solution.objective <= golden.objective + tolerance || golden.overrun.contains { $0 > 0 },
-                "\(name)")
-            #expect(solution.objective >= golden.bound - tolerance, "\(name)")
+            // HiGHS's plan may exceed limits by its tolerance, and its proof stops at an absolute gap of 1e-6.
+            let isWithin = golden.overrun.allSatisfy { $0 == 0 }
+            let rounding = 1e-12 * max(1, abs(golden.objective))
+            if isWithin { #expect(solution.objective <= golden.objective + rounding, "\(name)") }
+            let slack = isWithin ? 1e-6 + rounding : 1e-6 * max(1, abs(golden.objective))
+            #expect(solution.objective >= golden.bound - slack, "\(name)")
             if golden.status == 0 {
-                let slack = golden.overrun.contains { $0 > 0 } ? 1e-6 * abs(golden.objective) : tolerance
                 #expect(abs(solution.objective - golden.objective) <= slack, "\(name)")
             }
         }

@@ -17,7 +17,8 @@ import Testing
             if case .bitLinear(let groups) = scheme, rows % groups != 0 { continue }
             var generator = SeededGenerator(seed: UInt64(rows * 1000 + columns))
             let weights = Matrix(
-                rows: rows, columns: columns, storage: (0..<rows * columns).map { _ in Float(generator.normal()) })
+                rows: rows, columns: columns,
+                storage: (0..<rows * columns).map { _ in Float(generator.normal()) })
             let packed = try Quantizer.encode(weights, as: scheme, fit: .alternating)
             #expect(packed.sizeInBytes == scheme.sizeInBytes(rows: rows, columns: columns))
             let decoded = try Quantizer.decode(packed)
@@ -25,7 +26,9 @@ import Testing
             for row in Set([0, rows / 2, rows - 1]) {
                 var copy = [Float](repeating: 0, count: columns)
                 matrix.copyRow(row, into: &copy)
-                for (a, b) in zip(copy, decoded[row: row]) { #expect(abs(a - b) <= 1e-5 * max(1, abs(b)), "row \(row)") }
+                for (a, b) in zip(copy, decoded[row: row]) {
+                    #expect(abs(a - b) <= 1e-5 * max(1, abs(b)), "row \(row)")
+                }
             }
         }
     }

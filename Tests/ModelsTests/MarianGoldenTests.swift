@@ -41,13 +41,17 @@ struct MarianGoldens {
     }
 
     /// Encoder states, top logits and log-sum-exp of the first sentences; returns the largest deviation from PyTorch.
-    func largestDeviation(_ network: MarianNetwork) throws -> (encoder: Float, logits: Float, logSumExp: Float) {
+    func largestDeviation(_ network: MarianNetwork) throws -> (
+        encoder: Float, logits: Float, logSumExp: Float
+    ) {
         var worst: (encoder: Float, logits: Float, logSumExp: Float) = (0, 0, 0)
         for index in 0..<4 where tensors.entries["encoder_\(index)"] != nil {
             let state = network.state([examples[index]])
             let encoder = try tensors.floats("encoder_\(index)")
             #expect(encoder.count == state.encoder.storage.count)
-            for (a, b) in zip(encoder, state.encoder.storage) { worst.encoder = max(worst.encoder, abs(a - b)) }
+            for (a, b) in zip(encoder, state.encoder.storage) {
+                worst.encoder = max(worst.encoder, abs(a - b))
+            }
             let logits = network.logits(network.outputs(state))
             let values = try tensors.floats("topk_values_\(index)")
             let ids = try tensors.bytes("topk_ids_\(index)").withUnsafeBytes { raw in
@@ -58,7 +62,9 @@ struct MarianGoldens {
                 worst.logits = max(worst.logits, abs(logits[place / perRow, id] - values[place]))
             }
             for (row, expected) in try tensors.floats("logsumexp_\(index)").enumerated() {
-                let got = logits[row: row].withUnsafeBufferPointer { logSumExp($0.baseAddress!, count: $0.count) }
+                let got = logits[row: row].withUnsafeBufferPointer {
+                    logSumExp($0.baseAddress!, count: $0.count)
+                }
                 worst.logSumExp = max(worst.logSumExp, abs(got - expected))
             }
         }
@@ -106,11 +112,13 @@ struct MarianGoldens {
         print("greedy equal: \(equal) of \(sources.count)")
         #expect(equal * 100 >= 99 * sources.count)
         let texts = greedy.map { model.family.tokenizer.decode($0) }
-        let bleu = try BLEU().corpusScore(hypotheses: texts, references: goldens.file.sentences.map(\.reference))
+        let bleu = try BLEU().corpusScore(
+            hypotheses: texts, references: goldens.file.sentences.map(\.reference))
         #expect(abs(bleu - goldens.file.greedy.bleu) < 0.1)
 
         let beamed = goldens.file.sentences.filter { $0.beam4_ids != nil }
-        let beam = network.translate(beamed.map(\.source_ids), beams: 4, maximumLength: goldens.file.max_length)
+        let beam = network.translate(
+            beamed.map(\.source_ids), beams: 4, maximumLength: goldens.file.max_length)
         let equalBeams = zip(beam, beamed).filter { $0 == $1.beam4_ids }.count
         print("beam 4 equal: \(equalBeams) of \(beamed.count)")
         #expect(equalBeams * 100 >= 99 * beamed.count)

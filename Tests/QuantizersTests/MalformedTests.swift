@@ -49,13 +49,13 @@ import Testing
         }
     }
 
-    @Test func orderThatIsNoPermutation() throws {
+    @Test func clustersOfWrongSize() throws {
         let scheme = try #require(Scheme("emb2:r1"))
         let clustered = try Quantizer.encode(
             randomWeights(rows: 4, columns: 8, seed: 42), as: scheme, fit: .greedy)
-        for order in [[0, 1, 2, 2], [0, 1, 2, 4], [0, -1, 2, 3]] as [[Int32]] {
+        for membership in [[0, 1, 1, 1], [0, 0, 1, 2]] as [[UInt8]] {
             var parts = clustered.parts
-            parts["order"] = PackedTensor(type: .int32, shape: [4], bytes: order.withUnsafeBytes { Data($0) })
+            parts["cluster"] = PackedTensor(type: .uint8, shape: [4], bytes: Data(membership))
             #expect(throws: QuantizationError.self) {
                 try Quantizer.decode(PackedMatrix(scheme: scheme, rows: 4, columns: 8, parts: parts))
             }

@@ -8,6 +8,7 @@ import Tensors
 public enum NumpyFile {
     /// What is wrong with a file.
     public struct Malformed: Error, CustomStringConvertible {
+        /// The file and what is wrong with it.
         public let description: String
     }
 

@@ -135,6 +135,7 @@ import Tokenizers
             #"{"tokenizer_class":"T5Tokenizer"}"#,
             "tokenizer_class: expected MarianTokenizer, got 'T5Tokenizer'"
         ),
+        (#"{"tokenizer_class":"a\nb\u2028c"}"#, #"expected MarianTokenizer, got 'a\nb\u{2028}c'"#),
         (#"{"separate_vocabs":1}"#, "separate_vocabs: expected true or false, got 1"),
         (#"{"separate_vocabs":true}"#, "target_vocab.json: cannot be read: no such file"),
         (
@@ -144,6 +145,19 @@ import Tokenizers
         (#"{"eos_token":"<end>"}"#, "the token '<end>' is missing"),
         (#"{"eos_token":{"lstrip":true,"content":"</s>"}}"#, "eos_token.lstrip is not supported"),
         (#"{"additional_special_tokens":["<eop>"]}"#, "the token '<eop>' is missing"),
+        (
+            #"{"added_tokens_decoder":{"7":{"content":"</s>","special":true}}}"#,
+            "id of '</s>': expected 0 as in the vocabulary, got 7"
+        ),
+        (#"{"added_tokens_decoder":{"x":{"content":"</s>"}}}"#, "expected an id as its name, got an object"),
+        (
+            #"{"added_tokens_decoder":{"2":{"content":"▁"}}}"#,
+            "the added token '▁', which is not plain and special, is not supported"
+        ),
+        (
+            #"{"added_tokens_decoder":{"0":{"content":"</s>","rstrip":true}}}"#,
+            "which is not plain and special, is not supported"
+        ),
         (#"{"unk_token":["<unk>"]}"#, "unk_token: expected an object, got an array"),
     ])
     func badMarianConfiguration(json: String, reason: String) throws {
@@ -178,6 +192,7 @@ import Tokenizers
         (#"{"do_lower_case":"yes"}"#, "do_lower_case: expected true or false, got 'yes'"),
         (#"{"do_basic_tokenize":false}"#, "do_basic_tokenize = false is not supported"),
         (#"{"never_split":["x"]}"#, "never_split is not supported"),
+        (#"{"added_tokens_decoder":{"500":{"content":"new"}}}"#, "the token 'new' is missing"),
         (#"{"cls_token":"<cls>"}"#, "the token '<cls>' is missing"),
     ])
     func badWordPieceConfiguration(json: String, reason: String) throws {

@@ -19,7 +19,7 @@ private struct ClassifierGoldens: Decodable {
         #expect(tokenizer.vocabularySize == 30_522)
         var differences = Differences()
         for row in rows {
-            let got = tokenizer.encode(row.text, pairedWith: nil, maximumLength: 256)
+            let got = tokenizer.encode(row.text, maximumLength: 256)
             differences.compare(got.ids, row.ids[0], row.text)
         }
         #expect(differences.compared > 2000)
@@ -41,7 +41,7 @@ private struct ClassifierGoldens: Decodable {
         for (line, row) in zip(lines, goldens.row) {
             let text = String(line.prefix { $0 != "\t" })
             differences.compare(
-                tokenizer.encode(text, pairedWith: nil, maximumLength: 128).ids, row.ids, text)
+                tokenizer.encode(text, maximumLength: 128).ids, row.ids, text)
         }
         #expect(differences.compared == 872)
         #expect(differences.count == 0, "\(differences)")

@@ -17,6 +17,10 @@ typedef enum {
 // The widest set that this machine has.
 bp_isa bp_best_isa(void);
 
+// Reads `bytes` bytes, a multiple of 256, as fast as the machine can: what benchmarks compare products with. Returns
+// something that depends on all of them.
+uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes);
+
 // FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of rows
 // 64 p .. 64 p + 63, zeros beyond the last row.
 #define BP_PANEL 64
@@ -61,6 +65,9 @@ size_t bp_block_rows(size_t planes);
 // Byte offset of byte `b` of row `r` of plane `p`.
 size_t bp_interleaved_offset(size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r, size_t b);
 void bp_interleave(const uint8_t *plain, size_t planes, size_t rows, size_t row_bytes, uint8_t *stored);
+// The plain bytes of one row of one plane.
+void bp_interleaved_row(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r,
+                        uint8_t *out);
 void bp_deinterleave(const uint8_t *stored, size_t planes, size_t rows, size_t row_bytes, uint8_t *plain);
 
 // Numbers of 16 rows side by side, as the kernels below want scales: from (rows, width) to, for each 16 rows,

@@ -26,5 +26,7 @@ public struct SafetensorsCheckpoint: Checkpoint {
 
     public var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
 
-    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] { try tensors.floats(name, shape: shape) }
+    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
+        try tensors.floats(name, shape: shape)
+    }
 }

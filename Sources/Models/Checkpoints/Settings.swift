@@ -3,6 +3,7 @@ import Tensors
 
 /// A JSON object of settings, read with the type that each key must have.
 public struct Settings {
+    /// The file, for errors.
     public let file: URL
     private let object: [String: Any]
 
@@ -24,7 +25,9 @@ public struct Settings {
     /// The value under `key`, `fallback` where there is none.
     public func integer(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
         try value(key, "an integer", or: fallback) { value in
-            guard let number = Settings.number(value), let exact = Int(exactly: number.doubleValue) else { return nil }
+            guard let number = Settings.number(value), let exact = Int(exactly: number.doubleValue) else {
+                return nil
+            }
             return exact
         }
     }
@@ -32,7 +35,9 @@ public struct Settings {
     /// An integer of at least 1.
     public func size(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
         let size = try integer(key, or: fallback)
-        guard size >= 1, size <= 1 << 24 else { throw FileError(file, "'\(key)': expected a size from 1 to 16777216, got \(size)") }
+        guard size >= 1, size <= 1 << 24 else {
+            throw FileError(file, "'\(key)': expected a size from 1 to 16777216, got \(size)")
+        }
         return size
     }
 

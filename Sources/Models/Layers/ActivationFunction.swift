@@ -9,6 +9,17 @@ public enum ActivationFunction: String, Sendable {
     case swish
     case silu
 
+    /// The function that a configuration names.
+    ///
+    /// - Throws: `FileError` where bitplan has no function of that name.
+    init(_ settings: Settings, _ key: String, or fallback: String) throws(FileError) {
+        let name = try settings.text(key, or: fallback)
+        guard let function = ActivationFunction(rawValue: name) else {
+            throw FileError(settings.file, "\(key) '\(name)' is not supported")
+        }
+        self = function
+    }
+
     /// Applies the function to every number.
     func apply(_ x: inout Matrix) {
         x.storage.withUnsafeMutableBufferPointer { buffer in

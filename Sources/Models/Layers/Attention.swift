@@ -22,28 +22,83 @@ public struct SequenceOffsets: Sendable, Equatable {
     public subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 }
 
-/// Multi-head attention: projections `q`, `k`, `v`, `out` and scaled dot products between them.
+/// The names of an attention's four linear layers, as a family's checkpoints have them.
+struct AttentionNames {
+    let query: String
+    let key: String
+    let value: String
+    let output: String
+
+    /// `<name>.q_proj`, `.k_proj`, `.v_proj` and an output projection, `.out_proj` where it has no other name.
+    init(_ name: String, output: String = "out_proj") {
+        query = name + ".q_proj"
+        key = name + ".k_proj"
+        value = name + ".v_proj"
+        self.output = "\(name).\(output)"
+    }
+
+    /// Layers of these names.
+    init(query: String, key: String, value: String, output: String) {
+        self.query = query
+        self.key = key
+        self.value = value
+        self.output = output
+    }
+
+    /// The matrices, for a layout.
+    ///
+    /// - Parameters:
+    ///   - inner: channels of all query heads; `width` where nil.
+    ///   - keyWidth: channels of all key heads; `inner` where nil.
+    func shapes(width: Int, inner: Int? = nil, keyWidth: Int? = nil) -> [MatrixShape] {
+        let inner = inner ?? width
+        let keyWidth = keyWidth ?? inner
+        return [
+            MatrixShape(tensor: query + ".weight", rows: inner, columns: width),
+            MatrixShape(tensor: key + ".weight", rows: keyWidth, columns: width),
+            MatrixShape(tensor: value + ".weight", rows: keyWidth, columns: width),
+            MatrixShape(tensor: output + ".weight", rows: width, columns: inner),
+        ]
+    }
+}
+
+/// Multi-head attention: projections to queries, keys, values and output, and scaled dot products between them.
+///
+/// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads / heads`.
+/// - Source: Vaswani et al. 2017; Ainslie et al. 2023 for groups.
 struct Attention: Sendable {
     let query: Linear
     let key: Linear
     let value: Linear
     let output: Linear
     let heads: Int
+    let keyHeads: Int
+    /// Turns queries and keys by their positions; nil where positions come with the embeddings.
+    let rotary: RotaryPositions?
+
+    /// Takes the four linear layers called `names`.
+    init(
+        _ names: AttentionNames, heads: Int, keyHeads: Int? = nil, hasBias: Bool = true,
+        rotary: RotaryPositions? = nil,
+        _ weights: WeightTable
+    ) throws(MissingWeight) {
+        query = try Linear(names.query, hasBias: hasBias, weights)
+        key = try Linear(names.key, hasBias: hasBias, weights)
+        value = try Linear(names.value, hasBias: hasBias, weights)
+        output = try Linear(names.output, hasBias: hasBias, weights)
+        self.heads = heads
+        self.keyHeads = keyHeads ?? heads
+        self.rotary = rotary
+    }
 
     /// Takes `<name>.q_proj`, `.k_proj`, `.v_proj` and `.out_proj`.
     init(_ name: String, heads: Int, _ weights: WeightTable) throws(MissingWeight) {
-        query = try Linear(name + ".q_proj", weights)
-        key = try Linear(name + ".k_proj", weights)
-        value = try Linear(name + ".v_proj", weights)
-        output = try Linear(name + ".out_proj", weights)
-        self.heads = heads
+        try self.init(AttentionNames(name), heads: heads, weights)
     }
 
     /// The matrices of an attention called `name`, for a layout.
     static func shapes(_ name: String, width: Int) -> [MatrixShape] {
-        ["q_proj", "k_proj", "v_proj", "out_proj"].map {
-            MatrixShape(tensor: "\(name).\($0).weight", rows: width, columns: width)
-        }
+        AttentionNames(name).shapes(width: width)
     }
 
     /// Attention of every sequence of `x` over the same sequence of `source`.
@@ -53,24 +108,42 @@ struct Attention: Sendable {
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
         causal: Bool, observing: ((String, Matrix) -> Void)?
     ) -> Matrix {
-        let queries = query(x, observing: observing)
-        let keys = key(source, observing: observing)
+        var queries = query(x, observing: observing)
+        var keys = key(source, observing: observing)
         let values = value(source, observing: observing)
-        var context = Matrix(rows: x.rows, columns: x.columns)
-        let width = x.columns
-        var scores = [Float](repeating: 0, count: (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0)
+        if let rotary {
+            rotary.apply(to: &queries, offsets)
+            rotary.apply(to: &keys, sourceOffsets)
+        }
+        let context = contexts(queries, offsets, over: keys, values, sourceOffsets, causal: causal)
+        return output(context, observing: observing)
+    }
+
+    /// What every query reads from the keys and values of its sequence.
+    ///
+    /// - Shapes: `queries` (rows of `offsets`, heads * size), `keys` and `values` (rows of `sourceOffsets`, keyHeads * size).
+    func contexts(
+        _ queries: Matrix, _ offsets: SequenceOffsets, over keys: Matrix, _ values: Matrix,
+        _ sourceOffsets: SequenceOffsets, causal: Bool
+    ) -> Matrix {
+        var context = Matrix(rows: queries.rows, columns: queries.columns)
+        let (width, keyWidth) = (queries.columns, keys.columns)
+        var scores = [Float](
+            repeating: 0, count: (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0)
         context.storage.withUnsafeMutableBufferPointer { c in
             queries.storage.withUnsafeBufferPointer { q in
                 keys.storage.withUnsafeBufferPointer { k in
                     values.storage.withUnsafeBufferPointer { v in
-                        guard let c = c.baseAddress, let q = q.baseAddress, let k = k.baseAddress, let v = v.baseAddress
+                        guard let c = c.baseAddress, let q = q.baseAddress, let k = k.baseAddress,
+                            let v = v.baseAddress
                         else { return }
                         for sequence in 0..<offsets.count {
                             let span = sourceOffsets[sequence]
                             for (position, row) in offsets[sequence].enumerated() {
                                 attend(
-                                    query: q + row * width, keys: k + span.lowerBound * width,
-                                    values: v + span.lowerBound * width, count: causal ? position + 1 : span.count,
+                                    query: q + row * width, keys: k + span.lowerBound * keyWidth,
+                                    values: v + span.lowerBound * keyWidth,
+                                    count: causal ? position + 1 : span.count,
                                     width: width, scores: &scores, into: c + row * width)
                             }
                         }
@@ -78,24 +151,29 @@ struct Attention: Sendable {
                 }
             }
         }
-        return output(context, observing: observing)
+        return context
     }
 
     /// Attention of one query over `count` keys and values; `scores` has room for `count` numbers.
     ///
-    /// - Shapes: `query` and `context` (width), `keys` and `values` (count, width).
+    /// - Shapes: `query` and `context` (width), `keys` and `values` (count, width * keyHeads / heads).
     func attend(
         query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, count: Int,
         width: Int, scores: UnsafeMutablePointer<Float>, into context: UnsafeMutablePointer<Float>
     ) {
         let size = width / heads
+        let keyWidth = size * keyHeads
         let scale = 1 / Float(size).squareRoot()
-        for first in stride(from: 0, to: width, by: size) {
+        for head in 0..<heads {
+            let first = head * size
+            let firstKey = head * keyHeads / heads * size
             dotRows(
-                query + first, keys + first, stride: width, count: count, dimension: size, scale: scale, into: scores)
+                query + first, keys + firstKey, stride: keyWidth, count: count, dimension: size, scale: scale,
+                into: scores)
             softmax(scores, count: count)
             combineRows(
-                scores, values + first, stride: width, count: count, dimension: size, into: context + first)
+                scores, values + firstKey, stride: keyWidth, count: count, dimension: size,
+                into: context + first)
         }
     }
 }

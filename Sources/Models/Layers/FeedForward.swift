@@ -7,11 +7,18 @@ struct FeedForward: Sendable {
     let outer: Linear
     let activation: ActivationFunction
 
+    /// Takes the linear layers called `inner` and `outer`.
+    init(
+        inner: String, outer: String, activation: ActivationFunction, _ weights: WeightTable
+    ) throws(MissingWeight) {
+        self.inner = try Linear(inner, weights)
+        self.outer = try Linear(outer, weights)
+        self.activation = activation
+    }
+
     /// Takes `<name>.fc1` and `<name>.fc2`.
     init(_ name: String, activation: ActivationFunction, _ weights: WeightTable) throws(MissingWeight) {
-        inner = try Linear(name + ".fc1", weights)
-        outer = try Linear(name + ".fc2", weights)
-        self.activation = activation
+        try self.init(inner: name + ".fc1", outer: name + ".fc2", activation: activation, weights)
     }
 
     /// The matrices of a feed-forward called `name`, for a layout.

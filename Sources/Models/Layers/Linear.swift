@@ -1,23 +1,23 @@
 import Kernels
 import Tensors
 
-/// A linear layer: `y = x W^T + b`.
+/// A linear layer: `y = x W^T + b`, or `x W^T` where the model has no bias there.
 struct Linear: Sendable {
     let name: String
     let weight: any LinearOperator
-    let bias: [Float]
+    let bias: [Float]?
 
-    /// Takes `<name>.weight` and `<name>.bias`.
-    init(_ name: String, _ weights: WeightTable) throws(MissingWeight) {
+    /// Takes `<name>.weight` and, where there is one, `<name>.bias`.
+    init(_ name: String, hasBias: Bool = true, _ weights: WeightTable) throws(MissingWeight) {
         self.name = name + ".weight"
         weight = try weights.matrix(self.name)
-        bias = try weights.vector(name + ".bias")
+        bias = hasBias ? try weights.vector(name + ".bias") : nil
     }
 
     func callAsFunction(_ x: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Matrix {
         observing?(name, x)
         var y = weight(x)
-        y.add(bias)
+        if let bias { y.add(bias) }
         return y
     }
 }

@@ -40,7 +40,9 @@ private struct Beams {
             }
         }
         // A stable sort: of equal scores the earlier hypothesis stays ahead.
-        finished = finished.enumerated().sorted { ($1.element.score, $0.offset) < ($0.element.score, $1.offset) }.map(\.element)
+        finished = finished.enumerated().sorted {
+            ($1.element.score, $0.offset) < ($0.element.score, $1.offset)
+        }.map(\.element)
         finished.removeLast(max(0, finished.count - count))
         running = next
         if let best = next.first {
@@ -72,7 +74,9 @@ extension MarianNetwork {
         var active = Array(sources.indices)
         var length = 1
         while !active.isEmpty {
-            let tokens = active.flatMap { sentences[$0].running.map { $0.tokens.last ?? generation.startToken } }
+            let tokens = active.flatMap {
+                sentences[$0].running.map { $0.tokens.last ?? generation.startToken }
+            }
             var scores = step(tokens, at: length - 1, &cache)
             normalize(&scores, length: length, maximumLength: maximum)
             var firstRow = 0
@@ -104,7 +108,8 @@ extension MarianNetwork {
                 guard let line = all.baseAddress.map({ $0 + row * columns }) else { return }
                 logSoftmax(line, count: columns)
                 constrain(
-                    UnsafeMutableBufferPointer(start: line, count: columns), length: length, maximumLength: maximumLength)
+                    UnsafeMutableBufferPointer(start: line, count: columns), length: length,
+                    maximumLength: maximumLength)
                 if configuration.generation.renormalizes { logSoftmax(line, count: columns) }
             }
         }

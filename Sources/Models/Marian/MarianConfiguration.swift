@@ -3,25 +3,38 @@ import Tensors
 
 /// The shape of a MarianMT model and how it generates, read from `config.json` and `generation_config.json`.
 public struct MarianConfiguration: Sendable, Equatable {
+    /// `d_model`.
     public let width: Int
+    /// `vocab_size`, of both sides.
     public let vocabularySize: Int
+    /// `encoder_layers`.
     public let encoderLayers: Int
+    /// `decoder_layers`.
     public let decoderLayers: Int
+    /// `encoder_attention_heads`.
     public let encoderHeads: Int
+    /// `decoder_attention_heads`.
     public let decoderHeads: Int
+    /// `encoder_ffn_dim`.
     public let encoderInnerWidth: Int
+    /// `decoder_ffn_dim`.
     public let decoderInnerWidth: Int
+    /// `activation_function`.
     public let activation: ActivationFunction
     /// Whether embeddings are multiplied by the root of the width.
     public let scalesEmbeddings: Bool
     /// Positions that the model has sinusoids for: no sequence may be longer.
     public let maximumPositions: Int
+    /// How the model generates.
     public let generation: Generation
 
     /// How the model generates.
     public struct Generation: Sendable, Equatable {
+        /// What a target starts from.
         public let startToken: Int
+        /// What ends a sequence.
         public let endToken: Int
+        /// The padding token.
         public let padToken: Int
         /// The token that a sequence of maximal length must end with.
         public let forcedEndToken: Int?
@@ -29,7 +42,9 @@ public struct MarianConfiguration: Sendable, Equatable {
         public let bannedTokens: [Int]
         /// The longest sequence, start symbol included.
         public var maximumLength: Int
+        /// `num_beams`.
         public var beams: Int
+        /// `length_penalty`: the exponent of the length that scores are divided by.
         public let lengthPenalty: Double
         /// Whether a beam search ends as soon as it has as many finished sequences as beams.
         public let stopsEarly: Bool
@@ -44,14 +59,17 @@ public struct MarianConfiguration: Sendable, Equatable {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
         // Older models keep the generation settings in config.json.
-        let generation = FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
+        let generation =
+            FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         try self.init(settings, generation: generation)
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
     init(_ settings: Settings, generation: Settings) throws(FileError) {
         let type = try settings.text("model_type")
-        guard type == "marian" else { throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'marian'") }
+        guard type == "marian" else {
+            throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'marian'")
+        }
         try MarianConfiguration.refuse(
             [
                 ("normalize_before", false), ("normalize_embedding", false), ("add_final_layer_norm", false),
@@ -67,7 +85,9 @@ public struct MarianConfiguration: Sendable, Equatable {
         let decoderVocabulary = try settings.size("decoder_vocab_size", or: vocabularySize)
         guard decoderVocabulary == vocabularySize else {
             throw FileError(
-                settings.file, "decoder_vocab_size \(decoderVocabulary) differs from vocab_size \(vocabularySize): not supported")
+                settings.file,
+                "decoder_vocab_size \(decoderVocabulary) differs from vocab_size \(vocabularySize): not supported"
+            )
         }
         encoderLayers = try settings.size("encoder_layers")
         decoderLayers = try settings.size("decoder_layers")
@@ -75,18 +95,17 @@ public struct MarianConfiguration: Sendable, Equatable {
         decoderHeads = try settings.size("decoder_attention_heads")
         encoderInnerWidth = try settings.size("encoder_ffn_dim")
         decoderInnerWidth = try settings.size("decoder_ffn_dim")
-        for (key, heads) in [("encoder_attention_heads", encoderHeads), ("decoder_attention_heads", decoderHeads)]
+        for (key, heads) in [
+            ("encoder_attention_heads", encoderHeads), ("decoder_attention_heads", decoderHeads),
+        ]
         where width % heads != 0 {
             throw FileError(settings.file, "d_model \(width) is not a multiple of \(key) \(heads)")
         }
-        let function = try settings.text("activation_function", or: "gelu")
-        guard let activation = ActivationFunction(rawValue: function) else {
-            throw FileError(settings.file, "activation_function '\(function)' is not supported")
-        }
-        self.activation = activation
+        activation = try ActivationFunction(settings, "activation_function", or: "gelu")
         scalesEmbeddings = try settings.flag("scale_embedding", or: false)
         maximumPositions = try settings.size("max_position_embeddings", or: 1024)
-        self.generation = try Generation(settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
+        self.generation = try Generation(
+            settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
     }
 
     private static func refuse(
@@ -105,40 +124,56 @@ extension MarianConfiguration.Generation {
             let settings = generation.has(key) ? generation : model
             let id = try settings.integer(key, or: fallback)
             guard (0..<vocabularySize).contains(id) else {
-                throw FileError(settings.file, "'\(key)': token \(id) is outside the vocabulary of \(vocabularySize)")
+                throw FileError(
+                    settings.file, "'\(key)': token \(id) is outside the vocabulary of \(vocabularySize)")
             }
             return id
         }
         padToken = try token("pad_token_id")
         endToken = try token("eos_token_id")
         startToken = try token("decoder_start_token_id", or: padToken)
-        forcedEndToken = generation.has("forced_eos_token_id") || model.has("forced_eos_token_id") ? try token("forced_eos_token_id") : nil
-        bannedTokens = try Self.bannedTokens(generation.has("bad_words_ids") ? generation : model, vocabularySize)
+        forcedEndToken =
+            generation.has("forced_eos_token_id") || model.has("forced_eos_token_id")
+            ? try token("forced_eos_token_id") : nil
+        bannedTokens = try Self.bannedTokens(
+            generation.has("bad_words_ids") ? generation : model, vocabularySize)
         maximumLength = min(try generation.size("max_length", or: 20), positions)
         beams = try generation.size("num_beams", or: 1)
         lengthPenalty = try generation.number("length_penalty", or: 1)
         stopsEarly = try generation.flag("early_stopping", or: false)
         renormalizes = try generation.flag("renormalize_logits", or: false)
         for (key, neutral) in [
-            ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0), ("num_beam_groups", 1),
+            ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
+            ("num_beam_groups", 1),
             ("encoder_no_repeat_ngram_size", 0), ("diversity_penalty", 0),
         ] where try generation.number(key, or: neutral) != neutral {
-            throw FileError(generation.file, "'\(key)': only \(neutral) is supported, got \(try generation.number(key))")
+            throw FileError(
+                generation.file, "'\(key)': only \(neutral) is supported, got \(try generation.number(key))")
         }
-        if try generation.flag("do_sample", or: false) { throw FileError(generation.file, "'do_sample': true is not supported") }
-        for key in ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"] where generation.has(key) {
+        if try generation.flag("do_sample", or: false) {
+            throw FileError(generation.file, "'do_sample': true is not supported")
+        }
+        for key in ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"]
+        where generation.has(key) {
             throw FileError(generation.file, "'\(key)' is not supported")
         }
     }
 
     private static func bannedTokens(_ settings: Settings, _ vocabularySize: Int) throws(FileError) -> [Int] {
         guard let value = settings.any("bad_words_ids") else { return [] }
-        guard let words = value as? [[Int]] else { throw FileError(settings.file, "'bad_words_ids': expected lists of token ids") }
+        guard let words = value as? [[Int]] else {
+            throw FileError(settings.file, "'bad_words_ids': expected lists of token ids")
+        }
         var banned: [Int] = []
         for word in words {
-            guard word.count == 1 else { throw FileError(settings.file, "'bad_words_ids': only single tokens are supported, got \(word)") }
+            guard word.count == 1 else {
+                throw FileError(
+                    settings.file, "'bad_words_ids': only single tokens are supported, got \(word)")
+            }
             guard (0..<vocabularySize).contains(word[0]) else {
-                throw FileError(settings.file, "'bad_words_ids': token \(word[0]) is outside the vocabulary of \(vocabularySize)")
+                throw FileError(
+                    settings.file,
+                    "'bad_words_ids': token \(word[0]) is outside the vocabulary of \(vocabularySize)")
             }
             banned.append(word[0])
         }

@@ -64,7 +64,8 @@ extension MarianNetwork {
         return logits(x)
     }
 
-    private func attendSelf(_ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: inout Cache) -> Matrix {
+    private func attendSelf(_ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: inout Cache) -> Matrix
+    {
         let queries = attention.query(x)
         let keys = attention.key(x)
         let values = attention.value(x)
@@ -106,12 +107,14 @@ extension MarianNetwork {
             queries.storage.withUnsafeBufferPointer { q in
                 for row in 0..<queries.rows {
                     source(row) { keys, values in
-                        guard let c = c.baseAddress, let q = q.baseAddress, let k = keys.baseAddress, let v = values.baseAddress
+                        guard let c = c.baseAddress, let q = q.baseAddress, let k = keys.baseAddress,
+                            let v = values.baseAddress
                         else { return }
                         let count = keys.count / width
                         if scores.count < count { scores = [Float](repeating: 0, count: 2 * count) }
                         attention.attend(
-                            query: q + row * width, keys: k, values: v, count: count, width: width, scores: &scores,
+                            query: q + row * width, keys: k, values: v, count: count, width: width,
+                            scores: &scores,
                             into: c + row * width)
                     }
                 }
@@ -137,7 +140,9 @@ extension MarianNetwork {
     /// - Returns: token ids without the start symbol, the end symbol included where the sentence ended.
     public func greedy(_ sources: [[Int]], maximumLength: Int? = nil, forcedLength: Int? = nil) -> [[Int]] {
         let generation = configuration.generation
-        let maximum = min(forcedLength.map { $0 + 1 } ?? maximumLength ?? generation.maximumLength, configuration.maximumPositions)
+        let maximum = min(
+            forcedLength.map { $0 + 1 } ?? maximumLength ?? generation.maximumLength,
+            configuration.maximumPositions)
         var results = [[Int]](repeating: [], count: sources.count)
         guard !sources.isEmpty else { return results }
         let (encoded, offsets) = encode(sources)

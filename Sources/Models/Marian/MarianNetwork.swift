@@ -80,9 +80,11 @@ public struct MarianNetwork: Network {
             let name = "model.decoder.layers.\(depth)"
             decoder.append(
                 DecoderLayer(
-                    selfAttention: try Attention(name + ".self_attn", heads: configuration.decoderHeads, weights),
+                    selfAttention: try Attention(
+                        name + ".self_attn", heads: configuration.decoderHeads, weights),
                     selfAttentionNorm: try norm(name + ".self_attn_layer_norm"),
-                    crossAttention: try Attention(name + ".encoder_attn", heads: configuration.decoderHeads, weights),
+                    crossAttention: try Attention(
+                        name + ".encoder_attn", heads: configuration.decoderHeads, weights),
                     crossAttentionNorm: try norm(name + ".encoder_attn_layer_norm"),
                     feedForward: try FeedForward(name, activation: configuration.activation, weights),
                     feedForwardNorm: try norm(name + ".final_layer_norm")))
@@ -131,7 +133,8 @@ public struct MarianNetwork: Network {
             let layer = encoder[inEncoder / 2]
             if inEncoder % 2 == 0 {
                 let y = layer.attention(
-                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false, observing: observing)
+                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false,
+                    observing: observing)
                 state.encoder.add(y)
                 layer.attentionNorm.apply(&state.encoder)
             } else {
@@ -145,12 +148,14 @@ public struct MarianNetwork: Network {
         switch inDecoder % 3 {
         case 0:
             let y = layer.selfAttention(
-                state.decoder, state.targets, over: state.decoder, state.targets, causal: true, observing: observing)
+                state.decoder, state.targets, over: state.decoder, state.targets, causal: true,
+                observing: observing)
             state.decoder.add(y)
             layer.selfAttentionNorm.apply(&state.decoder)
         case 1:
             let y = layer.crossAttention(
-                state.decoder, state.targets, over: state.encoder, state.sources, causal: false, observing: observing)
+                state.decoder, state.targets, over: state.encoder, state.sources, causal: false,
+                observing: observing)
             state.decoder.add(y)
             layer.crossAttentionNorm.apply(&state.decoder)
         default:
@@ -169,7 +174,7 @@ public struct MarianNetwork: Network {
         return logits
     }
 
-    public func targets(_ example: Example) -> [Int] { example.target }
+    public func targets(_ example: Example) -> [Int?] { example.target }
 
     public var tokenEmbedding: String { MarianNetwork.embeddingName }
 
@@ -194,7 +199,9 @@ public struct MarianNetwork: Network {
             guard let line = buffer.baseAddress.map({ $0 + row * width }) else { return }
             embedding.copyRow(token, into: line)
             positions.storage.withUnsafeBufferPointer { table in
-                for channel in 0..<width { line[channel] = line[channel] * scale + table[position * width + channel] }
+                for channel in 0..<width {
+                    line[channel] = line[channel] * scale + table[position * width + channel]
+                }
             }
         }
     }
@@ -209,7 +216,9 @@ public struct MarianNetwork: Network {
         var sublayers = [
             SublayerShape(
                 name: SublayerName("Emb"),
-                matrices: [MatrixShape(tensor: embeddingName, rows: configuration.vocabularySize, columns: width)])
+                matrices: [
+                    MatrixShape(tensor: embeddingName, rows: configuration.vocabularySize, columns: width)
+                ])
         ]
         for depth in 0..<configuration.encoderLayers {
             let name = "model.encoder.layers.\(depth)"

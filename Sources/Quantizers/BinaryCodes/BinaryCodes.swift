@@ -4,7 +4,7 @@ import Tensors
 
 /// Binary codes: each row, or each group of columns in a row, is `sum_i alpha_i b_i` with `b_i` in {-1, +1}.
 ///
-/// Parts: `signs` U8 (bits, rows, ceil(columns / 8)) in the order of `SignPlanes.stored`; `alphas` F32 or F16 (rows, groups,
+/// Parts: `signs` U8 (bits, rows, ceil(columns / 8)); `alphas` F32 or F16 (rows, groups,
 /// bits).
 /// - Source: Guo et al. 2017; Xu et al. 2018; Chung et al. 2020, section 3.1.
 enum BinaryCodes {
@@ -31,14 +31,12 @@ enum BinaryCodes {
         return PackedMatrix(
             scheme: .binaryCodes(bits: bits, group: group, alphas: type), rows: rows, columns: columns,
             parts: [
-                "signs": PackedTensor(
-                    type: .uint8, shape: [bits, rows, rowBytes],
-                    bytes: SignPlanes.stored(planes, planes: bits, rows: rows, columns: columns)),
+                "signs": PackedTensor(type: .uint8, shape: [bits, rows, rowBytes], bytes: planes),
                 "alphas": PackedTensor(shape: [rows, groups, bits], floats: alphas, as: type),
             ])
     }
 
-    /// Logical planes and alphas; only one row's codes are held at a time.
+    /// Planes and alphas; only one row's codes are held at a time.
     private static func encodedPlanes(
         _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
         context: CalibrationContext
@@ -125,7 +123,7 @@ enum BinaryCodes {
         let width = group ?? max(1, columns)
         let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
         let rowBytes = SignPlanes.rowBytes(columns: columns)
-        let planes = SignPlanes.logical(signs.bytes, planes: bits, rows: rows, columns: columns)
+        let planes = signs.bytes
         return [Float](unsafeUninitializedCapacity: rows * columns) { target, count in
             count = rows * columns
             planes.withUnsafeBytes { planes in

@@ -1,35 +1,46 @@
 /// Which code each number of a vector takes: a binary tree of thresholds over 2^bits leaves.
 ///
 /// A number goes right at a node where it is at least the node's threshold. Nodes are in heap order, leaves from left to right.
-struct CodeTree {
+final class CodeTree {
     let bits: Int
     /// `2^bits - 1` nodes.
-    var thresholds: [Float]
+    let thresholds: UnsafeMutablePointer<Float>
     /// The code of each leaf.
-    var leafCodes: [UInt8]
+    let leafCodes: UnsafeMutablePointer<UInt8>
     /// One a plane, as stored.
-    var alphas: [Float]
+    let alphas: UnsafeMutablePointer<Float>
 
     init(bits: Int) {
         self.bits = bits
-        thresholds = [Float](repeating: 0, count: 1 << bits)
-        leafCodes = [UInt8](repeating: 0, count: 1 << bits)
-        alphas = [Float](repeating: 0, count: bits)
+        thresholds = .allocate(capacity: 1 << bits)
+        leafCodes = .allocate(capacity: 1 << bits)
+        alphas = .allocate(capacity: bits)
+        thresholds.initialize(repeating: 0, count: 1 << bits)
+        leafCodes.initialize(repeating: 0, count: 1 << bits)
+        alphas.initialize(repeating: 0, count: bits)
+    }
+
+    deinit {
+        thresholds.deallocate()
+        leafCodes.deallocate()
+        alphas.deallocate()
+    }
+
+    func copy(from other: CodeTree) {
+        thresholds.update(from: other.thresholds, count: 1 << bits)
+        leafCodes.update(from: other.leafCodes, count: 1 << bits)
+        alphas.update(from: other.alphas, count: bits)
     }
 
     /// Writes the code of each weight.
     ///
     /// - Complexity: O(count * bits), without branches.
     func assign(_ weights: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>) {
-        thresholds.withUnsafeBufferPointer { thresholds in
-            leafCodes.withUnsafeBufferPointer { leafCodes in
-                for column in 0..<count {
-                    let weight = weights[column]
-                    var node = 0
-                    for _ in 0..<bits { node = 2 * node + (weight >= thresholds[node] ? 2 : 1) }
-                    codes[column] = leafCodes[node - (1 << bits) + 1]
-                }
-            }
+        for column in 0..<count {
+            let weight = weights[column]
+            var node = 0
+            for _ in 0..<bits { node = 2 * node + (weight >= thresholds[node] ? 2 : 1) }
+            codes[column] = leafCodes[node - (1 << bits) + 1]
         }
     }
 }

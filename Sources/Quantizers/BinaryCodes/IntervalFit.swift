@@ -11,16 +11,16 @@ final class IntervalFit {
     private let type: Scheme.FloatType
 
     /// `bounds[i]..<bounds[i + 1]` are the numbers of the code `order[i]`.
-    private var bounds: [Int]
-    private var order: [UInt8]
-    private var alphas: [Double]
-    private var values: [Double]
-    private var counts: [Double]
-    private var totals: [Double]
-    private var tree: CodeTree
+    private let bounds: UnsafeMutablePointer<Int>
+    private let order: UnsafeMutablePointer<UInt8>
+    private let alphas: UnsafeMutablePointer<Double>
+    private let values: UnsafeMutablePointer<Double>
+    private let counts: UnsafeMutablePointer<Double>
+    private let totals: UnsafeMutablePointer<Double>
+    private let tree: CodeTree
 
     /// The best codes of all fits since `begin`, and their squared error.
-    private(set) var best: CodeTree
+    let best: CodeTree
     private(set) var bestError = Double.infinity
 
     init(bits: Int, vector: SortedVector, type: Scheme.FloatType) {
@@ -28,14 +28,27 @@ final class IntervalFit {
         levels = 1 << bits
         self.vector = vector
         self.type = type
-        bounds = [Int](repeating: 0, count: levels + 1)
-        order = [UInt8](repeating: 0, count: levels)
-        alphas = [Double](repeating: 0, count: bits)
-        values = [Double](repeating: 0, count: levels)
-        counts = [Double](repeating: 0, count: levels)
-        totals = [Double](repeating: 0, count: levels)
+        bounds = .allocate(capacity: levels + 1)
+        order = .allocate(capacity: levels)
+        alphas = .allocate(capacity: bits)
+        values = .allocate(capacity: levels)
+        counts = .allocate(capacity: levels)
+        totals = .allocate(capacity: levels)
+        bounds.initialize(repeating: 0, count: levels + 1)
+        order.initialize(repeating: 0, count: levels)
+        alphas.initialize(repeating: 0, count: bits)
+        values.initialize(repeating: 0, count: levels)
         tree = CodeTree(bits: bits)
-        best = tree
+        best = CodeTree(bits: bits)
+    }
+
+    deinit {
+        bounds.deallocate()
+        order.deallocate()
+        alphas.deallocate()
+        values.deallocate()
+        counts.deallocate()
+        totals.deallocate()
     }
 
     /// Forgets the fits of the vector before.
@@ -75,12 +88,11 @@ final class IntervalFit {
     func alternate(from start: [Double], iterations: Int) {
         for plane in 0..<bits { alphas[plane] = start[plane] }
         for code in 0..<levels { order[code] = UInt8(code) }
-        var previous = bounds
-        for iteration in 0..<iterations {
+        bounds[0] = 0
+        for position in 1...levels { bounds[position] = vector.count }
+        for _ in 0..<iterations {
             expandValues(planes: bits)
-            let reordered = assignNearest()
-            if iteration > 0, !reordered, bounds == previous { break }
-            previous = bounds
+            if !assignNearest() { break }
             leastSquares(planes: bits)
         }
         keepNearest()
@@ -92,7 +104,7 @@ final class IntervalFit {
     }
 
     /// The alphas of the last fit.
-    var lastAlphas: [Double] { alphas }
+    var lastAlphas: [Double] { (0..<bits).map { alphas[$0] } }
 
     // MARK: - Steps
 
@@ -138,7 +150,7 @@ final class IntervalFit {
 
     /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes the lower.
     ///
-    /// - Returns: whether the order of the codes changed.
+    /// - Returns: whether any number may have changed its code.
     private func assignNearest() -> Bool {
         var changed = false
         for position in 1..<levels {
@@ -152,13 +164,34 @@ final class IntervalFit {
             }
             order[slot] = code
         }
-        bounds[0] = 0
-        bounds[levels] = vector.count
         for position in 1..<levels {
             let middle = (values[Int(order[position - 1])] + values[Int(order[position])]) / 2
-            bounds[position] = vector.lowerBound(above(middle), from: bounds[position - 1], to: vector.count)
+            let bound = moved(bounds[position], to: above(middle), from: bounds[position - 1])
+            if bound != bounds[position] {
+                bounds[position] = bound
+                changed = true
+            }
         }
         return changed
+    }
+
+    /// The first index from `start` whose number is at least `threshold`; thresholds move little from step to step, so it is
+    /// looked for near where it was.
+    @inline(__always)
+    private func moved(_ index: Int, to threshold: Float, from start: Int) -> Int {
+        var index = max(index, start)
+        var steps = 0
+        while index > start, vector.numbers[index - 1] >= threshold {
+            index -= 1
+            steps += 1
+            if steps == 16 { return vector.lowerBound(threshold, from: start, to: index) }
+        }
+        while index < vector.count, vector.numbers[index] < threshold {
+            index += 1
+            steps += 1
+            if steps == 16 { return vector.lowerBound(threshold, from: index, to: vector.count) }
+        }
+        return index
     }
 
     /// Solves the alphas of the first planes for the codes as they are: `(B B')^-1 B w`.
@@ -173,19 +206,18 @@ final class IntervalFit {
             counts[code] = Double(end - start)
             totals[code] = vector.sums[end] - vector.sums[start]
         }
-        walshHadamard(&counts, size)
-        walshHadamard(&totals, size)
-        alphas.withUnsafeMutableBufferPointer { alphas in
-            solveSymmetric(size: planes, into: alphas) { row, column in
-                row == column ? counts[0] : counts[(1 << row) | (1 << column)]
-            } right: { row in
-                // A clear bit is -1 in a code and +1 in the transform.
-                -totals[1 << row]
-            }
+        walshHadamard(counts, size)
+        walshHadamard(totals, size)
+        solveSymmetric(size: planes, into: UnsafeMutableBufferPointer(start: alphas, count: planes)) {
+            row, column in
+            row == column ? counts[0] : counts[(1 << row) | (1 << column)]
+        } right: { row in
+            // A clear bit is -1 in a code and +1 in the transform.
+            -totals[1 << row]
         }
     }
 
-    private func walshHadamard(_ numbers: inout [Double], _ size: Int) {
+    private func walshHadamard(_ numbers: UnsafeMutablePointer<Double>, _ size: Int) {
         var half = 1
         while half < size {
             var start = 0
@@ -206,11 +238,10 @@ final class IntervalFit {
 
     private func roundAlphas() {
         for plane in 0..<bits { tree.alphas[plane] = type.rounded(alphas[plane]) }
-        tree.alphas.withUnsafeBufferPointer { rounded in
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: levels) { floats in
-                codeValues(rounded.baseAddress!, bits: bits, into: floats.baseAddress!)
-                for code in 0..<levels { values[code] = Double(floats[code]) }
-            }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: levels) { floats in
+            guard let floats = floats.baseAddress else { return }
+            codeValues(tree.alphas, bits: bits, into: floats)
+            for code in 0..<levels { values[code] = Double(floats[code]) }
         }
     }
 
@@ -246,7 +277,7 @@ final class IntervalFit {
         }
         if error < bestError || bestError == .infinity {
             bestError = error
-            best = tree
+            best.copy(from: tree)
         }
     }
 }

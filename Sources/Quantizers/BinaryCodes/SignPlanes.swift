@@ -1,16 +1,10 @@
 import Foundation
 
-/// Sign planes between their logical and their stored form, and between planes and codes.
+/// Sign planes in plain order, and the codes of their weights.
 ///
-/// Logical: `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands for +1; the bits after
+/// Plain order is `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands for +1; the bits after
 /// the last column are 0. A code is the byte of one weight: bit i is its sign in plane i.
 enum SignPlanes {
-    /// The stored bytes of logical planes: the one place that knows the order in which kernels read them.
-    static func stored(_ logical: Data, planes: Int, rows: Int, columns: Int) -> Data { logical }
-
-    /// The logical planes of stored bytes.
-    static func logical(_ stored: Data, planes: Int, rows: Int, columns: Int) -> Data { stored }
-
     /// Bytes of one row of one plane.
     static func rowBytes(columns: Int) -> Int { (columns + 7) / 8 }
 
@@ -32,7 +26,7 @@ enum SignPlanes {
         }
     }
 
-    /// The logical planes of codes (rows, columns).
+    /// The planes of codes (rows, columns).
     static func packed(_ codes: [UInt8], planes: Int, rows: Int, columns: Int) -> Data {
         let rowBytes = rowBytes(columns: columns)
         var data = Data(count: planes * rows * rowBytes)

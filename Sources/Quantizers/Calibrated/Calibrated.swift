@@ -39,6 +39,7 @@ enum Calibrated {
             table: (0..<levels).map { Float($0 + lowest) }, ascending: (0..<levels).map { UInt8($0) },
             storedCoefficient: shared ? nil : refit, coefficients: byUnit.map(\.scale),
             offsets: byUnit.map(\.zeroPoint), codes: codes.map { $0 - UInt8(lowest) })
+        searchScales(&grid, weights: weights, context: context)
         ErrorFeedback().fit(&grid, weights: weights, moments: moments, threads: context.threads)
         let fitted =
             shared
@@ -66,8 +67,16 @@ enum Calibrated {
             table: NormalFloat.levels.map { Float($0) }, ascending: (0..<16).map { UInt8($0) },
             storedCoefficient: aligned && !doubleQuantization ? refit : nil, coefficients: units,
             offsets: [Float](repeating: 0, count: units.count), codes: codes)
+        searchScales(&grid, weights: weights, context: context)
         ErrorFeedback().fit(&grid, weights: weights, moments: moments, threads: context.threads)
         return (aligned && !doubleQuantization ? grid.coefficients : scales, grid.codes)
+    }
+
+    /// Lets the error feedback start from clipped scales where a grid has few levels and scales of its own.
+    private static func searchScales(_ grid: inout CodeGrid, weights: Matrix, context: CalibrationContext) {
+        guard grid.levels <= 16, let stored = grid.storedCoefficient else { return }
+        grid.searchedCoefficients = ScaleSearch.coefficients(grid, weights: weights, threads: context.threads)
+            .map { stored(Double($0)) }
     }
 
     /// The table of binary codes: -1 and +1 by plane, and the codes by rising value for falling alphas.

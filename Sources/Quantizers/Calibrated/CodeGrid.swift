@@ -18,6 +18,8 @@ struct CodeGrid {
 
     /// (rows, units, planes).
     var coefficients: [Float]
+    /// What the error feedback starts from where that is not `coefficients`; same shape.
+    var searchedCoefficients: [Float]?
     /// (rows, units).
     var offsets: [Float]
     /// (rows, columns): the level of each weight.

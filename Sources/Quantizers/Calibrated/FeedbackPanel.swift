@@ -2,36 +2,36 @@ import Tensors
 
 /// Sixteen rows under error feedback, side by side in vector lanes; columns in the order of the moments.
 final class FeedbackPanel {
-    private typealias Lanes = SIMD16<Float>
-    private static let lanes = LevelTables.lanes
+    typealias Lanes = SIMD16<Float>
+    static let lanes = LevelTables.lanes
 
-    private let grid: CodeGrid
-    private let moments: InputMoments
+    let grid: CodeGrid
+    let moments: InputMoments
     private let settings: ErrorFeedback
-    private let size: Int
-    private let units: Int
-    private let planes: Int
+    let size: Int
+    let units: Int
+    let planes: Int
     private let tables: LevelTables
     /// The unit of each sorted column, and the sorted columns of each unit.
     private let unitOf: [Int]
-    private let positionsOf: [[Int32]]
+    let positionsOf: [[Int32]]
 
     private let weights: UnsafeMutablePointer<Lanes>
     private let quantized: UnsafeMutablePointer<Lanes>
     /// H (w - w^).
-    private let gradient: UnsafeMutablePointer<Lanes>
+    let gradient: UnsafeMutablePointer<Lanes>
     private let errors: UnsafeMutablePointer<Lanes>
-    private let basis: UnsafeMutablePointer<Lanes>
-    private let products: UnsafeMutablePointer<Lanes>
+    let basis: UnsafeMutablePointer<Lanes>
+    let products: UnsafeMutablePointer<Lanes>
     /// (columns, lanes).
-    private let codes: UnsafeMutablePointer<UInt8>
+    let codes: UnsafeMutablePointer<UInt8>
     private let bestCodes: UnsafeMutablePointer<UInt8>
     private let startCodes: UnsafeMutablePointer<UInt8>
     /// (lanes, units, planes) and (lanes, units).
-    private var coefficients: [Float]
+    var coefficients: [Float]
     private var bestCoefficients: [Float]
     private var startCoefficients: [Float]
-    private var offsets: [Float]
+    var offsets: [Float]
     private var bestErrors = [Double](repeating: 0, count: lanes)
     /// One row at a time in the descent.
     private let rowGradient: UnsafeMutablePointer<Float>
@@ -94,6 +94,12 @@ final class FeedbackPanel {
         bestErrors = startErrors
         keepAll()
 
+        if let searched = grid.searchedCoefficients {
+            let perRow = units * planes
+            for index in 0..<rows.count * perRow {
+                coefficients[index] = searched[rows.lowerBound * perRow + index]
+            }
+        }
         for _ in 0..<settings.feedbackRounds {
             feedBack()
             updateGradient()
@@ -154,7 +160,7 @@ final class FeedbackPanel {
     }
 
     /// The values of the codes.
-    private func dequantize() {
+    func dequantize() {
         let flat = UnsafeMutableRawPointer(quantized).assumingMemoryBound(to: Float.self)
         let levels = grid.levels
         grid.table.withUnsafeBufferPointer { table in
@@ -182,7 +188,8 @@ final class FeedbackPanel {
         withAllPositions { positions in
             moments.matrix.withUnsafeBufferPointer { matrix in
                 PanelProducts.multiply(
-                    matrix.baseAddress!, size: size, positions: positions, vectors: errors, into: gradient)
+                    matrix.baseAddress!, size: size, rows: 0..<size, positions: positions, vectors: errors,
+                    into: gradient)
             }
         }
     }
@@ -253,106 +260,6 @@ final class FeedbackPanel {
                 tables.build(coefficients: coefficients.baseAddress!, offsets: offsets.baseAddress!)
             }
         }
-    }
-
-    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that lower the error
-    /// once rounded. The gradient follows.
-    private func refit() {
-        guard let stored = grid.storedCoefficient else { return }
-        for unit in 0..<units {
-            positionsOf[unit].withUnsafeBufferPointer { positions in
-                expandBasis(unit, positions)
-                moments.matrix.withUnsafeBufferPointer { matrix in
-                    for plane in 0..<planes {
-                        PanelProducts.multiply(
-                            matrix.baseAddress!, size: size, positions: positions,
-                            vectors: basis + plane * size, into: products + plane * size)
-                    }
-                }
-                let steps = steps(unit, positions, stored: stored)
-                for position in 0..<size {
-                    var value = gradient[position]
-                    for plane in 0..<planes { value -= products[plane * size + position] * steps[plane] }
-                    gradient[position] = value
-                }
-            }
-        }
-        dequantize()
-    }
-
-    /// `table_p[code] - offset` of the unit's columns, side by side.
-    private func expandBasis(_ unit: Int, _ positions: UnsafeBufferPointer<Int32>) {
-        let levels = grid.levels
-        let flat = UnsafeMutableRawPointer(basis).assumingMemoryBound(to: Float.self)
-        grid.table.withUnsafeBufferPointer { table in
-            for plane in 0..<planes {
-                for index in 0..<positions.count {
-                    let source = codes + Int(positions[index]) * Self.lanes
-                    let target = flat + (plane * size + index) * Self.lanes
-                    for lane in 0..<Self.lanes {
-                        target[lane] =
-                            table[plane * levels + Int(source[lane])] - offsets[lane * units + unit]
-                    }
-                }
-            }
-        }
-    }
-
-    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them by plane.
-    private func steps(
-        _ unit: Int, _ positions: UnsafeBufferPointer<Int32>, stored: (Double) -> Float
-    ) -> [Lanes] {
-        var left = [[Double]](repeating: [], count: planes * planes)
-        var right = [[Double]](repeating: [], count: planes)
-        for row in 0..<planes {
-            right[row] = dots(over: positions.count) { basis[row * size + $0] * gradient[Int(positions[$0])] }
-            for column in 0...row {
-                left[row * planes + column] = dots(over: positions.count) {
-                    basis[row * size + $0] * products[column * size + Int(positions[$0])]
-                }
-                left[column * planes + row] = left[row * planes + column]
-            }
-        }
-        var steps = [Lanes](repeating: Lanes(), count: planes)
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: planes) { solution in
-            for lane in 0..<Self.lanes {
-                solveSymmetric(size: planes, into: solution) { row, column in
-                    left[row * planes + column][lane]
-                } right: { row in
-                    right[row][lane]
-                }
-                let base = (lane * units + unit) * planes
-                var change = 0.0
-                for plane in 0..<planes {
-                    let old = coefficients[base + plane]
-                    steps[plane][lane] = stored(Double(old) + solution[plane]) - old
-                }
-                for row in 0..<planes {
-                    let step = Double(steps[row][lane])
-                    change -= 2 * step * right[row][lane]
-                    for column in 0..<planes {
-                        change += step * Double(steps[column][lane]) * left[row * planes + column][lane]
-                    }
-                }
-                if !(change < 0) {
-                    for plane in 0..<planes { steps[plane][lane] = 0 }
-                    continue
-                }
-                for plane in 0..<planes { coefficients[base + plane] += steps[plane][lane] }
-            }
-        }
-        return steps
-    }
-
-    private func dots(over count: Int, _ term: (Int) -> Lanes) -> [Double] {
-        var total = [Double](repeating: 0, count: Self.lanes)
-        // Runs of 64 in single precision, runs together in double.
-        for start in stride(from: 0, to: count, by: 64) {
-            var sum = Lanes()
-            for index in start..<min(start + 64, count) { sum += term(index) }
-            for lane in 0..<Self.lanes { total[lane] += Double(sum[lane]) }
-        }
-        return total
     }
 
     /// Weight after weight takes the value that lowers the weighted error most, until none changes.

@@ -2,16 +2,16 @@
 enum PanelProducts {
     typealias Lanes = SIMD16<Float>
 
-    /// `out[i] = sum_j matrix[i, positions[j]] vectors[j]`, over all i.
+    /// `out[i] = sum_j matrix[i, positions[j]] vectors[j]` for the rows i of a range.
     ///
-    /// - Complexity: O(size * positions.count), 16 products each.
+    /// - Complexity: O(rows.count * positions.count), 16 products each.
     @inline(__always)
     static func multiply(
-        _ matrix: UnsafePointer<Float>, size: Int, positions: UnsafeBufferPointer<Int32>,
+        _ matrix: UnsafePointer<Float>, size: Int, rows: Range<Int>, positions: UnsafeBufferPointer<Int32>,
         vectors: UnsafePointer<Lanes>, into out: UnsafeMutablePointer<Lanes>
     ) {
-        var row = 0
-        while row + 2 <= size {
+        var row = rows.lowerBound
+        while row + 2 <= rows.upperBound {
             let first = matrix + row * size
             let second = first + size
             var sum0 = Lanes()
@@ -26,7 +26,7 @@ enum PanelProducts {
             out[row + 1] = sum1
             row += 2
         }
-        if row < size {
+        if row < rows.upperBound {
             var sum = Lanes()
             for index in 0..<positions.count {
                 sum += vectors[index] * matrix[row * size + Int(positions[index])]

@@ -48,7 +48,8 @@ enum ClusteredCodes {
         var members = [[Int]](repeating: [], count: clusters)
         for (token, cluster) in try packed.part("cluster").bytes.enumerated() {
             guard cluster < clusters else {
-                throw .invalidPart("cluster", reason: "token \(token) is in cluster \(cluster) of \(clusters)")
+                throw .invalidPart(
+                    "cluster", reason: "token \(token) is in cluster \(cluster) of \(clusters)")
             }
             members[Int(cluster)].append(token)
         }
@@ -58,7 +59,8 @@ enum ClusteredCodes {
         {
             guard members[cluster].count == size else {
                 throw .invalidPart(
-                    "cluster", reason: "cluster \(cluster) has \(members[cluster].count) tokens, expected \(size)")
+                    "cluster",
+                    reason: "cluster \(cluster) has \(members[cluster].count) tokens, expected \(size)")
             }
             let rows = BinaryCodes.decode(
                 signs: try packed.part("signs.\(cluster)"),

@@ -78,14 +78,12 @@ enum SignBits {
                 bytes[row * rowBytes + column / 8] |= 1 << UInt8(column % 8)
             }
         }
-        return PackedTensor(
-            type: .uint8, shape: [weights.rows, rowBytes],
-            bytes: SignPlanes.stored(Data(bytes), planes: 1, rows: weights.rows, columns: weights.columns))
+        return PackedTensor(type: .uint8, shape: [weights.rows, rowBytes], bytes: Data(bytes))
     }
 
     static func decoded(_ signs: PackedTensor, rows: Int, columns: Int, scale: (Int) -> Float) -> Matrix {
         let rowBytes = (columns + 7) / 8
-        let bytes = [UInt8](SignPlanes.logical(signs.bytes, planes: 1, rows: rows, columns: columns))
+        let bytes = [UInt8](signs.bytes)
         var decoded = Matrix(rows: rows, columns: columns)
         for row in 0..<rows {
             let magnitude = scale(row)

@@ -26,6 +26,7 @@ typedef void (*spb_receiver)(void *_Nonnull context, const char *_Nonnull bytes,
 /// Reads a serialized model (the content of an .spm file). NULL where it is not one.
 spb_model *_Nullable spb_load(const void *_Nullable bytes, size_t length, char *_Nonnull error) SPB_NOEXCEPT;
 
+/// Gives a model back; NULL is none.
 void spb_free(spb_model *_Nullable model) SPB_NOEXCEPT;
 
 /// Cuts `text` into pieces and hands each to `receive`, in order.

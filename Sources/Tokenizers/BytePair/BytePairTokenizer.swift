@@ -41,9 +41,7 @@ public struct BytePairTokenizer: Tokenizer {
         for token in pipeline.tokens { bytes[token.id] = ByteAlphabet.bytes(of: token.content) }
         self.bytes = bytes
 
-        let configuration = directory.appending(path: "tokenizer_config.json")
-        let exists = FileManager.default.fileExists(atPath: configuration.path)
-        let config = exists ? try JSONReader.read(configuration) : nil
+        let config = try JSONReader.readIfPresent(directory.appending(path: "tokenizer_config.json"))
         func id(_ name: String) throws(TokenizerError) -> Int? {
             guard let token = try config?.optional(name)?.tokenContent() else { return nil }
             return try file.vocabulary.requiredID(of: token, file: path.path)
@@ -60,6 +58,9 @@ public struct BytePairTokenizer: Tokenizer {
         let ids = pipeline.encode(text, model: model.encode)
         return addingSpecialTokens ? template.apply(ids, nil, maximumLength: nil).ids : ids
     }
+
+    /// The bytes of text that `id` stands for; 0 where the vocabulary does not name it.
+    public func byteCount(of id: Int) -> Int { bytes.indices.contains(id) ? bytes[id].count : 0 }
 
     /// The text of `ids`, special tokens left out; bytes that are not UTF-8 become U+FFFD.
     public func decode(_ ids: [Int]) -> String { decode(ids, keepingSpecialTokens: false) }

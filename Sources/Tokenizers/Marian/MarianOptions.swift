@@ -15,8 +15,7 @@ struct MarianOptions {
     var cleansUpSpaces = false
 
     init(directory: URL) throws(TokenizerError) {
-        let file = directory.appending(path: "tokenizer_config.json")
-        let config = FileManager.default.fileExists(atPath: file.path) ? try JSONReader.read(file) : nil
+        let config = try JSONReader.readIfPresent(directory.appending(path: "tokenizer_config.json"))
         if let config {
             if let name = try config.optional("tokenizer_class"), try name.string() != "MarianTokenizer" {
                 throw name.unexpected("MarianTokenizer")
@@ -33,11 +32,10 @@ struct MarianOptions {
             try readTokens(config)
         }
         // The newer files list every added token in the configuration itself; only older ones need the second file.
-        let map = directory.appending(path: "special_tokens_map.json")
         if try config?.optional("added_tokens_decoder") == nil,
-            FileManager.default.fileExists(atPath: map.path)
+            let map = try JSONReader.readIfPresent(directory.appending(path: "special_tokens_map.json"))
         {
-            try readTokens(JSONReader.read(map))
+            try readTokens(map)
         }
     }
 
@@ -51,22 +49,6 @@ struct MarianOptions {
         }
         for name in ["bos_token", "cls_token", "sep_token", "mask_token"] {
             if let token = try field.optional(name) { extraTokens.append(try token.tokenContent()) }
-        }
-        if let tokens = try field.optional("added_tokens_decoder") {
-            for member in try tokens.members() {
-                let name = String(decoding: member.key, as: UTF8.self)
-                let token = JSONField(
-                    file: field.file, path: "added_tokens_decoder.\(name)", value: member.value)
-                let content = try token.tokenContent()
-                guard
-                    try token.bool("special", default: false)
-                        || [endToken, unknownToken, paddingToken].contains(content)
-                else {
-                    throw .unsupported(
-                        file: field.file, what: "the added token '\(content)', which is not special,")
-                }
-                extraTokens.append(content)
-            }
         }
     }
 }

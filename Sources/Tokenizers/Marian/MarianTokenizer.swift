@@ -6,6 +6,9 @@ import Foundation
 /// at the start (`>>deu<< Hello`) is one token. The special tokens `</s>`, `<unk>` and `<pad>` written inside a text are those
 /// tokens. No punctuation is normalized beyond what the SentencePiece models do themselves.
 ///
+/// Segmentations of exactly equal score (runs such as "zzz" can have them) are chosen between by the installed version of the
+/// SentencePiece library.
+///
 /// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
 public struct MarianTokenizer: Tokenizer {
     private let source: Side
@@ -16,9 +19,9 @@ public struct MarianTokenizer: Tokenizer {
     private let cleansUpSpaces: Bool
 
     /// The id of `</s>`, which ends every encoded text.
-    public let endID: Int
+    public var endID: Int { source.endID }
     /// The id of `<unk>`, which stands for every piece that the vocabulary does not name.
-    public let unknownID: Int
+    public var unknownID: Int { source.unknownID }
     /// The id of `<pad>`, which is also what MarianMT decoders start from.
     public let paddingID: Int
 
@@ -38,12 +41,25 @@ public struct MarianTokenizer: Tokenizer {
         let sourceFile = directory.appending(path: "vocab.json")
         let vocabulary = try Vocabulary(JSONReader.read(sourceFile))
 
-        endID = try vocabulary.requiredID(of: options.endToken, file: sourceFile.path)
-        unknownID = try vocabulary.requiredID(of: options.unknownToken, file: sourceFile.path)
+        let endID = try vocabulary.requiredID(of: options.endToken, file: sourceFile.path)
+        let unknownID = try vocabulary.requiredID(of: options.unknownToken, file: sourceFile.path)
         paddingID = try vocabulary.requiredID(of: options.paddingToken, file: sourceFile.path)
         var special = [endID, unknownID, paddingID]
         for token in options.extraTokens {
             special.append(try vocabulary.requiredID(of: token, file: sourceFile.path))
+        }
+
+        for token in try AddedToken.listed(in: directory, vocabulary) {
+            // The reference's own base class, not the Rust library, would find these, by rules of its own.
+            guard special.contains(token.id) || token.special, !token.singleWord, !token.stripsLeft,
+                !token.stripsRight
+            else {
+                let name = String(decoding: token.content, as: UTF8.self)
+                throw .unsupported(
+                    file: directory.appending(path: "tokenizer_config.json").path,
+                    what: "the added token '\(name)', which is not plain and special,")
+            }
+            special.append(token.id)
         }
 
         var targetVocabulary = vocabulary
@@ -61,14 +77,13 @@ public struct MarianTokenizer: Tokenizer {
             }
         }
 
-        let added = AddedTokens(
-            options.splitsSpecialTokens
-                ? [] : special.map { AddedToken(content: vocabulary.tokens[$0], id: $0) })
-        source = Side(
-            model: sourceModel, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
-        target = Side(
-            model: targetModel, vocabulary: targetVocabulary, added: added, unknownID: unknownID, endID: endID
-        )
+        let found = options.splitsSpecialTokens ? [] : special
+        let added = AddedTokens(found.map { AddedToken(content: vocabulary.tokens[$0], id: $0) })
+        func side(_ model: SentencePieceModel, _ vocabulary: Vocabulary) -> Side {
+            Side(model: model, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
+        }
+        source = side(sourceModel, vocabulary)
+        target = side(targetModel, targetVocabulary)
         decodingModel = options.separateVocabularies ? targetModel : sourceModel
         specialIDs = Set(special)
         cleansUpSpaces = options.cleansUpSpaces
@@ -84,17 +99,15 @@ public struct MarianTokenizer: Tokenizer {
     public func encode(_ text: String) -> [Int] { encodeSource(text) }
 
     /// The text of target ids; special tokens, `<unk>` among them, are left out.
+    ///
+    /// Empty where the SentencePiece library fails, which a sound model does on no pieces.
     public func decode(_ ids: [Int]) -> String {
         let tokens = target.vocabulary.tokens
-        let pieces = ids.lazy.filter { tokens.indices.contains($0) && !specialIDs.contains($0) }.map {
-            tokens[$0]
-        }
-        guard let bytes = decodingModel.text(of: Array(pieces)) else { return "" }
+        let shown = ids.filter { tokens.indices.contains($0) && !specialIDs.contains($0) }
+        guard let bytes = decodingModel.text(of: shown.map { tokens[$0] }) else { return "" }
         // Pieces that the SentencePiece model does not know come back as they are, their space mark included.
-        let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars.map {
-            $0 == "\u{2581}" ? " " : $0
-        }
-        let text = SpaceCleaning.trimmed(scalars)
+        let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars
+        let text = SpaceCleaning.trimmed(scalars.map { $0 == "\u{2581}" ? " " : $0 })
         return cleansUpSpaces ? SpaceCleaning.joined(text) : text
     }
 

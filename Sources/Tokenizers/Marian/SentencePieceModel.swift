@@ -31,10 +31,8 @@ final class SentencePieceModel: @unchecked Sendable {
     func pieces(of text: ArraySlice<UInt8>) -> [[UInt8]]? {
         collect { context, receive, message in
             text.withUnsafeBytes { text in
-                spb_encode(
-                    model, text.baseAddress?.assumingMemoryBound(to: CChar.self), text.count, context,
-                    receive,
-                    message)
+                let start = text.baseAddress?.assumingMemoryBound(to: CChar.self)
+                return spb_encode(model, start, text.count, context, receive, message)
             }
         }
     }
@@ -49,10 +47,8 @@ final class SentencePieceModel: @unchecked Sendable {
         }
         return collect { context, receive, message in
             bytes.withUnsafeBytes { bytes in
-                spb_decode(
-                    model, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), ends, ends.count, context,
-                    receive,
-                    message)
+                let start = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+                return spb_decode(model, start, ends, ends.count, context, receive, message)
             }
         }?.first
     }

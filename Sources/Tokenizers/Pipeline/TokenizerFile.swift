@@ -38,16 +38,3 @@ struct TokenizerFile {
         decoder = try root.optional("decoder")
     }
 }
-
-extension AddedToken {
-    /// Reads an element of `added_tokens`.
-    fileprivate init(_ field: JSONField) throws(TokenizerError) {
-        content = try field.required("content").bytes()
-        id = try field.required("id").integer()
-        singleWord = try field.bool("single_word", default: false)
-        stripsLeft = try field.bool("lstrip", default: false)
-        stripsRight = try field.bool("rstrip", default: false)
-        special = try field.bool("special", default: false)
-        normalized = try field.bool("normalized", default: !special)
-    }
-}

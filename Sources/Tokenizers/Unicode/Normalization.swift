@@ -52,18 +52,21 @@ enum NormalizationForm: String {
         }
         var start = 0
         while start < text.count {
-            var classes: [UInt8] = []
-            while start + classes.count < text.count {
-                let next = combiningClass(text[start + classes.count])
+            var marks: [(combiningClass: UInt8, scalar: Unicode.Scalar)] = []
+            while start + marks.count < text.count {
+                let scalar = text[start + marks.count]
+                let next = combiningClass(scalar)
                 if next == 0 { break }
-                classes.append(next)
+                marks.append((next, scalar))
             }
-            if classes.count > 1 {
-                let order = classes.indices.sorted { (classes[$0], $0) < (classes[$1], $1) }
-                let marks = text[start..<start + classes.count]
-                text.replaceSubrange(start..<start + classes.count, with: order.map { marks[start + $0] })
+            if marks.count > 1 {
+                // The standard library's sort is stable, though it does not promise it: the offset decides between equals.
+                let sorted = marks.enumerated().sorted {
+                    ($0.element.combiningClass, $0.offset) < ($1.element.combiningClass, $1.offset)
+                }
+                for (offset, mark) in sorted.enumerated() { text[start + offset] = mark.element.scalar }
             }
-            start += classes.count + 1
+            start += marks.count + 1
         }
     }
 

@@ -18,6 +18,11 @@ struct JSONReader {
         try read(TokenizerError.read(file), file: file.path)
     }
 
+    /// The document in `file`; nil where there is no such file.
+    static func readIfPresent(_ file: URL) throws(TokenizerError) -> JSONField? {
+        FileManager.default.fileExists(atPath: file.path) ? try read(file) : nil
+    }
+
     /// The document in `bytes`; errors name `file`.
     static func read(_ bytes: [UInt8], file: String) throws(TokenizerError) -> JSONField {
         if let offset = firstInvalidUTF8(in: bytes) {

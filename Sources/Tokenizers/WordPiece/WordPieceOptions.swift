@@ -20,9 +20,10 @@ struct WordPieceOptions {
     ]
 
     init(directory: URL) throws(TokenizerError) {
-        let file = directory.appending(path: "tokenizer_config.json")
-        guard FileManager.default.fileExists(atPath: file.path) else { return }
-        let config = try JSONReader.read(file)
+        guard let config = try JSONReader.readIfPresent(directory.appending(path: "tokenizer_config.json"))
+        else {
+            return
+        }
         if let name = try config.optional("tokenizer_class"), !Self.classes.contains(try name.string()) {
             throw name.unexpected("BertTokenizer")
         }

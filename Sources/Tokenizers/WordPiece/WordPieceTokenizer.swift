@@ -30,11 +30,12 @@ public struct WordPieceTokenizer: Tokenizer {
         if FileManager.default.fileExists(atPath: file.path) {
             try self.init(TokenizerFile(file, kind: "WordPiece"), options, path: file.path)
         } else {
-            try self.init(vocabularyFile: directory.appending(path: "vocab.txt"), options)
+            try self.init(wordsOf: directory, options)
         }
     }
 
-    private init(vocabularyFile file: URL, _ options: WordPieceOptions) throws(TokenizerError) {
+    private init(wordsOf directory: URL, _ options: WordPieceOptions) throws(TokenizerError) {
+        let file = directory.appending(path: "vocab.txt")
         let vocabulary = try Vocabulary(tokens: Self.lines(of: file), file: file.path)
         let unknown = try vocabulary.requiredID(of: options.unknownToken, file: file.path)
         let start = try vocabulary.requiredID(of: options.startToken, file: file.path)
@@ -50,14 +51,16 @@ public struct WordPieceTokenizer: Tokenizer {
             let id = try vocabulary.requiredID(of: token, file: file.path)
             added.append(AddedToken(content: vocabulary.tokens[id], id: id))
         }
+        let known = Set(added.map(\.id))
+        added += try AddedToken.listed(in: directory, vocabulary).filter { !known.contains($0.id) }
         model = WordPiece(vocabulary: vocabulary, unknownID: unknown)
         template = .bert(start: start, separator: separator)
         pipeline = TextPipeline(
             added: added, normalizer: .bert(options.applied(to: BertNormalizer())), preTokenizer: .bert)
-        specialIDs = Set(added.map(\.id))
+        specialIDs = Set(added.filter(\.special).map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
         cleansUpSpaces = true
-        tokens = vocabulary.tokens
+        tokens = Self.tokens(vocabulary, pipeline)
     }
 
     private init(_ file: TokenizerFile, _ options: WordPieceOptions, path: String) throws(TokenizerError) {
@@ -80,9 +83,13 @@ public struct WordPieceTokenizer: Tokenizer {
         specialIDs = Set(file.addedTokens.filter(\.special).map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
         cleansUpSpaces = try file.decoder?.bool("cleanup", default: true) ?? true
+        tokens = Self.tokens(vocabulary, pipeline)
+    }
+
+    private static func tokens(_ vocabulary: Vocabulary, _ pipeline: TextPipeline) -> [[UInt8]] {
         var tokens = vocabulary.tokens
         for token in pipeline.tokens { tokens[token.id] = token.content }
-        self.tokens = tokens
+        return tokens
     }
 
     /// The lines of vocab.txt without the whitespace at their ends; the line number from 0 is the id.
@@ -112,7 +119,7 @@ public struct WordPieceTokenizer: Tokenizer {
     /// - Parameter maximumLength: where given, the longer text is cut first, then both evenly, until no more ids than this
     ///   remain; the special tokens stay whatever the length.
     public func encode(
-        _ first: String, pairedWith second: String?, maximumLength: Int? = nil
+        _ first: String, pairedWith second: String? = nil, maximumLength: Int? = nil
     ) -> TokenSequence {
         template.apply(
             pipeline.encode(first, model: model.encode),

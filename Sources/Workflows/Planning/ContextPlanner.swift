@@ -7,10 +7,11 @@ import Sensitivity
 /// Plans from losses measured around an operating point.
 ///
 /// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around a plan they nearly do:
-/// every sublayer is measured one step up and one step down from it, the exact optimum of these cells within one step is solved,
-/// measured, and taken where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may
-/// move at a time.
+/// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
+/// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
+/// Where one step leads nowhere, two are tried.
 public struct ContextPlanner<Family: ModelFamily> {
+    /// What measures cells and plans.
     public let measurer: Measurer<Family>
     /// Schemes of each sublayer in order of their bytes.
     public let ladders: [[Scheme]]
@@ -21,14 +22,19 @@ public struct ContextPlanner<Family: ModelFamily> {
 
     /// A plan with its loss and how it was reached.
     public struct Result: Sendable {
+        /// The best schemes found, in order of the sublayers.
         public let assignment: Assignment
+        /// What every item loses under them.
         public let losses: [ItemLoss]
+        /// Their mean KL per prediction, in nats.
         public let klNats: Double
+        /// The rounds, in order.
         public let rounds: [PlanningRound]
         /// Measurements that were made.
         public let measurements: Int
         /// The solver's answer of the last accepted round, and the loss that it predicted; nil where the start was not improved.
         public let certificate: Plan.Certificate?
+        /// The loss that the last accepted round predicted; nil where the start was not improved.
         public let predictedKL: Double?
     }
 
@@ -60,38 +66,44 @@ public struct ContextPlanner<Family: ModelFamily> {
         var predictedKL: Double?
         var known: [Assignment: Double] = [:]
         for start in measured { known[start.assignment] = start.kl }
-        search: while true {
-            let neighbours = neighbours(of: best.assignment)
+        var reach = 1
+        while true {
+            let neighbours = neighbours(of: best.assignment, reach: reach)
             guard count + neighbours.count < effort else { break }
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
             count += neighbours.count
             let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.kl) }
             var moves = measurer.layout.sublayers.count
             var isImproved = false
-            while moves >= 1, count < effort {
-                guard let step = try step(from: best.assignment, changes, moves: moves) else { break }
-                if step.assignment == best.assignment { break }
-                let predicted = best.kl + step.solution.loss
-                if known[step.assignment] == nil {
-                    let losses = try measurer.losses(of: [step.assignment], around: best.assignment)[0]
-                    count += 1
-                    let kl = LossMeasurement(losses).klNats
-                    known[step.assignment] = kl
-                    let round = PlanningRound(
-                        moves: step.moves, predictedKL: predicted, measuredKL: kl, isAccepted: kl < best.kl)
-                    rounds.append(round)
-                    progress(round)
-                    if kl < best.kl {
-                        certificate = Plan.Certificate(step.solution, budgetBytes: budgetBytes, base: best.kl)
-                        predictedKL = predicted
-                        best = (step.assignment, losses, kl)
-                        isImproved = true
-                        break
-                    }
-                }
+            while moves >= 1, count < effort, !isImproved,
+                let step = try step(from: best.assignment, changes, moves: moves), step.moves > 0
+            {
                 moves = min(moves, step.moves) / 2
+                guard known[step.assignment] == nil else { continue }
+                let losses = try measurer.losses(of: [step.assignment], around: best.assignment)[0]
+                count += 1
+                let predicted = best.kl + step.solution.loss
+                let kl = LossMeasurement(losses).klNats
+                known[step.assignment] = kl
+                isImproved = kl < best.kl
+                let round = PlanningRound(
+                    moves: step.moves, predictedKL: predicted, measuredKL: kl, isAccepted: isImproved)
+                rounds.append(round)
+                progress(round)
+                if isImproved {
+                    certificate = Plan.Certificate(step.solution, budgetBytes: budgetBytes, base: best.kl)
+                    predictedKL = predicted
+                    best = (step.assignment, losses, kl)
+                }
             }
-            if !isImproved { break search }
+            // One step is measured again wherever something moved; two steps only where one step leads nowhere.
+            if isImproved {
+                reach = 1
+            } else if reach < Self.longestReach {
+                reach += 1
+            } else {
+                break
+            }
         }
         return Result(
             assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds,
@@ -105,19 +117,22 @@ public struct ContextPlanner<Family: ModelFamily> {
         let assignment: Assignment
     }
 
-    /// Every sublayer one step up and one step down its ladder, alone.
-    private func neighbours(of assignment: Assignment) -> [Neighbour] {
+    /// Steps up and down a ladder that are tried where one step leads nowhere.
+    static var longestReach: Int { 2 }
+
+    /// Every sublayer up to `reach` steps up and down its ladder, alone.
+    private func neighbours(of assignment: Assignment, reach: Int) -> [Neighbour] {
         assignment.indices.flatMap { index -> [Neighbour] in
             let ladder = ladders[index]
             let places: [Int]
             if let place = ladder.firstIndex(of: assignment[index]) {
-                places = [place - 1, place + 1]
+                places = (1...reach).flatMap { [place - $0, place + $0] }
             } else {
                 // Not on the ladder (a preset's scheme): its neighbours in bytes.
                 let sublayer = measurer.layout.sublayers[index]
                 let bytes = sublayer.sizeInBytes(assignment[index])
                 let above = ladder.firstIndex { sublayer.sizeInBytes($0) > bytes } ?? ladder.count
-                places = [above - 1, above]
+                places = (1...reach).flatMap { [above - $0, above + $0 - 1] }
             }
             return places.filter(ladder.indices.contains).map { place in
                 var changed = assignment
@@ -127,7 +142,7 @@ public struct ContextPlanner<Family: ModelFamily> {
         }
     }
 
-    /// The best assignment within one step of `assignment`, moving at most so many sublayers.
+    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers.
     private func step(
         from assignment: Assignment, _ changes: [(Neighbour, Double)], moves: Int
     ) throws -> (assignment: Assignment, solution: AllocationSolution, moves: Int)? {

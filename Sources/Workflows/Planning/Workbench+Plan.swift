@@ -17,8 +17,11 @@ public struct PlanningResult: Sendable {
 public struct PlanningRound: Sendable {
     /// Sublayers that the plan changes.
     public let moves: Int
+    /// KL of the start plus the summed changes of the moved sublayers, in nats per prediction.
     public let predictedKL: Double
+    /// KL of the plan, in nats per prediction.
     public let measuredKL: Double
+    /// Whether the plan was better than the best before it.
     public let isAccepted: Bool
 }
 

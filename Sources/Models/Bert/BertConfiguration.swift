@@ -1,0 +1,119 @@
+import Foundation
+import Tensors
+
+/// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the files that
+/// sentence-transformers puts beside it.
+public struct BertConfiguration: Sendable, Equatable {
+    public let width: Int
+    public let vocabularySize: Int
+    public let layers: Int
+    public let heads: Int
+    public let innerWidth: Int
+    public let activation: ActivationFunction
+    public let normEpsilon: Float
+    /// Positions that the model has embeddings for.
+    public let maximumPositions: Int
+    /// Texts that the model tells apart in one input.
+    public let types: Int
+    /// The most tokens of an input: longer ones are cut, as the models' own tools cut them.
+    public let maximumLength: Int
+    public let task: Task
+
+    /// What the model's last states are made into.
+    public enum Task: Sendable, Equatable {
+        /// A label for a text or a pair of texts, by their names in order of the classes.
+        case classification(labels: [String])
+        /// A vector for a text.
+        case embedding(pooling: Pooling, isNormalized: Bool)
+    }
+
+    /// How a text's states become its vector.
+    public enum Pooling: Sendable, Equatable {
+        /// The mean over all tokens.
+        case mean
+        /// The state of the first token.
+        case first
+    }
+
+    /// Reads the configuration of a model directory.
+    ///
+    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
+    public init(directory: URL) throws(FileError) {
+        let settings = try Settings(directory.appending(path: "config.json"))
+        let type = try settings.text("model_type")
+        guard type == "bert" else {
+            throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'bert'")
+        }
+        for key in ["is_decoder", "add_cross_attention"] where try settings.flag(key, or: false) {
+            throw FileError(settings.file, "'\(key)': true is not supported")
+        }
+        let positions = try settings.text("position_embedding_type", or: "absolute")
+        guard positions == "absolute" else {
+            throw FileError(
+                settings.file, "position_embedding_type '\(positions)' is not supported: expected 'absolute'")
+        }
+        width = try settings.size("hidden_size")
+        vocabularySize = try settings.size("vocab_size")
+        layers = try settings.size("num_hidden_layers")
+        heads = try settings.size("num_attention_heads")
+        innerWidth = try settings.size("intermediate_size")
+        guard width % heads == 0 else {
+            throw FileError(
+                settings.file, "hidden_size \(width) is not a multiple of num_attention_heads \(heads)")
+        }
+        activation = try ActivationFunction(settings, "hidden_act", or: "gelu")
+        normEpsilon = Float(try settings.number("layer_norm_eps", or: 1e-12))
+        maximumPositions = try settings.size("max_position_embeddings", or: 512)
+        types = try settings.size("type_vocab_size", or: 2)
+        let encoder = try SentenceEncoderFiles(directory)
+        maximumLength = min(encoder.maximumLength ?? maximumPositions, maximumPositions)
+        if let task = encoder.task { self.task = task } else { task = try BertConfiguration.task(settings) }
+    }
+
+    /// The task that `architectures` names.
+    private static func task(_ settings: Settings) throws(FileError) -> Task {
+        let architecture = (settings.any("architectures") as? [String])?.first ?? "BertModel"
+        switch architecture {
+        case "BertModel": return .embedding(pooling: .mean, isNormalized: false)
+        case "BertForSequenceClassification": return .classification(labels: try labels(settings))
+        default:
+            throw FileError(
+                settings.file,
+                "architecture '\(architecture)' is not supported: expected BertForSequenceClassification or BertModel"
+            )
+        }
+    }
+
+    private static func labels(_ settings: Settings) throws(FileError) -> [String] {
+        let problem = try settings.text("problem_type", or: "single_label_classification")
+        guard problem == "single_label_classification" else {
+            throw FileError(
+                settings.file,
+                "problem_type '\(problem)' is not supported: expected single_label_classification")
+        }
+        guard let value = settings.any("id2label") else {
+            let count = try settings.size("num_labels", or: 2)
+            return try checked((0..<count).map { "LABEL_\($0)" }, settings)
+        }
+        guard let names = value as? [String: String] else {
+            throw FileError(settings.file, "'id2label': expected an object of names by class")
+        }
+        var labels: [String] = []
+        for index in 0..<names.count {
+            guard let name = names[String(index)] else {
+                throw FileError(settings.file, "'id2label': class \(index) of \(names.count) has no name")
+            }
+            labels.append(name)
+        }
+        return try checked(labels, settings)
+    }
+
+    private static func checked(_ labels: [String], _ settings: Settings) throws(FileError) -> [String] {
+        guard labels.count >= 2 else {
+            throw FileError(
+                settings.file, "a classifier with \(labels.count) class is not supported: expected at least 2"
+            )
+        }
+        return labels
+    }
+}

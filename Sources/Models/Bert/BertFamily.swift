@@ -1,0 +1,133 @@
+import Foundation
+import Kernels
+import Metrics
+import PlanFormat
+import Tensors
+import Tokenizers
+
+/// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
+public struct BertFamily: ModelFamily {
+    public static let modelType = "bert"
+    public static let companionFiles = [
+        "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",
+        "sentence_bert_config.json", "1_Pooling/config.json",
+    ]
+
+    public let configuration: BertConfiguration
+    public let tokenizer: WordPieceTokenizer
+    private let anchors: [TokenSequence]
+
+    public init(directory: URL) throws {
+        configuration = try BertConfiguration(directory: directory)
+        tokenizer = try WordPieceTokenizer(directory: directory)
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw FileError(
+                directory,
+                "the tokenizer has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
+            )
+        }
+        if case .embedding = configuration.task {
+            anchors = SentenceAnchors.words(of: tokenizer, length: configuration.maximumLength)
+            guard anchors.count > 1 else { throw FileError(directory, "the vocabulary has no whole words") }
+        } else {
+            anchors = []
+        }
+    }
+
+    public var layout: ModelLayout { BertNetwork.layout(configuration) }
+
+    public var vectors: [(name: String, count: Int)] { BertNetwork.vectors(configuration) }
+
+    public func aliases(of tensor: String) -> [String] { BertNames(configuration).aliases(of: tensor) }
+
+    public func network(_ weights: WeightTable) throws -> BertNetwork {
+        try BertNetwork(configuration, anchors: anchors, weights)
+    }
+
+    /// Reads a file of tab-separated values without header or quoting: for a classifier `text<TAB>label` or
+    /// `text<TAB>text<TAB>label`, for a sentence encoder `text<TAB>text<TAB>score`.
+    ///
+    /// Inputs longer than the model's `maximumLength` are cut there, as its own tools do it.
+    /// - Throws: `FileError` where there is not one file, or a line has other columns, an unknown label or a score that is no number.
+    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<BertNetwork.Example> {
+        guard files.count == 1, let file = files.first else {
+            throw FileError(
+                files.first?.path ?? "--data",
+                "expected one file of tab-separated values, got \(files.count) files")
+        }
+        var examples: [BertNetwork.Example] = []
+        var references: [String] = []
+        for (number, line) in try TextFile.lines(file).prefix(limit ?? .max).enumerated() {
+            var columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            let place = "line \(number + 1)"
+            switch configuration.task {
+            case .classification(let labels):
+                guard columns.count == 2 || columns.count == 3, let text = columns.popLast() else {
+                    throw FileError(
+                        file,
+                        "\(place): expected text<TAB>label or text<TAB>text<TAB>label, got \(columns.count) columns"
+                    )
+                }
+                guard let label = labels.firstIndex(of: text) ?? Int(text), labels.indices.contains(label)
+                else {
+                    throw FileError(
+                        file,
+                        "\(place): '\(text)' is no label: expected 0 to \(labels.count - 1) or one of \(labels.joined(separator: ", "))"
+                    )
+                }
+                examples.append(.init(sequences(columns), label: label))
+                references.append(labels[label])
+            case .embedding:
+                guard columns.count == 3, let score = columns.popLast() else {
+                    throw FileError(
+                        file, "\(place): expected text<TAB>text<TAB>score, got \(columns.count) columns")
+                }
+                guard let value = Double(score), value.isFinite else {
+                    throw FileError(file, "\(place): '\(score)' is no score: expected a number")
+                }
+                examples.append(.init(sequences(columns)))
+                references.append(score)
+            }
+        }
+        return Dataset(examples: examples, references: references)
+    }
+
+    /// The sequences of one or two texts: a classifier reads a pair as one.
+    func sequences(_ texts: [String]) -> [TokenSequence] {
+        let length = configuration.maximumLength
+        if case .classification = configuration.task, texts.count == 2 {
+            return [checked(tokenizer.encode(texts[0], pairedWith: texts[1], maximumLength: length))]
+        }
+        return texts.map { checked(tokenizer.encode($0, pairedWith: nil, maximumLength: length)) }
+    }
+
+    /// Types that the model has: one that tells no texts apart has only type 0.
+    private func checked(_ sequence: TokenSequence) -> TokenSequence {
+        var sequence = sequence
+        for i in sequence.typeIDs.indices where sequence.typeIDs[i] >= configuration.types {
+            sequence.typeIDs[i] = 0
+        }
+        return sequence
+    }
+
+    /// The network's outputs for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
+    func outputs(
+        _ network: BertNetwork, _ examples: [BertNetwork.Example], _ options: TaskOptions
+    ) throws -> [Matrix] {
+        let size = max(1, options.batchSize)
+        let starts = Array(stride(from: 0, to: examples.count, by: size))
+        let batches = try concurrentMap(count: starts.count, threads: options.threads) { index in
+            network.outputs(
+                network.state(Array(examples[starts[index]..<min(starts[index] + size, examples.count)])))
+        }
+        var outputs: [Matrix] = []
+        for (start, batch) in zip(starts, batches) {
+            var row = 0
+            for example in examples[start..<min(start + size, examples.count)] {
+                outputs.append(batch.slice(rows: row..<row + example.sequences.count))
+                row += example.sequences.count
+            }
+        }
+        return outputs
+    }
+}

@@ -1,0 +1,41 @@
+import Tensors
+
+/// Root-mean-square normalization with a weight, over each row: `y = x / sqrt(mean(x^2) + epsilon) * weight`.
+///
+/// - Source: Zhang and Sennrich 2019.
+struct RMSNorm: Sendable {
+    let weight: [Float]
+    let epsilon: Float
+
+    /// Takes `<name>.weight`.
+    init(_ name: String, epsilon: Float, _ weights: WeightTable) throws(MissingWeight) {
+        weight = try weights.vector(name + ".weight")
+        self.epsilon = epsilon
+    }
+
+    /// Every row of `x`, normalized.
+    func callAsFunction(_ x: Matrix) -> Matrix {
+        var y = x
+        let columns = x.columns
+        y.storage.withUnsafeMutableBufferPointer { y in
+            for start in stride(from: 0, to: y.count, by: columns) {
+                let row = UnsafeMutableBufferPointer(rebasing: y[start..<start + columns])
+                let scale = 1 / (RMSNorm.sumOfSquares(row) / Float(columns) + epsilon).squareRoot()
+                for i in 0..<columns { row[i] = row[i] * scale * weight[i] }
+            }
+        }
+        return y
+    }
+
+    /// Sixteen sums side by side and then together: one order, whatever vectors the machine has.
+    private static func sumOfSquares(_ row: UnsafeMutableBufferPointer<Float>) -> Float {
+        var lanes = SIMD16<Float>(repeating: 0)
+        let whole = row.count & ~15
+        let bytes = UnsafeRawBufferPointer(row)
+        for i in stride(from: 0, to: whole, by: 16) {
+            let x = bytes.loadUnaligned(fromByteOffset: 4 * i, as: SIMD16<Float>.self)
+            lanes += x * x
+        }
+        return row[whole...].reduce(lanes.sum()) { $0 + $1 * $1 }
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Tensors
+
+/// Rotary position embeddings: channel i and channel i + size / 2 of every head are turned together by the angle
+/// `position * theta^(-2 i / size)`.
+///
+/// - Source: Su et al. 2021 (RoFormer), in the half-split order of channels that Llama checkpoints have.
+struct RotaryPositions: Sendable {
+    /// Channels of a head; even.
+    let size: Int
+    private let frequencies: [Float]
+    /// Cosines and sines of the first positions, (positions, size / 2); later ones are computed as they come.
+    private let cosines: [Float]
+    private let sines: [Float]
+
+    /// Positions that are kept in tables: a longer text pays for its angles itself.
+    private static let tableLimit = 2048
+
+    /// Angles for heads of `size` channels.
+    init(size: Int, theta: Double, maximumPositions: Int) {
+        self.size = size
+        // FP32 as the reference computes them, so that late positions get the same angles.
+        let frequencies = stride(from: 0, to: size, by: 2).map {
+            Float(1 / pow(theta, Double($0) / Double(size)))
+        }
+        let positions = 0..<min(maximumPositions, Self.tableLimit)
+        let angles = positions.flatMap { position in frequencies.map { Double(Float(position) * $0) } }
+        self.frequencies = frequencies
+        cosines = angles.map { Float(cos($0)) }
+        sines = angles.map { Float(sin($0)) }
+    }
+
+    /// Turns the heads of every row by its position in its sequence.
+    func apply(to x: inout Matrix, _ offsets: SequenceOffsets) {
+        for sequence in 0..<offsets.count {
+            for (position, row) in offsets[sequence].enumerated() {
+                apply(to: &x, row: row, position: position)
+            }
+        }
+    }
+
+    /// Turns the heads of one row by a position.
+    func apply(to x: inout Matrix, row: Int, position: Int) {
+        let pairs = size / 2
+        let first = position * pairs
+        let isInTable = first + pairs <= cosines.count
+        let columns = x.columns
+        x.storage.withUnsafeMutableBufferPointer { buffer in
+            for pair in 0..<pairs {
+                let angle = isInTable ? 0 : Double(Float(position) * frequencies[pair])
+                let cosine = isInTable ? cosines[first + pair] : Float(cos(angle))
+                let sine = isInTable ? sines[first + pair] : Float(sin(angle))
+                for head in stride(from: row * columns, to: (row + 1) * columns, by: size) {
+                    let (a, b) = (buffer[head + pair], buffer[head + pair + pairs])
+                    buffer[head + pair] = a * cosine - b * sine
+                    buffer[head + pair + pairs] = b * cosine + a * sine
+                }
+            }
+        }
+    }
+}

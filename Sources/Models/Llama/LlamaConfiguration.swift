@@ -1,0 +1,111 @@
+import Foundation
+import Tensors
+
+/// The shape of a language model in the Llama layout, read from `config.json` and `generation_config.json`.
+public struct LlamaConfiguration: Sendable, Equatable {
+    public let width: Int
+    public let vocabularySize: Int
+    public let layers: Int
+    public let heads: Int
+    /// Heads of keys and values; `heads` without grouped-query attention.
+    public let keyHeads: Int
+    /// Channels of a head.
+    public let headSize: Int
+    public let innerWidth: Int
+    public let activation: ActivationFunction
+    public let normEpsilon: Float
+    /// The base of the rotary frequencies.
+    public let theta: Double
+    public let maximumPositions: Int
+    /// Whether the output projection is the embedding.
+    public let isTied: Bool
+    public let attentionHasBias: Bool
+    public let feedForwardHasBias: Bool
+    /// Tokens that end a text.
+    public let endTokens: [Int]
+    /// The token that a text starts with, for models that have one.
+    public let beginToken: Int?
+
+    /// Reads the configuration of a model directory.
+    ///
+    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
+    public init(directory: URL) throws(FileError) {
+        let settings = try Settings(directory.appending(path: "config.json"))
+        let type = try settings.text("model_type")
+        guard type == "llama" else {
+            throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'llama'")
+        }
+        width = try settings.size("hidden_size")
+        vocabularySize = try settings.size("vocab_size")
+        layers = try settings.size("num_hidden_layers")
+        heads = try settings.size("num_attention_heads")
+        keyHeads = try settings.size("num_key_value_heads", or: heads)
+        guard heads % keyHeads == 0 else {
+            throw FileError(
+                settings.file,
+                "num_attention_heads \(heads) is not a multiple of num_key_value_heads \(keyHeads)")
+        }
+        guard settings.has("head_dim") || width % heads == 0 else {
+            throw FileError(
+                settings.file, "hidden_size \(width) is not a multiple of num_attention_heads \(heads)")
+        }
+        headSize = try settings.size("head_dim", or: max(1, width / heads))
+        guard headSize % 2 == 0 else {
+            throw FileError(
+                settings.file, "heads of \(headSize) channels: rotary positions need an even number")
+        }
+        innerWidth = try settings.size("intermediate_size")
+        activation = try ActivationFunction(settings, "hidden_act", or: "silu")
+        normEpsilon = Float(try settings.number("rms_norm_eps", or: 1e-6))
+        theta = try LlamaConfiguration.theta(settings)
+        maximumPositions = try settings.size("max_position_embeddings", or: 2048)
+        isTied = try settings.flag("tie_word_embeddings", or: false)
+        attentionHasBias = try settings.flag("attention_bias", or: false)
+        feedForwardHasBias = try settings.flag("mlp_bias", or: false)
+        let separate = directory.appending(path: "generation_config.json")
+        let generation =
+            FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
+        endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)
+        beginToken = try LlamaConfiguration.tokens("bos_token_id", generation, settings, vocabularySize).first
+    }
+
+    /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside `rope_scaling` of older ones.
+    private static func theta(_ settings: Settings) throws(FileError) -> Double {
+        var rotary = settings
+        for key in ["rope_parameters", "rope_scaling"] where settings.has(key) {
+            guard let object = settings.any(key) as? [String: Any] else {
+                throw FileError(settings.file, "'\(key)': expected an object")
+            }
+            let scaling = Settings(file: settings.file, object: object)
+            let type = try scaling.text("rope_type", or: try scaling.text("type", or: "default"))
+            guard type == "default" else {
+                throw FileError(
+                    settings.file, "'\(key)': rope_type '\(type)' is not supported: expected 'default'")
+            }
+            if scaling.has("rope_theta") { rotary = scaling }
+            guard try scaling.number("partial_rotary_factor", or: 1) == 1 else {
+                throw FileError(
+                    settings.file, "'\(key)': a partial_rotary_factor other than 1 is not supported")
+            }
+        }
+        let theta = try rotary.number("rope_theta", or: 10000)
+        guard theta > 0, theta.isFinite else {
+            throw FileError(settings.file, "'rope_theta': expected a positive number, got \(theta)")
+        }
+        return theta
+    }
+
+    /// Token ids under a key, one or several: the generation settings' before the model's.
+    private static func tokens(
+        _ key: String, _ generation: Settings, _ model: Settings, _ vocabularySize: Int
+    ) throws(FileError) -> [Int] {
+        let settings = generation.has(key) ? generation : model
+        guard let value = settings.any(key) else { return [] }
+        let ids = if let list = value as? [Int] { list } else { [try settings.integer(key)] }
+        for id in ids where !(0..<vocabularySize).contains(id) {
+            throw FileError(
+                settings.file, "'\(key)': token \(id) is outside the vocabulary of \(vocabularySize)")
+        }
+        return ids
+    }
+}

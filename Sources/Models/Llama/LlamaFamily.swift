@@ -1,0 +1,149 @@
+import Foundation
+import Metrics
+import PlanFormat
+import Tensors
+import Tokenizers
+
+/// Language models in the Llama layout.
+public struct LlamaFamily: ModelFamily {
+    public static let modelType = "llama"
+    public static let companionFiles = [
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    ]
+
+    /// Tokens of a window of text, less where the model has fewer positions.
+    public static let context = 256
+    /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as context.
+    public static let stride = 128
+    /// Tokens that `run` adds where the options say nothing.
+    static let defaultLength = 128
+
+    public let configuration: LlamaConfiguration
+    public let tokenizer: BytePairTokenizer
+
+    public init(directory: URL) throws {
+        configuration = try LlamaConfiguration(directory: directory)
+        tokenizer = try BytePairTokenizer(directory: directory)
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw FileError(
+                directory.appending(path: "tokenizer.json"),
+                "has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
+            )
+        }
+    }
+
+    public var layout: ModelLayout { LlamaNetwork.layout(configuration) }
+
+    public var vectors: [(name: String, count: Int)] { LlamaNetwork.vectors(configuration) }
+
+    public func aliases(of tensor: String) -> [String] {
+        let bare = tensor.hasPrefix("model.") ? [String(tensor.dropFirst("model.".count))] : []
+        return bare + (tensor == LlamaNetwork.embeddingName && configuration.isTied ? ["lm_head.weight"] : [])
+    }
+
+    public func network(_ weights: WeightTable) throws -> LlamaNetwork {
+        try LlamaNetwork(configuration, weights)
+    }
+
+    /// Reads text files as one text, cut into windows of `context` tokens, `stride` apart.
+    ///
+    /// Every line that is not blank is encoded alone, the end symbol after it where the model has one, and all are joined. A window
+    /// predicts what no window before it has predicted; an item is a window, and `limit` counts windows.
+    /// - Source: the guide on perplexity of Hugging Face transformers.
+    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, or there are fewer than two tokens.
+    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
+        guard let first = files.first else { throw FileError("--data", "expected a text file, got none") }
+        let context = min(Self.context, configuration.maximumPositions)
+        let step = min(Self.stride, context - 1)
+        guard step >= 1 else {
+            throw FileError(first, "the model has \(context) position: expected at least 2")
+        }
+        var tokens: [Int] = []
+        var bytes: [Int] = []
+        // A limit needs no more text than its windows: reading on would only cost time.
+        let enough = limit.map { context + $0 * step } ?? .max
+        for line in try files.flatMap({ try TextFile.lines($0) }) where !line.allSatisfy(\.isWhitespace) {
+            if tokens.count >= enough { break }
+            let ids = tokenizer.encode(line, addingSpecialTokens: false)
+            tokens += ids
+            bytes += ids.map { tokenizer.byteCount(of: $0) }
+            if let end = configuration.endTokens.first {
+                // The end symbol stands for the line feed.
+                tokens.append(end)
+                bytes.append(1)
+            }
+        }
+        guard tokens.count >= 2 else {
+            throw FileError(first, "has \(tokens.count) tokens: expected at least 2")
+        }
+        var windows: [LlamaNetwork.Example] = []
+        var begin = 0
+        var end = 0
+        while end < tokens.count, windows.count < limit ?? .max {
+            let stop = min(begin + context, tokens.count)
+            let scored = min(stop - end, stop - begin - 1)
+            windows.append(
+                .init(
+                    tokens: Array(tokens[begin..<stop]), scored: scored,
+                    bytes: bytes[stop - scored..<stop].reduce(0, +)))
+            end = stop
+            begin += step
+        }
+        return Dataset(examples: windows, references: windows.map { _ in "" })
+    }
+
+    /// Perplexity per token and bits per byte of text.
+    public func score(
+        _ network: LlamaNetwork, on data: Dataset<LlamaNetwork.Example>, options: TaskOptions
+    ) throws -> TaskScore {
+        let losses = try concurrentMap(count: data.examples.count, threads: options.threads) { index in
+            let example = data.examples[index]
+            let logits = network.logits(network.outputs(network.state([example])))
+            let targets = example.tokens.suffix(example.scored)
+            let nats = zip(0..., targets).reduce(0.0) {
+                $0 + LogLikelihood.crossEntropy(logits[row: $1.0], target: $1.1)
+            }
+            return TokenLoss(nats: nats, tokens: example.scored)
+        }
+        let total = losses.reduce(.zero, +)
+        let bytes = data.examples.reduce(0) { $0 + $1.bytes }
+        return TaskScore(
+            values: [
+                .init(name: "perplexity", value: total.perplexity ?? 0),
+                .init(name: "bitsPerByte", value: total.bitsPerByte(bytes: bytes) ?? 0),
+            ],
+            signature:
+                "perplexity|context:\(min(Self.context, configuration.maximumPositions))|stride:\(Self.stride)",
+            tokens: total.tokens, outputs: losses.map { String($0.nats) })
+    }
+
+    /// Continues every line; what is added is the answer, line feeds in it become spaces.
+    ///
+    /// - Throws: `FileError` where a line has no room for another token, or is empty and the model has no token to start with.
+    public func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+        let prompts = try lines.enumerated().map { index, line in
+            var ids = tokenizer.encode(line)
+            if ids.isEmpty {
+                ids = [configuration.beginToken ?? configuration.endTokens.first].compactMap { $0 }
+            }
+            guard !ids.isEmpty, ids.count < configuration.maximumPositions else {
+                throw LineError(
+                    index: index, "has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)")
+            }
+            return ids
+        }
+        let size = max(1, options.batchSize)
+        let starts = Array(Swift.stride(from: 0, to: prompts.count, by: size))
+        let continued = try concurrentMap(count: starts.count, threads: options.threads) { index in
+            let start = starts[index]
+            return network.generate(
+                Array(prompts[start..<min(start + size, prompts.count)]),
+                maximumLength: options.maximumLength ?? Self.defaultLength,
+                sampling: options.temperature > 0
+                    ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
+        }
+        return continued.flatMap { $0 }.map { ids in
+            String(tokenizer.decode(ids).map { $0.isNewline ? " " : $0 })
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import PlanFormat
+import Tensors
+
+/// One line of the benchmark.
+struct Record: Codable {
+    /// The case: gemm, matvec, batch or dram.
+    let name: String
+    let kernel: String
+    let rows: Int
+    let columns: Int
+    let tokens: Int
+    /// Seconds of one product.
+    let seconds: Timing
+    /// Of multiply-adds of the dense product, two each.
+    let gigaflops: Double
+    /// Of the stored weights.
+    let gigabytesPerSecond: Double
+    /// How many times as fast as OpenBLAS in the same run; nil without it.
+    let overOpenBLAS: Double?
+    /// How many times as fast as our own FP32 product in the same run.
+    let overFP32: Double?
+    /// Part of the bandwidth of reading the same codes in the same rotation, measured in the same run.
+    let ofReadBandwidth: Double?
+    /// What is aimed at: a ratio over OpenBLAS, or a part of the read bandwidth.
+    let target: Double?
+}
+
+/// What `--json` prints.
+struct Report: Codable {
+    let instructions: String
+    let openBLAS: String?
+    /// Load of the machine before and after: above 1 a core is shared, and caches are.
+    let loadBefore: Double?
+    let loadAfter: Double?
+    let clock: String
+    let records: [Record]
+}
+
+/// Times the kernels, each checked against its twin first.
+@main
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bitplan-bench",
+        abstract: "Times every kernel on one thread, as ratios within one run.",
+        discussion: """
+            Each kernel is checked against its portable twin before it is timed. Repetitions alternate between kernels, and \
+            medians of thread time are shown.
+
+            gemm    FP32 products, against OpenBLAS if it is installed
+            matvec  one token, (2048, 512) in rotation over 24 matrices
+            batch   16 tokens, (2048, 512) in rotation over 4 matrices
+            dram    one token, (32000, 512) in rotation over 128 MiB, against the bandwidth of reading
+            """)
+
+    @Flag(help: "Print JSON instead of a table.")
+    var json = false
+
+    @Option(help: "Run only one case, or only one kernel: gemm, matvec, batch, dram, bcq1, int4...")
+    var only: String?
+
+    @Option(help: "Timed repetitions of each kernel.")
+    var repetitions = 15
+
+    func validate() throws {
+        guard repetitions > 0 else {
+            throw ValidationError("--repetitions: expected a positive number, got \(repetitions)")
+        }
+    }
+
+    func run() throws {
+        let blas = OpenBLAS()
+        let before = loadAverage()
+        var cases = Cases(blas: blas, only: only, repetitions: repetitions)
+        try cases.run()
+        guard !cases.records.isEmpty else {
+            throw ValidationError("--only: no case or kernel is called '\(only ?? "")'")
+        }
+        let report = Report(
+            instructions: InstructionSet.best.description, openBLAS: blas?.configuration, loadBefore: before,
+            loadAfter: loadAverage(), clock: "thread CPU time, medians of \(repetitions)",
+            records: cases.records)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        } else {
+            print(table(report))
+        }
+    }
+}
+
+/// The report as aligned columns.
+func table(_ report: Report) -> String {
+    func number(_ value: Double?, _ digits: Int = 2) -> String {
+        guard let value else { return "-" }
+        return String(format: "%.\(digits)f", value)
+    }
+    var lines = [
+        [
+            "case", "kernel", "rows", "columns", "tokens", "us", "quartiles", "GFLOP/s", "GB/s", "x BLAS",
+            "x FP32",
+            "of read", "target",
+        ]
+    ]
+    for r in report.records {
+        lines.append([
+            r.name, r.kernel, "\(r.rows)", "\(r.columns)", "\(r.tokens)", number(r.seconds.median * 1e6),
+            "\(number(r.seconds.lowerQuartile * 1e6, 1))-\(number(r.seconds.upperQuartile * 1e6, 1))",
+            number(r.gigaflops, 1), number(r.gigabytesPerSecond, 1), number(r.overOpenBLAS),
+            number(r.overFP32),
+            number(r.ofReadBandwidth), number(r.target),
+        ])
+    }
+    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    let body = lines.map { line in
+        line.enumerated().map { column, text in
+            let space = String(repeating: " ", count: widths[column] - text.count)
+            return column < 2 ? text + space : space + text
+        }.joined(separator: "  ")
+    }
+    let load = [report.loadBefore, report.loadAfter].map { number($0, 1) }.joined(separator: " to ")
+    let head = "\(report.instructions); \(report.openBLAS ?? "no OpenBLAS"); \(report.clock); load \(load)"
+    return ([head] + body).joined(separator: "\n")
+}

@@ -1,0 +1,65 @@
+import Foundation
+import PlanFormat
+import Testing
+
+@Suite struct SchemeTests {
+    @Test(arguments: [
+        "bcq1", "bcq8", "bcq3:g64", "bcq3:fp16", "bcq2:g64:fp16", "emb4:r2", "emb1:r1:fp16", "int2",
+        "int8:tensor",
+        "int4:g64", "int4:g64:asym", "int3:asym", "int5:tensor:asym:fp16", "nf4", "nf4:dq", "nf4:b32",
+        "nf4:b128:dq",
+        "pq:b8:k256", "pq:b4:k16:int8", "index8", "sign", "sign:mean", "bitlinear", "bitlinear:4", "w8a8",
+        "fp32", "fp16",
+    ])
+    func textComesBack(_ text: String) throws {
+        let scheme = try #require(Scheme(text))
+        #expect(scheme.description == text)
+        let data = try JSONEncoder().encode([scheme])
+        #expect(String(decoding: data, as: UTF8.self) == "[\"\(text)\"]")
+        #expect(try JSONDecoder().decode([Scheme].self, from: data) == [scheme])
+    }
+
+    @Test(arguments: [
+        "", "bcq", "bcq0", "bcq9", "bcq12", "bcq3:", "bcq3:g0", "bcq3:g-1", "bcq3:fp16:g64", "bcq3:g64:g64",
+        "BCQ3", "emb4",
+        "emb9:r1", "int1", "int9", "int4:sym", "nf4:dq:dq", "nf4:b0", "pq", "pq:b8", "pq:b8:k1", "pq:b8:k257",
+        "sign:x",
+        "bitlinear:0", "fp64", " bcq3", "bcq3 ", "int4:g99999",
+    ])
+    func whatNamesNoSchemeIsRefused(_ text: String) {
+        #expect(Scheme(text) == nil)
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode([Scheme].self, from: Data("[\"\(text)\"]".utf8))
+        }
+    }
+
+    /// Worked out by hand for a (10, 20) matrix.
+    @Test(arguments: [
+        ("fp32", 800), ("fp16", 400),
+        ("bcq1", 10 * (3 + 4)), ("bcq3", 3 * 10 * (3 + 4)), ("bcq3:fp16", 3 * 10 * (3 + 2)),
+        ("bcq2:g8", 2 * 10 * (3 + 3 * 4)), ("int3", 10 * 8 + 10 * 4), ("int3:tensor", 10 * 8 + 4),
+        ("int8:asym", 200 + 10 * 8), ("int4:g8:fp16", 100 + 10 * 3 * 2), ("nf4", 100 + 4 * 4),
+        ("nf4:dq", 100 + 4 + 4 + 4), ("pq:b8:k16", 15 + 16 * 8 * 2), ("pq:b4:k5:int8", 19 + 5 * 4 + 4),
+        ("index8", 208),
+        ("sign", 30), ("sign:mean", 34), ("bitlinear:2", 38), ("w8a8", 240),
+        ("emb2:r1", 5 * 2 * 7 + 5 * 7 + 40),
+    ])
+    func sizeInBytes(_ text: String, _ bytes: Int) throws {
+        #expect(try #require(Scheme(text)).sizeInBytes(rows: 10, columns: 20) == bytes)
+    }
+
+    /// Algorithm 1: cluster i of b has `v r^i / sum r^k` rows at b - i bits; the paper's average bits for b = 4.
+    @Test(arguments: [(1, 2.5), (2, 1.733), (4, 1.318), (8, 1.142)])
+    func clusterSizes(_ ratio: Int, _ averageBits: Double) {
+        let sizes = Scheme.clusterSizes(rows: 32768, clusters: 4, ratio: ratio)
+        #expect(sizes.reduce(0, +) == 32768)
+        let bits = sizes.enumerated().reduce(0) { $0 + $1.element * (4 - $1.offset) }
+        #expect(abs(Double(bits) / 32768 - averageBits) < 1e-3)
+        for rows in [0, 1, 2, 3, 5, 4001] {
+            for clusters in 1...8 {
+                let sizes = Scheme.clusterSizes(rows: rows, clusters: clusters, ratio: ratio)
+                #expect(sizes.count == clusters && sizes.reduce(0, +) == rows && sizes.allSatisfy { $0 >= 0 })
+            }
+        }
+    }
+}
