@@ -61,10 +61,14 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
                 let packed = try packed(shape, scheme)
-                matrices[shape.tensor] =
-                    decoded
-                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
-                    : try LinearOperators.make(packed)
+                do {
+                    matrices[shape.tensor] =
+                        decoded
+                        ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
+                        : try LinearOperators.make(packed)
+                } catch {
+                    throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
+                }
             }
         }
         var vectors: [String: [Float]] = [:]
@@ -74,8 +78,8 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Writes a packed directory, matrix by matrix.
     ///
-    /// - Throws: `PlanError` where the plan does not fit, `QuantizationError` where weights cannot be encoded, `FileError` where
-    ///   something else than a packed model lies there; nothing is left behind.
+    /// - Throws: `PlanError` where the plan does not fit, `FileError` where weights cannot be encoded or something else than a packed
+    ///   model lies there; nothing is left behind.
     public static func write(
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
         packed: (MatrixShape, Scheme) throws -> PackedMatrix
