@@ -32,13 +32,28 @@ public protocol ModelFamily: Sendable {
     func dataset(_ files: [URL], limit: Int?) throws -> Dataset<Net.Example>
     /// The task's metric over the whole of `data`, from what the network produces.
     func score(_ network: Net, on data: Dataset<Net.Example>, options: TaskOptions) throws -> TaskScore
-    /// Answers input lines: translations, labels, text.
+    /// Answers input lines: translations, labels, text; `LineError` where one cannot be answered.
     func run(_ network: Net, lines: [String], options: TaskOptions) throws -> [String]
 }
 
 extension ModelFamily {
     /// No other names.
     public func aliases(of tensor: String) -> [String] { [] }
+}
+
+/// What is wrong with one of the lines that a family was given to answer.
+public struct LineError: Error, CustomStringConvertible {
+    /// The line's place among the lines given, from 0.
+    public let index: Int
+    public let message: String
+
+    /// An error about the line at `index`.
+    public init(index: Int, _ message: String) {
+        self.index = index
+        self.message = message
+    }
+
+    public var description: String { "line \(index + 1) \(message)" }
 }
 
 /// Tokenized items and the texts that they came from.

@@ -1,4 +1,4 @@
-/// What is wrong with a plan for a model.
+/// What is wrong with a plan (or a sensitivity table) for a model; the line reads on from the name of its file.
 public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The plan was made for other weights.
     case otherModel(expected: ModelIdentity, got: ModelIdentity)
@@ -11,10 +11,10 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .otherModel(let expected, let got):
-            "the plan is for another model: it names \(expected.type) \(expected.sha256.prefix(12)), "
+            "is for another model: it names \(expected.type) \(expected.sha256.prefix(12)), "
                 + "this is \(got.type) \(got.sha256.prefix(12))"
-        case .unknownSublayer(let key): "the plan names '\(key)', which the model does not have"
-        case .missingSublayer(let name): "the plan says nothing of sublayer '\(name)'"
+        case .unknownSublayer(let key): "names sublayer '\(key)', which the model does not have"
+        case .missingSublayer(let name): "says nothing of sublayer '\(name)'"
         }
     }
 }

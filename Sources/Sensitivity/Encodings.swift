@@ -31,12 +31,17 @@ public final class Encodings<Family: ModelFamily>: Sendable {
 
     /// The encoded matrix.
     ///
-    /// - Throws: `FileError` where the weights cannot be read, `QuantizationError` where they cannot be encoded.
+    /// - Throws: `FileError` where the weights cannot be read or encoded.
     public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         let key = Key(tensor: shape.tensor, scheme: scheme)
         if let packed = kept.withLock({ $0[key] }) { return packed }
-        let packed = try Quantizer.encode(
-            try model.matrix(shape), as: scheme, fit: fit, context: contexts(shape))
+        let weights = try model.matrix(shape)
+        let packed: PackedMatrix
+        do {
+            packed = try Quantizer.encode(weights, as: scheme, fit: fit, context: contexts(shape))
+        } catch {
+            throw FileError(model.checkpoint.file, "tensor '\(shape.tensor)': \(error)")
+        }
         kept.withLock { $0[key] = packed }
         return packed
     }

@@ -12,12 +12,14 @@ public enum AtomicWrite {
         try self.file(Data(text.utf8), to: file)
     }
 
-    /// Opens a temporary file for `body` and renames it to `file` once `body` has returned; removes it where `body` throws.
+    /// Opens a temporary file for `body` and renames it to `file` once `body` has returned; removes it, and the directories made for
+    /// it, where `body` throws.
     public static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
         let manager = FileManager.default
         let directory = file.deletingLastPathComponent()
         let temporary = directory.appending(
             path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        let missing = missingDirectories(directory)
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
             guard manager.createFile(atPath: temporary.path, contents: nil) else {
@@ -34,31 +36,61 @@ public enum AtomicWrite {
             try rename(temporary, to: file)
         } catch {
             try? manager.removeItem(at: temporary)
+            remove(missing)
             throw error as? FileError ?? FileError(file, "cannot be written: \(error.localizedDescription)")
         }
     }
 
     /// Fills a temporary directory and renames it to `directory`, which is replaced where it exists.
+    ///
+    /// - Throws: `FileError` where the directory cannot be written, and what `body` throws; nothing is left behind then.
     public static func directory(_ directory: URL, _ body: (URL) throws -> Void) throws {
         let manager = FileManager.default
+        let directory = directory.standardizedFileURL
         let parent = directory.deletingLastPathComponent()
+        let missing = missingDirectories(parent)
         let suffix = ".\(ProcessInfo.processInfo.processIdentifier).part"
         let temporary = parent.appending(path: "." + directory.lastPathComponent + suffix)
         do {
-            try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
+            try writing(directory) {
+                try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
+            }
             try body(temporary)
-            if manager.fileExists(atPath: directory.path) {
+            try writing(directory) {
+                guard manager.fileExists(atPath: directory.path) else {
+                    return try manager.moveItem(at: temporary, to: directory)
+                }
                 let old = parent.appending(path: "." + directory.lastPathComponent + suffix + ".old")
                 try manager.moveItem(at: directory, to: old)
                 try manager.moveItem(at: temporary, to: directory)
                 try manager.removeItem(at: old)
-            } else {
-                try manager.moveItem(at: temporary, to: directory)
             }
         } catch {
             try? manager.removeItem(at: temporary)
+            remove(missing)
             throw error
         }
+    }
+
+    /// Turns what the file system says into one line about `file`.
+    private static func writing(_ file: URL, _ body: () throws -> Void) throws(FileError) {
+        do { try body() } catch { throw FileError(file, "cannot be written: \(error.localizedDescription)") }
+    }
+
+    /// The directories that have to be made for `directory`, deepest first.
+    private static func missingDirectories(_ directory: URL) -> [URL] {
+        var missing: [URL] = []
+        var current = directory.standardizedFileURL
+        while current.path != "/", !FileManager.default.fileExists(atPath: current.path) {
+            missing.append(current)
+            current = current.deletingLastPathComponent()
+        }
+        return missing
+    }
+
+    /// Removes directories that were made in vain, unless something else has come to lie in them.
+    private static func remove(_ directories: [URL]) {
+        for directory in directories { rmdir(directory.path) }
     }
 
     private static func rename(_ source: URL, to target: URL) throws {

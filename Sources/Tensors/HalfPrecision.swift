@@ -27,4 +27,8 @@ public enum HalfPrecision {
         let rounded = magnitude &+ 0xFFF &+ ((magnitude >> 13) & 1)
         return sign | UInt16(truncatingIfNeeded: (rounded &- 0x3800_0000) >> 13)
     }
+
+    /// The number nearest to `value` that half precision holds.
+    @inlinable
+    public static func rounded(_ value: Float) -> Float { widen(narrow(value)) }
 }

@@ -46,8 +46,12 @@ public func auto<Family: ModelFamily>(
     candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
     output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
+    // What can be wrong is found before the long work.
+    try PackedModel<Family>.checkReplaceable(output.packed)
     let bench = try Workbench<Family>(directory, source: source, calibration: calibration, options: options)
     let layout = bench.model.layout
+    _ = try check?.read(bench.model.family)
+    try checkReachable(target, layout: layout, candidates: candidates)
     let table = try bench.sweep(candidates: candidates) { event(.cells(done: $0, total: $1)) }
     event(.sensitivity(table))
     let result = try bench.plan(table, target: target, effort: effort) { event(.round($0)) }

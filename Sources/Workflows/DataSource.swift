@@ -16,8 +16,11 @@ public struct DataSource: Sendable {
     }
 
     /// Reads and tokenizes the items.
+    ///
+    /// - Throws: `UsageError` for a limit below 1, and what the family says of the files.
     public func read<Family: ModelFamily>(_ family: Family) throws -> Dataset<Family.Net.Example> {
-        try family.dataset(files, limit: limit)
+        if let limit, limit < 1 { throw UsageError("limit of the data: expected at least 1, got \(limit)") }
+        return try family.dataset(files, limit: limit)
     }
 
     func provenance(sentences: Int, metric: String, calibration: DataSource?) throws -> Provenance {

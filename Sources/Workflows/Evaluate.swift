@@ -129,12 +129,18 @@ public func run<Family: ModelFamily>(
     // A terminal or a slow pipe gets its answers line by line, a file in batches.
     let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
     var lines: [String] = []
+    var answered = 0
     func flush() throws {
-        for (line, output) in zip(
-            lines, try opened.family.run(opened.network, lines: lines, options: options))
-        {
-            try answer(line, output)
+        do {
+            for (line, output) in zip(
+                lines, try opened.family.run(opened.network, lines: lines, options: options))
+            {
+                try answer(line, output)
+            }
+        } catch let error as LineError {
+            throw FileError("standard input", "\(LineError(index: answered + error.index, error.message))")
         }
+        answered += lines.count
         lines.removeAll()
     }
     while let line = readLine() {

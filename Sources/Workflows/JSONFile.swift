@@ -1,4 +1,5 @@
 import Foundation
+import PlanFormat
 import Tensors
 
 /// JSON with sorted keys: the same value gives the same bytes.
@@ -58,4 +59,9 @@ public enum JSONFile {
         default: "an object or array (\(type))"
         }
     }
+}
+
+/// Runs `body`; a plan or table that does not fit the model is reported with the file that it came from.
+public func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as PlanError { throw FileError(file, "\(error)") }
 }

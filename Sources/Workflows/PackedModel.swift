@@ -12,6 +12,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     /// The plan that the weights were packed by.
     public let plan: Plan
     private let tensors: Safetensors
+    private let configurationFile: URL
 
     /// Where config.json keeps the plan: `quantization_config.plan`, as quantized models do on Hugging Face.
     static var configurationKey: String { "quantization_config" }
@@ -22,6 +23,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing tensors or wrong shapes.
     public init(directory: URL) throws {
         let file = directory.appending(path: "config.json")
+        configurationFile = file
         family = try Family(directory: directory)
         let settings = try FileError.readObject(file)
         guard let quantization = settings[Self.configurationKey] as? [String: Any],
@@ -55,13 +57,18 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     /// The network over packed weights; with `decoded`, over dense copies of them: what measuring uses.
     public func network(decoded: Bool = false) throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
-        for (sublayer, scheme) in zip(family.layout.sublayers, try plan.schemes(of: family.layout)) {
+        let schemes = try naming(configurationFile) { try plan.schemes(of: family.layout) }
+        for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
                 let packed = try packed(shape, scheme)
-                matrices[shape.tensor] =
-                    decoded
-                    ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
-                    : try LinearOperators.make(packed)
+                do {
+                    matrices[shape.tensor] =
+                        decoded
+                        ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
+                        : try LinearOperators.make(packed)
+                } catch {
+                    throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
+                }
             }
         }
         var vectors: [String: [Float]] = [:]
@@ -71,12 +78,14 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Writes a packed directory, matrix by matrix.
     ///
-    /// - Throws: `PlanError` where the plan does not fit, `QuantizationError` where weights cannot be encoded; nothing is left behind.
+    /// - Throws: `PlanError` where the plan does not fit, `FileError` where weights cannot be encoded or something else than a packed
+    ///   model lies there; nothing is left behind.
     public static func write(
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
         packed: (MatrixShape, Scheme) throws -> PackedMatrix
     ) throws {
         let schemes = try plan.schemes(of: model.layout)
+        try checkReplaceable(directory)
         try AtomicWrite.directory(directory) { target in
             try writeConfiguration(model, plan, to: target)
             for name in Family.companionFiles {
@@ -89,6 +98,14 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
             }
             try writeTensors(model, schemes, to: target.appending(path: "model.safetensors"), packed)
         }
+    }
+
+    /// Refuses to write over anything but a packed model or an empty directory: a mistyped output must not cost a user's files.
+    static func checkReplaceable(_ directory: URL) throws(FileError) {
+        guard FileManager.default.fileExists(atPath: directory.path) else { return }
+        let content = try? FileManager.default.contentsOfDirectory(atPath: directory.path)
+        if content == [] || (try? isPacked(directory)) == true { return }
+        throw FileError(directory, "exists and is no packed model: it is not written over")
     }
 
     private static func writeConfiguration(_ model: Model<Family>, _ plan: Plan, to target: URL) throws {

@@ -14,6 +14,7 @@ public func quantize<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL,
     threads: Int = 2
 ) throws -> Int {
+    try PackedModel<Family>.checkReplaceable(output)
     let model = try Model<Family>(directory: directory)
     try plan.check(for: try model.identity())
     let schemes = try plan.schemes(of: model.layout)

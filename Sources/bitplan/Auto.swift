@@ -14,7 +14,8 @@ struct Auto: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check:
         [String] = []
     @Option(help: "Use only the first items of the checking data.") var checkLimit: Int?
-    @Option(help: "Size: 20MB, 20MiB, 10x, 2.6bits.") var size: SizeTarget
+    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
+    var size: SizeTarget
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments

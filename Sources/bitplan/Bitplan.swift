@@ -4,7 +4,6 @@ import PlanFormat
 import Workflows
 
 /// The command line: every command parses, calls a workflow and prints; nothing else happens here.
-@main
 struct Bitplan: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bitplan",
@@ -17,6 +16,29 @@ struct Bitplan: ParsableCommand {
         ])
 }
 
+/// Starts the program; wrong usage is one line on standard error, as every other error is.
+@main
+enum Program {
+    static func main() {
+        do {
+            var command = try Bitplan.parseAsRoot()
+            try command.run()
+        } catch {
+            guard !(error is ExitCode), !Bitplan.exitCode(for: error).isSuccess else {
+                Bitplan.exit(withError: error)
+            }
+            writeErrorLine("\(Bitplan.message(for: error)); 'bitplan --help' shows the usage")
+            Foundation.exit(Bitplan.exitCode(for: error).rawValue)
+        }
+    }
+}
+
+/// Writes one line to standard error, whatever `text` holds.
+func writeErrorLine(_ text: String) {
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    FileHandle.standardError.write(Data("bitplan: \(line)\n".utf8))
+}
+
 /// Exit codes: 0 success, 1 wrong input or files, 64 wrong usage (from the argument parser).
 extension ParsableCommand {
     /// Runs `body`; an error becomes one line on standard error and exit code 1.
@@ -26,8 +48,7 @@ extension ParsableCommand {
         } catch let error as ExitCode {
             throw error
         } catch {
-            let line = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
-            FileHandle.standardError.write(Data("bitplan: \(line)\n".utf8))
+            writeErrorLine("\(error)")
             throw ExitCode.failure
         }
     }
@@ -42,9 +63,16 @@ func printResult(_ value: some Encodable, asJSON: Bool, _ text: @autoclosure () 
     }
 }
 
-extension SizeTarget: ExpressibleByArgument {
-    /// Reads a size; the parser reports what is none.
-    public init?(argument: String) { self.init(argument) }
+extension SizeTarget {
+    /// Reads the text of an option.
+    ///
+    /// - Throws: `UsageError` that says which forms there are.
+    static func option(_ text: String) throws -> SizeTarget {
+        guard let target = SizeTarget(text) else {
+            throw UsageError("expected a size above 0 such as 20MB, 20MiB, 10x or 2.6bits")
+        }
+        return target
+    }
 }
 
 extension CodeFit: ExpressibleByArgument {}

@@ -39,7 +39,8 @@ struct PlanCommand: ParsableCommand {
         abstract: "Solves for the best bits within a size, measured where a model is given.")
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @Option(help: "Size: 20MB, 20MiB, 10x, 2.6bits.") var size: SizeTarget
+    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
+    var size: SizeTarget
     @Option(
         help:
             "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
@@ -62,7 +63,10 @@ struct PlanCommand: ParsableCommand {
                 let bench = try Workbench<F>(
                     URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
                     calibration: calibration.source, options: .init(fit: table.fit, task: task.options))
-                try finish(try bench.plan(table, target: size, effort: effort).plan, table)
+                let result = try naming(URL(path: sweep)) {
+                    try bench.plan(table, target: size, effort: effort)
+                }
+                try finish(result.plan, table)
             }
             try run(try Families.family(of: URL(path: model)))
         }
@@ -108,8 +112,10 @@ struct Quantize: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let text = data.isEmpty ? nil : DataSource(files: data.map { URL(path: $0) }, limit: limit)
                 let chosen = try chosenPlan(family, directory, hasText: text != nil)
-                let bytes = try Workflows.quantize(
-                    family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                let bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
+                    try Workflows.quantize(
+                        family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                }
                 let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
                 try printResult(
                     Result(bytes: bytes, fullPrecisionBytes: full, output: output), asJSON: json,
@@ -213,10 +219,10 @@ struct Report: ParsableCommand {
         try reporting {
             let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
             var text = "# Sensitivity\n\n" + table.markdown
-            if let plan {
-                let plan = try JSONFile.read(Plan.self, from: URL(path: plan))
-                text +=
-                    "\n# Plan: \(plan.name ?? "unnamed")\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+            if let file = plan.map({ URL(path: $0) }) {
+                let plan = try JSONFile.read(Plan.self, from: file)
+                let bits = try naming(file) { try plan.bitsTable(of: table.layout) }
+                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + bits + "\n"
                 text += plan.measuredTable(
                     metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes)
             }

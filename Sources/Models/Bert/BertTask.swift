@@ -55,14 +55,12 @@ extension BertFamily {
     /// A classifier answers a line, or two texts separated by a tab, with `label<TAB>probability`; a sentence encoder answers a line with
     /// its vector, numbers separated by spaces, and two texts with their cosine.
     ///
-    /// - Throws: `FileError` where a line has more than two texts.
+    /// - Throws: `LineError` where a line has more than two texts.
     public func run(_ network: BertNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         let examples = try lines.enumerated().map { index, line in
             let texts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard texts.count <= 2 else {
-                throw FileError(
-                    "standard input",
-                    "line \(index + 1) has \(texts.count) texts: expected one or two separated by a tab")
+                throw LineError(index: index, "has \(texts.count) texts: expected one or two separated by a tab")
             }
             return BertNetwork.Example(sequences(texts.isEmpty ? [""] : texts))
         }

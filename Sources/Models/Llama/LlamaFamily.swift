@@ -136,10 +136,8 @@ public struct LlamaFamily: ModelFamily {
                 ids = [configuration.beginToken ?? configuration.endTokens.first].compactMap { $0 }
             }
             guard !ids.isEmpty, ids.count < configuration.maximumPositions else {
-                throw FileError(
-                    "standard input",
-                    "line \(index + 1) has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)"
-                )
+                throw LineError(
+                    index: index, "has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)")
             }
             return ids
         }

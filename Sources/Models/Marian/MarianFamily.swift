@@ -104,10 +104,9 @@ public struct MarianFamily: ModelFamily {
         let sources = try lines.enumerated().map { index, line in
             let ids = tokenizer.encodeSource(line)
             guard ids.count <= configuration.maximumPositions else {
-                throw FileError(
-                    "standard input",
-                    "line \(index + 1) has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions"
-                )
+                throw LineError(
+                    index: index,
+                    "has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions")
             }
             return ids
         }

@@ -13,7 +13,7 @@ extension PackedTensor {
         switch type {
         case .fp32: self.init(shape: shape, floats: values)
         case .fp16:
-            let halves = values.map(HalfPrecision.bits)
+            let halves = values.map(HalfPrecision.narrow)
             self.init(type: .float16, shape: shape, bytes: halves.withUnsafeBytes { Data($0) })
         }
     }
@@ -29,7 +29,7 @@ extension PackedTensor {
             let halves = [UInt16](unsafeUninitializedCapacity: bytes.count / 2) { buffer, count in
                 count = bytes.copyBytes(to: buffer) / 2
             }
-            return halves.map(HalfPrecision.value)
+            return halves.map(HalfPrecision.widen)
         default: return []
         }
     }

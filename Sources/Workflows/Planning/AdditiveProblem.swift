@@ -29,6 +29,26 @@ extension AllocationProblem {
     }
 }
 
+/// Checks by the sizes alone that some choice of candidates meets the target.
+///
+/// - Throws: `AllocationError`, which says what the smallest size is.
+func checkReachable(_ target: SizeTarget, layout: ModelLayout, candidates: [Scheme]) throws(AllocationError) {
+    let problem = AllocationProblem(
+        items: layout.sublayers.map { sublayer in
+            AllocationProblem.Item(
+                name: sublayer.name.description,
+                options: candidates.map { scheme in
+                    AllocationProblem.Option(
+                        label: scheme.description, loss: 0, costs: [Double(sublayer.sizeInBytes(scheme))])
+                })
+        },
+        budgets: [
+            .init(
+                name: "bytes", limit: Double(target.bytes(of: layout)), fixedCost: Double(layout.fixedBytes))
+        ])
+    _ = try problem.solve()
+}
+
 /// The plan of least summed loss: what every sublayer loses alone, added up.
 ///
 /// - Throws: `AllocationError`; where the budget is too small it says what the smallest size is.
