@@ -60,7 +60,8 @@ extension BertFamily {
         let examples = try lines.enumerated().map { index, line in
             let texts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard texts.count <= 2 else {
-                throw LineError(index: index, "has \(texts.count) texts: expected one or two separated by a tab")
+                throw LineError(
+                    index: index, "has \(texts.count) texts: expected one or two separated by a tab")
             }
             return BertNetwork.Example(sequences(texts.isEmpty ? [""] : texts))
         }
