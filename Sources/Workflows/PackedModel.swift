@@ -63,9 +63,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
                 let packed = try packed(shape, scheme)
                 do {
                     matrices[shape.tensor] =
-                        decoded
-                        ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
-                        : try LinearOperators.make(packed)
+                        decoded ? try LinearOperators.measuring(packed) : try LinearOperators.make(packed)
                 } catch {
                     throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
                 }

@@ -154,7 +154,7 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
             worst = max(worst, largestDifference(try tensors.floats("hidden_\(index)"), state.hidden.storage))
             worst = max(
                 worst,
-                largestDifference(try tensors.floats("vector_\(index)"), network.outputs(state).storage))
+                largestDifference(try tensors.floats("vector_\(index)"), network.vectors(state).storage))
         }
         print("minilm-l6, largest deviation from PyTorch:", worst)
         #expect(worst < 2e-3)
