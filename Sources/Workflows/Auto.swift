@@ -112,6 +112,9 @@ func autoReport(
     text +=
         "\nMetric: `\(rows[0].evaluation.signature)`.\n\n## Plan\n\n" + (try plan.bitsTable(of: table.layout))
     text += "\n## Plans measured on the planning data\n\n"
+    if table.fit == .calibrated, table.provenance.calibrationSHA256 == nil {
+        text += "Codes are calibrated on these sentences too, which flatters all plans alike.\n\n"
+    }
     text += plan.measuredTable(metricName: table.metricName, fullPrecisionBytes: full)
     text += "\n## Planning in context\n\n\(result.measurements) measurements. "
     text +=
