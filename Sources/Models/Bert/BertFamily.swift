@@ -32,6 +32,7 @@ public struct BertFamily: ModelFamily {
         }
     }
 
+    /// Sublayers and their matrices.
     public var layout: ModelLayout { BertNetwork.layout(configuration) }
 
     /// What stays FP32.

@@ -187,6 +187,7 @@ public struct BertNetwork: Network {
         head?(outputs, observing: observing) ?? outputs
     }
 
+    /// An item's label for each of its sequences; a sentence encoder has no right answers.
     public func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
 
     /// The word embedding.
