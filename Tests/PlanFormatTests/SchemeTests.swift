@@ -42,7 +42,7 @@ import Testing
         ("nf4:dq", 100 + 4 + 4 + 4), ("pq:b8:k16", 15 + 16 * 8 * 2), ("pq:b4:k5:int8", 19 + 5 * 4 + 4),
         ("index8", 208),
         ("sign", 30), ("sign:mean", 34), ("bitlinear:2", 38), ("w8a8", 240),
-        ("emb2:r1", 5 * 2 * 7 + 5 * 7 + 40),
+        ("emb2:r1", 5 * 2 * 7 + 5 * 7 + 10),
     ])
     func sizeInBytes(_ text: String, _ bytes: Int) throws {
         #expect(try #require(Scheme(text)).sizeInBytes(rows: 10, columns: 20) == bytes)
