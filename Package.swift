@@ -39,12 +39,11 @@ let package = Package(
         .target(
             name: "Sensitivity",
             dependencies: ["Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors"]),
-        .target(name: "Latency", dependencies: ["Kernels", "Models", "PlanFormat", "Quantizers"]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
-                "Allocation", "Kernels", "Latency", "Metrics", "Models", "PlanFormat", "Quantizers",
+                "Allocation", "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers",
                 "Reporting", "Sensitivity", "Tensors", "Tokenizers",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
@@ -79,7 +78,6 @@ let package = Package(
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"]),
         .testTarget(
             name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),
-        .testTarget(name: "LatencyTests", dependencies: ["Latency", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["bitplan", "TestSupport"]),

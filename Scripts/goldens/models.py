@@ -5,7 +5,7 @@ usage: models.py [OUT]        (default: Tests/ModelsTests/Goldens of this checko
 needs: pip install 'torch==2.13.0+cpu' transformers safetensors tokenizers
 
 tiny-llama: grouped queries, heads wider than width / heads, biases, an untied head, the older style of rotary settings; the same weights
-as model.safetensors, as two shards, and as pytorch_model.bin. tiny-bert: a classifier of pairs with three named labels and gelu_new.
+as model.safetensors, as two shards, and as pytorch_model.bin of today and of before PyTorch 1.6. tiny-bert: a classifier of pairs with three named labels and gelu_new.
 """
 import json, os, shutil, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
@@ -68,6 +68,8 @@ odd['model.layers.1.mlp.down_proj.weight'] = torch.cat([torch.zeros(3, 40).half(
 odd['extra.position_ids'] = torch.arange(5)
 os.makedirs(f'{d}/pickled')
 torch.save(odd, f'{d}/pickled/pytorch_model.bin')
+os.makedirs(f'{d}/legacy')
+torch.save(odd, f'{d}/legacy/pytorch_model.bin', _use_new_zipfile_serialization=False)
 ids = torch.tensor([[0] + torch.randint(2, len(vocab), (29,)).tolist()])
 with torch.no_grad():
     logits = model(ids).logits[0]

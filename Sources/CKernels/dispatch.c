@@ -9,6 +9,8 @@ bp_isa bp_best_isa(void) {
         && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq"))
         return BP_AVX512;
     return BP_AVX2;
+#elif defined(__aarch64__)
+    return BP_NEON;
 #else
     return BP_PORTABLE;
 #endif

@@ -3,7 +3,7 @@ typedef float JOIN(vec, SUFFIX) __attribute__((vector_size(4 * LANES), aligned(4
 #define vec JOIN(vec, SUFFIX)
 
 // Columns that are multiplied before the next tile of tokens: their part of a panel stays in the near caches.
-enum { JOIN(CHUNK, SUFFIX) = 256 };
+enum { JOIN(CHUNK, SUFFIX) = 512 };
 
 // A tile of `tokens` x (SLICE * LANES) outputs goes on with its sums over `columns` columns of a panel.
 INLINE void JOIN(tile, SUFFIX)(const int tokens, const float *restrict panel, size_t columns, const float *restrict x,

@@ -54,13 +54,13 @@ static inline float quantize_avx2(const float *x, size_t n, int32_t limit, int16
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 static uint32_t top_avx512(const float *x, size_t n) { TOP_BODY }
 static void round_avx512(const float *x, size_t n, float inverse, int32_t limit, int16_t *q) {
-    // |x * inverse| rounds to `limit` at most: `inverse` comes from the largest x, within half a unit of rounding.
-    (void)limit;
+    const __m512i top = _mm512_set1_epi32(limit), bottom = _mm512_set1_epi32(-limit);
     const __m512 factor = _mm512_set1_ps(inverse);
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 mask = (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xffff);
         const __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor));
-        _mm256_mask_storeu_epi16(q + i, mask, _mm512_cvtepi32_epi16(v));
+        const __m512i within = _mm512_max_epi32(_mm512_min_epi32(v, top), bottom);
+        _mm256_mask_storeu_epi16(q + i, mask, _mm512_cvtepi32_epi16(within));
     }
 }
 static inline float quantize_avx512(const float *x, size_t n, int32_t limit, int16_t *q) {
@@ -69,7 +69,4 @@ static inline float quantize_avx512(const float *x, size_t n, int32_t limit, int
 #pragma clang attribute pop
 #endif
 
-static inline void round_to(const float *x, size_t n, float inverse, int32_t limit, int16_t *q) {
-    round_portable(x, n, inverse, limit, q);
-}
 #endif

@@ -21,6 +21,7 @@ size_t bp_sign_tables_size(const bp_segment *segments, size_t count) {
     return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
 }
 
+#include "moments.h"
 #include "quantize.h"
 
 static void word_tables_portable(const int16_t *q, uint8_t *table) {
@@ -98,6 +99,8 @@ static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t str
 #if defined(__x86_64__)
 #include "signs_avx2.h"
 #include "signs_avx512.h"
+#elif defined(__aarch64__)
+#include "signs_neon.h"
 #endif
 
 // `before` zeros, n numbers, zeros to the end of the last unit; then a table a unit.
@@ -130,26 +133,14 @@ void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t toke
     int16_t q[BP_SEGMENT + 64];
     float normal[BP_SEGMENT];
     for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
-        double sum = 0, squares = 0;
-        float largest = 0;
-        for (size_t i = 0; i < columns; i++) sum += x[i];
-        const float mean = (float)(sum / (double)columns);
-        for (size_t i = 0; i < columns; i++) {
-            const float d = x[i] - mean;
-            squares += (double)d * d;
-        }
-        const float factor = (float)(1 / sqrt(squares / (double)columns + 1e-5));
-        for (size_t i = 0; i < columns; i++) {
-            const float a = fabsf((x[i] - mean) * factor);
-            largest = a > largest ? a : largest;
-        }
+        const moments m = DISPATCH(isa, moments, x, columns);
         float *scales = (float *)(tables + scales_at);
         uint8_t *table = tables;
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column, n = segments[s].columns;
-            for (size_t i = 0; i < n; i++) normal[i] = (x[first + i] - mean) * factor;
-            round_to(normal, n, 128 / (largest > 0 ? largest : 1), 127, q + first % 32);
-            scales[s] = isfinite(factor) && isfinite(largest) ? largest / 128 : NAN;
+            DISPATCH(isa, normal, x + first, n, m, normal);
+            DISPATCH(isa, round, normal, n, 128 / (m.largest > 0 ? m.largest : 1), 127, q + first % 32);
+            scales[s] = isfinite(m.factor) && isfinite(m.largest) ? m.largest / 128 : NAN;
             table = segment_tables(isa, segments + s, q, table);
         }
     }
@@ -169,12 +160,23 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
             float *out = y + t * rows + r;
 #if defined(__x86_64__)
             if (isa == BP_AVX512 && in_block == height) {
+                if (bits <= 6 && t + 1 < tokens) {
+                    pair_of_tokens_avx512(&m, block, r, of_token, size, out);
+                    t++;
+                    continue;
+                }
                 block_avx512(&m, block, r, of_token, out);
                 continue;
             }
 #endif
             for (size_t i = 0; i < in_block; i += 16) {
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
+#if defined(__aarch64__)
+                if (isa == BP_NEON) {
+                    rows_neon(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
+                    continue;
+                }
+#endif
                 DISPATCH(isa, rows, &m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
             }
         }

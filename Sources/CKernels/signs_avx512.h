@@ -39,16 +39,25 @@ INLINE tables_avx512 load_tables_avx512(const uint8_t *table) {
                             _mm512_load_si512(table + 192)}};
 }
 
-// Adds the sums that 16 words choose.
-INLINE void look_up_avx512(pair_avx512 *sum, __m512i v, const tables_avx512 *t) {
-    const __m512i nibble = _mm512_set1_epi8(15), which = _mm512_set1_epi32(0x30201000), ones = _mm512_set1_epi8(1);
+// Where 16 words look: (nibble | which of the four tables), for the low and the high nibbles.
+typedef struct {
+    __m512i low, high;
+} places_avx512;
+
+INLINE places_avx512 places_of_avx512(__m512i v) {
+    const __m512i nibble = _mm512_set1_epi8(15), which = _mm512_set1_epi32(0x30201000);
     // (v & 15) | which, in one instruction.
-    const __m512i n0 = _mm512_ternarylogic_epi32(v, nibble, which, 0xea);
-    const __m512i n1 = _mm512_ternarylogic_epi32(_mm512_srli_epi16(v, 4), nibble, which, 0xea);
-    sum->low = _mm512_dpbusd_epi32(sum->low, _mm512_permutexvar_epi8(n0, t->table[0]), ones);
-    sum->high = _mm512_dpbusd_epi32(sum->high, ones, _mm512_permutexvar_epi8(n0, t->table[1]));
-    sum->low = _mm512_dpbusd_epi32(sum->low, _mm512_permutexvar_epi8(n1, t->table[2]), ones);
-    sum->high = _mm512_dpbusd_epi32(sum->high, ones, _mm512_permutexvar_epi8(n1, t->table[3]));
+    return (places_avx512){_mm512_ternarylogic_epi32(v, nibble, which, 0xea),
+                           _mm512_ternarylogic_epi32(_mm512_srli_epi16(v, 4), nibble, which, 0xea)};
+}
+
+// Adds the sums that 16 words choose.
+INLINE void look_up_avx512(pair_avx512 *sum, places_avx512 at, const tables_avx512 *t) {
+    const __m512i ones = _mm512_set1_epi8(1);
+    sum->low = _mm512_dpbusd_epi32(sum->low, _mm512_permutexvar_epi8(at.low, t->table[0]), ones);
+    sum->high = _mm512_dpbusd_epi32(sum->high, ones, _mm512_permutexvar_epi8(at.low, t->table[1]));
+    sum->low = _mm512_dpbusd_epi32(sum->low, _mm512_permutexvar_epi8(at.high, t->table[2]), ones);
+    sum->high = _mm512_dpbusd_epi32(sum->high, ones, _mm512_permutexvar_epi8(at.high, t->table[3]));
 }
 
 // The last, partial word of up to 16 rows.
@@ -60,96 +69,105 @@ INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, 
     return _mm512_loadu_si512(words);
 }
 
-// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows.
-INLINE void rows_of_avx512(const int VECTORS, const int BITS, const sign_matrix *m, const uint8_t *block,
-                           const size_t stride, size_t row, const __mmask16 last, const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + m->scales_at);
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows, times TOKENS
+// tokens whose tables lie `size` bytes apart.
+INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, const sign_matrix *m,
+                           const uint8_t *block, const size_t stride, size_t row, const __mmask16 last,
+                           const uint8_t *tables, size_t size, float *y) {
     const float *alphas = m->alphas + row * m->groups * BITS;
     const size_t whole = (m->columns + 7) / 8 / 4;
-    __m512 out[4], sums[8];
-#pragma clang loop unroll(full)
-    for (int v = 0; v < VECTORS; v++) out[v] = _mm512_setzero_ps();
-#pragma clang loop unroll(full)
-    for (int i = 0; i < VECTORS * BITS; i++) sums[i] = _mm512_setzero_ps();
+    const uint8_t *table = tables;
+    __m512 out[2][4], sums[2][8];
+    UNROLL for (int t = 0; t < TOKENS; t++) {
+        UNROLL for (int v = 0; v < VECTORS; v++) out[t][v] = _mm512_setzero_ps();
+        UNROLL for (int i = 0; i < VECTORS * BITS; i++) sums[t][i] = _mm512_setzero_ps();
+    }
     for (size_t s = 0; s < m->count; s++) {
         const bp_segment *segment = m->segments + s;
         const size_t end = segment->first_unit + segment->units, stop = end < whole ? end : whole;
-        pair_avx512 pairs[8];
-#pragma clang loop unroll(full)
-        for (int i = 0; i < VECTORS * BITS; i++) pairs[i].low = pairs[i].high = _mm512_setzero_si512();
+        pair_avx512 pairs[2][8];
+        UNROLL for (int t = 0; t < TOKENS; t++)
+            UNROLL for (int i = 0; i < VECTORS * BITS; i++) pairs[t][i].low = pairs[t][i].high = _mm512_setzero_si512();
         const uint8_t *at = block + segment->first_unit * BITS * stride;
-        for (size_t w = segment->first_unit; w < stop; w++, tables += TABLE) {
-            const tables_avx512 t = load_tables_avx512(tables);
-#pragma clang loop unroll(full)
-            for (int p = 0; p < BITS; p++, at += stride) {
-#pragma clang loop unroll(full)
-                for (int v = 0; v < VECTORS; v++) {
+        for (size_t w = segment->first_unit; w < stop; w++, table += TABLE) {
+            tables_avx512 found[2];
+            UNROLL for (int t = 0; t < TOKENS; t++) found[t] = load_tables_avx512(table + t * size);
+            UNROLL for (int p = 0; p < BITS; p++, at += stride) {
+                UNROLL for (int v = 0; v < VECTORS; v++) {
                     const __mmask16 mask = v == VECTORS - 1 ? last : 0xffff;
-                    __builtin_prefetch(at + 64 * v + 2048);
-                    look_up_avx512(&pairs[p * VECTORS + v], _mm512_maskz_loadu_epi32(mask, at + 64 * v), &t);
+                    if (TOKENS == 1) __builtin_prefetch(at + 64 * v + 2048);
+                    const places_avx512 places = places_of_avx512(_mm512_maskz_loadu_epi32(mask, at + 64 * v));
+                    UNROLL for (int t = 0; t < TOKENS; t++) look_up_avx512(&pairs[t][p * VECTORS + v], places, &found[t]);
                 }
             }
         }
         if (end > whole) {
-            const tables_avx512 t = load_tables_avx512(tables);
-            tables += TABLE;
-#pragma clang loop unroll(full)
-            for (int p = 0; p < BITS; p++)
-#pragma clang loop unroll(full)
-                for (int v = 0; v < VECTORS; v++) {
+            tables_avx512 found[2];
+            UNROLL for (int t = 0; t < TOKENS; t++) found[t] = load_tables_avx512(table + t * size);
+            table += TABLE;
+            UNROLL for (int p = 0; p < BITS; p++)
+                UNROLL for (int v = 0; v < VECTORS; v++) {
                     const size_t lanes = v == VECTORS - 1 ? (size_t)__builtin_popcount(last) : 16;
-                    look_up_avx512(&pairs[p * VECTORS + v], load_tail_avx512(m, p, row + 16 * v, lanes), &t);
+                    const places_avx512 places = places_of_avx512(load_tail_avx512(m, p, row + 16 * v, lanes));
+                    UNROLL for (int t = 0; t < TOKENS; t++) look_up_avx512(&pairs[t][p * VECTORS + v], places, &found[t]);
                 }
         }
-        const __m512 scale = _mm512_set1_ps(scales[s]);
-#pragma clang loop unroll(full)
-        for (int i = 0; i < VECTORS * BITS; i++) {
-            const __m512i sum = _mm512_add_epi32(pairs[i].low, _mm512_slli_epi32(pairs[i].high, 8));
-            const __m512 scaled = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum));
-            sums[i] = _mm512_add_ps(sums[i], scaled);
+        UNROLL for (int t = 0; t < TOKENS; t++) {
+            const float *scales = (const float *)(tables + t * size + m->scales_at);
+            const __m512 scale = _mm512_set1_ps(scales[s]);
+            UNROLL for (int i = 0; i < VECTORS * BITS; i++) {
+                const __m512i sum = _mm512_add_epi32(pairs[t][i].low, _mm512_slli_epi32(pairs[t][i].high, 8));
+                const __m512 scaled = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum));
+                sums[t][i] = _mm512_add_ps(sums[t][i], scaled);
+            }
         }
         if (s + 1 == m->count || segment[1].group != segment->group) {
-#pragma clang loop unroll(full)
-            for (int v = 0; v < VECTORS; v++)
-#pragma clang loop unroll(full)
-                for (int p = 0; p < BITS; p++) {
+            UNROLL for (int v = 0; v < VECTORS; v++)
+                UNROLL for (int p = 0; p < BITS; p++) {
                     const float *alpha = alphas + 16 * (v * m->groups * BITS + segment->group * BITS + p);
-                    const __m512 term = _mm512_mul_ps(_mm512_loadu_ps(alpha), sums[p * VECTORS + v]);
-                    out[v] = _mm512_add_ps(out[v], term);
-                    sums[p * VECTORS + v] = _mm512_setzero_ps();
+                    UNROLL for (int t = 0; t < TOKENS; t++) {
+                        const __m512 term = _mm512_mul_ps(_mm512_loadu_ps(alpha), sums[t][p * VECTORS + v]);
+                        out[t][v] = _mm512_add_ps(out[t][v], term);
+                        sums[t][p * VECTORS + v] = _mm512_setzero_ps();
+                    }
                 }
         }
     }
-#pragma clang loop unroll(full)
-    for (int v = 0; v < VECTORS; v++) _mm512_mask_storeu_ps(y + 16 * v, v == VECTORS - 1 ? last : 0xffff, out[v]);
+    UNROLL for (int t = 0; t < TOKENS; t++)
+        UNROLL for (int v = 0; v < VECTORS; v++)
+            _mm512_mask_storeu_ps(y + t * m->rows + 16 * v, v == VECTORS - 1 ? last : 0xffff, out[t][v]);
 }
 
-// A whole block: bp_block_rows(bits) rows.
+// A whole block, bp_block_rows(bits) rows, times one token: one stream of signs.
 static void block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
-    switch (m->bits) {
-    case 1: rows_of_avx512(4, 1, m, block, 256, row, 0xffff, tables, y); break;
-    case 2: rows_of_avx512(4, 2, m, block, 256, row, 0xffff, tables, y); break;
-    case 3: rows_of_avx512(2, 3, m, block, 128, row, 0xffff, tables, y); break;
-    case 4: rows_of_avx512(2, 4, m, block, 128, row, 0xffff, tables, y); break;
-    case 5: rows_of_avx512(1, 5, m, block, 64, row, 0xffff, tables, y); break;
-    case 6: rows_of_avx512(1, 6, m, block, 64, row, 0xffff, tables, y); break;
-    case 7: rows_of_avx512(1, 7, m, block, 64, row, 0xffff, tables, y); break;
-    default: rows_of_avx512(1, 8, m, block, 64, row, 0xffff, tables, y); break;
-    }
+#define CASE(bits, vectors) \
+    case bits: rows_of_avx512(vectors, bits, 1, m, block, 64 * vectors, row, 0xffff, tables, 0, y); break;
+    switch (m->bits) { CASE(1, 4) CASE(2, 4) CASE(3, 2) CASE(4, 2) CASE(5, 1) CASE(6, 1) CASE(7, 1) CASE(8, 1) }
+#undef CASE
+}
+
+// A whole block times two tokens, which look in the same places: as many rows at a time as registers hold sums for.
+static void pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables,
+                                  size_t size, float *y) {
+#define CASE(bits, vectors, together)                                                                          \
+    case bits:                                                                                                 \
+        for (size_t v = 0; v < vectors; v += together)                                                         \
+            rows_of_avx512(together, bits, 2, m, block + 64 * v, 64 * vectors, row + 16 * v, 0xffff, tables, size, \
+                           y + 16 * v);                                                                        \
+        break;
+    switch (m->bits) { CASE(1, 4, 4) CASE(2, 4, 2) CASE(3, 2, 1) CASE(4, 2, 1) CASE(5, 1, 1) CASE(6, 1, 1) }
+#undef CASE
 }
 
 static void rows_avx512(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
                         const uint8_t *tables, float *y) {
     const __mmask16 last = (__mmask16)((1u << lanes) - 1);
-    switch (m->bits) {
-    case 1: rows_of_avx512(1, 1, m, block, stride, row, last, tables, y); break;
-    case 2: rows_of_avx512(1, 2, m, block, stride, row, last, tables, y); break;
-    case 3: rows_of_avx512(1, 3, m, block, stride, row, last, tables, y); break;
-    case 4: rows_of_avx512(1, 4, m, block, stride, row, last, tables, y); break;
-    case 5: rows_of_avx512(1, 5, m, block, stride, row, last, tables, y); break;
-    case 6: rows_of_avx512(1, 6, m, block, stride, row, last, tables, y); break;
-    case 7: rows_of_avx512(1, 7, m, block, stride, row, last, tables, y); break;
-    default: rows_of_avx512(1, 8, m, block, stride, row, last, tables, y); break;
-    }
+#define CASE(bits) \
+    case bits: rows_of_avx512(1, bits, 1, m, block, stride, row, last, tables, 0, y); break;
+    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) }
+#undef CASE
 }
+#undef UNROLL
 #pragma clang attribute pop

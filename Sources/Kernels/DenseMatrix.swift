@@ -18,28 +18,14 @@ public final class DenseMatrix: LinearOperator {
     private let instructions: InstructionSet
 
     /// An operator over a copy of `matrix`.
-    public convenience init(_ matrix: Matrix, instructions: InstructionSet = .best) {
-        self.init(rows: matrix.rows, columns: matrix.columns, instructions: instructions) { weights in
-            matrix.storage.withUnsafeBufferPointer { _ = weights.update(fromContentsOf: $0) }
-        }
-    }
-
-    /// An operator over weights that `fill` writes, row-major, to a buffer of `rows * columns` numbers.
-    public init(
-        rows: Int, columns: Int, instructions: InstructionSet = .best,
-        fill: (UnsafeMutableBufferPointer<Float>) throws -> Void
-    ) rethrows {
-        precondition(rows >= 0 && columns >= 0, "a matrix of (\(rows), \(columns))")
-        self.rows = rows
-        self.columns = columns
+    public init(_ matrix: Matrix, instructions: InstructionSet = .best) {
+        rows = matrix.rows
+        columns = matrix.columns
         self.instructions = min(instructions, .best)
         panels = AlignedMemory(byteCount: 4 * bp_panels_count(rows, columns))
-        let weights = UnsafeMutableBufferPointer<Float>.allocate(capacity: rows * columns)
-        defer { weights.deallocate() }
-        weights.initialize(repeating: 0)
-        try fill(weights)
-        if let base = weights.baseAddress {
-            bp_panels_pack(base, rows, columns, panels.base.assumingMemoryBound(to: Float.self))
+        matrix.storage.withUnsafeBufferPointer {
+            guard let weights = $0.baseAddress else { return }
+            bp_panels_pack(weights, rows, columns, panels.base.assumingMemoryBound(to: Float.self))
         }
     }
 

@@ -4,18 +4,22 @@ import CKernels
 ///
 /// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a kernel.
 public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
-    /// Vector code without intrinsics; NEON and SSE2 come from it.
+    /// Vector code without intrinsics, as the compiler makes it for the machine's base.
     case portable = 0
     /// AVX2, FMA and F16C.
     case avx2 = 1
     /// AVX-512 with VNNI, VBMI and VPOPCNTDQ.
     case avx512 = 2
+    /// 64-bit ARM: the portable code, which becomes NEON, and intrinsics for table look-ups.
+    case neon = 3
 
     /// The widest set that this machine has.
     public static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
 
     /// The sets that this machine can run, narrowest first.
-    public static var available: [InstructionSet] { allCases.filter { $0 <= best } }
+    public static var available: [InstructionSet] {
+        best == .neon ? [.portable, .neon] : allCases.filter { $0 <= best }
+    }
 
     /// The set's name, as benchmarks print it.
     public var description: String {
@@ -23,6 +27,7 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
         case .portable: "portable"
         case .avx2: "AVX2"
         case .avx512: "AVX-512"
+        case .neon: "NEON"
         }
     }
 

@@ -44,4 +44,15 @@ extension LinearOperator {
         }
         return Matrix(rows: x.rows, columns: rows, storage: storage)
     }
+
+    /// All rows, dequantized.
+    public func decoded() -> Matrix {
+        let storage = [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+            if let base = buffer.baseAddress {
+                for row in 0..<rows { copyRow(row, into: base + row * columns) }
+            }
+            count = rows * columns
+        }
+        return Matrix(rows: rows, columns: columns, storage: storage)
+    }
 }

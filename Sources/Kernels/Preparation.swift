@@ -39,16 +39,24 @@ extension PreparingOperator {
 
     /// `y = x W^T`: prepares, then multiplies.
     public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        withPrepared(x, tokens: tokens) { multiply(prepared: $0, tokens: tokens, into: y) }
+        forEachBatch(x, tokens: tokens) { prepared, batch in
+            multiply(prepared: prepared, tokens: batch.count, into: y + batch.lowerBound * rows)
+        }
     }
 
-    func withPrepared(_ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer) -> Void) {
-        guard tokens > 0 else { return }
-        withUnsafeTemporaryAllocation(byteCount: max(preparedBytesPerToken * tokens, 64), alignment: 64) {
-            scratch in
+    /// Prepares as many tokens at a time as stay in a core's own cache, since every block of rows goes through all of them.
+    func forEachBatch(
+        _ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer, Range<Int>) -> Void
+    ) {
+        let size = max(preparedBytesPerToken, 64)
+        let limit = max(1, min(tokens, (384 << 10) / size))
+        withUnsafeTemporaryAllocation(byteCount: size * limit, alignment: 64) { scratch in
             guard let base = scratch.baseAddress else { return }
-            prepare(x, tokens: tokens, into: base)
-            body(base)
+            for start in stride(from: 0, to: tokens, by: limit) {
+                let batch = start..<min(start + limit, tokens)
+                prepare(x + start * columns, tokens: batch.count, into: base)
+                body(base, batch)
+            }
         }
     }
 }
@@ -67,13 +75,18 @@ public func multiplyTogether(
             operators[first].multiply(x, tokens: tokens, into: outputs[first])
             continue
         }
-        preparing.withPrepared(x, tokens: tokens) { prepared in
-            for i in first..<operators.count where !done[i] {
-                guard let other = operators[i].preparing,
-                    other.preparation == preparing.preparation
-                else { continue }
-                other.multiply(prepared: prepared, tokens: tokens, into: outputs[i])
-                done[i] = true
+        var sharing: [(any PreparingOperator, UnsafeMutablePointer<Float>)] = []
+        for i in first..<operators.count where !done[i] {
+            guard let other = operators[i].preparing, other.preparation == preparing.preparation else {
+                continue
+            }
+            sharing.append((other, outputs[i]))
+            done[i] = true
+        }
+        preparing.forEachBatch(x, tokens: tokens) { prepared, batch in
+            for (other, y) in sharing {
+                other.multiply(
+                    prepared: prepared, tokens: batch.count, into: y + batch.lowerBound * other.rows)
             }
         }
     }

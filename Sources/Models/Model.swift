@@ -5,8 +5,11 @@ import Tensors
 
 /// A model directory, opened: its family, its checkpoint, and the names that its tensors have there.
 public struct Model<Family: ModelFamily>: Sendable {
+    /// The directory.
     public let directory: URL
+    /// Configuration and tokenizer.
     public let family: Family
+    /// The weights as stored.
     public let checkpoint: any Checkpoint
     private let storedNames: [String: String]
 

@@ -32,6 +32,9 @@ public protocol Network: Sendable {
     /// Scores of every class or token for each row of `outputs`.
     func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
 
+    /// The matrix that `logits` multiplies outputs with, where `logits` is that product and a constant; else nil.
+    var outputProjection: (any LinearOperator)? { get }
+
     /// The right class of each prediction of an item, as many as it has rows of `outputs`; nil where there is none.
     func targets(_ example: Example) -> [Int?]
 
@@ -46,6 +49,9 @@ public protocol Network: Sendable {
 }
 
 extension Network {
+    /// Unknown: every probe's logits are computed.
+    public var outputProjection: (any LinearOperator)? { nil }
+
     /// The state before sublayer `end`, all of it computed.
     public func state(_ examples: [Example], before end: Int? = nil, observing: Observer? = nil) -> State {
         advance(start(examples), from: 1, to: end ?? layout.sublayers.count, observing: observing)

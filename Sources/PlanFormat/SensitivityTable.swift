@@ -113,9 +113,14 @@ public struct Provenance: Codable, Hashable, Sendable {
     public let sentences: Int
     /// The task's metric, with its settings.
     public let metric: String
+    /// SHA-256 of the text that codes were calibrated on; nil where that was the data.
+    public let calibrationSHA256: String?
 
     /// Provenance from its parts.
-    public init(tool: String, dataSHA256: String, sentences: Int, metric: String) {
+    public init(
+        tool: String, dataSHA256: String, sentences: Int, metric: String, calibrationSHA256: String? = nil
+    ) {
+        self.calibrationSHA256 = calibrationSHA256
         self.tool = tool
         self.dataSHA256 = dataSHA256
         self.sentences = sentences

@@ -19,7 +19,13 @@ public enum Quantizer {
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
-        return try encodePlain(weights, as: scheme, fit: fit, context: context).inStoredOrder()
+        var target = weights
+        if fit == .calibrated, context.crossMoments != nil {
+            target = try CorrectedTarget.weights(weights, context: context)
+            // Moments that are no moments can send a target anywhere.
+            try checkFinite(target)
+        }
+        return try encodePlain(target, as: scheme, fit: fit, context: context).inStoredOrder()
     }
 
     /// The weights that a packed matrix stands for.

@@ -15,8 +15,11 @@ public struct Evaluator<Net: Network>: Sendable {
     let batches: [[Net.Example]]
     /// What the reference predicts from, by batch.
     private let outputs: [Matrix]
-    /// Its logits, where they fit into `logitsLimit`; else they are computed again for every probe.
+    /// Its logits, where they fit into `logitsLimit`.
     private let logits: [Matrix]?
+    /// Else sketches of its predictions, by batch, and the rows of its output projection, where it has one.
+    private let sketches: [PredictionSketch]
+    private let table: Matrix
 
     /// Most bytes of reference logits that are kept.
     static var logitsLimit: Int { 256 << 20 }
@@ -26,7 +29,10 @@ public struct Evaluator<Net: Network>: Sendable {
     static var logitRows: Int { 64 }
 
     /// Runs the reference over `examples` once.
-    public init(reference: Net, examples: [Net.Example], threads: Int = 2) throws {
+    ///
+    /// - Parameter logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch` where they
+    ///   share the output projection.
+    public init(reference: Net, examples: [Net.Example], threads: Int = 2, logitsLimit: Int? = nil) throws {
         var batches: [[Net.Example]] = []
         var predictions = Self.batchPredictions
         for example in examples {
@@ -49,7 +55,31 @@ public struct Evaluator<Net: Network>: Sendable {
                 reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns
             } ?? 0
         let bytes = outputs.reduce(0) { $0 + $1.rows } * classes * 4
-        logits = bytes > Self.logitsLimit ? nil : outputs.map { reference.logits($0, observing: nil) }
+        let keepsLogits = bytes <= (logitsLimit ?? Self.logitsLimit)
+        logits = keepsLogits ? outputs.map { reference.logits($0, observing: nil) } : nil
+        guard !keepsLogits, let projection = reference.outputProjection else {
+            sketches = []
+            table = Matrix(rows: 0, columns: 0)
+            return
+        }
+        let table = projection.decoded()
+        let transposed = DenseMatrix(table.transposed())
+        sketches = try concurrentMap(count: batches.count, threads: threads) { [batches] index in
+            PredictionSketch(
+                outputs: outputs[index], targets: batches[index].flatMap { reference.targets($0) },
+                seed: UInt64(index), transposed: transposed
+            ) { reference.logits(outputs[index].slice(rows: $0), observing: nil) }
+        }
+        self.table = table
+    }
+
+    /// Whether a probe differs from the reference before the output projection only.
+    private func sharesProjection(_ probe: Net) -> Bool {
+        guard !sketches.isEmpty, let ours = reference.outputProjection, let its = probe.outputProjection
+        else {
+            return false
+        }
+        return (ours as AnyObject) === (its as AnyObject)
     }
 
     /// The states before sublayer `index` (the embedding is 0), by batch.
@@ -88,22 +118,34 @@ public struct Evaluator<Net: Network>: Sendable {
     private func compare(_ probe: Net, _ changed: Matrix, batch: Int) -> [ItemLoss] {
         let answers = batches[batch].map { reference.targets($0) }
         let targets = answers.flatMap { $0 }
-        var kl = [Double](repeating: 0, count: targets.count)
-        var crossEntropy = kl
-        for first in stride(from: 0, to: targets.count, by: Self.logitRows) {
-            let rows = first..<min(first + Self.logitRows, targets.count)
-            let q = probe.logits(changed.slice(rows: rows), observing: nil)
-            let p = logits == nil ? reference.logits(outputs[batch].slice(rows: rows), observing: nil) : nil
-            for (place, row) in rows.enumerated() {
-                let columns = q.columns
-                q.storage.withUnsafeBufferPointer { q in
-                    guard let q = q.baseAddress.map({ $0 + place * columns }) else { return }
-                    if let target = targets[row] {
-                        crossEntropy[row] = Double(logSumExp(q, count: columns)) - Double(q[target])
-                    }
-                    (p ?? logits?[batch])?.storage.withUnsafeBufferPointer { p in
-                        guard let p = p.baseAddress else { return }
-                        kl[row] = klDivergence(p + (logits == nil ? place : row) * columns, q, count: columns)
+        var losses = [(kl: Double, crossEntropy: Double)](repeating: (0, 0), count: targets.count)
+        var whole = Array(targets.indices)
+        if sharesProjection(probe) {
+            whole = targets.indices.filter { position in
+                guard
+                    let loss = sketches[batch].loss(
+                        at: position, changed, table: table, target: targets[position])
+                else { return true }
+                losses[position] = loss
+                return false
+            }
+        }
+        for first in stride(from: 0, to: whole.count, by: Self.logitRows) {
+            let rows = Array(whole[first..<min(first + Self.logitRows, whole.count)])
+            let q = probe.logits(changed.gathering(rows: rows), observing: nil)
+            let p = logits?[batch] ?? reference.logits(outputs[batch].gathering(rows: rows), observing: nil)
+            let columns = q.columns
+            q.storage.withUnsafeBufferPointer { q in
+                p.storage.withUnsafeBufferPointer { p in
+                    guard let q = q.baseAddress, let p = p.baseAddress else { return }
+                    for (place, row) in rows.enumerated() {
+                        let line = q + place * columns
+                        losses[row].kl = klDivergence(
+                            p + (logits == nil ? place : row) * columns, line, count: columns)
+                        if let target = targets[row] {
+                            losses[row].crossEntropy =
+                                Double(logSumExp(line, count: columns)) - Double(line[target])
+                        }
                     }
                 }
             }
@@ -111,11 +153,11 @@ public struct Evaluator<Net: Network>: Sendable {
         var row = 0
         return answers.map { answers in
             defer { row += answers.count }
-            let span = row..<row + answers.count
+            let span = losses[row..<row + answers.count]
             return ItemLoss(
-                kl: TokenLoss(nats: kl[span].reduce(0, +), tokens: answers.count),
+                kl: TokenLoss(nats: span.reduce(0) { $0 + $1.kl }, tokens: answers.count),
                 crossEntropy: TokenLoss(
-                    nats: crossEntropy[span].reduce(0, +), tokens: answers.count { $0 != nil }))
+                    nats: span.reduce(0) { $0 + $1.crossEntropy }, tokens: answers.count { $0 != nil }))
         }
     }
 }

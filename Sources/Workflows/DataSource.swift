@@ -23,9 +23,10 @@ public struct DataSource: Sendable {
         return try family.dataset(files, limit: limit)
     }
 
-    func provenance(sentences: Int, metric: String) throws -> Provenance {
+    func provenance(sentences: Int, metric: String, calibration: DataSource?) throws -> Provenance {
         Provenance(
             tool: toolVersion, dataSHA256: try contentHash(of: files, limit: limit), sentences: sentences,
-            metric: metric)
+            metric: metric,
+            calibrationSHA256: try calibration.map { try contentHash(of: $0.files, limit: $0.limit) })
     }
 }

@@ -13,6 +13,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let network: Family.Net
     /// Where the data came from.
     public let source: DataSource
+    /// Text that codes are calibrated on; nil where that is the data.
+    public let calibrationSource: DataSource?
     /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
     /// What measures cells and plans.
@@ -52,6 +54,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         let data = try source.read(model.family)
         self.model = model
         self.source = source
+        calibrationSource = calibration
         self.data = data
         self.options = options
         identity = try model.identity()
@@ -91,7 +94,9 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             progress: { progress($0, total) })
         return SensitivityTable(
             model: identity, layout: model.layout,
-            provenance: try source.provenance(sentences: data.examples.count, metric: full.signature),
+            provenance: try source.provenance(
+                sentences: data.examples.count, metric: full.signature,
+                calibration: calibrationSource),
             fit: options.fit, candidates: candidates,
             fullPrecision: LossMeasurement(
                 try measurer.evaluator.losses(of: network), metric: full.values.first?.value),

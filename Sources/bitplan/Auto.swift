@@ -17,6 +17,7 @@ struct Auto: ParsableCommand {
     @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
     var size: SizeTarget
     @OptionGroup var sweep: SweepOptions
+    @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
     @Option(help: "Most measurements in context.") var effort = 1000
     @Option(help: "Name of the files that are written.") var name = "auto"
@@ -39,7 +40,7 @@ struct Auto: ParsableCommand {
                 let progress = ProgressLine("sweep")
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
-                    candidates: sweep.schemes.schemes, calibration: sweep.calibrationSource,
+                    candidates: sweep.schemes.schemes, calibration: calibration.source,
                     options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric),
                     effort: effort,
                     output: AutoOutput(

@@ -12,6 +12,7 @@ struct Sweep: ParsableCommand {
     @Argument(help: "Model directory.") var model: String
     @OptionGroup var data: DataOptions
     @OptionGroup var sweep: SweepOptions
+    @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
     @Option(help: "Where the table is written; only printed where not given.") var output: String?
     @Flag(help: "Print JSON.") var json = false
@@ -20,7 +21,7 @@ struct Sweep: ParsableCommand {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let bench = try Workbench<F>(
-                    URL(path: model), source: data.source, calibration: sweep.calibrationSource,
+                    URL(path: model), source: data.source, calibration: calibration.source,
                     options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
                 let progress = ProgressLine("sweep")
                 let table = try bench.sweep(candidates: sweep.schemes.schemes) { progress.show($0, of: $1) }
@@ -48,6 +49,7 @@ struct PlanCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
     @Option(help: "Most measurements in context.") var effort = 1000
+    @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
     @Flag(help: "Print JSON.") var json = false
@@ -60,7 +62,7 @@ struct PlanCommand: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let bench = try Workbench<F>(
                     URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
-                    options: .init(fit: table.fit, task: task.options))
+                    calibration: calibration.source, options: .init(fit: table.fit, task: task.options))
                 let result = try naming(URL(path: sweep)) {
                     try bench.plan(table, target: size, effort: effort)
                 }

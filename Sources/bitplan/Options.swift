@@ -60,13 +60,20 @@ struct SweepOptions: ParsableArguments {
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
     var fit = CodeFit.calibrated
 
+    @Flag(inversion: .prefixedNo, help: "Measure the task's metric in every cell, beside KL.")
+    var metric = true
+}
+
+/// The text that codes are calibrated on.
+struct CalibrationOptions: ParsableArguments {
     @Option(parsing: .upToNextOption, help: "Text that codes are calibrated on; the data where not given.")
     var calibration: [String] = []
 
-    @Flag(inversion: .prefixedNo, help: "Measure the task's metric in every cell, beside KL.")
-    var metric = true
+    @Option(help: "Use only the first items of that text.")
+    var calibrationLimit: Int?
 
-    var calibrationSource: DataSource? {
-        calibration.isEmpty ? nil : DataSource(files: calibration.map { URL(path: $0) })
+    var source: DataSource? {
+        calibration.isEmpty
+            ? nil : DataSource(files: calibration.map { URL(path: $0) }, limit: calibrationLimit)
     }
 }

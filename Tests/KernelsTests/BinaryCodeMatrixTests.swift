@@ -177,6 +177,18 @@ struct BinaryCodeMatrixTests {
         }
     }
 
+    @Test("batches larger than the cache's share are cut without a trace")
+    func largeBatches() throws {
+        let codes = RandomCodes(bits: 2, rows: 40, columns: 1056, seed: 4)
+        let matrix = try LinearOperators.make(codes.packed)
+        let x = randomMatrix(101, 1056, seed: 5)
+        let y = matrix(x)
+        for t in [0, 44, 45, 46, 90, 100] {
+            let alone = matrix(x.gathering(rows: [t]))
+            #expect(alone.storage == Array(y[row: t]), "token \(t)")
+        }
+    }
+
     @Test("rows come back dequantized")
     func rows() throws {
         for group in [nil, 20] {

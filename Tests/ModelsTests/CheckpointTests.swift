@@ -30,8 +30,8 @@ import Testing
 
     @Test func formsOfOneModelHoldTheSameNumbers() throws {
         let whole = try Model<LlamaFamily>(directory: Self.tiny)
-        let pickle = Self.tiny.appending(path: "pickled/pytorch_model.bin")
-        for weights in [try shards(), [pickle]] {
+        let pickles = ["pickled", "legacy"].map { [Self.tiny.appending(path: "\($0)/pytorch_model.bin")] }
+        for weights in [try shards()] + pickles {
             let directory = try directory(with: weights)
             defer { try? FileManager.default.removeItem(at: directory) }
             let model = try Model<LlamaFamily>(directory: directory)

@@ -125,6 +125,18 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
         }
     }
 
+    @Test func emptyMatrices() throws {
+        for (rows, columns) in [(0, 8), (4, 0), (0, 0)] {
+            let moments = Matrix(rows: columns, columns: columns)
+            for text in ["bcq2", "int4", "nf4"] {
+                let packed = try Quantizer.encode(
+                    Matrix(rows: rows, columns: columns), as: try #require(Scheme(text)), fit: .calibrated,
+                    context: CalibrationContext(moments: moments, crossMoments: moments))
+                #expect(try Quantizer.decode(packed) == Matrix(rows: rows, columns: columns))
+            }
+        }
+    }
+
     /// Inputs that never fire, fewer tokens than channels, nothing at all: still a fit.
     @Test func poorMomentsAreEnough() throws {
         let weights = randomWeights(rows: 9, columns: 30, seed: 29)
@@ -140,6 +152,68 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
             let decoded = try Quantizer.decode(packed)
             #expect(!decoded.storage.contains { !$0.isFinite })
         }
+    }
+
+    /// Inputs behind quantized layers: knowing both kinds of inputs, the outputs come nearer to full precision.
+    @Test(arguments: [("bcq2", 0.85), ("bcq3", 0.7), ("int4", 0.7), ("nf4", 0.7)])
+    func crossMomentsMakeUpForErrorsBelow(_ text: String, _ bound: Double) throws {
+        let (tokens, columns, rows) = (400, 32, 24)
+        var generator = SeededGenerator(seed: 34)
+        var full = Matrix(rows: tokens, columns: columns)
+        var seen = Matrix(rows: tokens, columns: columns)
+        for token in 0..<tokens {
+            for column in 0..<columns {
+                let before = column > 0 ? full[token, column - 1] : 0
+                full[token, column] = 0.6 * before + Float(generator.normal())
+                let leak = column > 0 ? seen[token, column - 1] : 0
+                seen[token, column] = 0.7 * full[token, column] + 0.2 * leak + Float(0.2 * generator.normal())
+            }
+        }
+        let scheme = try #require(Scheme(text))
+        let weights = randomWeights(rows: rows, columns: columns, seed: 35)
+        func outputError(_ context: CalibrationContext) throws -> Double {
+            let decoded = try Quantizer.decode(
+                Quantizer.encode(weights, as: scheme, fit: .calibrated, context: context))
+            var sum = 0.0
+            for token in 0..<tokens {
+                for row in 0..<rows {
+                    var difference = 0.0
+                    for column in 0..<columns {
+                        difference += Double(weights[row, column]) * Double(full[token, column])
+                        difference -= Double(decoded[row, column]) * Double(seen[token, column])
+                    }
+                    sum += difference * difference
+                }
+            }
+            return sum
+        }
+        let moments = products(seen, seen)
+        let without = try outputError(CalibrationContext(moments: moments))
+        let with = try outputError(CalibrationContext(moments: moments, crossMoments: products(full, seen)))
+        #expect(with < bound * without)
+        // Where nothing happened below, nothing is to make up for.
+        let plain = products(full, full)
+        let same = try Quantizer.encode(
+            weights, as: scheme, fit: .calibrated,
+            context: CalibrationContext(moments: plain, crossMoments: plain))
+        #expect(
+            same
+                == (try Quantizer.encode(
+                    weights, as: scheme, fit: .calibrated, context: CalibrationContext(moments: plain))))
+    }
+
+    /// A'B over the tokens.
+    private func products(_ left: Matrix, _ right: Matrix) -> Matrix {
+        var sums = Matrix(rows: left.columns, columns: right.columns)
+        for row in 0..<left.columns {
+            for column in 0..<right.columns {
+                let sum = (0..<left.rows).reduce(0.0) {
+                    $0 + Double(left[$1, row]) * Double(right[$1, column])
+                }
+                sums[row, column] = Float(sum)
+            }
+        }
+        return sums
     }
 
     @Test func refusesWrongMoments() throws {

@@ -202,6 +202,24 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
         }
     }
 
+    @Test(arguments: [
+        "fp16", "bcq3", "bcq2:g128:fp16", "emb4:r2", "int3", "int4:g64:asym", "nf4:dq", "pq:b8:k16", "index8",
+        "sign:mean",
+        "bitlinear:4", "w8a8",
+    ])
+    func largeMatrices(_ text: String) throws {
+        let scheme = try #require(Scheme(text))
+        let weights = randomWeights(rows: 512, columns: 2048, seed: 9)
+        let one = try Quantizer.encode(
+            weights, as: scheme, fit: .greedy, context: CalibrationContext(threads: 1))
+        let two = try Quantizer.encode(
+            weights, as: scheme, fit: .greedy, context: CalibrationContext(threads: 2))
+        #expect(one == two)
+        #expect(one.sizeInBytes == scheme.sizeInBytes(rows: 512, columns: 2048))
+        let decoded = try Quantizer.decode(one)
+        #expect(rowErrors(weights, decoded).reduce(0, +) < 0.75 * rowSquares(weights).reduce(0, +))
+    }
+
     /// What lies on a scheme's grid comes back bit for bit: codes survive packing and unpacking.
     @Test func gridPointsComeBackExactly() throws {
         var generator = SeededGenerator(seed: 8)

@@ -9,9 +9,10 @@
 // entry the order of every sum depends on shapes alone: not on the number of tokens, of threads, or on alignment.
 
 typedef enum {
-    BP_PORTABLE = 0,  // vector extensions only; NEON comes from these
+    BP_PORTABLE = 0,  // vector extensions only
     BP_AVX2 = 1,      // AVX2, FMA, F16C
     BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI, VPOPCNTDQ
+    BP_NEON = 3,      // 64-bit ARM: the portable code, and NEON where only intrinsics do it
 } bp_isa;
 
 // The widest set that this machine has.

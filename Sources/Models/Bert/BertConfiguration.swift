@@ -4,12 +4,19 @@ import Tensors
 /// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the files that
 /// sentence-transformers puts beside it.
 public struct BertConfiguration: Sendable, Equatable {
+    /// Channels between sublayers.
     public let width: Int
+    /// Rows of the word embedding.
     public let vocabularySize: Int
+    /// The number of layers.
     public let layers: Int
+    /// Attention heads.
     public let heads: Int
+    /// Channels inside a feed-forward sublayer.
     public let innerWidth: Int
+    /// The non-linearity.
     public let activation: ActivationFunction
+    /// What is added to the variance in a norm.
     public let normEpsilon: Float
     /// Positions that the model has embeddings for.
     public let maximumPositions: Int
@@ -17,6 +24,7 @@ public struct BertConfiguration: Sendable, Equatable {
     public let types: Int
     /// The most tokens of an input: longer ones are cut, as the models' own tools cut them.
     public let maximumLength: Int
+    /// What the model is used for.
     public let task: Task
 
     /// What the model's last states are made into.

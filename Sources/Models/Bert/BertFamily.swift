@@ -7,16 +7,21 @@ import Tokenizers
 
 /// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
 public struct BertFamily: ModelFamily {
+    /// The `model_type` of the family.
     public static let modelType = "bert"
+    /// The tokenizer and what else a packed model needs.
     public static let companionFiles = [
         "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",
         "sentence_bert_config.json", "1_Pooling/config.json",
     ]
 
+    /// The model's shape.
     public let configuration: BertConfiguration
+    /// The tokenizer.
     public let tokenizer: WordPieceTokenizer
     private let anchors: [TokenSequence]
 
+    /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     public init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)
         tokenizer = try WordPieceTokenizer(directory: directory)
@@ -34,12 +39,16 @@ public struct BertFamily: ModelFamily {
         }
     }
 
+    /// The sublayers, in order of execution.
     public var layout: ModelLayout { BertNetwork.layout(configuration) }
 
+    /// What stays FP32.
     public var vectors: [(name: String, count: Int)] { BertNetwork.vectors(configuration) }
 
+    /// Other names of a tensor in published checkpoints.
     public func aliases(of tensor: String) -> [String] { BertNames(configuration).aliases(of: tensor) }
 
+    /// A network over these weights; `MissingWeight` where one is not there.
     public func network(_ weights: WeightTable) throws -> BertNetwork {
         try BertNetwork(configuration, anchors: anchors, weights)
     }

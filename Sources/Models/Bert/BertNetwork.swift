@@ -12,6 +12,7 @@ import Tokenizers
 public struct BertNetwork: Network {
     /// One item: a text, or a pair in one sequence, for a classifier; for a sentence encoder one text or a pair in two.
     public struct Example: Sendable, Equatable {
+        /// Where each sequence lies in the activations.
         public let sequences: [TokenSequence]
         /// The right class, where the model has classes.
         public let label: Int?
@@ -25,13 +26,18 @@ public struct BertNetwork: Network {
 
     /// Activations of all tokens; behind the pooler of all sequences.
     public struct State: Sendable {
+        /// Activations of all sequences: (tokens, width).
         public var hidden: Matrix
+        /// Where each sequence lies in the activations.
         public let sequences: SequenceOffsets
         let types: [Int]
     }
 
+    /// The model's shape.
     public let configuration: BertConfiguration
+    /// The sublayers, in order of execution.
     public let layout: ModelLayout
+    /// Matrices and vectors, by name.
     public let weights: WeightTable
     let names: BertNames
     private let words: any LinearOperator
@@ -90,12 +96,14 @@ public struct BertNetwork: Network {
         }
     }
 
+    /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> BertNetwork {
         try BertNetwork(configuration, anchors: anchors.texts, weights.replacing(matrices))
     }
 
     // MARK: The chain of sublayers
 
+    /// Looks up the embeddings of a batch.
     public func start(_ examples: [Example]) -> State {
         let sequences = examples.flatMap(\.sequences)
         let width = configuration.width
@@ -111,6 +119,7 @@ public struct BertNetwork: Network {
             types: sequences.flatMap(\.typeIDs))
     }
 
+    /// Runs one sublayer with its residual and its norm.
     public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inLayers = index - 2
@@ -172,10 +181,13 @@ public struct BertNetwork: Network {
         return anchors.similarities(outputs, of: self)
     }
 
+    /// The right classes of an item.
     public func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
 
+    /// The word embedding.
     public var tokenEmbedding: String { names.words }
 
+    /// The tokens that an item looks up.
     public func tokens(_ example: Example) -> [Int] { example.sequences.flatMap(\.ids) }
 }
 

@@ -22,10 +22,13 @@ public struct SafetensorsCheckpoint: Checkpoint {
     /// Opens the file; errors as `Safetensors.init`.
     public init(_ file: URL) throws(FileError) { tensors = try Safetensors(file) }
 
+    /// The file.
     public var file: URL { tensors.file }
 
+    /// Names and shapes, as the header says them.
     public var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
 
+    /// Numbers of a tensor; errors as `Safetensors.floats`.
     public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         try tensors.floats(name, shape: shape)
     }

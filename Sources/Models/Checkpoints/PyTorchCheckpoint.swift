@@ -40,37 +40,30 @@ enum TorchElement: String {
     }
 }
 
-/// A checkpoint in a `pytorch_model.bin`: a ZIP archive of storages and the pickle of a state dict.
+/// A checkpoint in a `pytorch_model.bin`: storages and the pickle of a state dict, in a ZIP archive or, before PyTorch 1.6, one after
+/// the other.
 ///
-/// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too. Not read: files of
-/// PyTorch before 1.6, which are no archives.
+/// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too.
 public struct PyTorchCheckpoint: Checkpoint {
+    /// The file, for errors.
     public let file: URL
-    private let archive: ZipArchive
+    private let data: Data
     private let tensors: [String: StateDictPickle.Tensor]
-    private let folder: String
+    /// Where the storages lie, by their keys.
+    private let storages: [String: Range<Int>]
 
     /// Opens the file and checks every tensor against its storage; no numbers are read yet.
     ///
-    /// - Throws: `FileError` where the archive or the pickle is damaged, holds anything but a state dict, or storages are missing or of
+    /// - Throws: `FileError` where the file or its pickle is damaged, holds anything but a state dict, or storages are missing or of
     ///   another size than the pickle says.
     public init(_ file: URL) throws(FileError) {
-        let archive = try ZipArchive(file)
-        let pickles = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }
-        guard pickles.count == 1, let pickle = pickles.first, let range = archive.entries[pickle] else {
-            throw FileError(file, "expected one data.pkl in the archive, got \(pickles.count)")
-        }
-        let folder = String(pickle.dropLast("data.pkl".count))
-        if let order = archive.entries[folder + "byteorder"] {
-            let name = String(decoding: archive.data[order], as: UTF8.self)
-            guard name == "little" else {
-                throw FileError(file, "byte order '\(name)' is not supported: expected 'little'")
-            }
-        }
-        let tensors = try StateDictPickle.tensors([UInt8](archive.data[range]), file: file)
-        for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+        let data = try FileError.read(file)
+        let parts =
+            try LegacyTorchFile.isLegacy(data)
+            ? LegacyTorchFile.read(data, file) : TorchArchive.read(data, file)
+        for (name, tensor) in parts.tensors.sorted(by: { $0.key < $1.key }) {
             let storage = tensor.storage
-            guard let stored = archive.entries["\(folder)data/\(storage.key)"] else {
+            guard let stored = parts.storages[storage.key] else {
                 throw FileError(file, "tensor '\(name)': storage '\(storage.key)' is missing")
             }
             let (bytes, overflow) = storage.count.multipliedReportingOverflow(by: storage.type.sizeInBytes)
@@ -82,16 +75,17 @@ public struct PyTorchCheckpoint: Checkpoint {
             }
         }
         self.file = file
-        self.archive = archive
-        self.tensors = tensors
-        self.folder = folder
+        self.data = data
+        tensors = parts.tensors
+        storages = parts.storages
     }
 
+    /// Names and shapes of all tensors.
     public var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
 
+    /// Numbers of a tensor, widened to FP32.
     public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
-        guard let tensor = tensors[name], let range = archive.entries["\(folder)data/\(tensor.storage.key)"]
-        else {
+        guard let tensor = tensors[name], let range = storages[tensor.storage.key] else {
             throw FileError(file, "has no tensor '\(name)'")
         }
         guard tensor.shape == shape else {
@@ -101,7 +95,7 @@ public struct PyTorchCheckpoint: Checkpoint {
             throw FileError(
                 file, "tensor '\(name)': expected float, half or bfloat16, got \(tensor.storage.type)")
         }
-        let numbers = PyTorchCheckpoint.numbers(tensor, type, archive.data[range])
+        let numbers = PyTorchCheckpoint.numbers(tensor, type, data[range])
         if let index = numbers.firstIndex(where: { !$0.isFinite }) {
             throw FileError(file, "tensor '\(name)': \(numbers[index]) at element \(index)")
         }

@@ -5,6 +5,7 @@ import Tensors
 public struct ShardedCheckpoint: Checkpoint {
     /// The index.
     public let file: URL
+    /// Names and shapes of all tensors.
     public let shapes: [String: [Int]]
     private let shards: [String: any Checkpoint]
     private let places: [String: String]
@@ -45,6 +46,7 @@ public struct ShardedCheckpoint: Checkpoint {
         self.places = places
     }
 
+    /// Numbers of a tensor, widened to FP32.
     public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let place = places[name], let shard = shards[place] else {
             throw FileError(file, "has no tensor '\(name)'")

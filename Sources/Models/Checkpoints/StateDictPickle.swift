@@ -49,9 +49,9 @@ struct StateDictPickle {
     /// Tuples in tuples that are read; a state dict has 3.
     private static let deepestTuple = 32
 
-    private let bytes: [UInt8]
+    private let bytes: Data
     private let file: URL
-    private var position = 0
+    private var position: Int
     private var stack: [Value] = []
     private var marks: [Int] = []
     private var memo: [Int: Value] = [:]
@@ -59,20 +59,62 @@ struct StateDictPickle {
     private var lists: [Items] = []
     private var dictionaries: [Entries] = []
 
+    /// What one pickle holds, and where it ends.
+    typealias Read<Content> = (content: Content, end: Int)
+
     /// The tensors that a state dict names.
     ///
-    /// - Parameter file: named in errors.
-    /// - Throws: `FileError` where the pickle is truncated or damaged, holds an opcode or a name that a state dict does not need, or is
-    ///   something else than a dictionary of tensors.
-    static func tensors(_ bytes: [UInt8], file: URL) throws(FileError) -> [String: Tensor] {
+    /// - Parameters:
+    ///   - bytes: the pickle, from its first byte; what stands behind it is not read.
+    ///   - file: named in errors.
+    /// - Throws: `FileError` where the pickle is truncated or damaged, holds an opcode or a name that a state dict does not need,
+    ///   or is something else than a dictionary of tensors.
+    static func tensors(_ bytes: Data, file: URL) throws(FileError) -> Read<[String: Tensor]> {
         var reader = StateDictPickle(bytes: bytes, file: file)
         defer { reader.takeApart() }
-        return try reader.run()
+        guard case .dictionary(let entries) = try reader.run() else {
+            throw reader.error("expected a dictionary of tensors")
+        }
+        var tensors: [String: Tensor] = [:]
+        for (key, value) in entries.pairs {
+            guard case .text(let name) = key else { throw reader.error("a key is not a string") }
+            guard case .tensor(let tensor) = value else { throw reader.error("'\(name)' is not a tensor") }
+            guard tensors.updateValue(tensor, forKey: name) == nil else {
+                throw reader.error("tensor '\(name)' occurs twice")
+            }
+        }
+        return (tensors, reader.position)
     }
 
-    private init(bytes: [UInt8], file: URL) {
+    /// A list of texts; errors as `tensors(_:file:)`.
+    static func texts(_ bytes: Data, file: URL) throws(FileError) -> Read<[String]> {
+        var reader = StateDictPickle(bytes: bytes, file: file)
+        defer { reader.takeApart() }
+        guard case .list(let list) = try reader.run() else { throw reader.error("expected a list") }
+        var texts: [String] = []
+        for value in list.values {
+            guard case .text(let text) = value else { throw reader.error("expected a list of strings") }
+            texts.append(text)
+        }
+        return (texts, reader.position)
+    }
+
+    /// The truth values of a dictionary; errors as `tensors(_:file:)`.
+    static func flags(_ bytes: Data, file: URL) throws(FileError) -> Read<[String: Bool]> {
+        var reader = StateDictPickle(bytes: bytes, file: file)
+        defer { reader.takeApart() }
+        guard case .dictionary(let entries) = try reader.run() else {
+            throw reader.error("expected a dictionary")
+        }
+        var flags: [String: Bool] = [:]
+        for case (.text(let key), .flag(let flag)) in entries.pairs { flags[key] = flag }
+        return (flags, reader.position)
+    }
+
+    private init(bytes: Data, file: URL) {
         self.bytes = bytes
         self.file = file
+        position = bytes.startIndex
     }
 
     private func takeApart() {
@@ -80,25 +122,14 @@ struct StateDictPickle {
         for dictionary in dictionaries { dictionary.pairs = [] }
     }
 
-    private mutating func run() throws(FileError) -> [String: Tensor] {
+    /// What lies on the stack at the end.
+    private mutating func run() throws(FileError) -> Value {
         while true {
             let code = UInt8(try unsigned(1))
             guard let opcode = Opcode(rawValue: code) else { throw refused(code) }
-            if opcode == .stop { break }
+            if opcode == .stop { return try pop() }
             try execute(opcode)
         }
-        guard case .dictionary(let entries) = try pop() else {
-            throw error("expected a dictionary of tensors")
-        }
-        var tensors: [String: Tensor] = [:]
-        for (key, value) in entries.pairs {
-            guard case .text(let name) = key else { throw error("a key is not a string") }
-            guard case .tensor(let tensor) = value else { throw error("'\(name)' is not a tensor") }
-            guard tensors.updateValue(tensor, forKey: name) == nil else {
-                throw error("tensor '\(name)' occurs twice")
-            }
-        }
-        return tensors
     }
 
     private mutating func execute(_ opcode: Opcode) throws(FileError) {
@@ -212,13 +243,18 @@ struct StateDictPickle {
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
     ]
 
-    /// `('storage', <class>, key, location, count)`.
+    /// `('storage', <class>, key, location, count)`, and before PyTorch 1.6 a view into another storage, which is not read.
     private func storage(_ value: Value) throws(FileError) -> Storage {
         guard case .tuple(let parts, _) = value, parts.count >= 5, case .text("storage") = parts[0],
             case .global(let type) = parts[1], let element = TorchElement(storageClass: type),
             case .text(let key) = parts[2],
             case .integer(let count) = parts[4], count >= 0
         else { throw error("a persistent id that is no storage") }
+        if parts.count > 5 {
+            guard case .none = parts[5] else {
+                throw error("a storage that is a view of another is not supported")
+            }
+        }
         return Storage(type: element, key: key, count: count)
     }
 
@@ -294,9 +330,9 @@ struct StateDictPickle {
         stack.append(value)
     }
 
-    private mutating func take(_ count: Int) throws(FileError) -> ArraySlice<UInt8> {
-        guard count <= bytes.count - position else {
-            throw error("truncated: \(count) bytes needed, \(bytes.count - position) left")
+    private mutating func take(_ count: Int) throws(FileError) -> Data {
+        guard count <= bytes.endIndex - position else {
+            throw error("truncated: \(count) bytes needed, \(bytes.endIndex - position) left")
         }
         position += count
         return bytes[position - count..<position]

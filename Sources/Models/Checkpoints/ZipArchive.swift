@@ -3,19 +3,16 @@ import Tensors
 
 /// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64 too.
 ///
-/// Nothing is unpacked. Not read: compressed, encrypted or split archives.
+/// Nothing is unpacked, checksums are not compared. Not read: compressed, encrypted or split archives.
 /// - Source: PKWARE's APPNOTE, sections 4.3.6 to 4.5.3.
 struct ZipArchive: Sendable {
-    let file: URL
-    let data: Data
-    /// By name.
+    /// Where they lie, by name.
     let entries: [String: Range<Int>]
 
     /// Reads the central directory.
     ///
     /// - Throws: `FileError` where the file is no ZIP archive, is damaged, or holds what is not read here.
-    init(_ file: URL) throws(FileError) {
-        let data = try FileError.read(file)
+    init(_ data: Data, _ file: URL) throws(FileError) {
         let bytes = LittleEndianBytes(data: data, file: file)
         var entries: [String: Range<Int>] = [:]
         var (position, count) = try ZipArchive.directory(bytes)
@@ -30,8 +27,6 @@ struct ZipArchive: Sendable {
             position = entry.next
             count -= 1
         }
-        self.file = file
-        self.data = data
         self.entries = entries
     }
 
@@ -44,7 +39,7 @@ struct ZipArchive: Sendable {
         let lowest = max(0, size - 22 - 0xFFFF)
         while end >= lowest, try bytes.integer(end, 4) != 0x0605_4b50 { end -= 1 }
         guard end >= lowest else {
-            throw FileError(bytes.file, "is no ZIP archive: expected what PyTorch 1.6 or later saves")
+            throw FileError(bytes.file, "is no ZIP archive: expected what torch.save writes")
         }
         let count = try bytes.integer(end + 10, 2)
         let position = try bytes.integer(end + 16, 4)

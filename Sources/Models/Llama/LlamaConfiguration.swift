@@ -3,23 +3,33 @@ import Tensors
 
 /// The shape of a language model in the Llama layout, read from `config.json` and `generation_config.json`.
 public struct LlamaConfiguration: Sendable, Equatable {
+    /// Channels between sublayers.
     public let width: Int
+    /// Rows of the word embedding.
     public let vocabularySize: Int
+    /// The number of layers.
     public let layers: Int
+    /// Attention heads.
     public let heads: Int
     /// Heads of keys and values; `heads` without grouped-query attention.
     public let keyHeads: Int
     /// Channels of a head.
     public let headSize: Int
+    /// Channels inside a feed-forward sublayer.
     public let innerWidth: Int
+    /// The non-linearity.
     public let activation: ActivationFunction
+    /// What is added to the variance in a norm.
     public let normEpsilon: Float
     /// The base of the rotary frequencies.
     public let theta: Double
+    /// The longest sequence.
     public let maximumPositions: Int
     /// Whether the output projection is the embedding.
     public let isTied: Bool
+    /// Whether projections of attention have biases.
     public let attentionHasBias: Bool
+    /// Whether feed-forward layers have biases.
     public let feedForwardHasBias: Bool
     /// Tokens that end a text.
     public let endTokens: [Int]

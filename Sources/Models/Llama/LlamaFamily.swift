@@ -6,7 +6,9 @@ import Tokenizers
 
 /// Language models in the Llama layout.
 public struct LlamaFamily: ModelFamily {
+    /// The `model_type` of the family.
     public static let modelType = "llama"
+    /// The tokenizer and what else a packed model needs.
     public static let companionFiles = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
@@ -18,9 +20,12 @@ public struct LlamaFamily: ModelFamily {
     /// Tokens that `run` adds where the options say nothing.
     static let defaultLength = 128
 
+    /// The model's shape.
     public let configuration: LlamaConfiguration
+    /// The tokenizer.
     public let tokenizer: BytePairTokenizer
 
+    /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     public init(directory: URL) throws {
         configuration = try LlamaConfiguration(directory: directory)
         tokenizer = try BytePairTokenizer(directory: directory)
@@ -32,15 +37,19 @@ public struct LlamaFamily: ModelFamily {
         }
     }
 
+    /// The sublayers, in order of execution.
     public var layout: ModelLayout { LlamaNetwork.layout(configuration) }
 
+    /// What stays FP32.
     public var vectors: [(name: String, count: Int)] { LlamaNetwork.vectors(configuration) }
 
+    /// Other names of a tensor in published checkpoints.
     public func aliases(of tensor: String) -> [String] {
         let bare = tensor.hasPrefix("model.") ? [String(tensor.dropFirst("model.".count))] : []
         return bare + (tensor == LlamaNetwork.embeddingName && configuration.isTied ? ["lm_head.weight"] : [])
     }
 
+    /// A network over these weights; `MissingWeight` where one is not there.
     public func network(_ weights: WeightTable) throws -> LlamaNetwork {
         try LlamaNetwork(configuration, weights)
     }

@@ -9,6 +9,7 @@ import Tensors
 public struct LlamaNetwork: Network {
     /// A window of a text.
     public struct Example: Sendable, Equatable {
+        /// Token ids.
         public let tokens: [Int]
         /// How many of the last tokens are predicted: those before them are context. Less than there are tokens.
         public let scored: Int
@@ -25,7 +26,9 @@ public struct LlamaNetwork: Network {
 
     /// Activations of all tokens, and the rows that predict something.
     public struct State: Sendable {
+        /// Activations of all sequences: (tokens, width).
         public var hidden: Matrix
+        /// Where each sequence lies in the activations.
         public let sequences: SequenceOffsets
         let predicting: [Int]
     }
@@ -37,8 +40,11 @@ public struct LlamaNetwork: Network {
         let feedForward: GatedFeedForward
     }
 
+    /// The model's shape.
     public let configuration: LlamaConfiguration
+    /// The sublayers, in order of execution.
     public let layout: ModelLayout
+    /// Matrices and vectors, by name.
     public let weights: WeightTable
     let embedding: any LinearOperator
     let layers: [Layer]
@@ -88,6 +94,7 @@ public struct LlamaNetwork: Network {
         head = try Linear(configuration.isTied ? "model.embed_tokens" : "lm_head", hasBias: false, weights)
     }
 
+    /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> LlamaNetwork {
         try LlamaNetwork(configuration, weights.replacing(matrices), rotary)
     }
@@ -104,6 +111,7 @@ public struct LlamaNetwork: Network {
         return State(hidden: embed(inputs.flatMap { $0 }), sequences: sequences, predicting: predicting)
     }
 
+    /// Runs one sublayer with its residual and its norm.
     public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inLayers = index - 1
@@ -126,14 +134,18 @@ public struct LlamaNetwork: Network {
         return finalNorm(all ? state.hidden : state.hidden.gathering(rows: state.predicting))
     }
 
+    /// Scores of every class or token.
     public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         head(outputs, observing: observing)
     }
 
+    /// The right classes of an item.
     public func targets(_ example: Example) -> [Int?] { example.tokens.suffix(example.scored) }
 
+    /// The word embedding.
     public var tokenEmbedding: String { LlamaNetwork.embeddingName }
 
+    /// The tokens that an item looks up.
     public func tokens(_ example: Example) -> [Int] { example.tokens.dropLast() }
 
     /// Embeddings of tokens, one row each.

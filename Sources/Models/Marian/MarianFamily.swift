@@ -6,16 +6,21 @@ import Tokenizers
 
 /// MarianMT translation models, as OPUS-MT publishes them.
 public struct MarianFamily: ModelFamily {
+    /// `marian`.
     public static let modelType = "marian"
+    /// Generation settings and the tokenizer.
     public static let companionFiles = [
         "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
     ]
 
+    /// The model's shape and how it generates.
     public let configuration: MarianConfiguration
+    /// The tokenizers of both sides.
     public let tokenizer: MarianTokenizer
 
+    /// Reads configuration and tokenizer; `FileError` or `TokenizerError` for what is missing or unsupported.
     public init(directory: URL) throws {
         configuration = try MarianConfiguration(directory: directory)
         tokenizer = try MarianTokenizer(directory: directory)
@@ -27,16 +32,20 @@ public struct MarianFamily: ModelFamily {
         }
     }
 
+    /// The sublayers of both stacks.
     public var layout: ModelLayout { MarianNetwork.layout(configuration) }
 
+    /// Biases and LayerNorms.
     public var vectors: [(name: String, count: Int)] { MarianNetwork.vectors(configuration) }
 
+    /// The names of the tied embedding in published checkpoints.
     public func aliases(of tensor: String) -> [String] {
         tensor == MarianNetwork.embeddingName
             ? ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"]
             : []
     }
 
+    /// A network over these weights; `MissingWeight` where one is not there.
     public func network(_ weights: WeightTable) throws -> MarianNetwork {
         try MarianNetwork(configuration, weights)
     }
@@ -90,6 +99,7 @@ public struct MarianFamily: ModelFamily {
             outputs: outputs)
     }
 
+    /// Translates lines; `FileError` for one that has more tokens than the model has positions.
     public func run(_ network: MarianNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         let sources = try lines.enumerated().map { index, line in
             let ids = tokenizer.encodeSource(line)

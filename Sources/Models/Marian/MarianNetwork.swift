@@ -9,7 +9,9 @@ import Tensors
 public struct MarianNetwork: Network {
     /// A sentence pair as token ids, both ending with the end symbol.
     public struct Example: Sendable, Equatable {
+        /// Source token ids.
         public let source: [Int]
+        /// Target token ids.
         public let target: [Int]
 
         /// A pair of token sequences.
@@ -21,14 +23,21 @@ public struct MarianNetwork: Network {
 
     /// Activations of both stacks; the decoder's wait at the embedding while the encoder runs.
     public struct State: Sendable {
+        /// (source tokens, width).
         public var encoder: Matrix
+        /// (target tokens, width).
         public var decoder: Matrix
+        /// Where each source lies in `encoder`.
         public let sources: SequenceOffsets
+        /// Where each target lies in `decoder`.
         public let targets: SequenceOffsets
     }
 
+    /// The model's shape and how it generates.
     public let configuration: MarianConfiguration
+    /// `Emb`, the encoder's sublayers, the decoder's.
     public let layout: ModelLayout
+    /// Matrices and vectors, by name.
     public let weights: WeightTable
     let embedding: any LinearOperator
     let outputBias: [Float]
@@ -94,6 +103,7 @@ public struct MarianNetwork: Network {
         positions = MarianNetwork.sinusoids(count: configuration.maximumPositions, width: configuration.width)
     }
 
+    /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
         try MarianNetwork(configuration, weights.replacing(matrices))
     }
@@ -116,6 +126,7 @@ public struct MarianNetwork: Network {
 
     // MARK: The chain of sublayers
 
+    /// Embeds sources, and targets behind the start symbol.
     public func start(_ examples: [Example]) -> State {
         let sources = SequenceOffsets(lengths: examples.map(\.source.count))
         let targets = SequenceOffsets(lengths: examples.map(\.target.count))
@@ -126,6 +137,7 @@ public struct MarianNetwork: Network {
             sources: sources, targets: targets)
     }
 
+    /// Runs one sublayer of the encoder or the decoder, its residual and its LayerNorm.
     public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inEncoder = index - 1
@@ -165,8 +177,10 @@ public struct MarianNetwork: Network {
         return state
     }
 
+    /// The decoder's states: one prediction for each target token.
     public func outputs(_ state: State) -> Matrix { state.decoder }
 
+    /// Scores of every token: the tied embedding and `final_logits_bias`.
     public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         observing?(MarianNetwork.embeddingName, outputs)
         var logits = embedding(outputs)
@@ -174,10 +188,16 @@ public struct MarianNetwork: Network {
         return logits
     }
 
+    /// The tied embedding.
+    public var outputProjection: (any LinearOperator)? { embedding }
+
+    /// The target tokens.
     public func targets(_ example: Example) -> [Int?] { example.target }
 
+    /// The one embedding.
     public var tokenEmbedding: String { MarianNetwork.embeddingName }
 
+    /// Source and target tokens.
     public func tokens(_ example: Example) -> [Int] { example.source + example.target }
 
     /// Embeddings of token sequences, positions added.

@@ -13,12 +13,14 @@ import Tensors
 /// - Complexity: O(rows * columns^2 * (planes + 1)) for each round.
 /// - Source: Frantar et al. 2023 (GPTQ); Hubara et al. 2021, for the descent.
 struct ErrorFeedback {
+    var passes = 1
     var feedbackRounds = 3
     var descentRounds = 4
     var sweeps = 16
 
     /// Improves the codes and coefficients of `grid` for `weights`.
     func fit(_ grid: inout CodeGrid, weights: Matrix, moments: InputMoments, threads: Int?) {
+        guard grid.rows > 0, grid.columns > 0 else { return }
         let fixed = grid
         grid.codes.withUnsafeMutableBufferPointer { codes in
             grid.coefficients.withUnsafeMutableBufferPointer { coefficients in

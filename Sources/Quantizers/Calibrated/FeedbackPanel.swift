@@ -100,20 +100,26 @@ final class FeedbackPanel {
                 coefficients[index] = searched[rows.lowerBound * perRow + index]
             }
         }
-        for _ in 0..<settings.feedbackRounds {
-            feedBack()
+        for _ in 0..<settings.passes {
+            for _ in 0..<settings.feedbackRounds {
+                feedBack()
+                updateGradient()
+                refit()
+                keepBest()
+            }
+            restoreBest()
+            dequantize()
             updateGradient()
-            refit()
+            for _ in 0..<settings.descentRounds {
+                let changed = descend(rows.count)
+                refit()
+                if !changed { break }
+            }
             keepBest()
         }
         restoreBest()
         dequantize()
         updateGradient()
-        for _ in 0..<settings.descentRounds {
-            let changed = descend(rows.count)
-            refit()
-            if !changed { break }
-        }
 
         let finalErrors = weightedErrors()
         let finalPlain = plainErrors()

@@ -28,6 +28,8 @@ public struct ContextPlanner<Family: ModelFamily> {
         public let losses: [ItemLoss]
         /// Their mean KL per prediction, in nats.
         public let klNats: Double
+        /// Every plan that was taken on the way, the last one included.
+        public let taken: [(assignment: Assignment, losses: [ItemLoss])]
         /// The rounds, in order.
         public let rounds: [PlanningRound]
         /// Measurements that were made.
@@ -66,6 +68,7 @@ public struct ContextPlanner<Family: ModelFamily> {
         var predictedKL: Double?
         var known: [Assignment: Double] = [:]
         for start in measured { known[start.assignment] = start.kl }
+        var taken: [(assignment: Assignment, losses: [ItemLoss])] = []
         var reach = 1
         while true {
             let neighbours = neighbours(of: best.assignment, reach: reach)
@@ -94,6 +97,7 @@ public struct ContextPlanner<Family: ModelFamily> {
                     certificate = Plan.Certificate(step.solution, budgetBytes: budgetBytes, base: best.kl)
                     predictedKL = predicted
                     best = (step.assignment, losses, kl)
+                    taken.append((step.assignment, losses))
                 }
             }
             // One step is measured again wherever something moved; two steps only where one step leads nowhere.
@@ -106,7 +110,7 @@ public struct ContextPlanner<Family: ModelFamily> {
             }
         }
         return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.kl, rounds: rounds,
+            assignment: best.assignment, losses: best.losses, klNats: best.kl, taken: taken, rounds: rounds,
             measurements: count,
             certificate: certificate, predictedKL: predictedKL)
     }

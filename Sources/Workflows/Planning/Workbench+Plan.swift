@@ -48,31 +48,30 @@ extension Workbench {
             measurer, candidates: table.candidates, budgetBytes: budget, effort: effort)
         let improved = try planner.improve(
             zip(starts, losses).map { ($0.assignment, $1) }, progress: progress)
-        var measured: [Contender] = zip(starts, losses).map {
-            Contender(name: $0.name, assignment: $0.assignment, losses: $1)
+        let fromStarts = zip(starts, losses).map { start, losses in
+            Contender(name: start.name, assignment: start.assignment, losses: losses)
         }
-        if let improved, !starts.contains(where: { $0.assignment == improved.assignment }) {
-            measured.insert(
-                Contender(name: "in context", assignment: improved.assignment, losses: improved.losses), at: 0
-            )
+        let taken = improved?.taken ?? []
+        let inContext = taken.enumerated().map { index, plan in
+            Contender(
+                name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
+                assignment: plan.assignment, losses: plan.losses)
         }
-        // Of equal losses the smaller plan, then the first.
-        let ranked = measured.enumerated().sorted {
-            ($0.element.kl, model.layout.sizeInBytes($0.element.assignment), $0.offset)
-                < ($1.element.kl, model.layout.sizeInBytes($1.element.assignment), $1.offset)
-        }.map(\.element)
-        guard let best = ranked.first else { throw AllocationError.noItems }
+        let ranked = try rank(inContext.reversed() + fromStarts)
+        guard let best = ranked.first(where: { isAdmitted($0, among: ranked) }) else {
+            throw AllocationError.noItems
+        }
+        let isLast = best.contender.name == "in context"
         var plan = Plan.naming(
-            best.assignment, of: model.layout, model: identity, name: best.name, fit: options.fit)
+            best.contender.assignment, of: model.layout, model: identity, name: best.contender.name,
+            fit: options.fit)
         plan.predicted = .init(
-            bytes: model.layout.sizeInBytes(best.assignment), fixedBytes: model.layout.fixedBytes,
-            klNats: best.name == "in context" ? improved?.predictedKL : nil)
-        plan.certificate = best.name == "in context" ? improved?.certificate : nil
-        plan.measured = try ranked.map { contender in
+            bytes: best.bytes, fixedBytes: model.layout.fixedBytes,
+            klNats: isLast ? improved?.predictedKL : nil)
+        plan.certificate = isLast ? improved?.certificate : nil
+        plan.measured = ranked.map {
             Plan.MeasuredPlan(
-                name: contender.name, bytes: model.layout.sizeInBytes(contender.assignment),
-                klNats: contender.kl,
-                metric: try score(try measurer.network(contender.assignment)).values.first?.value)
+                name: $0.contender.name, bytes: $0.bytes, klNats: $0.contender.kl, metric: $0.metric)
         }
         plan.provenance = table.provenance
         return PlanningResult(
@@ -86,6 +85,33 @@ extension Workbench {
         let assignment: Assignment
         let losses: [ItemLoss]
         var kl: Double { LossMeasurement(losses).klNats }
+        var isUniform: Bool { Set(assignment).count == 1 }
+    }
+
+    private typealias Ranked = (contender: Contender, bytes: Int, metric: Double?)
+
+    /// The contenders with their metric, by KL; of equal losses the smaller plan, then the first.
+    private func rank(_ contenders: [Contender]) throws -> [Ranked] {
+        let measured = try contenders.map { contender -> Ranked in
+            let network = try measurer.network(contender.assignment)
+            return (
+                contender, model.layout.sizeInBytes(contender.assignment),
+                try score(network).values.first?.value
+            )
+        }
+        return measured.enumerated().sorted { left, right in
+            (left.element.contender.kl, left.element.bytes, left.offset)
+                < (right.element.contender.kl, right.element.bytes, right.offset)
+        }.map(\.element)
+    }
+
+    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced on
+    /// the references and what the model produces alone do not always agree, and a plan has to win on both.
+    private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
+        // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
+        guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
+        return plan.contender.assignment == uniform.contender.assignment
+            || (plan.contender.kl <= uniform.contender.kl && (plan.metric ?? 0) >= (uniform.metric ?? 0))
     }
 
     /// Plans that fit the budget and that any other has to beat.
