@@ -70,6 +70,52 @@ import Testing
             in: workspace, saying: [workspace.path("table.json"), "is for another model"])
     }
 
+    /// A sensitivity table with one thing wrong: refused by what plans with it and by what prints it.
+    @Test(arguments: [
+        ("version", "schemaVersion 2 is not supported, expected 1"),
+        ("cell", "has no cell for 'Emb' under bcq2"),
+        ("type", "has no cell for 'Enc' under bcq2"), ("candidates", "has no candidates"),
+        ("size", "matrix 'model.shared.weight': expected sizes"),
+        ("depth", "sublayer 'Enc_ee.70000' is deeper"),
+        ("stranger", "has cells for 'Nothing'"), ("loss", "at 'bySublayer"),
+        ("layout", "'layout' is missing"),
+        ("sublayers", "has 0 sublayers"),
+    ])
+    func damagedTableIsRefused(_ damage: String, _ problem: String) throws {
+        let workspace = try Workspace()
+        let data = try Data(contentsOf: URL(filePath: try Fixture.table.get().path))
+        var table = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        var cells = try #require(table["bySublayer"] as? [[String: Any]])
+        var layout = try #require(table["layout"] as? [String: Any])
+        var sublayers = try #require(layout["sublayers"] as? [[String: Any]])
+        switch damage {
+        case "version": table["schemaVersion"] = 2
+        case "cell": cells.removeFirst()
+        case "type":
+            table["byType"] = (table["byType"] as? [[String: Any]])?.filter { $0["row"] as? String != "Enc" }
+        case "candidates": table["candidates"] = [String]()
+        case "size":
+            sublayers[0]["matrices"] = [
+                ["tensor": "model.shared.weight", "rows": 1 << 60, "columns": 1 << 60]
+            ]
+        case "depth": sublayers[1]["name"] = "Enc_ee.70000"
+        case "stranger": cells[0]["row"] = "Nothing"; cells.append(cells[0]); cells[0]["row"] = "Emb"
+        case "loss": cells[0]["measurement"] = ["klNats": "much"]
+        case "sublayers": sublayers = []
+        default: break
+        }
+        layout["sublayers"] = sublayers
+        table["layout"] = damage == "layout" ? nil : layout
+        table["bySublayer"] = cells
+        try workspace.write(try JSONSerialization.data(withJSONObject: table), to: "table.json")
+        try expectRefusal(
+            ["plan", workspace.path("table.json"), "--size", "11x", "--output", workspace.path("plan.json")],
+            in: workspace, saying: [workspace.path("table.json"), problem])
+        try expectRefusal(
+            ["report", workspace.path("table.json"), "--output", workspace.path("report.md")],
+            in: workspace, saying: [workspace.path("table.json"), problem])
+    }
+
     @Test(arguments: ["0", "0MB", "20 MB", "20XB", "-3MB", "nanMB", "infx", "1e3MB", "MB", "", "20"])
     func sizeIsRefused(_ size: String) throws {
         let workspace = try Workspace()
