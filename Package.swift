@@ -75,7 +75,8 @@ let package = Package(
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"]),
+        .testTarget(
+            name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(
             name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),

@@ -122,6 +122,7 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
                        const uint8_t *activations, size_t tokens, float *y) {
     const size_t size = bp_code_activations_size(segments, count), height = bp_block_rows(1);
     const size_t row_bytes = (m->columns * m->bits + 7) / 8 / 4 * 4;
+    (void)isa;
     for (size_t r = 0; r < m->rows; r += height) {
         const size_t in_block = m->rows - r < height ? m->rows - r : height;
         const uint8_t *block = m->codes + row_bytes * r;

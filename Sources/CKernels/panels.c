@@ -55,7 +55,12 @@ void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *
 #pragma clang attribute pop
 #endif
 
+void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                             float *y, size_t y_stride) {
+    if (rows && tokens) DISPATCH(isa, panels_multiply, panels, rows, columns, x, tokens, y, y_stride);
+}
+
 void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                         float *y) {
-    if (rows && tokens) DISPATCH(isa, panels_multiply, panels, rows, columns, x, tokens, y);
+    bp_panels_multiply_into(isa, panels, rows, columns, x, tokens, y, rows);
 }

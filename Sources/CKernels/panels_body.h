@@ -88,7 +88,7 @@ INLINE void JOIN(vector_panels, SUFFIX)(const int pair, const float *restrict pa
 }
 
 static void JOIN(panels_multiply, SUFFIX)(const float *panels, size_t rows, size_t columns, const float *x,
-                                          size_t tokens, float *y) {
+                                          size_t tokens, float *y, size_t y_stride) {
     if (tokens == 1) {
         size_t r = 0;
         for (; LANES == 16 && r + 2 * BP_PANEL <= rows; r += 2 * BP_PANEL)
@@ -113,7 +113,7 @@ static void JOIN(panels_multiply, SUFFIX)(const float *panels, size_t rows, size
                 const size_t count = height + (tile < higher);
                 for (size_t s = 0; s < BP_PANEL && r + s < rows; s += SLICE * LANES)
                     JOIN(tile_of, SUFFIX)(count, panel + c * BP_PANEL + s, chunk, x + t * columns + c, columns,
-                                          y + t * rows + r + s, rows, rows - r - s, c == 0);
+                                          y + t * y_stride + r + s, y_stride, rows - r - s, c == 0);
                 t += count;
             }
         }

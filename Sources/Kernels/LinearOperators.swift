@@ -5,14 +5,15 @@ import Tensors
 public enum LinearOperators {
     /// The operator that runs `packed`, whose parts are in stored order, without a dense copy.
     ///
-    /// Full precision is the exception: its weights become FP32 panels.
+    /// Full precision is the exception: its weights are repacked in panels.
     /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the scheme says.
     public static func make(
         _ packed: PackedMatrix, instructions: InstructionSet = .best
     ) throws(PackedMatrixError) -> any LinearOperator {
         switch packed.scheme {
-        case .full(let type):
-            let weights = try packed.numbers("weights", type, [packed.rows, packed.columns])
+        case .full(.fp16): return try HalfMatrix(packed, instructions: instructions)
+        case .full(.fp32):
+            let weights = try packed.numbers("weights", .fp32, [packed.rows, packed.columns])
             return DenseMatrix(
                 Matrix(rows: packed.rows, columns: packed.columns, storage: weights),
                 instructions: instructions)

@@ -45,6 +45,7 @@ extension ModelFamily {
 public struct LineError: Error, CustomStringConvertible {
     /// The line's place among the lines given, from 0.
     public let index: Int
+    /// What the network could not do.
     public let message: String
 
     /// An error about the line at `index`.
@@ -53,6 +54,7 @@ public struct LineError: Error, CustomStringConvertible {
         self.message = message
     }
 
+    /// One line.
     public var description: String { "line \(index + 1) \(message)" }
 }
 

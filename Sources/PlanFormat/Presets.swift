@@ -18,4 +18,23 @@ extension ModelLayout {
         }
         return schemes
     }
+
+    /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as unscaled signs with signs
+    /// for inputs in the `upper` ones; everything else FP16.
+    ///
+    /// The paper keeps some of a larger model's layers and drops the others; here all layers of the model stay, so the two counts
+    /// must add up to them. Positions are embeddings and go with `Emb`.
+    /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
+    /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with another number of layers.
+    public func sensimix(lower: Int, upper: Int) -> [Scheme]? {
+        let layers = sublayers.count { $0.name.type == "FFN" }
+        guard layers > 0, lower >= 0, upper >= 0, lower + upper == layers else { return nil }
+        return sublayers.map { sublayer in
+            switch sublayer.name.type {
+            case "Emb", "Pos", "Attention": .index8
+            case "FFN": (sublayer.name.depth ?? 0) < lower ? .index8 : .sign(scaled: false)
+            default: .full(.fp16)
+            }
+        }
+    }
 }

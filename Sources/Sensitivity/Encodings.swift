@@ -46,14 +46,28 @@ public final class Encodings<Family: ModelFamily>: Sendable {
         return packed
     }
 
-    /// The matrices of sublayers under schemes, decoded to FP32: what a probe replaces.
+    /// The operators of sublayers under schemes: what a probe replaces.
     public func dense(_ sublayers: [(SublayerShape, Scheme)]) throws -> [String: any LinearOperator] {
         var matrices: [String: any LinearOperator] = [:]
         for (sublayer, scheme) in sublayers {
             for shape in sublayer.matrices {
-                matrices[shape.tensor] = DenseMatrix(try Quantizer.decode(try packed(shape, scheme)))
+                matrices[shape.tensor] = try LinearOperators.measuring(try packed(shape, scheme))
             }
         }
         return matrices
+    }
+}
+
+extension LinearOperators {
+    /// The operator that a probe measures: decoded to FP32, which is fast in batches and the same up to rounding.
+    ///
+    /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
+    /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
+    public static func measuring(_ packed: PackedMatrix) throws -> any LinearOperator {
+        switch packed.scheme {
+        case .sign, .bitLinear, .integer8Activations: try make(packed)
+        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8:
+            DenseMatrix(try Quantizer.decode(packed))
+        }
     }
 }

@@ -62,17 +62,16 @@ public func auto<Family: ModelFamily>(
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
         path: "\(output.packed.lastPathComponent)-uniform")
-    let encodings = bench.measurer.encodings
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
         guard layout.sizeInBytes(schemes) <= target.bytes(of: layout) else { continue }
         let uniform = Plan.naming(
             schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
         let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
-        try PackedModel.write(bench.model, uniform, to: packed) { try encodings.packed($0, $1) }
+        try bench.write(uniform, to: packed)
         models.append(("uniform \(scheme)", packed))
     }
-    try PackedModel.write(bench.model, chosen, to: output.packed) { try encodings.packed($0, $1) }
+    try bench.write(chosen, to: output.packed)
     models.append(("plan (\(chosen.name ?? "unnamed"))", output.packed))
     var rows: [(name: String, evaluation: Evaluation)] = []
     for model in models {

@@ -63,9 +63,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
                 let packed = try packed(shape, scheme)
                 do {
                     matrices[shape.tensor] =
-                        decoded
-                        ? DenseMatrix(try Quantizer.decode(packed)) as any LinearOperator
-                        : try LinearOperators.make(packed)
+                        decoded ? try LinearOperators.measuring(packed) : try LinearOperators.make(packed)
                 } catch {
                     throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
                 }
@@ -82,7 +80,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     ///   model lies there; nothing is left behind.
     public static func write(
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
-        packed: (MatrixShape, Scheme) throws -> PackedMatrix
+        packed: [String: PackedMatrix]
     ) throws {
         let schemes = try plan.schemes(of: model.layout)
         try checkReplaceable(directory)
@@ -117,37 +115,28 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         try AtomicWrite.file(data + Data("\n".utf8), to: target.appending(path: "config.json"))
     }
 
-    /// Parts are declared by the shapes alone and encoded one matrix at a time.
+    /// Parts are declared by the shapes alone.
     private static func writeTensors(
         _ model: Model<Family>, _ schemes: [Scheme], to file: URL,
-        _ packed: (MatrixShape, Scheme) throws -> PackedMatrix
+        _ packed: [String: PackedMatrix]
     ) throws {
         var declarations: [SafetensorsWriter.Declaration] = []
-        var origins: [String: (shape: MatrixShape, scheme: Scheme, part: String)] = [:]
+        var parts: [String: PackedTensor] = [:]
         for (sublayer, scheme) in zip(model.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
                 for part in PackedLayout.parts(scheme, rows: shape.rows, columns: shape.columns) {
                     let name = "\(shape.tensor).\(part.name)"
                     declarations.append(.init(name: name, type: part.type, shape: part.shape))
-                    origins[name] = (shape, scheme, part.name)
+                    parts[name] = packed[shape.tensor]?.parts[part.name]
                 }
             }
         }
         for (name, count) in model.family.vectors {
             declarations.append(.init(name: name, type: .float32, shape: [count]))
         }
-        var current: (tensor: String, packed: PackedMatrix)?
         try SafetensorsWriter.write(declarations, metadata: ["format": "bitplan"], to: file) { declaration in
-            guard let origin = origins[declaration.name] else {
-                return try model.vector(declaration.name).withUnsafeBytes { Data($0) }
-            }
-            if current?.tensor != origin.shape.tensor {
-                current = (origin.shape.tensor, try packed(origin.shape, origin.scheme))
-            }
-            guard let part = current?.packed.parts[origin.part] else {
-                throw FileError(file, "'\(declaration.name)' was not encoded")
-            }
-            return part.bytes
+            if let part = parts[declaration.name] { return part.bytes }
+            return try model.vector(declaration.name).withUnsafeBytes { Data($0) }
         }
     }
 }

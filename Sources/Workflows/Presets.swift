@@ -3,7 +3,8 @@ import Models
 import PlanFormat
 import Tensors
 
-/// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), or one scheme for all sublayers.
+/// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), `sensimix:3+3` (lower and upper layers), or one scheme for all
+/// sublayers.
 ///
 /// - Throws: `UsageError` where nothing is called so or the model has not the sublayers for it.
 public func presetPlan<Family: ModelFamily>(
@@ -22,6 +23,18 @@ public func presetPlan<Family: ModelFamily>(
             throw UsageError("preset chung is for encoder-decoder models, this is a \(Family.modelType)")
         }
         schemes = chung
+    } else if name.hasPrefix("sensimix:") {
+        let counts = name.dropFirst("sensimix:".count).split(separator: "+", omittingEmptySubsequences: false)
+            .map { Int($0) }
+        guard counts.count == 2, let lower = counts[0], let upper = counts[1] else {
+            throw UsageError("preset '\(name)': expected sensimix:LOWER+UPPER, such as sensimix:3+3")
+        }
+        guard let sensimix = model.layout.sensimix(lower: lower, upper: upper) else {
+            throw UsageError(
+                "preset \(name): expected two counts that add up to the model's layers of attention and feed-forward, this \(Family.modelType) has \(model.layout.sublayers.count { $0.name.type == "FFN" })"
+            )
+        }
+        schemes = sensimix
     } else {
         throw UsageError("no preset or scheme is called '\(name)'")
     }

@@ -25,10 +25,11 @@ public func quantize<Family: ModelFamily>(
         )
     }
     let examples = try text?.read(model.family).examples ?? []
-    let calibration = try Calibration(
-        try model.network(), examples, fit: text == nil ? .greedy : fit, threads: threads)
+    let network = try model.network()
+    let calibration = try Calibration(network, examples, fit: text == nil ? .greedy : fit, threads: threads)
     let encodings = Encodings(model, fit: fit) { calibration.context($0) }
-    try PackedModel.write(model, plan, to: output) { try encodings.packed($0, $1) }
+    let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
+    try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
     return model.layout.sizeInBytes(schemes)
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Metrics
 import Models
 import PlanFormat
@@ -19,6 +20,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let data: Dataset<Family.Net.Example>
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
+    /// What encodes a whole plan as its packed model will have it.
+    public let encoder: PlanEncoder<Family>
     /// How codes are fitted and how much is measured.
     public let options: Options
     /// The weights' identity, which tables and plans carry.
@@ -62,8 +65,11 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         let text = try calibration?.read(model.family) ?? data
         let calibration = try Calibration(
             network, text.examples, fit: options.fit, threads: options.task.threads)
+        let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
+        encoder = PlanEncoder(
+            encodings, network, text: text.examples, calibration: calibration, threads: options.task.threads)
         measurer = Measurer(
-            encodings: Encodings(model, fit: options.fit, contexts: { calibration.context($0) }),
+            encodings: encodings,
             evaluator: try Evaluator(
                 reference: network, examples: data.examples, threads: options.task.threads))
     }
@@ -73,11 +79,18 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         try model.family.score(network, on: data, options: options.task)
     }
 
-    /// A plan's loss and score, measured.
-    public func measure(_ assignment: Assignment) throws -> LossMeasurement {
-        let probe = try measurer.network(assignment)
+    /// A plan's loss and score, measured on the codes that its packed model will have.
+    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
+        let matrices = try encoder.encode(assignment).mapValues { DenseMatrix(try Quantizer.decode($0)) }
+        let probe = try network.replacing(matrices)
         let losses = try measurer.evaluator.losses(of: probe)
         return LossMeasurement(losses, metric: try score(probe).values.first?.value)
+    }
+
+    /// Writes the packed directory of a plan for this model.
+    public func write(_ plan: Plan, to directory: URL) throws {
+        let packed = try encoder.encode(try plan.schemes(of: model.layout))
+        try PackedModel.write(model, plan, to: directory, packed: packed)
     }
 
     /// Sweeps every sublayer, alone and by type, under every candidate.

@@ -21,7 +21,7 @@ struct Cases {
         ("bcq1", 70), ("bcq2", 40), ("bcq3", 25), ("bcq4", 17), ("int8", 10), ("int4", 18), ("int3", nil),
         ("int2", nil),
         ("nf4", 9), ("sign", 150), ("bitlinear", nil), ("w8a8", nil), ("index8", nil), ("pq:b8:k256", nil),
-        ("bcq2:g64", nil), ("int4:g64", nil),
+        ("bcq2:g64", nil), ("int4:g64", nil), ("fp16", nil),
     ]
 
     mutating func run() throws {
@@ -125,7 +125,9 @@ struct Cases {
             let packed = try scheme(kernel).packed(rows: rows, columns: columns, count: count)
             try check(packed[0], tokens: min(tokens, 3))
             let operators = try packed.map { try LinearOperators.make($0) }
-            let codes = packed.compactMap { $0.parts["signs"] ?? $0.parts["codes"] ?? $0.parts["indices"] }
+            let codes = packed.compactMap {
+                $0.parts["signs"] ?? $0.parts["codes"] ?? $0.parts["indices"] ?? $0.parts["weights"]
+            }
             sizes.append((packed[0].sizeInBytes, codes[0].bytes.count))
             bodies.append {
                 for matrix in operators { matrix.multiply(x.storage, tokens: tokens, into: products.y) }

@@ -57,7 +57,16 @@ enum RandomMatrices {
             parts = ["signs": bytes(.uint8, [rows, planeBytes]), "scales": numbers([groups])]
         case .integer8Activations:
             parts = ["codes": bytes(.int8, [rows, columns]), "scales": numbers([rows])]
-        case .full, .clusteredCodes: parts = [:]
+        case .full(.fp16):
+            // Halves from 1 up to 2: finite, whatever the generator says.
+            let weights = alignedData(byteCount: 2 * rows * columns) { buffer in
+                for i in 0..<rows * columns {
+                    let half = UInt16(0x3c00) | UInt16(truncatingIfNeeded: generator.next()) & 0x3ff
+                    buffer.storeBytes(of: half, toByteOffset: 2 * i, as: UInt16.self)
+                }
+            }
+            parts = ["weights": PackedTensor(type: .float16, shape: [rows, columns], bytes: weights)]
+        case .full(.fp32), .clusteredCodes: parts = [:]
         }
         return PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts)
     }

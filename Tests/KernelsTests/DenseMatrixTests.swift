@@ -1,4 +1,6 @@
+import Foundation
 import Kernels
+import PlanFormat
 import Tensors
 import Testing
 
@@ -45,6 +47,38 @@ struct DenseMatrixTests {
             #expect(
                 DenseMatrix(weights, instructions: .avx2)(x) == DenseMatrix(weights, instructions: .avx512)(x)
             )
+        }
+    }
+
+    @Test("FP16 weights give the bits of their FP32 values", arguments: InstructionSet.available)
+    func halves(instructions: InstructionSet) throws {
+        // Every finite half once, subnormal and negative ones included.
+        let bits = (0..<UInt16.max).filter { $0 & 0x7c00 != 0x7c00 }
+        for (rows, columns) in [(70, 900), (64, 31), (3, 5)] {
+            let halves = (0..<rows * columns).map { bits[$0 * 7919 % bits.count] }
+            let values = halves.map { half -> Float in
+                let (exponent, fraction) = (Int(half >> 10 & 31), Float(half & 1023))
+                let magnitude =
+                    exponent == 0
+                    ? fraction * 0x1p-24
+                    : (1 + fraction / 1024) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+                return half & 0x8000 == 0 ? magnitude : -magnitude
+            }
+            let tensor = PackedTensor(
+                type: .float16, shape: [rows, columns], bytes: halves.withUnsafeBytes { Data($0) })
+            let packed = PackedMatrix(
+                scheme: .full(.fp16), rows: rows, columns: columns, parts: ["weights": tensor])
+            let dense = DenseMatrix(
+                Matrix(rows: rows, columns: columns, storage: values), instructions: instructions)
+            let half = try LinearOperators.make(packed, instructions: instructions)
+            for tokens in [1, 2, 7] {
+                let x = randomMatrix(tokens, columns, seed: 3)
+                let (a, b) = (half(x), dense(x))
+                #expect(a == b, "\(rows) x \(columns), \(tokens) tokens")
+            }
+            var row = [Float](repeating: 0, count: columns)
+            half.copyRow(rows - 1, into: &row)
+            #expect(row == Array(values.suffix(columns)))
         }
     }
 

@@ -32,6 +32,16 @@ void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *
 void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                         float *y);
 
+// As above with `y_stride` numbers from one token's results to the next.
+void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                             float *y, size_t y_stride);
+
+// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none of them where
+// the instruction set converts halves.
+void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_t *panels);
+void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
+                             size_t tokens, float *y, float *scratch);
+
 // In place on `n` numbers.
 void bp_softmax(bp_isa isa, float *x, size_t n);
 void bp_log_softmax(bp_isa isa, float *x, size_t n);

@@ -19,7 +19,6 @@ public struct BertFamily: ModelFamily {
     public let configuration: BertConfiguration
     /// The tokenizer.
     public let tokenizer: WordPieceTokenizer
-    private let anchors: [TokenSequence]
 
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     public init(directory: URL) throws {
@@ -31,15 +30,8 @@ public struct BertFamily: ModelFamily {
                 "the tokenizer has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
             )
         }
-        if case .embedding = configuration.task {
-            anchors = SentenceAnchors.words(of: tokenizer, length: configuration.maximumLength)
-            guard anchors.count > 1 else { throw FileError(directory, "the vocabulary has no whole words") }
-        } else {
-            anchors = []
-        }
     }
 
-    /// The sublayers, in order of execution.
     public var layout: ModelLayout { BertNetwork.layout(configuration) }
 
     /// What stays FP32.
@@ -50,7 +42,7 @@ public struct BertFamily: ModelFamily {
 
     /// A network over these weights; `MissingWeight` where one is not there.
     public func network(_ weights: WeightTable) throws -> BertNetwork {
-        try BertNetwork(configuration, anchors: anchors, weights)
+        try BertNetwork(configuration, weights)
     }
 
     /// Reads a file of tab-separated values without header or quoting: for a classifier `text<TAB>label` or
@@ -64,9 +56,11 @@ public struct BertFamily: ModelFamily {
                 files.first?.path ?? "--data",
                 "expected one file of tab-separated values, got \(files.count) files")
         }
+        let lines = try TextFile.lines(file)
+        let anchors = anchors(lines)
         var examples: [BertNetwork.Example] = []
         var references: [String] = []
-        for (number, line) in try TextFile.lines(file).prefix(limit ?? .max).enumerated() {
+        for (number, line) in lines.prefix(limit ?? .max).enumerated() {
             var columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             let place = "line \(number + 1)"
             switch configuration.task {
@@ -94,11 +88,21 @@ public struct BertFamily: ModelFamily {
                 guard let value = Double(score), value.isFinite else {
                     throw FileError(file, "\(place): '\(score)' is no score: expected a number")
                 }
-                examples.append(.init(sequences(columns)))
+                examples.append(.init(sequences(columns), anchors: anchors))
                 references.append(score)
             }
         }
         return Dataset(examples: examples, references: references)
+    }
+
+    /// Texts that stand evenly spaced in the whole of the data, whatever part of it is measured; nil for a classifier.
+    private func anchors(_ lines: [String]) -> SentenceAnchors? {
+        guard case .embedding = configuration.task else { return nil }
+        let count = min(SentenceAnchors.count, lines.count)
+        let texts = (0..<count).compactMap {
+            lines[$0 * lines.count / count].split(separator: "\t").first.map(String.init)
+        }
+        return SentenceAnchors(sequences(texts))
     }
 
     /// The sequences of one or two texts: a classifier reads a pair as one.
@@ -119,24 +123,24 @@ public struct BertFamily: ModelFamily {
         return sequence
     }
 
-    /// The network's outputs for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
-    func outputs(
+    /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
+    func vectors(
         _ network: BertNetwork, _ examples: [BertNetwork.Example], _ options: TaskOptions
     ) throws -> [Matrix] {
         let size = max(1, options.batchSize)
         let starts = Array(stride(from: 0, to: examples.count, by: size))
         let batches = try concurrentMap(count: starts.count, threads: options.threads) { index in
-            network.outputs(
+            network.vectors(
                 network.state(Array(examples[starts[index]..<min(starts[index] + size, examples.count)])))
         }
-        var outputs: [Matrix] = []
+        var vectors: [Matrix] = []
         for (start, batch) in zip(starts, batches) {
             var row = 0
             for example in examples[start..<min(start + size, examples.count)] {
-                outputs.append(batch.slice(rows: row..<row + example.sequences.count))
+                vectors.append(batch.slice(rows: row..<row + example.sequences.count))
                 row += example.sequences.count
             }
         }
-        return outputs
+        return vectors
     }
 }

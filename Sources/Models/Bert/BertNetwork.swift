@@ -16,11 +16,14 @@ public struct BertNetwork: Network {
         public let sequences: [TokenSequence]
         /// The right class, where the model has classes.
         public let label: Int?
+        /// What a sentence encoder's losses are measured against; the same object for all items of a dataset.
+        public let anchors: SentenceAnchors?
 
         /// An item of these sequences.
-        public init(_ sequences: [TokenSequence], label: Int? = nil) {
+        public init(_ sequences: [TokenSequence], label: Int? = nil, anchors: SentenceAnchors? = nil) {
             self.sequences = sequences
             self.label = label
+            self.anchors = anchors
         }
     }
 
@@ -31,6 +34,7 @@ public struct BertNetwork: Network {
         /// Where each sequence lies in the activations.
         public let sequences: SequenceOffsets
         let types: [Int]
+        let anchors: SentenceAnchors?
     }
 
     /// The model's shape.
@@ -47,7 +51,7 @@ public struct BertNetwork: Network {
     private let layers: [Layer]
     private let pooler: Linear?
     private let head: Linear?
-    private let anchors: SentenceAnchors
+    private let anchorVectors = AnchorVectors()
 
     private struct Layer: Sendable {
         let attention: Attention
@@ -57,16 +61,11 @@ public struct BertNetwork: Network {
     }
 
     /// A network over `weights`, which must have every tensor that `BertNetwork.layout` and `vectors` name.
-    ///
-    /// - Parameter anchors: texts that a sentence encoder's vectors are compared with; a classifier has none.
-    public init(
-        _ configuration: BertConfiguration, anchors: [TokenSequence] = [], _ weights: WeightTable
-    ) throws(MissingWeight) {
+    public init(_ configuration: BertConfiguration, _ weights: WeightTable) throws(MissingWeight) {
         let names = BertNames(configuration)
         self.configuration = configuration
         self.weights = weights
         self.names = names
-        self.anchors = SentenceAnchors(anchors)
         layout = BertNetwork.layout(configuration)
         words = try weights.matrix(names.words)
         positions = try weights.matrix(names.positions)
@@ -98,7 +97,7 @@ public struct BertNetwork: Network {
 
     /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> BertNetwork {
-        try BertNetwork(configuration, anchors: anchors.texts, weights.replacing(matrices))
+        try BertNetwork(configuration, weights.replacing(matrices))
     }
 
     // MARK: The chain of sublayers
@@ -116,7 +115,7 @@ public struct BertNetwork: Network {
         }
         return State(
             hidden: hidden, sequences: SequenceOffsets(lengths: sequences.map(\.ids.count)),
-            types: sequences.flatMap(\.typeIDs))
+            types: sequences.flatMap(\.typeIDs), anchors: examples.lazy.compactMap(\.anchors).first)
     }
 
     /// Runs one sublayer with its residual and its norm.
@@ -166,22 +165,28 @@ public struct BertNetwork: Network {
         }
     }
 
-    /// Pooled states: one row for each sequence.
-    public func outputs(_ state: State) -> Matrix {
+    /// What a text's states are made into: one row for each sequence, the pooler's states of a classifier.
+    public func vectors(_ state: State) -> Matrix {
         switch configuration.task {
-        case .classification: return state.hidden
-        case .embedding(.first, _): return state.hidden.gathering(rows: state.sequences.starts.dropLast())
-        case .embedding(.mean, _): return state.hidden.means(state.sequences)
+        case .classification: state.hidden
+        case .embedding(.first, _): state.hidden.gathering(rows: state.sequences.starts.dropLast())
+        case .embedding(.mean, _): state.hidden.means(state.sequences)
         }
     }
 
-    /// Scores of the classes; for a sentence encoder, cosines with the anchors divided by the temperature.
-    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
-        if let head { return head(outputs, observing: observing) }
-        return anchors.similarities(outputs, of: self)
+    /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's vectors with the anchors (the
+    /// vectors themselves where the items have none).
+    public func outputs(_ state: State) -> Matrix {
+        let vectors = vectors(state)
+        guard let anchors = state.anchors, head == nil else { return vectors }
+        return anchorVectors.similarities(vectors, to: anchors, of: self)
     }
 
-    /// The right classes of an item.
+    /// Scores of the classes; a sentence encoder's outputs are scores already.
+    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+        head?(outputs, observing: observing) ?? outputs
+    }
+
     public func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
 
     /// The word embedding.

@@ -14,7 +14,7 @@ extension BertFamily {
         _ network: BertNetwork, on data: Dataset<BertNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
-        let outputs = try outputs(network, data.examples, options)
+        let outputs = try vectors(network, data.examples, options)
         switch configuration.task {
         case .classification(let names):
             let predictions = outputs.map { BertFamily.best(network.logits($0)).label }
@@ -60,11 +60,12 @@ extension BertFamily {
         let examples = try lines.enumerated().map { index, line in
             let texts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard texts.count <= 2 else {
-                throw LineError(index: index, "has \(texts.count) texts: expected one or two separated by a tab")
+                throw LineError(
+                    index: index, "has \(texts.count) texts: expected one or two separated by a tab")
             }
             return BertNetwork.Example(sequences(texts.isEmpty ? [""] : texts))
         }
-        return try outputs(network, examples, options).map { output in
+        return try vectors(network, examples, options).map { output in
             switch configuration.task {
             case .classification(let labels):
                 let (label, probability) = BertFamily.best(network.logits(output))

@@ -137,7 +137,8 @@ public struct LlamaFamily: ModelFamily {
             }
             guard !ids.isEmpty, ids.count < configuration.maximumPositions else {
                 throw LineError(
-                    index: index, "has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)")
+                    index: index,
+                    "has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)")
             }
             return ids
         }

@@ -57,7 +57,8 @@ extension Workbench {
                 name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
                 assignment: plan.assignment, losses: plan.losses)
         }
-        let ranked = try rank(inContext.reversed() + fromStarts)
+        let finalists = finalists(inContext.reversed() + fromStarts)
+        let ranked = try rank(finalists)
         guard let best = ranked.first(where: { isAdmitted($0, among: ranked) }) else {
             throw AllocationError.noItems
         }
@@ -71,7 +72,8 @@ extension Workbench {
         plan.certificate = isLast ? improved?.certificate : nil
         plan.measured = ranked.map {
             Plan.MeasuredPlan(
-                name: $0.contender.name, bytes: $0.bytes, klNats: $0.contender.kl, metric: $0.metric)
+                name: $0.contender.name, bytes: $0.bytes, klNats: $0.measured.klNats,
+                metric: $0.measured.metric)
         }
         plan.provenance = table.provenance
         return PlanningResult(
@@ -88,30 +90,46 @@ extension Workbench {
         var isUniform: Bool { Set(assignment).count == 1 }
     }
 
-    private typealias Ranked = (contender: Contender, bytes: Int, metric: Double?)
+    private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
 
-    /// The contenders with their metric, by KL; of equal losses the smaller plan, then the first.
+    /// Plans that are worth encoding as a whole: those of least KL, and every plan that the written one must not lose to.
+    private func finalists(_ contenders: [Contender]) -> [Contender] {
+        let byLoss = contenders.enumerated().sorted {
+            ($0.element.kl, $0.offset) < ($1.element.kl, $1.offset)
+        }
+        .map(\.element)
+        var finalists = Array(byLoss.prefix(Self.finalistCount))
+        let rivals = [byLoss.first(where: \.isUniform), byLoss.first { $0.name.hasPrefix("preset") }]
+        for case let rival? in rivals where !finalists.contains(where: { $0.assignment == rival.assignment })
+        {
+            finalists.append(rival)
+        }
+        return finalists
+    }
+
+    /// How many plans of least KL are encoded as a whole before one is written.
+    private static var finalistCount: Int { 3 }
+
+    /// The contenders measured as packed models, by KL; of equal losses the smaller plan, then the first.
     private func rank(_ contenders: [Contender]) throws -> [Ranked] {
         let measured = try contenders.map { contender -> Ranked in
-            let network = try measurer.network(contender.assignment)
-            return (
-                contender, model.layout.sizeInBytes(contender.assignment),
-                try score(network).values.first?.value
-            )
+            let bytes = model.layout.sizeInBytes(contender.assignment)
+            return (contender, bytes, try measurePacked(contender.assignment))
         }
         return measured.enumerated().sorted { left, right in
-            (left.element.contender.kl, left.element.bytes, left.offset)
-                < (right.element.contender.kl, right.element.bytes, right.offset)
+            (left.element.measured.klNats, left.element.bytes, left.offset)
+                < (right.element.measured.klNats, right.element.bytes, right.offset)
         }.map(\.element)
     }
 
-    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced on
-    /// the references and what the model produces alone do not always agree, and a plan has to win on both.
+    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced
+    /// on the references and what the model produces alone do not always agree, and a plan has to win on both.
     private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
         guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
         return plan.contender.assignment == uniform.contender.assignment
-            || (plan.contender.kl <= uniform.contender.kl && (plan.metric ?? 0) >= (uniform.metric ?? 0))
+            || (plan.measured.klNats <= uniform.measured.klNats
+                && (plan.measured.metric ?? 0) >= (uniform.measured.metric ?? 0))
     }
 
     /// Plans that fit the budget and that any other has to beat.

@@ -1,0 +1,113 @@
+import Foundation
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+/// The tiny BERT read as a sentence encoder: its head left aside, tensors found behind `bert.`.
+@Suite struct SentenceEncoderTests {
+    static let tiny = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tiny-bert")
+
+    /// A copy as `BertModel`, with further files.
+    private func encoder(_ files: [String: String] = [:]) throws -> URL {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        for name in ["vocab.txt", "model.safetensors"] {
+            try FileManager.default.copyItem(
+                at: Self.tiny.appending(path: name), to: directory.appending(path: name))
+        }
+        let json = try JSONSerialization.jsonObject(
+            with: Data(contentsOf: Self.tiny.appending(path: "config.json")))
+        var settings = try #require(json as? [String: Any])
+        settings["architectures"] = ["BertModel"]
+        try JSONSerialization.data(withJSONObject: settings).write(
+            to: directory.appending(path: "config.json"))
+        for (name, text) in files {
+            let file = directory.appending(path: name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: file)
+        }
+        return directory
+    }
+
+    private let pairs =
+        "good film\tnot bad\t4.5\nbad film\tgood film!\t1\na b c\tthe film, abc\t2\n\tjihg\t0\n"
+
+    @Test func outputsAreSimilaritiesWithTheDatasAnchors() throws {
+        let directory = try encoder(["data.tsv": pairs])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let model = try Model<BertFamily>(directory: directory)
+        #expect(model.family.configuration.task == .embedding(pooling: .mean, isNormalized: false))
+        #expect(!model.layout.sublayers.contains { ["Pooler", "Head"].contains($0.name.type) })
+        let network = try model.network()
+        let data = try model.family.dataset([directory.appending(path: "data.tsv")], limit: nil)
+        let few = try model.family.dataset([directory.appending(path: "data.tsv")], limit: 1)
+        #expect(few.examples == [data.examples[0]])
+        let together = network.logits(network.outputs(network.state(data.examples)))
+        #expect(together.rows == 8 && together.columns == 4)
+        #expect(together.storage == data.examples.flatMap { network.outputs(network.state([$0])).storage })
+        // The first text is the first anchor: its cosine with itself is 1, over the temperature 20.
+        #expect(abs(together[0, 0] - 20) < 1e-4)
+        #expect(network.targets(data.examples[0]) == [nil, nil])
+
+        let vectors = network.vectors(network.state([data.examples[1]]))
+        let score = try model.family.score(network, on: data, options: TaskOptions(batchSize: 3))
+        #expect(score.values.map(\.name) == ["spearman", "pearson"])
+        let (a, b) = (vectors[row: 0], vectors[row: 1])
+        let product = zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        let lengths = [a, b].map { $0.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
+        let cosine = product / (lengths[0] * lengths[1])
+        #expect(abs((Double(score.outputs[1]) ?? 0) - cosine) < 1e-9)
+        let answers = try model.family.run(
+            network, lines: ["bad film\tgood film!", "bad film"], options: TaskOptions())
+        #expect(answers[0] == String(format: "%.4f", cosine))
+        #expect(answers[1].split(separator: " ").compactMap { Float($0) } == Array(a))
+    }
+
+    @Test func filesOfSentenceTransformersAreHonoured() throws {
+        let modules =
+            #"[{"type": "s.Transformer", "path": ""}, {"type": "s.Pooling", "path": "1_Pooling"}, {"type": "s.Normalize"}]"#
+        let directory = try encoder([
+            "modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode_cls_token": true}"#,
+            "sentence_bert_config.json": #"{"max_seq_length": 6}"#,
+        ])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let model = try Model<BertFamily>(directory: directory)
+        #expect(model.family.configuration.task == .embedding(pooling: .first, isNormalized: true))
+        let network = try model.network()
+        let lines = ["a b c d e f g h", "a b c d"]
+        let answers = try model.family.run(network, lines: lines, options: TaskOptions())
+        #expect(answers[0] == answers[1])
+        let length = answers[0].split(separator: " ").compactMap { Float($0) }.reduce(0) { $0 + $1 * $1 }
+        #expect(abs(length - 1) < 1e-5)
+    }
+
+    @Test(
+        arguments: [
+            (#"{"pooling_mode_max_tokens": true}"#, "'pooling_mode_max_tokens' is not supported"),
+            (#"{}"#, "expected one pooling"),
+            (#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#, "expected one pooling"),
+        ])
+    func otherPoolingsAreRefused(_ pooling: String, _ expected: String) throws {
+        let modules = #"[{"type": "s.Pooling", "path": "1_Pooling"}]"#
+        let directory = try encoder(["modules.json": modules, "1_Pooling/config.json": pooling])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func otherModulesAndScoresAreRefused() throws {
+        let directory = try encoder(["modules.json": #"[{"type": "s.Dense", "path": "2_Dense"}]"#])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
+        #expect(error?.description.contains("module 's.Dense' is not supported") == true)
+        let plain = try encoder(["data.tsv": "a\tb\tnan\n"])
+        defer { try? FileManager.default.removeItem(at: plain) }
+        let family = try BertFamily(directory: plain)
+        let wrong = #expect(throws: FileError.self) {
+            try family.dataset([plain.appending(path: "data.tsv")], limit: nil)
+        }
+        #expect(wrong?.description.contains("line 1: 'nan' is no score") == true)
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Models
+import PlanFormat
+import Quantizers
+import Sensitivity
+import TestSupport
+import Testing
+
+/// Every family measures by the same laws, whatever its sublayers are.
+@Suite struct FamilyMeasureTests {
+    private static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
+
+    private func check<Family: ModelFamily>(_ type: Family.Type, _ directory: String, data text: String)
+        throws
+    {
+        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
+        try Data(text.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let model = try Model<Family>(directory: Self.goldens.appending(path: directory))
+        let network = try model.network()
+        let data = try model.family.dataset([file], limit: nil)
+        let calibration = try Calibration(network, data.examples, fit: .calibrated)
+        let encodings = Encodings(model, fit: .calibrated) { calibration.context($0) }
+        let measurer = Measurer(
+            encodings: encodings, evaluator: try Evaluator(reference: network, examples: data.examples))
+
+        // Nothing changed costs exactly nothing.
+        let identity = try measurer.evaluator.losses(of: try network.replacing([:]))
+        #expect(identity.count == data.examples.count)
+        #expect(identity.allSatisfy { $0.kl.nats == 0 })
+
+        // One sublayer at a time: what lies before it is reused, and nothing changes by that.
+        let schemes: [Scheme] = [.bcq(2), .index8, .sign(scaled: true), .bitLinear(groups: 1)]
+        for scheme in schemes {
+            let assignments = model.layout.sublayers.indices.map { index in
+                var assignment = measurer.fullPrecision
+                assignment[index] = scheme
+                return assignment
+            }
+            let losses = try measurer.losses(of: assignments, around: measurer.fullPrecision)
+            for (index, assignment) in assignments.enumerated() {
+                let alone = try measurer.evaluator.losses(of: try measurer.network(assignment))
+                #expect(losses[index] == alone, "\(model.layout.sublayers[index].name) \(scheme)")
+                #expect(
+                    alone.reduce(0) { $0 + $1.kl.nats } > 0, "\(model.layout.sublayers[index].name) \(scheme)"
+                )
+            }
+        }
+    }
+
+    @Test func bert() throws {
+        try check(
+            BertFamily.self, "tiny-bert",
+            data: "good film\t1\nnot bad, the film\tgood\t2\nabc def\tneutral\n!\tcontradiction\n")
+    }
+
+    @Test func llama() throws {
+        let text = (0..<9).map { "the \($0) thing and another one" }.joined(separator: "\n")
+        try check(LlamaFamily.self, "tiny-llama", data: text)
+    }
+}

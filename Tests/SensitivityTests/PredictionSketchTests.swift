@@ -1,0 +1,34 @@
+import Foundation
+import Metrics
+import Models
+import PlanFormat
+import Quantizers
+import Sensitivity
+import TestSupport
+import Testing
+
+/// Scoring from few rows of the output projection against scoring from all of it.
+@Suite struct PredictionSketchTests {
+    @Test(arguments: [1, 2, 4])
+    func agreesWithTheWholeProduct(bits: Int) throws {
+        let model = try Model<MarianFamily>(
+            directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
+        let network = try model.network()
+        let files = ["en", "de"].map { TestFiles.root.appending(path: "Fixtures/data/plan.\($0)") }
+        let examples = try model.family.dataset(files, limit: 60).examples
+        let encodings = Encodings(model, fit: .greedy)
+        let whole = try Evaluator(reference: network, examples: examples)
+        let sketched = try Evaluator(reference: network, examples: examples, logitsLimit: 0)
+        for index in [1, 8, 9, 19, 20] {
+            let sublayer = model.layout.sublayers[index]
+            let probe = try network.replacing(try encodings.dense([(sublayer, .bcq(bits))]))
+            let expected = LossMeasurement(try whole.losses(of: probe))
+            let got = LossMeasurement(try sketched.losses(of: probe))
+            #expect(
+                abs(got.klNats - expected.klNats) <= max(0.01 * expected.klNats, 1e-6),
+                "\(sublayer.name) at \(bits) bits: \(got.klNats), expected \(expected.klNats)")
+            #expect(abs(got.crossEntropyNats - expected.crossEntropyNats) <= 0.01 * expected.klNats + 1e-4)
+        }
+        #expect(LossMeasurement(try sketched.losses(of: network)).klNats == 0)
+    }
+}
