@@ -7,11 +7,11 @@ extension SensitivityTable {
         if let metric = fullPrecision.metric { text += "\(metricName) \(fixed(metric, 2)), " }
         text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per token, "
         text += "\(fullPrecision.sentences) sentences. Codes: \(fit.rawValue).\n\n"
-        if fullPrecision.metric != nil {
+        if hasMetrics {
             text += "### \(metricName) by type, the rest in full precision\n\n" + metricTable(byType) + "\n"
         }
         text += "### KL(full precision || quantized) by type, nats per token\n\n" + klTable(byType) + "\n"
-        if fullPrecision.metric != nil {
+        if hasMetrics {
             text += "### \(metricName) by sublayer\n\n" + metricTable(bySublayer) + "\n"
         }
         text += "### KL by sublayer, nats per token (x 1000), with its standard error\n\n"
@@ -23,6 +23,9 @@ extension SensitivityTable {
     public var metricName: String {
         provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
     }
+
+    /// Whether the cells were measured by the metric too, and not by KL alone.
+    private var hasMetrics: Bool { bySublayer.contains { $0.measurement.metric != nil } }
 
     private func rows(_ cells: [SensitivityCell]) -> [(name: String, cells: [SensitivityCell])] {
         var names: [String] = []

@@ -27,7 +27,10 @@ enum Program {
             guard !(error is ExitCode), !Bitplan.exitCode(for: error).isSuccess else {
                 Bitplan.exit(withError: error)
             }
-            writeErrorLine("\(Bitplan.message(for: error)); 'bitplan --help' shows the usage")
+            let message = Bitplan.message(for: error)
+            writeErrorLine(
+                "\(message.hasSuffix(".") ? String(message.dropLast()) : message); 'bitplan --help' shows the usage"
+            )
             Foundation.exit(Bitplan.exitCode(for: error).rawValue)
         }
     }

@@ -56,7 +56,7 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
+            let table = try readTable(URL(path: sweep))
             guard let model else { return try finish(try additivePlan(table, target: size), table) }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
@@ -217,7 +217,7 @@ struct Report: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let table = try JSONFile.read(SensitivityTable.self, from: URL(path: sweep))
+            let table = try readTable(URL(path: sweep))
             var text = "# Sensitivity\n\n" + table.markdown
             if let file = plan.map({ URL(path: $0) }) {
                 let plan = try JSONFile.read(Plan.self, from: file)

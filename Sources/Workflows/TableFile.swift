@@ -1,0 +1,55 @@
+import Foundation
+import PlanFormat
+import Tensors
+
+/// Reads a sensitivity table that a sweep wrote.
+///
+/// - Throws: `FileError` where the file is none, has another version, impossible shapes, or lacks a cell.
+public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
+    let table = try JSONFile.read(SensitivityTable.self, from: file)
+    guard table.schemaVersion == SensitivityTable.currentSchema else {
+        throw FileError(
+            file,
+            "schemaVersion \(table.schemaVersion) is not supported, expected \(SensitivityTable.currentSchema)"
+        )
+    }
+    guard !table.candidates.isEmpty else { throw FileError(file, "has no candidates") }
+    // What people write by hand must not overflow what is counted from it.
+    let sizes = 1...(1 << 24)
+    for sublayer in table.layout.sublayers {
+        guard sublayer.name.depth ?? 0 < 1 << 16, sublayer.matrices.count <= 1 << 8 else {
+            throw FileError(file, "sublayer '\(sublayer.name)' is deeper or has more matrices than any model")
+        }
+        for matrix in sublayer.matrices where !sizes.contains(matrix.rows) || !sizes.contains(matrix.columns)
+        {
+            throw FileError(
+                file,
+                "matrix '\(matrix.tensor)': expected sizes from 1 to \(1 << 24), got \(matrix.rows) x \(matrix.columns)"
+            )
+        }
+    }
+    guard !table.layout.sublayers.isEmpty, table.layout.sublayers.count < 1 << 16 else {
+        throw FileError(file, "has \(table.layout.sublayers.count) sublayers")
+    }
+    guard (0..<1 << 40).contains(table.layout.fixedParameters) else {
+        throw FileError(file, "'fixedParameters': \(table.layout.fixedParameters) is impossible")
+    }
+    try checkCells(table.bySublayer, rows: table.layout.sublayers.map(\.name.description), table, file)
+    try checkCells(table.byType, rows: table.layout.groups.map(\.name), table, file)
+    return table
+}
+
+/// Every row has one cell for every candidate.
+private func checkCells(
+    _ cells: [SensitivityCell], rows: [String], _ table: SensitivityTable, _ file: URL
+) throws(FileError) {
+    let schemes = Dictionary(grouping: cells, by: \.row).mapValues { $0.map(\.scheme) }
+    for row in rows {
+        for candidate in table.candidates where schemes[row]?.contains(candidate) != true {
+            throw FileError(file, "has no cell for '\(row)' under \(candidate)")
+        }
+    }
+    if let row = schemes.keys.sorted().first(where: { !rows.contains($0) }) {
+        throw FileError(file, "has cells for '\(row)', which is no part of the model")
+    }
+}

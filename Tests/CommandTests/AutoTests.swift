@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// All stages by one command.
+@Suite struct AutoTests {
+    private func run(_ workspace: Workspace, threads: Int) throws -> Outcome {
+        try Program.succeed(
+            ["auto", Fixture.model.path, "--size", "11x", "--schemes", "bcq2,bcq3", "--fit", "greedy"]
+                + ["--no-metric", "--effort", "50", "--limit", "10", "--check-limit", "10"]
+                + ["--threads", "\(threads)", "--name", "small", "--reports", workspace.path("reports")]
+                + ["--plans", workspace.path("plans"), "--output", workspace.path("packed"), "--json"]
+                + ["--data"] + Fixture.planning + ["--check"] + Fixture.checking)
+    }
+
+    @Test func everyStageAndTheSameFilesAgain() throws {
+        let first = try Workspace()
+        let outcome = try run(first, threads: 2)
+        let rows = try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [[String: Any]])
+        let names = rows.compactMap { $0["name"] as? String }
+        #expect(names.first == "full precision" && names.contains("uniform bcq2"))
+        #expect(names.last?.hasPrefix("plan (") == true)
+        for row in rows {
+            let evaluation = try #require(row["evaluation"] as? [String: Any])
+            #expect(evaluation["sentences"] as? Int == 10 && evaluation["bleu"] is NSNumber)
+        }
+        let second = try Workspace()
+        _ = try run(second, threads: 1)
+        for file in [
+            "reports/small.md", "reports/small.sensitivity.json", "plans/small.plan.json",
+            "packed/model.safetensors", "packed/config.json",
+        ] { #expect(try first.read(file) == second.read(file), "\(file)") }
+        let timings = try String(decoding: first.read("reports/small.timings.md"), as: UTF8.self)
+        #expect(timings.contains("tokens/s"))
+        let report = try String(decoding: first.read("reports/small.md"), as: UTF8.self)
+        #expect(!report.contains("tokens/s"), "what depends on the machine stays out of the report")
+        let answers = try Program.succeed(["run", first.path("packed")], input: "Tom is a doctor.\n")
+        #expect(answers.text.split(separator: "\n").count == 1)
+    }
+
+    @Test func badCheckingDataAreFoundBeforeTheSweep() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.bitplan(
+            ["auto", Fixture.model.path, "--size", "11x", "--reports", workspace.path("r"), "--limit", "10"]
+                + ["--plans", workspace.path("p"), "--output", workspace.path("packed"), "--data"]
+                + Fixture.planning + ["--check", workspace.path("none.en"), workspace.path("none.de")])
+        #expect(outcome.status != 0 && outcome.errorLines.count == 1, "\(outcome.error)")
+        #expect(outcome.error.contains("none.en: no such file"))
+        #expect(try workspace.contents() == [])
+    }
+
+    @Test func sizeThatCannotBeMetIsFoundBeforeTheSweep() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.bitplan(
+            [
+                "auto", Fixture.model.path, "--size", "100kB", "--reports", workspace.path("r"), "--limit",
+                "10",
+            ]
+                + ["--plans", workspace.path("p"), "--output", workspace.path("packed"), "--data"]
+                + Fixture.planning)
+        #expect(outcome.status != 0 && outcome.errorLines.count == 1, "\(outcome.error)")
+        #expect(outcome.error.contains("smallest achievable is 435992"), "bcq1 everywhere: \(outcome.error)")
+        #expect(try workspace.contents() == [])
+    }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Data and places that cannot be used.
+@Suite struct BadDataTests {
+    private func expectDataRefusal(
+        _ source: Data?, _ reference: Data?, naming file: String, saying problem: String
+    ) throws {
+        let workspace = try Workspace()
+        if let source { try workspace.write(source, to: "dev.en") }
+        if let reference { try workspace.write(reference, to: "dev.de") }
+        try expectRefusal(
+            ["sweep", Fixture.model.path, "--fit", "greedy", "--output", workspace.path("table.json")]
+                + ["--data", workspace.path("dev.en"), workspace.path("dev.de")],
+            in: workspace, saying: [workspace.path(file), problem])
+    }
+
+    @Test func missing() throws {
+        try expectDataRefusal(nil, Data("a\n".utf8), naming: "dev.en", saying: "no such file")
+        try expectDataRefusal(Data("a\n".utf8), nil, naming: "dev.de", saying: "no such file")
+    }
+
+    @Test func empty() throws {
+        try expectDataRefusal(Data(), Data(), naming: "dev.en", saying: "is empty")
+        try expectDataRefusal(Data("a\n".utf8), Data(), naming: "dev.de", saying: "is empty")
+    }
+
+    @Test func lengthsThatDiffer() throws {
+        try expectDataRefusal(
+            Data("One.\nTwo.\nThree.\n".utf8), Data("Eins.\nZwei.\n".utf8), naming: "dev.de",
+            saying: "has 2 lines, the source")
+    }
+
+    @Test func notUTF8() throws {
+        try expectDataRefusal(
+            Data("One.\n".utf8) + Data([0xFF, 0xFE, 0x0A]), Data("Eins.\nZwei.\n".utf8), naming: "dev.en",
+            saying: "is not UTF-8")
+    }
+
+    @Test func sentenceLongerThanThePositions() throws {
+        let long = String(repeating: "word ", count: 600)
+        try expectDataRefusal(
+            Data("One.\n\(long)\n".utf8), Data("Eins.\nZwei.\n".utf8), naming: "dev.en", saying: "line 2 has")
+    }
+
+    @Test func oneFileIsNoPair() throws {
+        let workspace = try Workspace()
+        try expectRefusal(
+            ["evaluate", Fixture.model.path, "--data", Fixture.checking[0]], in: workspace,
+            saying: [Fixture.checking[0], "expected a source and a reference file, got 1 files"])
+    }
+
+    @Test func presetThatNeedsTextSaysSo() throws {
+        let workspace = try Workspace()
+        try expectRefusal(
+            ["quantize", Fixture.model.path, "--preset", "chung", "--output", workspace.path("packed")],
+            in: workspace, saying: ["needs text", "--data"])
+        try expectRefusal(
+            ["quantize", Fixture.model.path, "--preset", "bcq2", "--fit", "calibrated"]
+                + ["--output", workspace.path("packed")],
+            in: workspace, saying: ["needs text", "--data"])
+    }
+
+    /// Lines are counted from the beginning of standard input, not of the batch.
+    @Test func longLineInRun() throws {
+        let workspace = try Workspace()
+        let input = String(repeating: "Yes.\n", count: 9) + String(repeating: "word ", count: 600) + "\n"
+        let outcome = try Program.bitplan(
+            ["run", Fixture.model.path, "--batch", "2", "--threads", "2"], input: input)
+        #expect(outcome.status != 0)
+        #expect(outcome.errorLines.count == 1)
+        #expect(outcome.error.contains("standard input: line 10 has 60"), "\(outcome.error)")
+        #expect(outcome.error.contains("the model has 512 positions"))
+        #expect(outcome.text.split(separator: "\n").count == 8, "what came before is answered")
+        #expect(try workspace.contents() == [])
+    }
+
+    @Test func outputBelowAFileIsRefused() throws {
+        let workspace = try Workspace()
+        try workspace.write("text", to: "file")
+        try expectRefusal(
+            ["quantize", Fixture.model.path, "--preset", "bcq1", "--fit", "greedy"]
+                + ["--output", workspace.path("file/packed")],
+            in: workspace, saying: [workspace.path("file/packed"), "cannot be written"])
+        try expectRefusal(
+            Fixture.sweep() + ["--output", workspace.path("file/table.json")], in: workspace,
+            saying: [workspace.path("file/table.json"), "cannot be written"])
+        try expectRefusal(
+            ["plan", try Fixture.table.get().path, "--size", "11x", "--output", workspace.root.path],
+            in: workspace,
+            saying: [workspace.root.path, "cannot be written"])
+    }
+
+    /// A mistyped output must not cost the user's files: only packed models are written over.
+    @Test func modelIsNeverWrittenOver() throws {
+        let workspace = try Workspace()
+        let model = try ModelCopy(in: workspace)
+        let arguments = ["quantize", model.path, "--preset", "bcq1", "--fit", "greedy", "--output"]
+        try expectRefusal(arguments + [model.path], in: workspace, saying: [model.path, "no packed model"])
+        try workspace.write("text", to: "notes/todo.txt")
+        try expectRefusal(
+            arguments + [workspace.path("notes")], in: workspace,
+            saying: [workspace.path("notes"), "no packed model"])
+        try expectRefusal(
+            arguments + [workspace.path("notes/todo.txt")], in: workspace,
+            saying: ["todo.txt", "no packed model"])
+        try Program.succeed(arguments + [workspace.path("packed")])
+        try Program.succeed(arguments + [workspace.path("packed")])
+    }
+
+    /// Directories that were made on the way go again when the rest fails.
+    @Test func nothingIsLeftWhereCodingFails() throws {
+        let workspace = try Workspace()
+        let model = try ModelCopy(in: workspace)
+        let huge = [Float](repeating: 1e6, count: 128 * 128)
+        try model.setTensor(
+            "model.decoder.layers.3.self_attn.q_proj.weight", type: "F32", shape: [128, 128], huge)
+        try expectRefusal(
+            [
+                "quantize", model.path, "--preset", "fp16", "--fit", "greedy", "--output",
+                workspace.path("new/deep/packed"),
+            ],
+            in: workspace, saying: ["FP16 ends at 65504", "model.decoder.layers.3.self_attn.q_proj.weight"])
+    }
+
+    @Test(arguments: ["alphas", "signs"])
+    func damagedPackedModelIsRefused(_ part: String) throws {
+        let workspace = try Workspace()
+        try Program.succeed(
+            [
+                "quantize", Fixture.model.path, "--preset", "bcq1", "--fit", "greedy", "--output",
+                workspace.path("packed"),
+            ])
+        var data = try workspace.read("packed/model.safetensors")
+        let name = Data("model.shared.weight.\(part)".utf8)
+        let place = try #require(data.range(of: name))
+        data.replaceSubrange(place.lowerBound..<place.lowerBound + 5, with: Data("nodel".utf8))
+        try workspace.write(data, to: "packed/model.safetensors")
+        try expectRefusal(
+            ["run", workspace.path("packed")], in: workspace, input: "Yes.\n",
+            saying: [workspace.path("packed/model.safetensors"), "model.shared.weight"])
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import TestSupport
+
+/// What a run of a program left behind.
+struct Outcome {
+    let status: Int32
+    let output: Data
+    let error: String
+
+    /// Standard output as text.
+    var text: String { String(decoding: output, as: UTF8.self) }
+
+    /// The lines of standard error.
+    var errorLines: [Substring] { error.split(separator: "\n") }
+
+    /// Standard output as a JSON object.
+    func object() throws -> [String: Any] {
+        guard let object = try JSONSerialization.jsonObject(with: output) as? [String: Any] else {
+            throw Unexpected(description: "expected a JSON object, got \(text)")
+        }
+        return object
+    }
+}
+
+/// What stops a test.
+struct Unexpected: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Runs programs: bitplan itself, as it was built beside the tests, and the Python that reads its files.
+enum Program {
+    /// The interpreter that `make test` provides; without it the tests that need it are skipped.
+    static let python = ProcessInfo.processInfo.environment["BITPLAN_PYTHON"]
+
+    /// The binary beside the test bundle, else the release build.
+    private static func executable() throws -> URL {
+        let bundles = CommandLine.arguments.filter { $0.contains(".xctest") }
+        var places: [URL] = []
+        for bundle in bundles {
+            var place = URL(filePath: bundle)
+            while place.path.contains(".xctest") { place = place.deletingLastPathComponent() }
+            places.append(place)
+        }
+        places.append(TestFiles.root.appending(path: ".build/release"))
+        let candidates = places.map { $0.appending(path: "bitplan") }
+        guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) })
+        else { throw Unexpected(description: "no bitplan binary at any of \(candidates.map(\.path))") }
+        return found
+    }
+
+    /// Runs bitplan.
+    static func bitplan(_ arguments: [String], input: String = "") throws -> Outcome {
+        try run(try executable(), arguments, input: input)
+    }
+
+    /// Runs bitplan and expects success.
+    @discardableResult
+    static func succeed(_ arguments: [String], input: String = "") throws -> Outcome {
+        let outcome = try bitplan(arguments, input: input)
+        guard outcome.status == 0 else {
+            throw Unexpected(description: "bitplan \(arguments.joined(separator: " ")): \(outcome.error)")
+        }
+        return outcome
+    }
+
+    /// Runs a program; its streams are files, so that no pipe can fill up.
+    static func run(_ executable: URL, _ arguments: [String], input: String = "") throws -> Outcome {
+        let streams = try Workspace()
+        let process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        process.currentDirectoryURL = streams.root
+        process.standardInput = try FileHandle(forReadingFrom: streams.write(input, to: "in"))
+        process.standardOutput = try FileHandle(forWritingTo: streams.write("", to: "out"))
+        process.standardError = try FileHandle(forWritingTo: streams.write("", to: "err"))
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationStatus, output: try Data(contentsOf: streams.file("out")),
+            error: try String(contentsOf: streams.file("err"), encoding: .utf8))
+    }
+}
+
+/// A temporary directory that goes with the object.
+final class Workspace: Sendable {
+    let root: URL
+
+    init() throws {
+        root = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: root) }
+
+    func file(_ name: String) -> URL { root.appending(path: name) }
+
+    func path(_ name: String) -> String { file(name).path }
+
+    /// Writes a file, its directories included.
+    @discardableResult
+    func write(_ data: Data, to name: String) throws -> URL {
+        try FileManager.default.createDirectory(
+            at: file(name).deletingLastPathComponent(), withIntermediateDirectories: true)
+        try data.write(to: file(name))
+        return file(name)
+    }
+
+    @discardableResult
+    func write(_ text: String, to name: String) throws -> URL { try write(Data(text.utf8), to: name) }
+
+    func read(_ name: String) throws -> Data { try Data(contentsOf: file(name)) }
+
+    /// Everything in the directory, hidden files included.
+    func contents() throws -> Set<String> {
+        Set(try FileManager.default.subpathsOfDirectory(atPath: root.path))
+    }
+}

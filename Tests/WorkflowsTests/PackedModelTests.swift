@@ -1,0 +1,116 @@
+import Foundation
+import Models
+import PlanFormat
+import Tensors
+import TestSupport
+import Testing
+import Workflows
+
+/// Packed models as a library gives them.
+@Suite struct PackedModelTests {
+    static let model = TestFiles.root.appending(path: "Fixtures/tatoeba-en-de")
+    static let data = TestFiles.root.appending(path: "Fixtures/data")
+    static let planning = [data.appending(path: "plan.en"), data.appending(path: "plan.de")]
+
+    private func temporary(_ body: (URL) throws -> Void) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "workflows-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try body(directory)
+    }
+
+    /// Translating from packed weights gives what their dense decoding gives, on at least 99% of 200 sentences.
+    @Test(arguments: ["bcq3", "bcq4:g64", "int4:g64", "nf4"])
+    func packedTranslatesAsDecoded(_ preset: String) throws {
+        try temporary { directory in
+            let packed = directory.appending(path: "packed")
+            let plan = try presetPlan(MarianFamily.self, Self.model, preset, fit: .greedy)
+            let bytes = try quantize(MarianFamily.self, model: Self.model, plan: plan, text: nil, to: packed)
+            let opened = try PackedModel<MarianFamily>(directory: packed)
+            #expect(opened.plan == plan && opened.sizeInBytes == bytes && plan.predicted?.bytes == bytes)
+            let lines = try TextFile.lines(Self.data.appending(path: "check.en"))
+            #expect(lines.count == 200)
+            let network = try opened.network()
+            let fast = try opened.family.run(network, lines: lines, options: TaskOptions())
+            let slow = try opened.family.run(
+                try opened.network(decoded: true), lines: lines, options: TaskOptions())
+            let equal = zip(fast, slow).count { $0 == $1 }
+            print("\(preset): \(equal) of 200 translations from packed weights equal those from decoded ones")
+            #expect(equal * 100 >= 99 * lines.count)
+            #expect(Set(fast).count > 100, "translations, not noise")
+            // Matrices stay packed in memory; vectors are as they were.
+            let dense = opened.family.layout.fullPrecisionBytes - opened.family.layout.fixedBytes
+            #expect(network.weights.matrices.values.reduce(0) { $0 + $1.residentBytes } < dense / 4)
+        }
+    }
+
+    @Test func identityIsThatOfTheNumbers() throws {
+        try temporary { directory in
+            let model = try Model<MarianFamily>(directory: Self.model)
+            let identity = try model.identity()
+            // The same numbers as F32 in another order, under another of the names that checkpoints use.
+            for name in try FileManager.default.contentsOfDirectory(atPath: Self.model.path)
+            where name != "model.safetensors" {
+                try FileManager.default.copyItem(
+                    at: Self.model.appending(path: name), to: directory.appending(path: name))
+            }
+            let tensors = try Safetensors(Self.model.appending(path: "model.safetensors"))
+            func write(changing changed: String?) throws -> ModelIdentity {
+                let names = tensors.entries.keys.sorted(by: >)
+                let stored = names.map { $0 == "model.shared.weight" ? "lm_head.weight" : $0 }
+                let origin = Dictionary(uniqueKeysWithValues: zip(stored, names))
+                try SafetensorsWriter.write(
+                    stored.map { name in
+                        .init(name: name, type: .float32, shape: tensors.entries[origin[name]!]!.shape)
+                    }, to: directory.appending(path: "model.safetensors")
+                ) { declaration in
+                    var numbers = try tensors.floats(origin[declaration.name]!)
+                    if declaration.name == changed { numbers[0] = numbers[0].nextUp }
+                    return numbers.withUnsafeBytes { Data($0) }
+                }
+                return try Model<MarianFamily>(directory: directory).identity()
+            }
+            #expect(try write(changing: nil) == identity)
+            #expect(try write(changing: "model.decoder.layers.3.fc2.weight") != identity)
+            #expect(try write(changing: "final_logits_bias") != identity)
+        }
+    }
+
+    @Test func identityLosesNothing() throws {
+        let bench = try Workbench<MarianFamily>(
+            Self.model, source: DataSource(files: Self.planning, limit: 6),
+            options: .init(fit: .greedy, measuresMetric: true))
+        let table = try bench.sweep(candidates: [.fp32])
+        for cell in table.byType + table.bySublayer {
+            #expect(
+                cell.measurement.klNats == 0 && cell.measurement.metric == table.fullPrecision.metric,
+                "\(cell.row)")
+            #expect(cell.measurement.crossEntropyNats == table.fullPrecision.crossEntropyNats)
+        }
+        let plan = try bench.plan(table, target: .compression(1)).plan
+        #expect(plan.measured?.first?.klNats == 0)
+    }
+
+    /// The written plan is never worse than the plans it was measured against, and says so truly.
+    @Test func planMeasuresAsItSays() throws {
+        let bench = try Workbench<MarianFamily>(
+            Self.model, source: DataSource(files: Self.planning, limit: 8),
+            options: .init(fit: .greedy, measuresMetric: false))
+        let table = try bench.sweep(candidates: [.bcq(1), .bcq(2), .bcq(3)])
+        let result = try bench.plan(table, target: .compression(11), effort: 200)
+        let measured = try #require(result.plan.measured)
+        let written = try #require(measured.first { $0.name == result.plan.name })
+        let uniform = try #require(
+            measured.first { $0.name.hasPrefix("uniform") }, "the best of them comes first")
+        #expect(written.klNats <= uniform.klNats)
+        #expect(try #require(written.metric) >= #require(uniform.metric))
+        #expect(measured.map(\.klNats) == measured.map(\.klNats).sorted())
+        let schemes = try result.plan.schemes(of: bench.model.layout)
+        let again = try bench.measure(schemes)
+        #expect(again.klNats == written.klNats && again.metric == written.metric)
+        #expect(bench.model.layout.sizeInBytes(schemes) == result.plan.predicted?.bytes)
+        #expect(try #require(result.plan.predicted).bytes <= bench.model.layout.fullPrecisionBytes / 11)
+        for round in result.rounds where round.isAccepted { #expect(round.moves >= 1) }
+    }
+}
