@@ -104,33 +104,6 @@ import Testing
         }
     }
 
-    /// Where the reference's logits are not kept, few rows of the projection give nearly the same; the identity still exactly 0.
-    @Test func sketchesAreNearTheWholeProduct() throws {
-        let bench = try Bench.shared.get()
-        let examples = Array(bench.examples[..<60])
-        let whole = try Evaluator(reference: bench.network, examples: examples)
-        let sketched = try Evaluator(reference: bench.network, examples: examples, logitsLimit: 0)
-        #expect(try sketched.losses(of: bench.network).allSatisfy { $0.kl.nats == 0 })
-        let measurer = try bench.measurer(1)
-        // The projection is the embedding: sublayer 0 stays, or else the whole product is needed.
-        for (first, scheme) in [(1, Scheme.bcq(4)), (1, .bcq(2)), (5, .bcq(3)), (20, .bcq(1)), (0, .bcq(3))] {
-            var assignment = measurer.fullPrecision
-            assignment[first] = scheme
-            let probe = try measurer.network(assignment)
-            let exact = LossMeasurement(try whole.losses(of: probe))
-            let losses = try sketched.losses(of: probe)
-            let near = LossMeasurement(losses)
-            print(
-                "\(measurer.layout.sublayers[first].name) \(scheme): \(near.klNats), exactly \(exact.klNats)")
-            #expect(abs(near.klNats - exact.klNats) < 0.03 * exact.klNats)
-            #expect(abs(near.crossEntropyNats - exact.crossEntropyNats) < 0.01 * exact.crossEntropyNats)
-            if first == 0 { #expect(abs(near.klNats - exact.klNats) < 1e-6, "nothing to sketch") }
-            let alone = try Evaluator(
-                reference: bench.network, examples: examples, threads: 1, logitsLimit: 0)
-            #expect(try alone.losses(of: probe) == losses)
-        }
-    }
-
     @Test func sweepHasEveryCellOnce() throws {
         let bench = try Bench.shared.get()
         let measurer = try bench.measurer(3)

@@ -107,7 +107,7 @@ import Workflows
         #expect(try #require(written.metric) >= #require(uniform.metric))
         #expect(measured.map(\.klNats) == measured.map(\.klNats).sorted())
         let schemes = try result.plan.schemes(of: bench.model.layout)
-        let again = try bench.measure(schemes)
+        let again = try bench.measurePacked(schemes)
         #expect(again.klNats == written.klNats && again.metric == written.metric)
         #expect(bench.model.layout.sizeInBytes(schemes) == result.plan.predicted?.bytes)
         #expect(try #require(result.plan.predicted).bytes <= bench.model.layout.fullPrecisionBytes / 11)
