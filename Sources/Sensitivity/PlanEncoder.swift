@@ -79,7 +79,7 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
         _ quantized: inout Family.Net
     ) throws {
         packed[shape.tensor] = matrix
-        quantized = try quantized.replacing([shape.tensor: DenseMatrix(try Quantizer.decode(matrix))])
+        quantized = try quantized.replacing([shape.tensor: try LinearOperators.measuring(matrix)])
     }
 
     private func advance(_ states: [Family.Net.State], _ index: Int, _ network: Family.Net) throws -> [Family

@@ -81,7 +81,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
 
     /// A plan's loss and score, measured on the codes that its packed model will have.
     public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
-        let matrices = try encoder.encode(assignment).mapValues { DenseMatrix(try Quantizer.decode($0)) }
+        let matrices = try encoder.encode(assignment).mapValues { try LinearOperators.measuring($0) }
         let probe = try network.replacing(matrices)
         let losses = try measurer.evaluator.losses(of: probe)
         return LossMeasurement(losses, metric: try score(probe).values.first?.value)

@@ -38,7 +38,16 @@ struct TaskArguments: ParsableArguments {
     @Option(help: "Longest output in tokens; the model's own limit where not given.")
     var maxLength: Int?
 
+    @Option(help: "Language models: 0 takes the likeliest token, more samples.")
+    var temperature = 0.0
+
+    @Option(help: "Where sampling starts.")
+    var seed: UInt64 = 0
+
     func validate() throws {
+        guard temperature >= 0, temperature.isFinite else {
+            throw ValidationError("--temperature: expected 0 or more, got \(temperature)")
+        }
         for (name, value) in [
             ("--beams", beams), ("--threads", threads), ("--batch", batch), ("--max-length", maxLength ?? 1),
         ]
@@ -48,7 +57,9 @@ struct TaskArguments: ParsableArguments {
     }
 
     var options: TaskOptions {
-        TaskOptions(beams: beams, maximumLength: maxLength, batchSize: batch, threads: threads)
+        TaskOptions(
+            beams: beams, maximumLength: maxLength, batchSize: batch, threads: threads,
+            temperature: temperature, seed: seed)
     }
 }
 
