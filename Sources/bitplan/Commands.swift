@@ -91,7 +91,8 @@ struct Quantize: ParsableCommand {
     @Option(help: "Plan file.") var plan: String?
     @Option(
         help:
-            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER, or a scheme for all sublayers.")
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER, or a scheme for all sublayers."
+    )
     var preset: String?
     @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
     @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data:
