@@ -66,6 +66,20 @@ public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -
     return plan
 }
 
+/// The summed loss that a solver's answer predicts, with its proof.
+public struct SolvedLoss: Sendable {
+    /// The prediction, in nats per prediction.
+    public let klNats: Double
+    /// The bound and the gap.
+    public let certificate: Plan.Certificate
+
+    /// What an answer predicts, its losses counted from `base`.
+    init(_ solution: AllocationSolution, budgetBytes: Int, base: Double = 0) {
+        klNats = base + solution.loss
+        certificate = Plan.Certificate(solution, budgetBytes: budgetBytes, base: base)
+    }
+}
+
 extension Plan.Certificate {
     /// The certificate of a solver's answer, its losses counted from `base`.
     init(_ solution: AllocationSolution, budgetBytes: Int, base: Double = 0) {

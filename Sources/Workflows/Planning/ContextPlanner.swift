@@ -29,15 +29,11 @@ public struct ContextPlanner<Family: ModelFamily> {
         /// Their mean KL per prediction, in nats.
         public let klNats: Double
         /// Every plan that was taken on the way, the last one included.
-        public let taken: [(assignment: Assignment, losses: [ItemLoss])]
+        public let taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)]
         /// The rounds, in order.
         public let rounds: [PlanningRound]
         /// Measurements that were made.
         public let measurements: Int
-        /// The solver's answer of the last accepted round, and the loss that it predicted; nil where the start was not improved.
-        public let certificate: Plan.Certificate?
-        /// The loss that the last accepted round predicted; nil where the start was not improved.
-        public let predictedKL: Double?
     }
 
     /// A planner over candidate schemes; every sublayer may take any of them.
@@ -64,11 +60,9 @@ public struct ContextPlanner<Family: ModelFamily> {
         guard var best = measured.min(by: { $0.kl < $1.kl }) else { return nil }
         var rounds: [PlanningRound] = []
         var count = 0
-        var certificate: Plan.Certificate?
-        var predictedKL: Double?
         var known: [Assignment: Double] = [:]
         for start in measured { known[start.assignment] = start.kl }
-        var taken: [(assignment: Assignment, losses: [ItemLoss])] = []
+        var taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)] = []
         var reach = 1
         while true {
             let neighbours = neighbours(of: best.assignment, reach: reach)
@@ -85,7 +79,8 @@ public struct ContextPlanner<Family: ModelFamily> {
                 guard known[step.assignment] == nil else { continue }
                 let losses = try measurer.losses(of: [step.assignment], around: best.assignment)[0]
                 count += 1
-                let predicted = best.kl + step.solution.loss
+                let base = best.kl
+                let predicted = base + step.solution.loss
                 let kl = LossMeasurement(losses).klNats
                 known[step.assignment] = kl
                 isImproved = kl < best.kl
@@ -94,10 +89,12 @@ public struct ContextPlanner<Family: ModelFamily> {
                 rounds.append(round)
                 progress(round)
                 if isImproved {
-                    certificate = Plan.Certificate(step.solution, budgetBytes: budgetBytes, base: best.kl)
-                    predictedKL = predicted
                     best = (step.assignment, losses, kl)
-                    taken.append((step.assignment, losses))
+                    taken.append(
+                        (
+                            step.assignment, losses,
+                            SolvedLoss(step.solution, budgetBytes: budgetBytes, base: base)
+                        ))
                 }
             }
             // One step is measured again wherever something moved; two steps only where one step leads nowhere.
@@ -111,8 +108,7 @@ public struct ContextPlanner<Family: ModelFamily> {
         }
         return Result(
             assignment: best.assignment, losses: best.losses, klNats: best.kl, taken: taken, rounds: rounds,
-            measurements: count,
-            certificate: certificate, predictedKL: predictedKL)
+            measurements: count)
     }
 
     private struct Neighbour {

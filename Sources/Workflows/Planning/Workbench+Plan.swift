@@ -42,34 +42,34 @@ extension Workbench {
             throw PlanError.otherModel(expected: table.model, got: identity)
         }
         let budget = target.bytes(of: model.layout)
-        let starts = try starts(table, target: target, budget: budget)
+        let starts = try starts(table, budget: budget)
         let losses = try measurer.losses(of: starts.map(\.assignment), around: starts[0].assignment)
         let planner = ContextPlanner(
             measurer, candidates: table.candidates, budgetBytes: budget, effort: effort)
         let improved = try planner.improve(
             zip(starts, losses).map { ($0.assignment, $1) }, progress: progress)
         let fromStarts = zip(starts, losses).map { start, losses in
-            Contender(name: start.name, assignment: start.assignment, losses: losses)
+            Contender(
+                name: start.name, assignment: start.assignment, losses: losses, proof: start.proof)
         }
         let taken = improved?.taken ?? []
         let inContext = taken.enumerated().map { index, plan in
             Contender(
                 name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
-                assignment: plan.assignment, losses: plan.losses)
+                assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
         let finalists = finalists(inContext.reversed() + fromStarts)
         let ranked = try rank(finalists)
         guard let best = ranked.first(where: { isAdmitted($0, among: ranked) }) else {
             throw AllocationError.noItems
         }
-        let isLast = best.contender.name == "in context"
         var plan = Plan.naming(
             best.contender.assignment, of: model.layout, model: identity, name: best.contender.name,
             fit: options.fit)
         plan.predicted = .init(
             bytes: best.bytes, fixedBytes: model.layout.fixedBytes,
-            klNats: isLast ? improved?.predictedKL : nil)
-        plan.certificate = isLast ? improved?.certificate : nil
+            klNats: best.contender.proof?.klNats)
+        plan.certificate = best.contender.proof?.certificate
         plan.measured = ranked.map {
             Plan.MeasuredPlan(
                 name: $0.contender.name, bytes: $0.bytes, klNats: $0.measured.klNats,
@@ -86,6 +86,8 @@ extension Workbench {
         let name: String
         let assignment: Assignment
         let losses: [ItemLoss]
+        /// What the solver predicted and proved; nil for a plan that it did not make.
+        let proof: SolvedLoss?
         var kl: Double { LossMeasurement(losses).klNats }
         var isUniform: Bool { Set(assignment).count == 1 }
     }
@@ -134,23 +136,28 @@ extension Workbench {
 
     /// Plans that fit the budget and that any other has to beat.
     private func starts(
-        _ table: SensitivityTable, target: SizeTarget, budget: Int
-    ) throws -> [(name: String, assignment: Assignment)] {
+        _ table: SensitivityTable, budget: Int
+    ) throws -> [(name: String, assignment: Assignment, proof: SolvedLoss?)] {
         let layout = model.layout
-        var starts = [
-            (name: "sum of losses", assignment: try additivePlan(table, target: target).schemes(of: layout))
+        func solved(_ schemes: [Scheme]) throws -> (Assignment, SolvedLoss) {
+            let problem = AllocationProblem(table, budgetBytes: budget, schemes: schemes)
+            let solution = try problem.solve()
+            return (problem.assignment(solution.choice), SolvedLoss(solution, budgetBytes: budget))
+        }
+        let (additive, proof) = try solved(table.candidates)
+        var starts: [(name: String, assignment: Assignment, proof: SolvedLoss?)] = [
+            ("sum of losses", additive, proof)
         ]
         let uniform = table.candidates.map { Assignment(repeating: $0, count: layout.sublayers.count) }
             .sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
         let fitting = uniform.filter { layout.sizeInBytes($0) <= budget }
-        starts += fitting.map { ("uniform \($0[0])", $0) }
+        starts += fitting.map { ("uniform \($0[0])", $0, nil) }
         if let below = fitting.last, let above = uniform.first(where: { layout.sizeInBytes($0) > budget }) {
-            let problem = AllocationProblem(table, budgetBytes: budget, schemes: [below[0], above[0]])
-            starts.append(
-                ("between \(below[0]) and \(above[0])", problem.assignment(try problem.solve().choice)))
+            let (between, proof) = try solved([below[0], above[0]])
+            starts.append(("between \(below[0]) and \(above[0])", between, proof))
         }
         if let chung = layout.chung(), layout.sizeInBytes(chung) <= budget {
-            starts.append(("preset chung", chung))
+            starts.append(("preset chung", chung, nil))
         }
         var seen: Set<Assignment> = []
         return starts.filter { seen.insert($0.assignment).inserted }
