@@ -31,7 +31,7 @@ public struct Calibration: Sendable {
             fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
     }
 
-    /// Of 0.3 to 10, 3 gave the least KL on the translation model of the fixture.
+    /// How much look-ups count beside the output projection; see `CalibrationContext.lookupWeight`.
     private static var lookupWeight: Double { 3 }
 
     /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is

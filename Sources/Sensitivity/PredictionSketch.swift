@@ -35,7 +35,7 @@ struct PredictionSketch: Sendable {
 
     /// Sketches the reference's predictions.
     ///
-    /// - Shapes: `outputs` (positions, width); `projection` gives the logits of some of them; `transposed` is the projection's
+    /// - Shapes: `outputs` (positions, width); `logits` gives the reference's logits of some of them; `transposed` is the projection's
     ///   transpose, (width, tokens).
     init(
         outputs: Matrix, targets: [Int?], seed: UInt64, transposed: DenseMatrix,
