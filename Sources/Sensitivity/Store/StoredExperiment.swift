@@ -1,0 +1,157 @@
+import Foundation
+import GRDB
+import Metrics
+import PlanFormat
+import Tensors
+
+/// What a store has of one assignment.
+public struct StoredCell: Hashable, Sendable {
+    /// Losses of the first items of the data, in their order; empty where there are none.
+    public var losses: [ItemLoss]
+    /// Values by metric and its settings.
+    public var scores: [String: Double]
+
+    /// A cell of these parts.
+    public init(losses: [ItemLoss] = [], scores: [String: Double] = [:]) {
+        self.losses = losses
+        self.scores = scores
+    }
+}
+
+/// The measurements of one experiment in a store.
+public struct StoredExperiment: Sendable {
+    /// The store.
+    public let store: MeasurementStore
+    private let id: Int64
+    private let key: [String]
+
+    /// What is to be done about a cell.
+    public enum Turn: Sendable {
+        /// Nothing: this is known of it.
+        case known(StoredCell)
+        /// It is this process's to measure, and to `release` then; this is known of it.
+        case claimed(StoredCell)
+        /// Another process is at it.
+        case others
+    }
+
+    /// The measurements of `experiment` in `store`.
+    ///
+    /// - Throws: `FileError` where the store cannot be read or written.
+    public init(_ experiment: Experiment, in store: MeasurementStore) throws(FileError) {
+        self.store = store
+        key = experiment.parts
+        let key = StatementArguments(experiment.parts)
+        id = try store.write { db in
+            let columns = MeasurementStore.keyColumns
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO experiment (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                arguments: key)
+            let id = try Int64.fetchOne(
+                db, sql: "SELECT id FROM experiment WHERE (\(columns)) = (?, ?, ?, ?, ?, ?, ?)",
+                arguments: key)
+            guard let id else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+            return id
+        }
+    }
+
+    /// What is known of an assignment.
+    public func cell(_ assignment: Assignment) throws(FileError) -> StoredCell {
+        try store.read { try cell($0, Self.text(assignment)) }
+    }
+
+    /// Looks an assignment up and, where that is not enough, claims it, in one step.
+    ///
+    /// - Parameter isEnough: whether what is known suffices.
+    public func turn(
+        _ assignment: Assignment, isEnough: (StoredCell) -> Bool
+    ) throws(FileError) -> Turn {
+        let text = Self.text(assignment)
+        let known = try store.read { try cell($0, text) }
+        if isEnough(known) { return .known(known) }
+        return try store.write { db in
+            // Another process may have finished it meanwhile.
+            let known = try cell(db, text)
+            if isEnough(known) { return .known(known) }
+            return try store.claim(db, experiment: id, assignment: text) ? .claimed(known) : .others
+        }
+    }
+
+    /// Gives a claim back, whether the cell was measured or not.
+    public func release(_ assignment: Assignment) throws(FileError) {
+        try store.release(experiment: id, assignment: Self.text(assignment))
+    }
+
+    /// Keeps the losses of the first items; more items replace fewer, never the other way round.
+    public func record(_ losses: [ItemLoss], of assignment: Assignment) throws(FileError) {
+        let text = Self.text(assignment)
+        let record = LossRecord.encode(losses)
+        try store.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO losses (experiment, assignment, items, record, checksum) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE
+                        SET items = excluded.items, record = excluded.record, checksum = excluded.checksum
+                        WHERE excluded.items > losses.items
+                    """,
+                arguments: [id, text, losses.count, record, Checksum(key + [text], record).stored])
+        }
+    }
+
+    /// Keeps the value of a metric; `metric` names it with all its settings.
+    public func record(_ score: Double, metric: String, of assignment: Assignment) throws(FileError) {
+        let text = Self.text(assignment)
+        let bits = Int64(bitPattern: score.bitPattern)
+        try store.write { db in
+            try db.execute(
+                sql: """
+                    INSERT OR REPLACE INTO score (experiment, assignment, metric, bits, checksum)
+                    VALUES (?, ?, ?, ?, ?)
+                    """,
+                arguments: [id, text, metric, bits, Checksum(key + [text, metric, "\(bits)"]).stored])
+        }
+    }
+
+    /// The schemes of all sublayers in order, as people can read them in the file.
+    private static func text(_ assignment: Assignment) -> String {
+        assignment.map(\.description).joined(separator: " ")
+    }
+
+    private func cell(_ db: Database, _ assignment: String) throws -> StoredCell {
+        var cell = StoredCell()
+        let row = try Row.fetchOne(
+            db, sql: "SELECT items, record, checksum FROM losses WHERE experiment = ? AND assignment = ?",
+            arguments: [id, assignment])
+        if let row { cell.losses = try MeasurementStore.losses(row, key: key, assignment: assignment) }
+        let scores = try Row.fetchAll(
+            db, sql: "SELECT metric, bits, checksum FROM score WHERE experiment = ? AND assignment = ?",
+            arguments: [id, assignment])
+        for row in scores {
+            cell.scores[row["metric"]] = try MeasurementStore.score(row, key: key, assignment: assignment)
+        }
+        return cell
+    }
+}
+
+extension MeasurementStore {
+    /// The columns of an experiment, in the order of its parts.
+    static let keyColumns = "weights, configuration, data, calibration, fit, encoding, version"
+
+    /// The losses of a row, once its checksum is right.
+    static func losses(_ row: Row, key: [String], assignment: String) throws -> [ItemLoss] {
+        let record: Data = try row.decode(forColumn: "record")
+        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment], record).stored,
+            let losses = LossRecord.decode(record, items: try row.decode(forColumn: "items"))
+        else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+        return losses
+    }
+
+    /// The value of a row, once its checksum is right.
+    static func score(_ row: Row, key: [String], assignment: String) throws -> Double {
+        let metric: String = try row.decode(forColumn: "metric")
+        let bits: Int64 = try row.decode(forColumn: "bits")
+        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment, metric, "\(bits)"]).stored
+        else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+        return Double(bitPattern: UInt64(bitPattern: bits))
+    }
+}
