@@ -54,7 +54,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Models", "PlanFormat", "Reporting", "Workflows",
+                "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

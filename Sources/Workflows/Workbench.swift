@@ -18,6 +18,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let calibrationSource: DataSource?
     /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
+    /// What codes are calibrated on.
+    public let text: [Family.Net.Example]
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
     /// What encodes a whole plan as its packed model will have it.
@@ -62,12 +64,12 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         self.options = options
         identity = try model.identity()
         network = try model.network()
-        let text = try calibration?.read(model.family) ?? data
+        text = try calibration?.read(model.family).examples ?? data.examples
         let calibration = try Calibration(
-            network, text.examples, fit: options.fit, threads: options.task.threads)
+            network, text, fit: options.fit, threads: options.task.threads)
         let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
         encoder = PlanEncoder(
-            encodings, network, text: text.examples, calibration: calibration, threads: options.task.threads)
+            encodings, network, text: text, calibration: calibration, threads: options.task.threads)
         measurer = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
@@ -101,10 +103,15 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     {
         let sweep = Sweep(measurer, candidates: candidates)
         let total = sweep.assignments.count
-        let full = try score(network)
         let cells = try sweep.run(
             metric: options.measuresMetric ? { try score($0).values.first?.value ?? 0 } : nil,
             progress: { progress($0, total) })
+        return try table(candidates: candidates, cells: cells)
+    }
+
+    /// The table of these cells.
+    func table(candidates: [Scheme], cells: Sweep<Family>.Cells) throws -> SensitivityTable {
+        let full = try score(network)
         return SensitivityTable(
             model: identity, layout: model.layout,
             provenance: try source.provenance(

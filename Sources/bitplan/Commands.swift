@@ -3,6 +3,7 @@ import Foundation
 import Models
 import PlanFormat
 import Reporting
+import Tensors
 import Workflows
 
 struct Sweep: ParsableCommand {
@@ -24,7 +25,13 @@ struct Sweep: ParsableCommand {
                     URL(path: model), source: data.source, calibration: calibration.source,
                     options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
                 let progress = ProgressLine("sweep")
-                let table = try bench.sweep(candidates: sweep.schemes.schemes) { progress.show($0, of: $1) }
+                let candidates = sweep.schemes.schemes
+                let table =
+                    if let proxy = sweep.signal.proxy {
+                        try bench.proxyTable(proxy, candidates: candidates) { progress.show($0, of: $1) }
+                    } else {
+                        try bench.sweep(candidates: candidates) { progress.show($0, of: $1) }
+                    }
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
@@ -57,7 +64,15 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
-            guard let model else { return try finish(try additivePlan(table, target: size), table) }
+            guard let model else {
+                if let proxy = table.proxy {
+                    throw FileError(
+                        URL(path: sweep),
+                        "was not measured but estimated ('\(proxy.rawValue)'): give --model and --data, so that the plan is measured"
+                    )
+                }
+                return try finish(try additivePlan(table, target: size), table)
+            }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let bench = try Workbench<F>(

@@ -71,8 +71,23 @@ struct SweepOptions: ParsableArguments {
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
     var fit = CodeFit.calibrated
 
+    @Option(
+        help: """
+            What stands in the cells: measured (KL), or a proxy where measuring is too dear: weight (squared weight error), output \
+            (output error on calibration text), fisher (output error x curvature, an estimate of KL).
+            """)
+    var signal = Signal.measured
+
     @Flag(inversion: .prefixedNo, help: "Measure the task's metric in every cell, beside KL.")
     var metric = true
+}
+
+/// What the cells of a table carry.
+enum Signal: String, ExpressibleByArgument, CaseIterable {
+    case measured, output, weight, fisher
+
+    /// nil where KL is measured.
+    var proxy: ProxySignal? { ProxySignal(rawValue: rawValue) }
 }
 
 /// The text that codes are calibrated on.

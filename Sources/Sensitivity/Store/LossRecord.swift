@@ -68,7 +68,7 @@ enum LossRecord {
 ///
 /// - Source: Fowler, Noll, Vo; 64 bits.
 struct Checksum {
-    private var value: UInt64 = 0xCBF2_9CE4_8422_2325
+    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
     /// The checksum of these parts; where one ends and the next begins counts.
     init(_ parts: [String], _ data: Data = Data()) {
