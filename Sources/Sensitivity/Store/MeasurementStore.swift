@@ -88,7 +88,7 @@ public final class MeasurementStore: Sendable {
         }
     }
 
-    /// `score.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
+    /// `metric.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
     private static let tables = """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
@@ -101,7 +101,7 @@ public final class MeasurementStore: Sendable {
             version INTEGER NOT NULL,
             UNIQUE (weights, configuration, data, calibration, fit, encoding, version)
         );
-        CREATE TABLE losses (
+        CREATE TABLE cell (
             experiment INTEGER NOT NULL REFERENCES experiment (id),
             assignment TEXT NOT NULL,
             items INTEGER NOT NULL,
@@ -109,13 +109,13 @@ public final class MeasurementStore: Sendable {
             checksum INTEGER NOT NULL,
             PRIMARY KEY (experiment, assignment)
         );
-        CREATE TABLE score (
+        CREATE TABLE metric (
             experiment INTEGER NOT NULL REFERENCES experiment (id),
             assignment TEXT NOT NULL,
-            metric TEXT NOT NULL,
+            name TEXT NOT NULL,
             bits INTEGER NOT NULL,
             checksum INTEGER NOT NULL,
-            PRIMARY KEY (experiment, assignment, metric)
+            PRIMARY KEY (experiment, assignment, name)
         ) WITHOUT ROWID;
         CREATE TABLE claim (
             experiment INTEGER NOT NULL REFERENCES experiment (id),
