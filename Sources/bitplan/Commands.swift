@@ -23,15 +23,11 @@ struct Sweep: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let bench = try Workbench<F>(
                     URL(path: model), source: data.source, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
+                    options: sweep.options(task.options))
                 let progress = ProgressLine("sweep")
-                let candidates = sweep.schemes.schemes
-                let table =
-                    if let proxy = sweep.signal.proxy {
-                        try bench.proxyTable(proxy, candidates: candidates) { progress.show($0, of: $1) }
-                    } else {
-                        try bench.sweep(candidates: candidates) { progress.show($0, of: $1) }
-                    }
+                let table = try bench.sweep(
+                    candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
+                    cost: { progress.tell($0) })
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
