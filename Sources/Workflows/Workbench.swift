@@ -25,6 +25,9 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let measurer: Measurer<Family>
     /// What encodes a whole plan as its packed model will have it.
     public let encoder: PlanEncoder<Family>
+    /// What the store has of cells, and of plans encoded as a whole.
+    let records: StoredExperiment?
+    let packedRecords: StoredExperiment?
     /// How codes are fitted and how much is measured.
     public let options: Options
     /// The weights' identity, which tables and plans carry.
@@ -44,6 +47,10 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         public var precision: Double?
         /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
         public var isNaive = false
+        /// What stands for KL in a sweep's cells; nil measures them.
+        public var proxy: ProxySignal?
+        /// Where measurements are kept, so that none is made twice; nil keeps none.
+        public var store: MeasurementStore?
 
         /// Calibrated codes, greedy decoding, KL alone, all items.
         public init(
@@ -77,12 +84,23 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
         encoder = PlanEncoder(
             encodings, network, text: text, calibration: calibration, threads: options.task.threads)
+        // What is measured for comparison is measured.
+        if let store = options.isNaive ? nil : options.store {
+            var experiment = try Experiment(
+                model, identity, source: source, calibration: calibrationSource, fit: options.fit)
+            records = try StoredExperiment(experiment, in: store)
+            experiment.encoding = encoder.encoding
+            packedRecords = try StoredExperiment(experiment, in: store)
+        } else {
+            records = nil
+            packedRecords = nil
+        }
         measurer = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
                 reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
                 usesSketches: !options.isNaive),
-            reusesPrefixes: !options.isNaive)
+            reusesPrefixes: !options.isNaive, records: records)
     }
 
     /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
@@ -98,14 +116,6 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// The task's score of a network on the data.
     public func score(_ network: Family.Net) throws -> TaskScore {
         try model.family.score(network, on: data, options: options.task)
-    }
-
-    /// A plan's loss and score, measured on the codes that its packed model will have.
-    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
-        let matrices = try encoder.encode(assignment).mapValues { try LinearOperators.measuring($0) }
-        let probe = try network.replacing(matrices)
-        let losses = try measurer.evaluator.losses(of: probe)
-        return LossMeasurement(losses, metric: try score(probe).values.first?.value)
     }
 
     /// Writes the packed directory of a plan for this model.
@@ -136,10 +146,14 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         let sweep = Sweep(
             measurer, candidates: candidates, precision: options.precision,
             measuresGroups: options.measuresGroups)
-        let cells = try sweep.run(
-            metric: { try score($0).values.first?.value ?? 0 }, metricCells: options.metricCells,
-            progress: progress)
-        return SensitivityTable(
+        let cells =
+            if let proxy = options.proxy {
+                try proxyCells(proxy, candidates: candidates, progress: progress)
+            } else {
+                try sweep.run(
+                    metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
+            }
+        var table = SensitivityTable(
             model: identity, layout: model.layout,
             provenance: try source.provenance(
                 sentences: data.examples.count, metric: full.signature,
@@ -148,6 +162,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             fullPrecision: LossMeasurement(
                 try measurer.evaluator.referenceLosses(), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer)
+        table.proxy = options.proxy
+        return table
     }
 }
 

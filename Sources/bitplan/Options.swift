@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Models
 import PlanFormat
+import Sensitivity
 import Workflows
 
 /// The data that a model is measured on.
@@ -105,12 +106,16 @@ struct SweepOptions: ParsableArguments {
         }
     }
 
-    func options<Family: ModelFamily>(_ task: TaskOptions) -> Workbench<Family>.Options {
+    func options<Family: ModelFamily>(
+        _ task: TaskOptions, _ store: MeasurementStore?
+    ) -> Workbench<Family>.Options {
         var options = Workbench<Family>.Options(
             fit: fit, task: task, metricCells: metric ? .max : metricTop ?? 0)
         options.measuresGroups = groups
         options.precision = precision
         options.isNaive = naive
+        options.proxy = signal.proxy
+        options.store = store
         return options
     }
 }

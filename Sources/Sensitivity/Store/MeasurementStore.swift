@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 import Tensors
 
 /// What has been measured, in an SQLite file that several processes may share: no cell is measured twice.
@@ -16,6 +17,25 @@ public final class MeasurementStore: Sendable {
     public let file: URL
     let database: DatabaseQueue
     let owner: ClaimOwner
+    private let counts = Mutex(Usage())
+
+    /// How often this program found what it wanted, and how often it had to measure.
+    public struct Usage: Hashable, Sendable {
+        /// Measurements that were kept.
+        public var kept = 0
+        /// Measurements that were made.
+        public var made = 0
+    }
+
+    /// What this program has used the store for so far.
+    public var usage: Usage { counts.withLock { $0 } }
+
+    func count(kept: Int = 0, made: Int = 0) {
+        counts.withLock {
+            $0.kept += kept
+            $0.made += made
+        }
+    }
 
     /// Opens a store, or makes one where there is no file.
     ///

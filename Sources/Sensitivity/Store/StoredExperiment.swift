@@ -82,6 +82,42 @@ public struct StoredExperiment: Sendable {
         try store.release(experiment: id, assignment: Self.text(assignment))
     }
 
+    /// The scores of some items of an assignment: those that are kept, else measured and kept.
+    ///
+    /// - Returns: nil where another process is measuring it.
+    func scores(
+        of assignment: Assignment, items: Range<Int>, measure: () throws -> [ItemScore]
+    ) throws -> [ItemScore]? {
+        switch try turn(assignment, isEnough: { $0.items.count >= items.upperBound }) {
+        case .known(let cell):
+            store.count(kept: 1)
+            return Array(cell.items[items])
+        case .others: return nil
+        case .claimed(let cell):
+            defer { try? release(assignment) }
+            let scores = try measure()
+            store.count(made: 1)
+            // Rounds follow each other, so what lies before is there, unless someone took the store away.
+            if cell.items.count >= items.lowerBound {
+                try record(cell.items[..<items.lowerBound] + scores, of: assignment)
+            }
+            return scores
+        }
+    }
+
+    /// As above, once no other process is at it.
+    public func finishedScores(
+        of assignment: Assignment, items: Range<Int>, measure: () throws -> [ItemScore]
+    ) throws -> [ItemScore] {
+        while true {
+            if let scores = try scores(of: assignment, items: items, measure: measure) { return scores }
+            Self.wait()
+        }
+    }
+
+    /// Until other processes may have finished what they are at.
+    static func wait() { Thread.sleep(forTimeInterval: 0.1) }
+
     /// Keeps the scores of the first items; more items replace fewer, never the other way round.
     public func record(_ items: [ItemScore], of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
