@@ -63,7 +63,7 @@ struct CellRounds<Family: ModelFamily> {
         var count = 0
         let measured = try measurer.scores(
             of: live.map { assignments[$0] }, around: measurer.fullPrecision, batches: batches
-        ) { _, _, _ in
+        ) { _, _ in
             count += items
             progress(done + count, done + rest)
         }

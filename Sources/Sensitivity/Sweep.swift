@@ -65,11 +65,11 @@ public struct Sweep<Family: ModelFamily> {
     /// Measures all cells.
     ///
     /// - Parameters:
-    ///   - metric: the task's metric of a probe.
+    ///   - metric: the task's metric of an assignment.
     ///   - metricCells: how many cells, those of largest KL first, it is measured of.
     ///   - progress: called after each measurement with the items that were scored so far, and at most will be.
     public func run(
-        metric: (Family.Net) throws -> Double = { _ in 0 }, metricCells: Int = 0,
+        metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Cells {
         let assignments = assignments
@@ -94,7 +94,7 @@ public struct Sweep<Family: ModelFamily> {
         }
         for index in byLoss.prefix(metricCells) {
             let assignment = assignments[index]
-            measurements[assignment]?.metric = try metric(try measurer.network(assignment))
+            measurements[assignment]?.metric = try metric(assignment)
         }
         var result: Cells = ([], [])
         for cell in cells {

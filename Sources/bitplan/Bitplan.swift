@@ -12,7 +12,7 @@ struct Bitplan: ParsableCommand {
         version: toolVersion,
         subcommands: [
             Sweep.self, PlanCommand.self, Quantize.self, Run.self, Evaluate.self, Report.self, Inspect.self,
-            Auto.self,
+            Auto.self, StoreCommand.self,
         ])
 }
 
