@@ -89,7 +89,7 @@ let package = Package(
             ]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["bitplan", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["bitplan", "Tensors", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

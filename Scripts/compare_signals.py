@@ -54,7 +54,7 @@ def main():
         start = time.time()
         subprocess.run(
             [bitplan, "sweep", options.model, "--signal", signal, "--fit", options.fit, "--schemes", options.schemes,
-             "--no-metric", "--no-store", "--limit", options.limit, "--output", table, "--data", *options.data],
+             "--no-store", "--limit", options.limit, "--output", table, "--data", *options.data],
             check=True, stdout=subprocess.DEVNULL)
         seconds[signal] = time.time() - start
         cells = json.loads(table.read_text())["bySublayer"]

@@ -19,6 +19,7 @@ struct Auto: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Most measurements in context.") var effort = 1000
     @Option(help: "Name of the files that are written.") var name = "auto"
     @Option(help: "Directory of the reports.") var reports = "Reports"
@@ -38,16 +39,18 @@ struct Auto: ParsableCommand {
             let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
+                let store = try storage.open()
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric),
+                    options: sweep.options(task.options, store),
                     effort: effort,
                     output: AutoOutput(
                         name: name, reports: URL(path: reports), plans: URL(path: plans),
                         packed: URL(path: output)),
                     evaluate: { try evaluateInOwnProcess($0, measured) },
                     event: { show($0, progress) })
+                progress.tell(store)
                 try printResult(
                     rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows)
                 )

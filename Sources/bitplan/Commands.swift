@@ -15,23 +15,22 @@ struct Sweep: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the table is written; only printed where not given.") var output: String?
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
                 let bench = try Workbench<F>(
                     URL(path: model), source: data.source, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
+                    options: sweep.options(task.options, store))
                 let progress = ProgressLine("sweep")
-                let candidates = sweep.schemes.schemes
-                let table =
-                    if let proxy = sweep.signal.proxy {
-                        try bench.proxyTable(proxy, candidates: candidates) { progress.show($0, of: $1) }
-                    } else {
-                        try bench.sweep(candidates: candidates) { progress.show($0, of: $1) }
-                    }
+                let table = try bench.sweep(
+                    candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
+                    cost: { progress.tell($0) })
+                progress.tell(store)
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
@@ -58,6 +57,7 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Most measurements in context.") var effort = 1000
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
     @Flag(help: "Print JSON.") var json = false
 
@@ -75,12 +75,16 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
+                var options = Workbench<F>.Options(fit: table.fit, task: task.options)
+                options.store = store
                 let bench = try Workbench<F>(
                     URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
-                    calibration: calibration.source, options: .init(fit: table.fit, task: task.options))
+                    calibration: calibration.source, options: options)
                 let result = try naming(URL(path: sweep)) {
                     try bench.plan(table, target: size, effort: effort)
                 }
+                ProgressLine("plan").tell(store)
                 try finish(result.plan, table)
             }
             try run(try Families.family(of: URL(path: model)))

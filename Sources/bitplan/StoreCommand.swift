@@ -50,12 +50,13 @@ struct StoreInfo: ParsableCommand {
             let file = store.map { URL(path: $0) } ?? MeasurementStore.defaultFile()
             let summary = try existingStore(file).summary()
             var table = MarkdownTable([
-                "weights", "data", "codes", "encoded", "version", "cells", "items", "scores", "under way",
+                "weights", "data", "codes", "encoded", "version", "cells", "items", "metrics", "under way",
             ])
             for entry in summary.experiments {
                 table.add([
-                    String(entry.weights.prefix(12)), String(entry.data.prefix(12)), entry.fit, entry.encoding,
-                    "\(entry.version)", grouped(entry.cells), grouped(entry.items), grouped(entry.scores),
+                    String(entry.weights.prefix(12)), String(entry.data.prefix(12)), entry.fit,
+                    entry.encoding,
+                    "\(entry.version)", grouped(entry.cells), grouped(entry.items), grouped(entry.metrics),
                     grouped(entry.claims),
                 ])
             }
@@ -68,7 +69,8 @@ struct StoreInfo: ParsableCommand {
 
 struct StoreMerge: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "merge", abstract: "Adds what other stores hold to the first one; of a cell in several the longest stays.")
+        commandName: "merge",
+        abstract: "Adds what other stores hold to the first one; of a cell in several the longest stays.")
 
     @Argument(help: "Measurement store that the others are added to.") var store: String
     @Argument(help: "Stores that are added.") var others: [String]
@@ -84,15 +86,17 @@ struct StoreMerge: ParsableCommand {
         try reporting {
             let others = try others.map { try existingStore(URL(path: $0)) }
             var target = try existingStore(URL(path: store))
+            // Nothing is written where one of them is damaged.
+            for store in [target] + others { try store.check() }
             if let output {
-                try target.check()
                 try target.copy(to: URL(path: output))
                 target = try MeasurementStore(URL(path: output))
             }
             let merged = try others.map { try target.merge($0) }
             let lines = zip(others, merged).map { other, result in
-                "\(other.file.path): \(result.cells) cells, \(result.longer) with more items, \(result.scores) scores"
-                    + (result.different > 0 ? "; \(result.different) cells differ, the first store's stay" : "")
+                "\(other.file.path): \(result.cells) cells, \(result.longer) with more items, \(result.metrics) metrics"
+                    + (result.different > 0
+                        ? "; \(result.different) cells differ, the first store's stay" : "")
             }
             try printResult(
                 Result(output: target.file.path, merged: merged), asJSON: json, lines.joined(separator: "\n"))
@@ -102,6 +106,8 @@ struct StoreMerge: ParsableCommand {
 
 /// Opens a store that must be there.
 private func existingStore(_ file: URL) throws -> MeasurementStore {
-    guard FileManager.default.fileExists(atPath: file.path) else { throw UsageError("\(file.path): no such file") }
+    guard FileManager.default.fileExists(atPath: file.path) else {
+        throw UsageError("\(file.path): no such file")
+    }
     return try MeasurementStore(file)
 }

@@ -28,12 +28,12 @@ struct Curvature<Family: ModelFamily> {
         let evaluator = measurer.evaluator
         let network = evaluator.reference
         var curvatures: [String: Double] = [:]
-        var states: [Family.Net.State]?
+        var states: [Family.Net.State] = []
         var done = 0
         for (index, sublayer) in measurer.layout.sublayers.enumerated() {
             if index == 1 { states = try evaluator.states(of: network, before: 1) }
             if index > 1 {
-                states = try states.map { try evaluator.advance($0, through: index - 1, of: network) }
+                states = try evaluator.advance(states, through: index - 1, of: network)
             }
             for shape in sublayer.matrices {
                 let weights = try measurer.encodings.model.matrix(shape)
@@ -50,9 +50,9 @@ struct Curvature<Family: ModelFamily> {
                         var perturbed = weights
                         perturbed.add(change, times: sign)
                         let probe = try network.replacing([shape.tensor: DenseMatrix(perturbed)])
-                        loss +=
-                            LossMeasurement(try evaluator.losses(of: probe, from: index, states: states))
-                            .klNats
+                        let scores = try evaluator.scores(
+                            of: probe, from: index, states: states, batches: evaluator.batchSizes.indices)
+                        loss += LossMeasurement(scores.losses).klNats
                     }
                 }
                 curvatures[shape.tensor] = square > 0 ? loss / square : 0

@@ -9,8 +9,8 @@ extension MeasurementStore {
         public var cells = 0
         /// Cells of which the other store had more items.
         public var longer = 0
-        /// Scores that only the other store had.
-        public var scores = 0
+        /// Values of metrics that only the other store had.
+        public var metrics = 0
         /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those of this store stay.
         public var different = 0
     }
@@ -30,69 +30,71 @@ extension MeasurementStore {
     }
 
     private static func merge(_ source: Database, into db: Database, _ result: inout MergeResult) throws {
-        let experiments = try Row.fetchAll(
-            source, sql: "SELECT id, \(keyColumns) FROM experiment ORDER BY id")
-        for row in experiments {
-            let theirs: Int64 = try row.decode(forColumn: "id")
-            var key = try (1...6).map { try row.decode(String.self, atIndex: $0) }
-            key.append("\(try row.decode(Int.self, forColumn: "version"))")
+        for (theirs, key) in try experiments(source) {
             try db.execute(
                 sql: "INSERT OR IGNORE INTO experiment (\(keyColumns)) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 arguments: StatementArguments(key))
             let ours = try Int64.fetchOne(
                 db, sql: "SELECT id FROM experiment WHERE (\(keyColumns)) = (?, ?, ?, ?, ?, ?, ?)",
                 arguments: StatementArguments(key))
-            try mergeLosses(of: theirs, source, into: ours, db, key, &result)
-            try mergeScores(of: theirs, source, into: ours, db, key, &result)
-        }
-    }
-
-    private static func mergeLosses(
-        of theirs: Int64, _ source: Database, into ours: Int64?, _ db: Database, _ key: [String],
-        _ result: inout MergeResult
-    ) throws {
-        let rows = try Row.fetchCursor(
-            source, sql: "SELECT assignment, items, record, checksum FROM losses WHERE experiment = ?",
-            arguments: [theirs])
-        while let row = try rows.next() {
-            let assignment: String = try row.decode(forColumn: "assignment")
-            let items = try losses(row, key: key, assignment: assignment).count
-            let known = try Row.fetchOne(
-                db, sql: "SELECT items, record FROM losses WHERE experiment = ? AND assignment = ?",
-                arguments: [ours, assignment])
-            if let known, known["items"] >= items {
-                if known["items"] == items, known["record"] != row["record"] as Data { result.different += 1 }
-                continue
+            try forEachCell(source, of: theirs) { row, assignment in
+                let items = try items(row, key: key, assignment: assignment).count
+                let known = try Row.fetchOne(
+                    db, sql: "SELECT items, record FROM cell WHERE experiment = ? AND assignment = ?",
+                    arguments: [ours, assignment])
+                if let known, known["items"] >= items {
+                    if known["items"] == items, known["record"] != row["record"] as Data {
+                        result.different += 1
+                    }
+                    return
+                }
+                try db.execute(
+                    sql: """
+                        INSERT OR REPLACE INTO cell (experiment, assignment, items, record, checksum)
+                        VALUES (?, ?, ?, ?, ?)
+                        """, arguments: [ours, assignment, items, row["record"], row["checksum"]])
+                if known == nil { result.cells += 1 } else { result.longer += 1 }
             }
-            try db.execute(
-                sql: """
-                    INSERT OR REPLACE INTO losses (experiment, assignment, items, record, checksum)
-                    VALUES (?, ?, ?, ?, ?)
-                    """, arguments: [ours, assignment, items, row["record"], row["checksum"]])
-            if known == nil { result.cells += 1 } else { result.longer += 1 }
+            try forEachMetric(source, of: theirs) { row, assignment in
+                _ = try metric(row, key: key, assignment: assignment)
+                try db.execute(
+                    sql: """
+                        INSERT OR IGNORE INTO metric (experiment, assignment, name, bits, checksum)
+                        VALUES (?, ?, ?, ?, ?)
+                        """, arguments: [ours, assignment, row["name"], row["bits"], row["checksum"]])
+                result.metrics += db.changesCount
+            }
         }
     }
 
-    private static func mergeScores(
-        of theirs: Int64, _ source: Database, into ours: Int64?, _ db: Database, _ key: [String],
-        _ result: inout MergeResult
+    /// Number and key of every experiment.
+    private static func experiments(_ db: Database) throws -> [(id: Int64, key: [String])] {
+        try Row.fetchAll(db, sql: "SELECT id, \(keyColumns) FROM experiment ORDER BY id").map { row in
+            let key = try (1...6).map { try row.decode(String.self, atIndex: $0) }
+            let version: Int = try row.decode(forColumn: "version")
+            return (try row.decode(forColumn: "id"), key + ["\(version)"])
+        }
+    }
+
+    private static func forEachCell(
+        _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
     ) throws {
         let rows = try Row.fetchCursor(
-            source, sql: "SELECT assignment, metric, bits, checksum FROM score WHERE experiment = ?",
-            arguments: [theirs])
-        while let row = try rows.next() {
-            let assignment: String = try row.decode(forColumn: "assignment")
-            _ = try score(row, key: key, assignment: assignment)
-            try db.execute(
-                sql: """
-                    INSERT OR IGNORE INTO score (experiment, assignment, metric, bits, checksum)
-                    VALUES (?, ?, ?, ?, ?)
-                    """, arguments: [ours, assignment, row["metric"], row["bits"], row["checksum"]])
-            result.scores += db.changesCount
-        }
+            db, sql: "SELECT assignment, items, record, checksum FROM cell WHERE experiment = ?",
+            arguments: [experiment])
+        while let row = try rows.next() { try body(row, try row.decode(forColumn: "assignment")) }
     }
 
-    /// Checks the whole file.
+    private static func forEachMetric(
+        _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
+    ) throws {
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT assignment, name, bits, checksum FROM metric WHERE experiment = ?",
+            arguments: [experiment])
+        while let row = try rows.next() { try body(row, try row.decode(forColumn: "assignment")) }
+    }
+
+    /// Checks the whole file, checksums included.
     ///
     /// - Complexity: reads all of it.
     /// - Throws: `FileError` where it is damaged.
@@ -100,6 +102,10 @@ extension MeasurementStore {
         try read { db in
             guard try String.fetchOne(db, sql: "PRAGMA quick_check(1)") == "ok" else {
                 throw DatabaseError(resultCode: .SQLITE_CORRUPT)
+            }
+            for (id, key) in try Self.experiments(db) {
+                try Self.forEachCell(db, of: id) { _ = try Self.items($0, key: key, assignment: $1) }
+                try Self.forEachMetric(db, of: id) { _ = try Self.metric($0, key: key, assignment: $1) }
             }
         }
     }

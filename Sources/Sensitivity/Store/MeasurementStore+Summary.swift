@@ -22,7 +22,7 @@ public struct StoreSummary: Codable, Hashable, Sendable {
         /// Items of all of them.
         public let items: Int
         /// Values of metrics.
-        public let scores: Int
+        public let metrics: Int
         /// Cells that processes are at.
         public let claims: Int
     }
@@ -48,9 +48,9 @@ extension MeasurementStore {
                 db,
                 sql: """
                     SELECT weights, data, fit, encoding, version,
-                        (SELECT count(*) FROM losses WHERE experiment = id) AS cells,
-                        (SELECT coalesce(sum(items), 0) FROM losses WHERE experiment = id) AS items,
-                        (SELECT count(*) FROM score WHERE experiment = id) AS scores,
+                        (SELECT count(*) FROM cell WHERE experiment = id) AS cells,
+                        (SELECT coalesce(sum(items), 0) FROM cell WHERE experiment = id) AS items,
+                        (SELECT count(*) FROM metric WHERE experiment = id) AS metrics,
                         (SELECT count(*) FROM claim WHERE experiment = id) AS claims
                     FROM experiment ORDER BY id
                     """)
@@ -64,7 +64,7 @@ extension MeasurementStore {
                         weights: row["weights"], data: row["data"], fit: row["fit"],
                         encoding: row["encoding"],
                         version: row["version"], cells: row["cells"], items: row["items"],
-                        scores: row["scores"], claims: row["claims"])
+                        metrics: row["metrics"], claims: row["claims"])
                 })
         }
     }

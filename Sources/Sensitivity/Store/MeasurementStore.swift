@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 import Tensors
 
 /// What has been measured, in an SQLite file that several processes may share: no cell is measured twice.
@@ -16,6 +17,25 @@ public final class MeasurementStore: Sendable {
     public let file: URL
     let database: DatabaseQueue
     let owner: ClaimOwner
+    private let counts = Mutex(Usage())
+
+    /// How often this program found what it wanted, and how often it had to measure.
+    public struct Usage: Hashable, Sendable {
+        /// Measurements that were kept.
+        public var kept = 0
+        /// Measurements that were made.
+        public var made = 0
+    }
+
+    /// What this program has used the store for so far.
+    public var usage: Usage { counts.withLock { $0 } }
+
+    func count(kept: Int = 0, made: Int = 0) {
+        counts.withLock {
+            $0.kept += kept
+            $0.made += made
+        }
+    }
 
     /// Opens a store, or makes one where there is no file.
     ///
@@ -88,7 +108,7 @@ public final class MeasurementStore: Sendable {
         }
     }
 
-    /// `score.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
+    /// `metric.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
     private static let tables = """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
@@ -101,7 +121,7 @@ public final class MeasurementStore: Sendable {
             version INTEGER NOT NULL,
             UNIQUE (weights, configuration, data, calibration, fit, encoding, version)
         );
-        CREATE TABLE losses (
+        CREATE TABLE cell (
             experiment INTEGER NOT NULL REFERENCES experiment (id),
             assignment TEXT NOT NULL,
             items INTEGER NOT NULL,
@@ -109,13 +129,13 @@ public final class MeasurementStore: Sendable {
             checksum INTEGER NOT NULL,
             PRIMARY KEY (experiment, assignment)
         );
-        CREATE TABLE score (
+        CREATE TABLE metric (
             experiment INTEGER NOT NULL REFERENCES experiment (id),
             assignment TEXT NOT NULL,
-            metric TEXT NOT NULL,
+            name TEXT NOT NULL,
             bits INTEGER NOT NULL,
             checksum INTEGER NOT NULL,
-            PRIMARY KEY (experiment, assignment, metric)
+            PRIMARY KEY (experiment, assignment, name)
         ) WITHOUT ROWID;
         CREATE TABLE claim (
             experiment INTEGER NOT NULL REFERENCES experiment (id),

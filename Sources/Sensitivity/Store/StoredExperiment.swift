@@ -6,15 +6,15 @@ import Tensors
 
 /// What a store has of one assignment.
 public struct StoredCell: Hashable, Sendable {
-    /// Losses of the first items of the data, in their order; empty where there are none.
-    public var losses: [ItemLoss]
-    /// Values by metric and its settings.
-    public var scores: [String: Double]
+    /// Scores of the first items of the data, in their order; empty where there are none.
+    public var items: [ItemScore]
+    /// Values of metrics, by metric and settings.
+    public var metrics: [String: Double]
 
     /// A cell of these parts.
-    public init(losses: [ItemLoss] = [], scores: [String: Double] = [:]) {
-        self.losses = losses
-        self.scores = scores
+    public init(items: [ItemScore] = [], metrics: [String: Double] = [:]) {
+        self.items = items
+        self.metrics = metrics
     }
 }
 
@@ -82,30 +82,66 @@ public struct StoredExperiment: Sendable {
         try store.release(experiment: id, assignment: Self.text(assignment))
     }
 
-    /// Keeps the losses of the first items; more items replace fewer, never the other way round.
-    public func record(_ losses: [ItemLoss], of assignment: Assignment) throws(FileError) {
+    /// The scores of some items of an assignment: those that are kept, else measured and kept.
+    ///
+    /// - Returns: nil where another process is measuring it.
+    func scores(
+        of assignment: Assignment, items: Range<Int>, measure: () throws -> [ItemScore]
+    ) throws -> [ItemScore]? {
+        switch try turn(assignment, isEnough: { $0.items.count >= items.upperBound }) {
+        case .known(let cell):
+            store.count(kept: 1)
+            return Array(cell.items[items])
+        case .others: return nil
+        case .claimed(let cell):
+            defer { try? release(assignment) }
+            let scores = try measure()
+            store.count(made: 1)
+            // Rounds follow each other, so what lies before is there, unless someone took the store away.
+            if cell.items.count >= items.lowerBound {
+                try record(cell.items[..<items.lowerBound] + scores, of: assignment)
+            }
+            return scores
+        }
+    }
+
+    /// As above, once no other process is at it.
+    public func finishedScores(
+        of assignment: Assignment, items: Range<Int>, measure: () throws -> [ItemScore]
+    ) throws -> [ItemScore] {
+        while true {
+            if let scores = try scores(of: assignment, items: items, measure: measure) { return scores }
+            Self.wait()
+        }
+    }
+
+    /// Until other processes may have finished what they are at.
+    static func wait() { Thread.sleep(forTimeInterval: 0.1) }
+
+    /// Keeps the scores of the first items; more items replace fewer, never the other way round.
+    public func record(_ items: [ItemScore], of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
-        let record = LossRecord.encode(losses)
+        let record = ScoreRecord.encode(items)
         try store.write { db in
             try db.execute(
                 sql: """
-                    INSERT INTO losses (experiment, assignment, items, record, checksum) VALUES (?, ?, ?, ?, ?)
+                    INSERT INTO cell (experiment, assignment, items, record, checksum) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT DO UPDATE
                         SET items = excluded.items, record = excluded.record, checksum = excluded.checksum
-                        WHERE excluded.items > losses.items
+                        WHERE excluded.items > cell.items
                     """,
-                arguments: [id, text, losses.count, record, Checksum(key + [text], record).stored])
+                arguments: [id, text, items.count, record, Checksum(key + [text], record).stored])
         }
     }
 
     /// Keeps the value of a metric; `metric` names it with all its settings.
-    public func record(_ score: Double, metric: String, of assignment: Assignment) throws(FileError) {
+    public func record(_ value: Double, metric: String, of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
-        let bits = Int64(bitPattern: score.bitPattern)
+        let bits = Int64(bitPattern: value.bitPattern)
         try store.write { db in
             try db.execute(
                 sql: """
-                    INSERT OR REPLACE INTO score (experiment, assignment, metric, bits, checksum)
+                    INSERT OR REPLACE INTO metric (experiment, assignment, name, bits, checksum)
                     VALUES (?, ?, ?, ?, ?)
                     """,
                 arguments: [id, text, metric, bits, Checksum(key + [text, metric, "\(bits)"]).stored])
@@ -120,14 +156,14 @@ public struct StoredExperiment: Sendable {
     private func cell(_ db: Database, _ assignment: String) throws -> StoredCell {
         var cell = StoredCell()
         let row = try Row.fetchOne(
-            db, sql: "SELECT items, record, checksum FROM losses WHERE experiment = ? AND assignment = ?",
+            db, sql: "SELECT items, record, checksum FROM cell WHERE experiment = ? AND assignment = ?",
             arguments: [id, assignment])
-        if let row { cell.losses = try MeasurementStore.losses(row, key: key, assignment: assignment) }
-        let scores = try Row.fetchAll(
-            db, sql: "SELECT metric, bits, checksum FROM score WHERE experiment = ? AND assignment = ?",
+        if let row { cell.items = try MeasurementStore.items(row, key: key, assignment: assignment) }
+        let metrics = try Row.fetchAll(
+            db, sql: "SELECT name, bits, checksum FROM metric WHERE experiment = ? AND assignment = ?",
             arguments: [id, assignment])
-        for row in scores {
-            cell.scores[row["metric"]] = try MeasurementStore.score(row, key: key, assignment: assignment)
+        for row in metrics {
+            cell.metrics[row["name"]] = try MeasurementStore.metric(row, key: key, assignment: assignment)
         }
         return cell
     }
@@ -137,20 +173,20 @@ extension MeasurementStore {
     /// The columns of an experiment, in the order of its parts.
     static let keyColumns = "weights, configuration, data, calibration, fit, encoding, version"
 
-    /// The losses of a row, once its checksum is right.
-    static func losses(_ row: Row, key: [String], assignment: String) throws -> [ItemLoss] {
+    /// The scores of a row, once its checksum is right.
+    static func items(_ row: Row, key: [String], assignment: String) throws -> [ItemScore] {
         let record: Data = try row.decode(forColumn: "record")
         guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment], record).stored,
-            let losses = LossRecord.decode(record, items: try row.decode(forColumn: "items"))
+            let items = ScoreRecord.decode(record, items: try row.decode(forColumn: "items"))
         else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
-        return losses
+        return items
     }
 
     /// The value of a row, once its checksum is right.
-    static func score(_ row: Row, key: [String], assignment: String) throws -> Double {
-        let metric: String = try row.decode(forColumn: "metric")
+    static func metric(_ row: Row, key: [String], assignment: String) throws -> Double {
+        let name: String = try row.decode(forColumn: "name")
         let bits: Int64 = try row.decode(forColumn: "bits")
-        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment, metric, "\(bits)"]).stored
+        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment, name, "\(bits)"]).stored
         else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
         return Double(bitPattern: UInt64(bitPattern: bits))
     }

@@ -57,7 +57,7 @@ import Testing
         let directory = try StoreDirectory()
         let file = directory.file("a")
         var generator = SeededGenerator(seed: seed)
-        var expected: [[ItemLoss]] = []
+        var expected: [[ItemScore]] = []
         do {
             let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
             for number in 0..<30 {
@@ -86,7 +86,7 @@ import Testing
                 let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
                 for number in expected.indices {
                     do {
-                        let losses = try cells.cell(numbered(number)).losses
+                        let losses = try cells.cell(numbered(number)).items
                         if !losses.isEmpty, !sameBits(losses, expected[number]) { wrong += 1 }
                     } catch {
                         #expect(!error.message.contains("\n"))

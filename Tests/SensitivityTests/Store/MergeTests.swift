@@ -13,7 +13,7 @@ import Testing
         var generator = SeededGenerator(seed: 7)
         let losses = generator.losses(20)
         let other = generator.losses(20)
-        func short(_ count: Int) -> [ItemLoss] { Array(losses[..<count]) }
+        func short(_ count: Int) -> [ItemScore] { Array(losses[..<count]) }
         // Ids of experiments differ between the files.
         let aSecond = try StoredExperiment(.test("second"), in: a)
         let (aFirst, bFirst) = (try StoredExperiment(.test(), in: a), try StoredExperiment(.test(), in: b))
@@ -36,20 +36,20 @@ import Testing
         _ = try bThird.turn(numbered(2)) { _ in false }
 
         let result = try a.merge(b)
-        #expect(result.cells == 2 && result.longer == 1 && result.scores == 1 && result.different == 1)
-        #expect(sameBits(try aFirst.cell(numbered(1)).losses, short(9)))
-        #expect(sameBits(try aFirst.cell(numbered(2)).losses, short(9)))
-        #expect(sameBits(try aFirst.cell(numbered(3)).losses, losses), "its own stay")
-        #expect(try aSecond.cell(numbered(1)).scores == ["m": 1, "n": 3])
-        #expect(sameBits(try aSecond.cell(numbered(4)).losses, short(6)))
+        #expect(result.cells == 2 && result.longer == 1 && result.metrics == 1 && result.different == 1)
+        #expect(sameBits(try aFirst.cell(numbered(1)).items, short(9)))
+        #expect(sameBits(try aFirst.cell(numbered(2)).items, short(9)))
+        #expect(sameBits(try aFirst.cell(numbered(3)).items, losses), "its own stay")
+        #expect(try aSecond.cell(numbered(1)).metrics == ["m": 1, "n": 3])
+        #expect(sameBits(try aSecond.cell(numbered(4)).items, short(6)))
         let third = try StoredExperiment(.test("third"), in: a)
-        #expect(sameBits(try third.cell(numbered(1)).losses, short(7)))
+        #expect(sameBits(try third.cell(numbered(1)).items, short(7)))
         if case .others = try third.turn(numbered(2), isEnough: { _ in false }) {
             Issue.record("claims are nobody else's")
         }
         let again = try a.merge(b)
         #expect(
-            again.cells + again.longer + again.scores == 0 && again.different == 1, "once more adds nothing")
+            again.cells + again.longer + again.metrics == 0 && again.different == 1, "once more adds nothing")
 
         // Back again: both have the same.
         _ = try b.merge(a)
@@ -69,7 +69,7 @@ import Testing
         try Data("old".utf8).write(to: directory.file("copy"))
         try a.copy(to: directory.file("copy"))
         let copy = try MeasurementStore(directory.file("copy"))
-        #expect(sameBits(try StoredExperiment(.test(), in: copy).cell(numbered(1)).losses, losses))
+        #expect(sameBits(try StoredExperiment(.test(), in: copy).cell(numbered(1)).items, losses))
         #expect(try copy.summary().experiments.map(\.claims) == [0])
         #expect(throws: FileError.self) { try a.copy(to: directory.file("a/below")) }
         #expect(
@@ -86,7 +86,7 @@ import Testing
             try StoredExperiment(.test(), in: b).record(generator.losses(9), of: numbered(number))
         }
         try DatabaseQueue(path: directory.file("b").path).write {
-            try $0.execute(sql: "UPDATE losses SET record = zeroblob(length(record)) WHERE rowid = 3")
+            try $0.execute(sql: "UPDATE cell SET record = zeroblob(length(record)) WHERE rowid = 3")
         }
         #expect(throws: FileError.self) { try a.merge(b) }
         #expect(try a.summary().experiments.isEmpty, "nothing of it")

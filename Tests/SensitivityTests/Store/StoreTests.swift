@@ -11,19 +11,19 @@ import Testing
     func everyBitComesBack(seed: UInt64) throws {
         let directory = try StoreDirectory()
         var generator = SeededGenerator(seed: seed)
-        var expected: [[ItemLoss]] = []
+        var expected: [[ItemScore]] = []
         do {
             let cells = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
             for number in 0..<40 {
                 expected.append(generator.losses(1 + generator.index(below: 60)))
                 try cells.record(expected[number], of: numbered(number))
-                #expect(sameBits(try cells.cell(numbered(number)).losses, expected[number]))
+                #expect(sameBits(try cells.cell(numbered(number)).items, expected[number]))
             }
         }
         // And to who opens the file later.
         let cells = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
         for number in expected.indices {
-            let losses = try cells.cell(numbered(number)).losses
+            let losses = try cells.cell(numbered(number)).items
             #expect(sameBits(losses, expected[number]), "seed \(seed), cell \(number)")
         }
         #expect(try cells.cell(numbered(40)) == StoredCell())
@@ -34,10 +34,10 @@ import Testing
         let cells = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
         for (metric, value) in [("a", -0.0), ("b", 0.1 + 0.2), ("c", .nan), ("d", .infinity), ("e", 36.28)] {
             try cells.record(value, metric: metric, of: numbered(1))
-            let got = try #require(try cells.cell(numbered(1)).scores[metric])
+            let got = try #require(try cells.cell(numbered(1)).metrics[metric])
             #expect(got.bitPattern == value.bitPattern)
         }
-        #expect(try cells.cell(numbered(1)).losses == [] && cells.cell(numbered(2)).scores == [:])
+        #expect(try cells.cell(numbered(1)).items == [] && cells.cell(numbered(2)).metrics == [:])
     }
 
     @Test func moreItemsReplaceFewer() throws {
@@ -47,9 +47,9 @@ import Testing
         let losses = generator.losses(20)
         try cells.record(Array(losses[..<7]), of: numbered(1))
         try cells.record(losses, of: numbered(1))
-        #expect(sameBits(try cells.cell(numbered(1)).losses, losses))
+        #expect(sameBits(try cells.cell(numbered(1)).items, losses))
         try cells.record(Array(losses[..<9]), of: numbered(1))
-        #expect(sameBits(try cells.cell(numbered(1)).losses, losses))
+        #expect(sameBits(try cells.cell(numbered(1)).items, losses))
     }
 
     /// A cell is found under its own key only: every part of the key counts.
@@ -75,7 +75,7 @@ import Testing
         }
         let again = try StoredExperiment(base, in: store)
         for number in 0..<64 where number != 5 { #expect(try again.cell(numbered(number)) == StoredCell()) }
-        #expect(sameBits(try again.cell(numbered(5)).losses, losses))
+        #expect(sameBits(try again.cell(numbered(5)).items, losses))
     }
 
     @Test func cellsAreClaimedByOne() throws {
@@ -83,9 +83,9 @@ import Testing
         let first = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
         let second = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
         func turn(_ cells: StoredExperiment, _ number: Int = 1) throws -> String {
-            switch try cells.turn(numbered(number), isEnough: { $0.losses.count >= 2 }) {
-            case .known(let cell): "known \(cell.losses.count)"
-            case .claimed(let cell): "claimed \(cell.losses.count)"
+            switch try cells.turn(numbered(number), isEnough: { $0.items.count >= 2 }) {
+            case .known(let cell): "known \(cell.items.count)"
+            case .claimed(let cell): "claimed \(cell.items.count)"
             case .others: "others"
             }
         }

@@ -7,12 +7,12 @@ extension Workbench {
     /// the cells as 100 do.
     public static var curvatureItems: Int { 32 }
 
-    /// A sensitivity table by a proxy: only full precision is measured.
+    /// A sweep's cells by a proxy.
     ///
     /// - Parameter progress: called with the number of steps done and their total.
-    public func proxyTable(
-        _ signal: ProxySignal, candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }
-    ) throws -> SensitivityTable {
+    func proxyCells(
+        _ signal: ProxySignal, candidates: [Scheme], progress: (Int, Int) -> Void
+    ) throws -> Sweep<Family>.Cells {
         let few = Array(data.examples.prefix(Self.curvatureItems))
         let small = Measurer(
             encodings: measurer.encodings,
@@ -20,9 +20,6 @@ extension Workbench {
         let calibration = try Calibration(
             network, text, fit: options.fit, gathersMoments: true, threads: options.task.threads)
         let sweep = ProxySweep(signal, small, calibration: calibration, candidates: candidates)
-        let cells = try sweep.run { progress($0, sweep.steps) }
-        var table = try table(candidates: candidates, cells: cells)
-        table.proxy = signal
-        return table
+        return try sweep.run { progress($0, sweep.steps) }
     }
 }
