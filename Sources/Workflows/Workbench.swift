@@ -104,7 +104,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     }
 
     /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
-    private static func shuffled<Item>(_ items: [Item]) -> [Item] {
+    static func shuffled<Item>(_ items: [Item]) -> [Item] {
         var items = items
         var generator = SeededGenerator(seed: 1)
         for last in items.indices.dropFirst().reversed() {
@@ -127,7 +127,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
     /// - Parameters:
-    ///   - progress: called with the items scored so far, and those that at most will be.
+    ///   - progress: called with the work that was done so far, and at most will be; see `Sweep.run`.
     ///   - cost: called with what the sweep took.
     public func sweep(
         candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }

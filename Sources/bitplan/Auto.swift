@@ -25,6 +25,8 @@ struct Auto: ParsableCommand {
     @Option(help: "Directory of the reports.") var reports = "Reports"
     @Option(help: "Directory of the plan.") var plans = "Plans"
     @Option(help: "Packed directory to write.") var output = "packed"
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     struct Row: Encodable {
@@ -40,10 +42,18 @@ struct Auto: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
                 let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
-                    options: sweep.options(task.options, store),
+                    options: options,
                     effort: effort,
                     output: AutoOutput(
                         name: name, reports: URL(path: reports), plans: URL(path: plans),

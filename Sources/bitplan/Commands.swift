@@ -17,15 +17,24 @@ struct Sweep: ParsableCommand {
     @OptionGroup var task: TaskArguments
     @OptionGroup var storage: StoreOptions
     @Option(help: "Where the table is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many cells there are, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: data.source, calibration: calibration.source,
-                    options: sweep.options(task.options, store))
+                    URL(path: model), source: data.source, calibration: calibration.source, options: options)
                 let progress = ProgressLine("sweep")
                 let table = try bench.sweep(
                     candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
@@ -59,6 +68,8 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var task: TaskArguments
     @OptionGroup var storage: StoreOptions
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
@@ -78,9 +89,15 @@ struct PlanCommand: ParsableCommand {
                 let store = try storage.open()
                 var options = Workbench<F>.Options(fit: table.fit, task: task.options)
                 options.store = store
+                let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: source, calibration: calibration.source, options: options,
+                        candidates: table.candidates, sweeps: false, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
-                    calibration: calibration.source, options: options)
+                    URL(path: model), source: source, calibration: calibration.source, options: options)
                 let result = try naming(URL(path: sweep)) {
                     try bench.plan(table, target: size, effort: effort)
                 }

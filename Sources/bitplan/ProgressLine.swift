@@ -15,7 +15,8 @@ final class ProgressLine {
         guard isShown, done > 0 else { return }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let left = Int(seconds / Double(done) * Double(total - done))
-        let text = "\r\(label): \(done) of \(total), \(left) s left   " + (done == total ? "\n" : "")
+        let percent = Int(100 * Double(done) / Double(total))
+        let text = "\r\(label): \(percent)%, \(left) s left   " + (done == total ? "\n" : "")
         FileHandle.standardError.write(Data(text.utf8))
     }
 

@@ -125,11 +125,11 @@ import Testing
         }
         let store = ["--store", workspace.path("store")]
         let first = try plan("10x", store)
-        #expect(first.usage?.kept == 0)
+        #expect((first.usage?.made ?? 0) > 20)
         let again = try plan("10x", store)
         #expect(again.plan == first.plan && again.usage?.made == 0)
         let other = try plan("10.2x", store)
-        #expect((other.usage?.kept ?? 0) > 20, "\(String(describing: other.usage))")
+        #expect((other.usage?.kept ?? 0) > 5, "\(String(describing: other.usage))")
         #expect(try plan("10.2x", ["--no-store"]).plan == other.plan)
     }
 

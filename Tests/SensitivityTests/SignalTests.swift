@@ -111,7 +111,7 @@ import Testing
         let cells = try prepared.cells(.fisher, schemes)
         var pairs: [(measured: Double, estimated: Double)] = []
         let sweep = Sweep(prepared.measurer, candidates: schemes)
-        for cell in try sweep.run(metric: nil).bySublayer {
+        for cell in try sweep.run().bySublayer {
             let estimated = try #require(cells["\(cell.row) \(cell.scheme)"])
             if cell.scheme == .fp32 {
                 #expect(estimated == 0)
