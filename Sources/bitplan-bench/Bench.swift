@@ -50,7 +50,7 @@ struct Bench: ParsableCommand {
             medians of thread time are shown.
 
             gemm    FP32 products, against OpenBLAS if it is installed
-            matvec  one token, (2048, 512) in rotation over 24 matrices
+            matvec  one token, (2048, 512) in rotation over 24 matrices, of which a cache holds what it can, as in decoding
             batch   16 tokens, (2048, 512) in rotation over 4 matrices
             dram    one token, (32000, 512) in rotation over 128 MiB, against the bandwidth of reading
 
