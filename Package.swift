@@ -60,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "Kernels", "PlanFormat", "Quantizers", "Tensors",
+                "Kernels", "Models", "PlanFormat", "Quantizers", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
