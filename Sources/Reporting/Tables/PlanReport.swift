@@ -21,46 +21,50 @@ extension Plan {
     /// The plans that were measured before this one was written, on the data that it was planned on.
     public func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
         var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
-        for plan in measured ?? [] {
+        let fitting = (measured ?? []).map { ($0, $0.name == name ? " (written)" : "") }
+        for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
             table.add([
-                plan.name == name ? plan.name + " (written)" : plan.name, grouped(plan.bytes),
-                fixed(Double(fullPrecisionBytes) / Double(plan.bytes), 2) + "x", fixed(plan.klNats, 4),
-                plan.metric.map { fixed($0, 2) } ?? "",
+                plan.name + remark, grouped(plan.bytes),
+                compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
+                plan.metric.map { metricText($0, of: metricName) } ?? "",
+            ])
+        }
+        return table.text
+    }
+
+    /// The rounds of planning in context: what each predicted and what it measured.
+    public var roundsTable: String {
+        var table = MarkdownTable([
+            "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
+        ])
+        for (index, round) in (rounds ?? []).enumerated() {
+            let difference = round.predictedKL == 0 ? 0 : 100 * (round.measuredKL / round.predictedKL - 1)
+            table.add([
+                "\(index + 1)", "\(round.moves)", klText(round.predictedKL), klText(round.measuredKL),
+                fixed(difference, 1) + "%", round.isAccepted ? "yes" : "no",
             ])
         }
         return table.text
     }
 }
 
-/// One row of the final comparison.
-public struct ComparisonRow: Sendable {
-    /// The model's name.
-    public let name: String
-    /// Bytes of all tensors.
-    public let bytes: Int
-    /// Mean KL per prediction, in nats.
-    public let klNats: Double?
-    /// The task's metrics, by name.
-    public let metrics: [(name: String, value: Double)]
-
-    /// A row of these values.
-    public init(name: String, bytes: Int, klNats: Double?, metrics: [(name: String, value: Double)]) {
-        self.name = name
-        self.bytes = bytes
-        self.klNats = klNats
-        self.metrics = metrics
+extension ComparisonTable {
+    /// Bytes, compression, the task's metrics and KL of every model.
+    public var markdown: String {
+        let names = rows.first?.metrics.keys.sorted() ?? []
+        let full = rows.first?.bytes ?? 0
+        var table = MarkdownTable(["model", "bytes", "compression"] + names + ["KL"])
+        for row in rows {
+            table.add(
+                [row.name, grouped(row.bytes), compressionText(row.bytes, of: full)]
+                    + names.map { name in row.metrics[name].map { metricText($0, of: name) } ?? "" }
+                    + [row.klNats.map(klText) ?? ""])
+        }
+        return table.text
     }
 }
 
-/// The final table: bytes, compression, the task's metrics and KL of every model.
-public func comparisonTable(_ rows: [ComparisonRow], fullPrecisionBytes: Int) -> String {
-    let names = rows.first?.metrics.map(\.name) ?? []
-    var table = MarkdownTable(["model", "bytes", "compression"] + names + ["KL"])
-    for row in rows {
-        table.add(
-            [row.name, grouped(row.bytes), fixed(Double(fullPrecisionBytes) / Double(row.bytes), 2) + "x"]
-                + names.map { name in row.metrics.first { $0.name == name }.map { fixed($0.value, 2) } ?? "" }
-                + [row.klNats.map { fixed($0, 4) } ?? ""])
-    }
-    return table.text
+/// How many times smaller a model is.
+func compressionText(_ bytes: Int, of fullPrecisionBytes: Int) -> String {
+    fixed(Double(fullPrecisionBytes) / Double(max(1, bytes)), 2) + "x"
 }
