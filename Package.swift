@@ -40,6 +40,7 @@ let package = Package(
             name: "Sensitivity",
             dependencies: ["Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors"]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
+        .target(name: "Exporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
@@ -50,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Models", "PlanFormat", "Reporting", "Workflows",
+                "Exporting", "Models", "PlanFormat", "Reporting", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -80,6 +81,9 @@ let package = Package(
         .testTarget(
             name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["bitplan", "TestSupport"]),
     ],
