@@ -44,6 +44,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
+        .target(name: "Exporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
@@ -54,7 +55,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors", "Workflows",
+                "Exporting", "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -88,6 +89,9 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["bitplan", "Tensors", "TestSupport"]),
     ],
