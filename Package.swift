@@ -39,18 +39,19 @@ let package = Package(
         .target(
             name: "Sensitivity",
             dependencies: ["Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors"]),
+        .target(name: "Latency", dependencies: ["Kernels", "Models", "PlanFormat", "Quantizers", "Tensors"]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
-                "Allocation", "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers",
+                "Allocation", "Kernels", "Latency", "Metrics", "Models", "PlanFormat", "Quantizers",
                 "Reporting", "Sensitivity", "Tensors", "Tokenizers",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Models", "PlanFormat", "Reporting", "Workflows",
+                "Latency", "Models", "PlanFormat", "Reporting", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
@@ -79,6 +80,7 @@ let package = Package(
             name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(
             name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),
+        .testTarget(name: "LatencyTests", dependencies: ["Latency", "Models", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["bitplan", "TestSupport"]),
