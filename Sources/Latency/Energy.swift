@@ -92,7 +92,8 @@ public struct Energy: Hashable, Sendable {
             return sizes.enumerated().reduce(Energy()) {
                 $0
                     + product(
-                        .bcq(clusters - $1.offset), rows: $1.element, columns: columns, tokens: tokens, process)
+                        .bcq(clusters - $1.offset), rows: $1.element, columns: columns, tokens: tokens,
+                        process)
             }
         case .integer8Activations: return dense(.int8) + scaling
         case .sign(let isScaled):

@@ -24,9 +24,9 @@ public struct KernelGrid: Hashable, Sendable {
         self.repetitions = repetitions
     }
 
-    /// Shapes from 128 to 8192, 1 to 64 tokens, and weights from a core's own cache to main memory.
+    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory.
     public static let standard = KernelGrid(
-        rows: [128, 512, 2048, 8192], columns: [128, 512, 2048], tokens: [1, 4, 16, 64],
+        rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 16, 64],
         workingSets: [1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20], repetitions: 9)
 
     /// Fewer points: about a fifth of the time, and some accuracy.
@@ -43,15 +43,37 @@ public struct KernelGrid: Hashable, Sendable {
 struct KernelMeasurement {
     let scheme: Scheme
     let grid: KernelGrid
+    let reference: ReferenceWork
 
     /// Matrices of one shape at most: more than any model has.
     private static let mostOperators = 256
     /// Seconds of one repetition, where the products in rotation take less.
     private static let secondsAtATime = 4e-4
 
+    /// The points of the grid, their seconds in units of the reference work.
     func points() throws -> [LatencyProfile.KernelPoint] {
         try grid.rows.flatMap { rows in
             try grid.columns.flatMap { columns in try points(rows: rows, columns: columns) }
+        }
+    }
+
+    /// Look-ups of rows in no order, their seconds in units of the reference work.
+    func lookups() throws -> [LatencyProfile.LookupPoint] {
+        let rows = grid.rows.max() ?? 1
+        return try grid.columns.sorted().map { columns in
+            let table = try RandomWeights.make(scheme, rows: rows, columns: columns, seed: 0)
+            var line = [Float](repeating: 0, count: columns)
+            let calls = 64
+            var next = 0
+            let times = (0...grid.repetitions).map { _ in
+                reference.ratio {
+                    for _ in 0..<calls {
+                        table.copyRow(next, into: &line)
+                        next = (next + 7919) % rows
+                    }
+                } / Double(calls)
+            }
+            return .init(columns: columns, seconds: Timing(times).median)
         }
     }
 
@@ -63,7 +85,7 @@ struct KernelMeasurement {
         /// Products at a time.
         var products = 1
         var next = 0
-        var seconds: [Double] = []
+        var times: [Double] = []
     }
 
     private func points(rows: Int, columns: Int) throws -> [LatencyProfile.KernelPoint] {
@@ -102,14 +124,14 @@ struct KernelMeasurement {
                     warm.next = (cases[index].next + warm.count - warm.products % warm.count) % warm.count
                     run(&warm)
                 }
-                let seconds = ThreadClock.measure { run(&cases[index]) }
-                cases[index].seconds.append(seconds / Double(cases[index].products))
+                let time = reference.ratio { run(&cases[index]) }
+                cases[index].times.append(time / Double(cases[index].products))
             }
         }
         let preparations = Dictionary(
             uniqueKeysWithValues: grid.tokens.map { ($0, preparation(operators[0], x, tokens: $0)) })
         return cases.map { body in
-            let timing = Timing(body.seconds)
+            let timing = Timing(body.times)
             return LatencyProfile.KernelPoint(
                 rows: rows, columns: columns, tokens: body.tokens, workingSetBytes: body.count * size,
                 seconds: timing.median, spread: timing.spread,
@@ -117,18 +139,18 @@ struct KernelMeasurement {
         }
     }
 
-    /// Seconds that an operator prepares its activations; 0 where it takes them as they are.
+    /// What an operator takes to prepare its activations; 0 where it takes them as they are.
     private func preparation(_ weights: any LinearOperator, _ x: Matrix, tokens: Int) -> Double {
         guard let preparing = weights.preparing else { return 0 }
         let calls = 64
         let prepared = UnsafeMutableRawPointer.allocate(
             byteCount: max(1, preparing.preparedBytesPerToken * tokens), alignment: 64)
         defer { prepared.deallocate() }
-        let seconds = (0...grid.repetitions).map { _ in
-            ThreadClock.measure {
+        let times = (0...grid.repetitions).map { _ in
+            reference.ratio {
                 for _ in 0..<calls { preparing.prepare(x.storage, tokens: tokens, into: prepared) }
             } / Double(calls)
         }
-        return Timing(seconds).median
+        return Timing(times).median
     }
 }

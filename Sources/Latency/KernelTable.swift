@@ -10,6 +10,7 @@ struct KernelTable: Sendable {
     private let columns: [Int]
     private let tokens: [Int]
     private let points: [Key: [LatencyProfile.KernelPoint]]
+    private let lookups: [LatencyProfile.LookupPoint]
 
     private struct Key: Hashable {
         let rows: Int
@@ -22,6 +23,10 @@ struct KernelTable: Sendable {
         rows = Set(times.points.map(\.rows)).sorted()
         columns = Set(times.points.map(\.columns)).sorted()
         tokens = Set(times.points.map(\.tokens)).sorted()
+        lookups = times.lookups.sorted { $0.columns < $1.columns }
+        guard !lookups.isEmpty,
+            lookups.allSatisfy({ $0.columns > 0 && $0.seconds > 0 && $0.seconds.isFinite })
+        else { throw .badPoint(times.scheme, "no seconds of look-ups") }
         for point in times.points {
             guard point.seconds > 0, point.seconds.isFinite, point.rows > 0, point.columns > 0,
                 point.tokens > 0, point.workingSetBytes > 0, point.preparationSeconds >= 0,
@@ -45,7 +50,9 @@ struct KernelTable: Sendable {
     func seconds(
         rows: Int, columns: Int, tokens: Int, workingSetBytes: Int
     ) -> (product: Double, preparation: Double) {
-        let (r, c, t) = (place(rows, in: self.rows), place(columns, in: self.columns), place(tokens, in: self.tokens))
+        let (r, c, t) = (
+            place(rows, in: self.rows), place(columns, in: self.columns), place(tokens, in: self.tokens)
+        )
         func interpolated(_ value: (LatencyProfile.KernelPoint) -> Double) -> Double {
             var sum = 0.0
             for (row, rowWeight) in r {
@@ -62,10 +69,19 @@ struct KernelTable: Sendable {
         }
         // Below the smallest shapes lines may lead to nothing: a product takes at least its part of the smallest time.
         let smallest = points[Key(rows: self.rows[0], columns: self.columns[0], tokens: self.tokens[0])]
-        let part = min(1, Double(rows) / Double(self.rows[0])) * min(1, Double(columns) / Double(self.columns[0]))
+        let part =
+            min(1, Double(rows) / Double(self.rows[0])) * min(1, Double(columns) / Double(self.columns[0]))
         let least = part * (smallest?.first?.seconds ?? 0)
         let product = max(least, interpolated(\.seconds))
         return (product, min(product, max(0, interpolated(\.preparationSeconds))))
+    }
+
+    /// Seconds of decoding one row.
+    func lookupSeconds(columns: Int) -> Double {
+        let sum = place(columns, in: lookups.map(\.columns)).reduce(0.0) { sum, part in
+            sum + part.1 * (lookups.first { $0.columns == part.0 }?.seconds ?? 0)
+        }
+        return max(0, sum)
     }
 
     /// The points around a value with their weights, which add up to 1.
@@ -78,7 +94,8 @@ struct KernelTable: Sendable {
     }
 
     private func atWorkingSet(
-        _ bytes: Int, _ measured: [LatencyProfile.KernelPoint], _ value: (LatencyProfile.KernelPoint) -> Double
+        _ bytes: Int, _ measured: [LatencyProfile.KernelPoint],
+        _ value: (LatencyProfile.KernelPoint) -> Double
     ) -> Double {
         guard let first = measured.first, let last = measured.last else { return 0 }
         guard bytes > first.workingSetBytes else { return value(first) }

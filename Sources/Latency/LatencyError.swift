@@ -19,7 +19,8 @@ public enum LatencyError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noKernel(let scheme):
             "has no kernel times of \(scheme): measure them with bitplan profile --schemes \(scheme)"
         case .noFamily(let type): "has no overheads of \(type) models: measure it again"
-        case .noWork: "cannot be applied: the table does not say when its sublayers are run; sweep the model again"
+        case .noWork:
+            "cannot be applied: the table does not say when its sublayers are run; sweep the model again"
         case .otherSchema(let version):
             "schemaVersion \(version) is not supported, expected \(LatencyProfile.currentSchema)"
         case .badPoint(let scheme, let what): "kernel times of \(scheme): \(what)"

@@ -15,7 +15,7 @@ public struct LatencyModel: Sendable {
 
     /// The seconds of an item, and where they go.
     public struct Prediction: Hashable, Sendable {
-        /// Seconds of the products of each sublayer, in order of the layout.
+        /// Seconds of the products and look-ups of each sublayer, in order of the layout.
         public let products: [Double]
         /// Seconds of everything else.
         public let overhead: Double
@@ -93,7 +93,7 @@ public struct LatencyModel: Sendable {
         return Prediction(products: products, overhead: overheadSeconds(workload))
     }
 
-    /// Seconds of the products of one sublayer for one item, in a model of that working set.
+    /// Seconds of the products and look-ups of one sublayer for one item, in a model of that working set.
     ///
     /// - Throws: `LatencyError.noKernel` where the scheme was not measured.
     public func productSeconds(
@@ -114,6 +114,10 @@ public struct LatencyModel: Sendable {
                 once += time.product - (isShared ? time.preparation : 0)
             }
             seconds += Double(calls) * once
+        }
+        for pass in work[sublayer.name].lookups {
+            let rows = workload.calls(pass) * workload.tokens(pass)
+            seconds += Double(rows) * table.lookupSeconds(columns: sublayer.matrices[0].columns)
         }
         return seconds
     }

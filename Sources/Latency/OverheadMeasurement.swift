@@ -7,6 +7,7 @@ struct OverheadMeasurement {
     let specimens: [Specimen]
     /// Timed repetitions of each network and workload.
     let repetitions: Int
+    let reference: ReferenceWork
 
     /// Tokens read and generated.
     private static let lengths = [(8, 4), (24, 1), (24, 12), (12, 40), (48, 24), (64, 2), (96, 64)]
@@ -15,9 +16,10 @@ struct OverheadMeasurement {
         let network: any Network
         let workload: Workload
         let terms: [OverheadTerm: Double]
-        var seconds: [Double] = []
+        var times: [Double] = []
     }
 
+    /// The overheads, their seconds in units of the reference work.
     func times() throws -> LatencyProfile.OverheadTimes {
         var samples: [Sample] = []
         var sharesPreparations = false
@@ -27,7 +29,9 @@ struct OverheadMeasurement {
             let network = try specimen.network { FreeOperator(rows: $0.rows, columns: $0.columns) }
             for (read, generated) in Self.lengths {
                 let workload = work.workload(read: read, generated: generated)
-                if samples.contains(where: { $0.workload == workload && $0.terms == specimen.layout.overhead(of: workload) }) {
+                if samples.contains(where: {
+                    $0.workload == workload && $0.terms == specimen.layout.overhead(of: workload)
+                }) {
                     continue
                 }
                 samples.append(
@@ -40,13 +44,13 @@ struct OverheadMeasurement {
                 let sample = samples[index]
                 // Short ones several times, so that the clock's own cost vanishes; the first round only warms up.
                 let calls = sample.workload.steps < 8 ? 4 : 1
-                let seconds = ThreadClock.measure {
+                let time = reference.ratio {
                     for _ in 0..<calls { sample.network.perform(sample.workload) }
                 }
-                if repetition > 0 { samples[index].seconds.append(seconds / Double(calls)) }
+                if repetition > 0 { samples[index].times.append(time / Double(calls)) }
             }
         }
-        let medians = samples.map { Timing($0.seconds).median }
+        let medians = samples.map { Timing($0.times).median }
         // Relative errors are made small: a short sentence counts as much as a long one.
         let rows = zip(samples, medians).map { sample, median in
             OverheadTerm.allCases.map { (sample.terms[$0] ?? 0) / median }

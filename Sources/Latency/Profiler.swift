@@ -23,7 +23,8 @@ public struct Profiler {
 
     /// What plans and presets are usually made of.
     public static let usualSchemes: [Scheme] =
-        Scheme.list("fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256") ?? []
+        Scheme.list("fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256")
+        ?? []
 
     /// Measures everything.
     ///
@@ -31,25 +32,31 @@ public struct Profiler {
     ///   - tool: program and version, which the profile names.
     ///   - progress: called with the number of parts done and their total.
     public func profile(tool: String, progress: (Int, Int) -> Void = { _, _ in }) throws -> LatencyProfile {
+        let reference = try ReferenceWork()
         let total = schemes.count + families.count
         var overheads: [LatencyProfile.OverheadTimes] = []
         for family in families {
             overheads.append(
                 try OverheadMeasurement(
-                    modelType: family.modelType, specimens: family.specimens(), repetitions: grid.repetitions
+                    modelType: family.modelType, specimens: family.specimens(),
+                    repetitions: grid.repetitions, reference: reference
                 ).times())
             progress(overheads.count, total)
         }
         var kernels: [LatencyProfile.KernelTimes] = []
         for scheme in schemes {
-            kernels.append(.init(scheme: scheme, points: try KernelMeasurement(scheme: scheme, grid: grid).points()))
+            let measurement = KernelMeasurement(scheme: scheme, grid: grid, reference: reference)
+            kernels.append(
+                .init(scheme: scheme, points: try measurement.points(), lookups: try measurement.lookups()))
             progress(overheads.count + kernels.count, total)
         }
+        let unit = reference.undisturbedSeconds
         return LatencyProfile(
             tool: tool,
             machine: .init(
-                processor: processorName(), instructions: InstructionSet.best.description),
-            kernels: kernels, overheads: overheads)
+                processor: processorName(), instructions: InstructionSet.best.description,
+                referenceSeconds: unit, disturbance: reference.medianSeconds / unit - 1),
+            kernels: kernels.map { $0.scaled(by: unit) }, overheads: overheads.map { $0.scaled(by: unit) })
     }
 }
 

@@ -20,11 +20,19 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
         public let processor: String
         /// The instructions that kernels use.
         public let instructions: String
+        /// Seconds of the fixed work that all timings were compared with, while nobody disturbed.
+        public let referenceSeconds: Double
+        /// By how much the median of that work's seconds exceeded them: what others did on the machine meanwhile.
+        public let disturbance: Double
 
         /// A machine.
-        public init(processor: String, instructions: String) {
+        public init(
+            processor: String, instructions: String, referenceSeconds: Double, disturbance: Double
+        ) {
             self.processor = processor
             self.instructions = instructions
+            self.referenceSeconds = referenceSeconds
+            self.disturbance = disturbance
         }
     }
 
@@ -34,11 +42,27 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
         public let scheme: Scheme
         /// A grid of shapes and token counts, each with the working sets that were measured.
         public let points: [KernelPoint]
+        /// Look-ups of one row, by ascending columns.
+        public let lookups: [LookupPoint]
 
         /// Times of a scheme.
-        public init(scheme: Scheme, points: [KernelPoint]) {
+        public init(scheme: Scheme, points: [KernelPoint], lookups: [LookupPoint]) {
             self.scheme = scheme
             self.points = points
+            self.lookups = lookups
+        }
+
+        /// The same with all seconds multiplied.
+        public func scaled(by factor: Double) -> KernelTimes {
+            KernelTimes(
+                scheme: scheme,
+                points: points.map {
+                    KernelPoint(
+                        rows: $0.rows, columns: $0.columns, tokens: $0.tokens,
+                        workingSetBytes: $0.workingSetBytes, seconds: factor * $0.seconds,
+                        spread: $0.spread, preparationSeconds: factor * $0.preparationSeconds)
+                },
+                lookups: lookups.map { LookupPoint(columns: $0.columns, seconds: factor * $0.seconds) })
         }
     }
 
@@ -74,6 +98,20 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
         }
     }
 
+    /// One measured look-up.
+    public struct LookupPoint: Codable, Hashable, Sendable {
+        /// Channels of an embedding.
+        public let columns: Int
+        /// Median seconds of decoding one row, rows in no order.
+        public let seconds: Double
+
+        /// A measured look-up.
+        public init(columns: Int, seconds: Double) {
+            self.columns = columns
+            self.seconds = seconds
+        }
+    }
+
     /// Attention, norms, non-linearities and all else of a family: seconds of each term of `OverheadTerm`.
     public struct OverheadTimes: Codable, Hashable, Sendable {
         /// The family.
@@ -91,6 +129,13 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
             self.seconds = seconds
             self.spread = spread
             self.sharesPreparations = sharesPreparations
+        }
+
+        /// The same with all seconds multiplied.
+        public func scaled(by factor: Double) -> OverheadTimes {
+            OverheadTimes(
+                modelType: modelType, seconds: seconds.mapValues { factor * $0 }, spread: spread,
+                sharesPreparations: sharesPreparations)
         }
     }
 

@@ -108,22 +108,27 @@ public struct SublayerWork: Codable, Hashable, Sendable {
     public let products: [Product]
     /// Attentions.
     public let attentions: [Attention]
+    /// When a row of the first matrix is looked up for every token: an embedding.
+    public let lookups: [Pass]
 
     /// The work of a sublayer.
-    public init(products: [Product], attentions: [Attention] = []) {
+    public init(products: [Product], attentions: [Attention] = [], lookups: [Pass] = []) {
         self.products = products
         self.attentions = attentions
+        self.lookups = lookups
     }
 
     /// This work and, after it, other work.
     public func adding(_ other: SublayerWork) -> SublayerWork {
-        SublayerWork(products: products + other.products, attentions: attentions + other.attentions)
+        SublayerWork(
+            products: products + other.products, attentions: attentions + other.attentions,
+            lookups: lookups + other.lookups)
     }
 }
 
 /// What a model runs for one item, by sublayer type: a description that seconds and joules are computed from.
 public struct ModelWork: Codable, Hashable, Sendable {
-    /// The work of every sublayer of a type; a type that is missing runs no products (look-ups).
+    /// The work of every sublayer of a type; a type that is missing runs nothing.
     public let types: [String: SublayerWork]
 
     /// The work of these types.

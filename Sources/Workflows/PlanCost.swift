@@ -18,6 +18,9 @@ public struct PlanCost: Codable, Sendable {
     public let measuredSeconds: Double?
     /// Half the distance of the quartiles of what was measured, as a part of the median.
     public let spread: Double?
+    /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of ratios to the profile's
+    /// reference work, done before and after.
+    public let undisturbedSeconds: Double?
     /// Joules of an item's arithmetic, by process.
     public let joules: [String: Double]
 }
@@ -36,7 +39,10 @@ public func costs<Family: ModelFamily>(
     let layout = family.layout
     let model = try profile.map { try LatencyModel($0, layout: layout, modelType: Family.modelType) }
     let predictions = try plans.map { try model?.predict($0.schemes, workload) }
-    let measured = try rounds.map { try measure(family, plans.map(\.schemes), workload, rounds: $0) }
+    let measured = try rounds.map {
+        try measure(
+            family, plans.map(\.schemes), workload, rounds: $0, unit: profile?.machine.referenceSeconds)
+    }
     return plans.enumerated().map { index, plan in
         let joules = Energy.Process.allCases.compactMap { process in
             layout.energy(plan.schemes, workload, process).map { (process.rawValue, $0.joules) }
@@ -44,15 +50,16 @@ public func costs<Family: ModelFamily>(
         return PlanCost(
             name: plan.name, bytes: layout.sizeInBytes(plan.schemes),
             seconds: predictions[index]?.seconds, overheadSeconds: predictions[index]?.overhead,
-            measuredSeconds: measured?[index].median, spread: measured?[index].spread,
+            measuredSeconds: measured?[index].seconds.median, spread: measured?[index].seconds.spread,
+            undisturbedSeconds: measured?[index].undisturbed.median,
             joules: Dictionary(uniqueKeysWithValues: joules))
     }
 }
 
-/// Median seconds of an item under each plan, the plans in alternation.
+/// Seconds of an item under each plan, the plans in alternation: as measured, and in units of the reference work times `unit`.
 private func measure<Family: ModelFamily>(
-    _ family: Family, _ plans: [[Scheme]], _ workload: Workload, rounds: Int
-) throws -> [Timing] {
+    _ family: Family, _ plans: [[Scheme]], _ workload: Workload, rounds: Int, unit: Double?
+) throws -> [(seconds: Timing, undisturbed: Timing)] {
     let vectors = Dictionary(
         uniqueKeysWithValues: family.vectors.map { ($0.name, [Float](repeating: 0.01, count: $0.count)) })
     let networks = try plans.map { schemes in
@@ -66,14 +73,23 @@ private func measure<Family: ModelFamily>(
         }
         return try family.network(table)
     }
+    let reference = try ReferenceWork()
     var seconds = [[Double]](repeating: [], count: plans.count)
+    var ratios = seconds
     for round in 0...max(1, rounds) {
         for (index, network) in networks.enumerated() {
             // A plan's weights are where its last item left them; the first round is not counted.
             network.perform(workload)
-            let time = ThreadClock.measure { network.perform(workload) }
-            if round > 0 { seconds[index].append(time) }
+            var time = 0.0
+            let ratio = reference.ratio {
+                time = ThreadClock.measure { network.perform(workload) }
+            }
+            if round > 0 {
+                seconds[index].append(time)
+                ratios[index].append(ratio)
+            }
         }
     }
-    return seconds.map(Timing.init)
+    let scale = unit ?? reference.undisturbedSeconds
+    return zip(seconds, ratios).map { (Timing($0), Timing($1.map { scale * $0 })) }
 }

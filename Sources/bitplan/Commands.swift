@@ -214,7 +214,8 @@ struct Evaluate: ParsableCommand {
                     + "spread \(fixed(100 * alone.spread, 1))%)")
             if let predicted = alone.predictedSeconds {
                 lines.append(
-                    "predicted: \(milliseconds(predicted)) ms (\(signed(100 * (predicted / alone.seconds - 1), 1))%)")
+                    "predicted: \(milliseconds(predicted)) ms (\(signed(100 * (predicted / alone.seconds - 1), 1))%)"
+                )
             }
         }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")

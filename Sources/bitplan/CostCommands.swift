@@ -9,7 +9,8 @@ import Workflows
 
 struct Profile: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measures this machine, once: the kernels of every scheme, and attention, norms and all else.",
+        abstract:
+            "Measures this machine, once: the kernels of every scheme, and attention, norms and all else.",
         discussion: """
             Products are timed at a grid of shapes and token counts, with weights that come from where they come from in models of \
             1 to 256 MiB; everything else on networks of every family whose products do nothing. One thread. The seconds of any plan \
@@ -29,7 +30,9 @@ struct Profile: ParsableCommand {
                 schemes: schemes.schemes, grid: quick ? .quick : .standard, families: Families.all)
             let profile = try profiler.profile(tool: toolVersion) { progress.show($0, of: $1) }
             try JSONFile.write(profile, to: URL(path: output))
-            var kernels = MarkdownTable(["scheme", "512 x 512, 1 token, us", "2048 x 512, 1 token, us", "spread"])
+            var kernels = MarkdownTable([
+                "scheme", "512 x 512, 1 token, us", "2048 x 512, 1 token, us", "spread",
+            ])
             for times in profile.kernels {
                 func point(_ rows: Int) -> LatencyProfile.KernelPoint? {
                     times.points.first { $0.rows == rows && $0.columns == 512 && $0.tokens == 1 }
@@ -46,7 +49,9 @@ struct Profile: ParsableCommand {
             }
             try printResult(
                 profile, asJSON: json,
-                "\(profile.machine.processor), \(profile.machine.instructions)\n\n" + kernels.text + "\n"
+                "\(profile.machine.processor), \(profile.machine.instructions)\nothers slowed the machine by "
+                    + "\(fixed(100 * profile.machine.disturbance, 0))% meanwhile (allowed for)\n\n"
+                    + kernels.text + "\n"
                     + overheads.joined(separator: "\n"))
         }
     }
@@ -113,24 +118,32 @@ struct Cost: ParsableCommand {
         var columns = ["plan", "bytes"]
         if hasPrediction { columns += ["predicted, ms", "per token, ms", "outside products"] }
         if measure { columns += ["measured, ms", "spread"] }
-        if hasPrediction && measure { columns.append("difference") }
+        if hasPrediction && measure { columns += ["difference", "undisturbed, ms", "difference"] }
         let processes = Energy.Process.allCases.map(\.rawValue)
         columns += processes.map { "mJ at \($0)" } + processes.map { "mJ a token at \($0)" }
         var table = MarkdownTable(columns)
         for cost in costs {
             var cells = [cost.name, grouped(cost.bytes)]
             if let seconds = cost.seconds, let overhead = cost.overheadSeconds {
-                cells += [milliseconds(seconds), milliseconds(seconds / tokens), fixed(100 * overhead / seconds, 1) + "%"]
+                cells += [
+                    milliseconds(seconds), milliseconds(seconds / tokens),
+                    fixed(100 * overhead / seconds, 1) + "%",
+                ]
             }
             if let measured = cost.measuredSeconds, let spread = cost.spread {
                 cells += [milliseconds(measured), fixed(100 * spread, 1) + "%"]
-                if let seconds = cost.seconds { cells.append(signed(100 * (seconds / measured - 1), 1) + "%") }
+                if let seconds = cost.seconds, let undisturbed = cost.undisturbedSeconds {
+                    cells.append(signed(100 * (seconds / measured - 1), 1) + "%")
+                    cells.append(milliseconds(undisturbed))
+                    cells.append(signed(100 * (seconds / undisturbed - 1), 1) + "%")
+                }
             }
             cells += processes.map { fixed(1e3 * (cost.joules[$0] ?? 0), 3) }
             cells += processes.map { fixed(1e3 * (cost.joules[$0] ?? 0) / tokens, 4) }
             table.add(cells)
         }
-        return "\(workload.read) tokens read, \(workload.predictions) predictions, one thread\n\n" + table.text
+        return "\(workload.read) tokens read, \(workload.predictions) predictions, one thread\n\n"
+            + table.text
     }
 }
 

@@ -4,9 +4,11 @@ import Tokenizers
 // What a text takes: every layer once over all its tokens, the classifier over its first one.
 
 extension BertNetwork {
-    /// The work of a text; look-ups of words and positions are no products.
+    /// The work of a text.
     public static func work(_ configuration: BertConfiguration) -> ModelWork {
         ModelWork(types: [
+            "Emb": SublayerWork(products: [], lookups: [.read]),
+            "Pos": SublayerWork(products: [], lookups: [.read]),
             "Attention": SublayerWork(
                 products: [.init([0, 1, 2], .read), .init([3], .read)],
                 attentions: [

@@ -15,9 +15,12 @@ extension LlamaNetwork {
             SublayerWork(products: [.init([0, 1], pass, isActivated: true), .init([2], pass)])
         }
         let projection = SublayerWork(products: [.init([0], .predict)])
+        let embedding = SublayerWork(products: [], lookups: [.read, .step])
         return ModelWork(types: [
-            configuration.isTied ? "Emb" : "Head": projection,
-            "Attention": attention(.read, over: .readBefore).adding(attention(.step, over: .readAndGenerated)),
+            "Emb": configuration.isTied ? embedding.adding(projection) : embedding,
+            "Head": projection,
+            "Attention": attention(.read, over: .readBefore).adding(
+                attention(.step, over: .readAndGenerated)),
             "FFN": feedForward(.read).adding(feedForward(.step)),
         ])
     }
@@ -34,7 +37,8 @@ extension LlamaNetwork {
         var work = workload(of: example)
         work.predictions = min(maximumLength ?? .max, work.predictions)
         let tokens = generate(
-            [Array(example.tokens.prefix(work.read))], maximumLength: work.predictions, endTokens: [])[0].count
+            [Array(example.tokens.prefix(work.read))], maximumLength: work.predictions, endTokens: [])[0]
+            .count
         return Workload(read: work.read, steps: max(0, tokens - 1), predictions: tokens)
     }
 

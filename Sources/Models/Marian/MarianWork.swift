@@ -11,7 +11,7 @@ extension MarianNetwork {
             SublayerWork(products: [.init([0], pass, isActivated: true), .init([1], pass)])
         }
         return ModelWork(types: [
-            "Emb": SublayerWork(products: [.init([0], .predict)]),
+            "Emb": SublayerWork(products: [.init([0], .predict)], lookups: [.read, .step]),
             "Enc_ee": SublayerWork(
                 products: [.init([0, 1, 2], .read), .init([3], .read)],
                 attentions: [.init(.read, over: .read, heads: encoder, width: width)]),
