@@ -118,10 +118,10 @@ import Testing
         }
         // 4 + 4 layers of width 128, 4 heads, 4000 tokens.
         let amounts = specimen.layout.overhead(of: workload)
-        #expect(amounts[.scores] == 2 * 4000)
-        #expect(amounts[.readScores] == 4 * 4 * 36)
-        #expect(amounts[.stepChannels] == 4 * 128 * (3 + 12))
-        #expect(amounts[.stepActivations] == 4 * 2 * 512)
+        #expect(amounts[.scores] == Double(2 * 4000))
+        #expect(amounts[.readScores] == Double(4 * 4 * 36))
+        #expect(amounts[.stepChannels] == Double(4 * 128 * (3 + 12)))
+        #expect(amounts[.stepActivations] == Double(4 * 2 * 512))
     }
 
     @Test func whatAProfileLacksIsNamed() throws {
