@@ -6,7 +6,7 @@ DEMO = .build/demo
 .PHONY: demo test build dependencies lint format bench clean
 
 demo: build
-	.build/release/bitplan auto Fixtures/tatoeba-en-de --data Fixtures/data/plan.en Fixtures/data/plan.de \
+	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --data Fixtures/data/plan.en Fixtures/data/plan.de \
 	    --check Fixtures/data/check.en Fixtures/data/check.de --size 10x --name demo \
 	    --reports Reports --plans Plans --output $(DEMO)/packed
 

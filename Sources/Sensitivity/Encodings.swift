@@ -13,6 +13,10 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     public let fit: CodeFit
     private let contexts: @Sendable (MatrixShape) -> CalibrationContext
     private let kept = Mutex<[Key: PackedMatrix]>([:])
+    private let seconds = Mutex(0.0)
+
+    /// CPU seconds that encoding took.
+    public var encodingSeconds: Double { seconds.withLock { $0 } }
 
     private struct Key: Hashable {
         let tensor: String
@@ -35,6 +39,8 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         let key = Key(tensor: shape.tensor, scheme: scheme)
         if let packed = kept.withLock({ $0[key] }) { return packed }
+        let start = processSeconds()
+        defer { seconds.withLock { $0 += processSeconds() - start } }
         let weights = try model.matrix(shape)
         let packed: PackedMatrix
         do {

@@ -15,11 +15,16 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     public let encodings: Encodings<Family>
     /// What scores probes.
     public let evaluator: Evaluator<Family.Net>
+    /// Whether activations are kept; if not, every measurement runs the whole model, as a comparison.
+    public let reusesPrefixes: Bool
 
     /// A measurer over an evaluator's data.
-    public init(encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>) {
+    public init(
+        encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, reusesPrefixes: Bool = true
+    ) {
         self.encodings = encodings
         self.evaluator = evaluator
+        self.reusesPrefixes = reusesPrefixes
     }
 
     /// The sublayers.
@@ -48,16 +53,30 @@ public struct Measurer<Family: ModelFamily>: Sendable {
         of assignments: [Assignment], around context: Assignment,
         each: (Int, Family.Net, [ItemLoss]) throws -> Void = { _, _, _ in }
     ) throws -> [[ItemLoss]] {
-        var losses = [[ItemLoss]](repeating: [], count: assignments.count)
+        try scores(of: assignments, around: context, batches: evaluator.batchSizes.indices) {
+            try each($0, $1, $2.losses)
+        }.map(\.losses)
+    }
+
+    /// The scores of the items of some batches under each assignment.
+    ///
+    /// - Parameters: as of `losses`; `each` gets the scores.
+    public func scores(
+        of assignments: [Assignment], around context: Assignment, batches: Range<Int>,
+        each: (Int, Family.Net, [ItemScore]) throws -> Void = { _, _, _ in }
+    ) throws -> [[ItemScore]] {
+        var scores = [[ItemScore]](repeating: [], count: assignments.count)
         let firsts = assignments.map { assignment in
-            assignment.indices.first { assignment[$0] != context[$0] } ?? assignment.count
+            reusesPrefixes
+                ? assignment.indices.first { assignment[$0] != context[$0] } ?? assignment.count : 0
         }
         let base = (network: try network(context), assignment: context)
         var states: (before: Int, all: [Family.Net.State])?
         for index in assignments.indices.sorted(by: { (firsts[$0], $0) < (firsts[$1], $1) }) {
             let first = firsts[index]
             if first > 0 {
-                var current = try states ?? (1, evaluator.states(of: base.network, before: 1))
+                var current =
+                    try states ?? (1, evaluator.states(of: base.network, before: 1, batches: batches))
                 while current.before < first {
                     current.all = try evaluator.advance(
                         current.all, through: current.before, of: base.network)
@@ -66,9 +85,10 @@ public struct Measurer<Family: ModelFamily>: Sendable {
                 states = current
             }
             let probe = try network(assignments[index], from: base)
-            losses[index] = try evaluator.losses(of: probe, from: first, states: states?.all)
-            try each(index, probe, losses[index])
+            scores[index] = try evaluator.scores(
+                of: probe, from: first, states: states?.all ?? [], batches: batches)
+            try each(index, probe, scores[index])
         }
-        return losses
+        return scores
     }
 }

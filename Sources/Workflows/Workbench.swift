@@ -5,6 +5,7 @@ import Models
 import PlanFormat
 import Quantizers
 import Sensitivity
+import Tensors
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
 public struct Workbench<Family: ModelFamily>: Sendable {
@@ -33,16 +34,22 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         public var fit: CodeFit
         /// How the task is run.
         public var task: TaskOptions
-        /// Whether every cell of a sweep gets the task's metric beside KL.
-        public var measuresMetric: Bool
+        /// How many cells of a sweep, those of largest KL first, get the task's metric too.
+        public var metricCells: Int
+        /// Whether a sweep measures types and stacks beside sublayers.
+        public var measuresGroups = true
+        /// Share of a plan's loss that a sweep may lose to wrong choices for the sake of fewer items a cell; nil measures all items.
+        public var precision: Double?
+        /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
+        public var isNaive = false
 
-        /// Calibrated codes, greedy decoding, the metric in every cell.
+        /// Calibrated codes, greedy decoding, KL alone, all items.
         public init(
-            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true
+            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), metricCells: Int = 0
         ) {
             self.fit = fit
             self.task = task
-            self.measuresMetric = measuresMetric
+            self.metricCells = metricCells
         }
     }
 
@@ -71,7 +78,19 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         measurer = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
-                reference: network, examples: data.examples, threads: options.task.threads))
+                reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
+                usesSketches: !options.isNaive),
+            reusesPrefixes: !options.isNaive)
+    }
+
+    /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
+    private static func shuffled<Item>(_ items: [Item]) -> [Item] {
+        var items = items
+        var generator = SeededGenerator(seed: 1)
+        for last in items.indices.dropFirst().reversed() {
+            items.swapAt(last, generator.index(below: last + 1))
+        }
+        return items
     }
 
     /// The task's score of a network on the data.
@@ -95,16 +114,29 @@ public struct Workbench<Family: ModelFamily>: Sendable {
 
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
-    /// - Parameter progress: called with the number of cells done and their total.
-    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws
-        -> SensitivityTable
-    {
-        let sweep = Sweep(measurer, candidates: candidates)
-        let total = sweep.assignments.count
+    /// - Parameters:
+    ///   - progress: called with the items scored so far, and those that at most will be.
+    ///   - cost: called with what the sweep took.
+    public func sweep(
+        candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }
+    ) throws -> SensitivityTable {
         let full = try score(network)
+        let encodings = measurer.encodings
+        let start = processSeconds()
+        let encoding = encodings.encodingSeconds
+        defer {
+            cost(
+                SweepCost(
+                    allSeconds: processSeconds() - start,
+                    encodingSeconds: encodings.encodingSeconds - encoding,
+                    evaluationSeconds: measurer.evaluator.evaluationSeconds))
+        }
+        let sweep = Sweep(
+            measurer, candidates: candidates, precision: options.precision,
+            measuresGroups: options.measuresGroups)
         let cells = try sweep.run(
-            metric: options.measuresMetric ? { try score($0).values.first?.value ?? 0 } : nil,
-            progress: { progress($0, total) })
+            metric: { try score($0).values.first?.value ?? 0 }, metricCells: options.metricCells,
+            progress: progress)
         return SensitivityTable(
             model: identity, layout: model.layout,
             provenance: try source.provenance(
@@ -112,7 +144,21 @@ public struct Workbench<Family: ModelFamily>: Sendable {
                 calibration: calibrationSource),
             fit: options.fit, candidates: candidates,
             fullPrecision: LossMeasurement(
-                try measurer.evaluator.losses(of: network), metric: full.values.first?.value),
+                try measurer.evaluator.referenceLosses(), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer)
     }
+}
+
+/// What a sweep took, in CPU seconds of all threads.
+public struct SweepCost: Sendable {
+    /// All of it.
+    public let allSeconds: Double
+    /// Fitting codes to matrices.
+    public let encodingSeconds: Double
+    /// One run of the whole model over the data, all logits included.
+    public let evaluationSeconds: Double
+    /// All but encoding.
+    public var measuringSeconds: Double { allSeconds - encodingSeconds }
+    /// Measuring, as a multiple of one evaluation.
+    public var evaluations: Double { measuringSeconds / evaluationSeconds }
 }

@@ -41,7 +41,7 @@ struct Auto: ParsableCommand {
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric),
+                    options: sweep.options(task.options),
                     effort: effort,
                     output: AutoOutput(
                         name: name, reports: URL(path: reports), plans: URL(path: plans),

@@ -22,9 +22,11 @@ struct Sweep: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let bench = try Workbench<F>(
                     URL(path: model), source: data.source, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
+                    options: sweep.options(task.options))
                 let progress = ProgressLine("sweep")
-                let table = try bench.sweep(candidates: sweep.schemes.schemes) { progress.show($0, of: $1) }
+                let table = try bench.sweep(
+                    candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
+                    cost: { progress.tell($0) })
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
