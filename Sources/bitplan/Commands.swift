@@ -215,6 +215,10 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var data: DataOptions
     @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
+    @Option(help: "Items that are answered one at a time on one thread, for the seconds of one; 0 for none.")
+    var timed = 16
+    @Option(help: "Latency profile: what it predicts for these items stands beside what was measured.")
+    var profile: String?
     @OptionGroup var task: TaskArguments
     @Flag(help: "Print JSON.") var json = false
 
@@ -223,8 +227,8 @@ struct Evaluate: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let result = try Workflows.evaluate(
                     family, model: URL(path: model), reference: reference.map { URL(path: $0) },
-                    source: data.source,
-                    options: task.options)
+                    source: data.source, options: task.options, timed: timed,
+                    profile: try profile.map { try readProfile(URL(path: $0)) })
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))
@@ -241,6 +245,17 @@ struct Evaluate: ParsableCommand {
         lines.append("sentences: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
+        if let alone = result.alone {
+            lines.append(
+                "one at a time: \(milliseconds(alone.seconds)) ms (median of \(alone.sentences) items, "
+                    + "\(fixed(alone.meanRead, 1)) tokens read and \(fixed(alone.meanPredictions, 1)) predicted on average, "
+                    + "spread \(fixed(100 * alone.spread, 1))%)")
+            if let predicted = alone.predictedSeconds {
+                lines.append(
+                    "predicted: \(milliseconds(predicted)) ms (\(signed(100 * (predicted / alone.seconds - 1), 1))%)"
+                )
+            }
+        }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
         return lines.joined(separator: "\n")
     }

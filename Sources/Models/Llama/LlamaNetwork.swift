@@ -197,7 +197,8 @@ public struct LlamaNetwork: Network {
                     ]))
         }
         return ModelLayout(
-            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count })
+            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count },
+            work: work(configuration))
     }
 
     /// Names and lengths of what stays FP32: norms, and biases where the model has them.

@@ -266,7 +266,8 @@ public struct MarianNetwork: Network {
                     matrices: FeedForward.shapes(name, width: width, inner: configuration.decoderInnerWidth)))
         }
         return ModelLayout(
-            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count })
+            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count },
+            work: work(configuration))
     }
 
     /// Names and lengths of everything that is not a matrix: biases and LayerNorms.
