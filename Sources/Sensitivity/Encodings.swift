@@ -13,6 +13,10 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     public let fit: CodeFit
     private let contexts: @Sendable (MatrixShape) -> CalibrationContext
     private let kept = Mutex<[Key: PackedMatrix]>([:])
+    private let seconds = Mutex(0.0)
+
+    /// CPU seconds that encoding took.
+    public var encodingSeconds: Double { seconds.withLock { $0 } }
 
     private struct Key: Hashable {
         let tensor: String
@@ -35,6 +39,8 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         let key = Key(tensor: shape.tensor, scheme: scheme)
         if let packed = kept.withLock({ $0[key] }) { return packed }
+        let start = processSeconds()
+        defer { seconds.withLock { $0 += processSeconds() - start } }
         let weights = try model.matrix(shape)
         let packed: PackedMatrix
         do {
@@ -64,10 +70,16 @@ extension LinearOperators {
     /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
     public static func measuring(_ packed: PackedMatrix) throws -> any LinearOperator {
-        switch packed.scheme {
-        case .sign, .bitLinear, .integer8Activations: try make(packed)
-        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8:
-            DenseMatrix(try Quantizer.decode(packed))
+        packed.scheme.changesActivations ? try make(packed) : DenseMatrix(try Quantizer.decode(packed))
+    }
+}
+
+extension Scheme {
+    /// Whether activations are quantized too, so that the decoded weights are not all of it.
+    var changesActivations: Bool {
+        switch self {
+        case .sign, .bitLinear, .integer8Activations: true
+        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8: false
         }
     }
 }

@@ -2,6 +2,7 @@ import Kernels
 import Metrics
 import Models
 import PlanFormat
+import Synchronization
 import Tensors
 
 /// Measures what probes of a network lose against the network itself, prediction by prediction, on fixed data.
@@ -13,13 +14,24 @@ public struct Evaluator<Net: Network>: Sendable {
     /// Threads, each with batches of its own.
     public let threads: Int
     let batches: [[Net.Example]]
+    /// The right answers, by batch.
+    let targets: [[Int?]]
     /// What the reference predicts from, by batch.
-    private let outputs: [Matrix]
-    /// Its logits, where they fit into `logitsLimit`.
-    private let logits: [Matrix]?
-    /// Else sketches of its predictions, by batch, and the rows of its output projection, where it has one.
-    private let sketches: [PredictionSketch]
-    private let table: Matrix
+    let outputs: [Matrix]
+    /// Its logits, by batch, where they fit into `logitsLimit`.
+    let logits: [Matrix]?
+    /// Else what they are sketched by, where there is an output projection.
+    let sketches: Sketches?
+    /// CPU seconds of one evaluation of the reference: all sublayers and all logits.
+    public let evaluationSeconds: Double
+
+    /// Sketches of the reference's predictions, by batch, and the rows of its output projection.
+    struct Sketches: Sendable {
+        let byBatch: [PredictionSketch]
+        let table: Matrix
+        /// Positions of each batch that are scored by all logits too.
+        let anchors: [[Int]]
+    }
 
     /// Most bytes of reference logits that are kept.
     static var logitsLimit: Int { 256 << 20 }
@@ -27,12 +39,18 @@ public struct Evaluator<Net: Network>: Sendable {
     static var batchPredictions: Int { 256 }
     /// Rows of logits that are computed at a time: what they take stays in the cache.
     static var logitRows: Int { 64 }
+    /// Anchors, about; all predictions where there are fewer.
+    static var anchorCount: Int { 256 }
 
     /// Runs the reference over `examples` once.
     ///
-    /// - Parameter logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch` where they
-    ///   share the output projection.
-    public init(reference: Net, examples: [Net.Example], threads: Int = 2, logitsLimit: Int? = nil) throws {
+    /// - Parameters:
+    ///   - logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch`.
+    ///   - usesSketches: if not, they are computed again for every probe.
+    public init(
+        reference: Net, examples: [Net.Example], threads: Int = 2, logitsLimit: Int? = nil,
+        usesSketches: Bool = true
+    ) throws {
         var batches: [[Net.Example]] = []
         var predictions = Self.batchPredictions
         for example in examples {
@@ -46,112 +64,149 @@ public struct Evaluator<Net: Network>: Sendable {
         self.reference = reference
         self.threads = threads
         self.batches = batches
+        targets = batches.map { $0.flatMap { reference.targets($0) } }
+        let seconds = Mutex(0.0)
+        @Sendable func timed<Value>(_ body: () throws -> Value) rethrows -> Value {
+            let start = threadSeconds()
+            let value = try body()
+            let end = threadSeconds()
+            seconds.withLock { $0 += end - start }
+            return value
+        }
         let outputs = try concurrentMap(count: batches.count, threads: threads) { [batches] index in
-            reference.outputs(reference.state(batches[index]))
+            timed { reference.outputs(reference.state(batches[index])) }
         }
         self.outputs = outputs
         let classes =
             outputs.first.map {
                 reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns
             } ?? 0
-        let bytes = outputs.reduce(0) { $0 + $1.rows } * classes * 4
-        let keepsLogits = bytes <= (logitsLimit ?? Self.logitsLimit)
-        logits = keepsLogits ? outputs.map { reference.logits($0, observing: nil) } : nil
-        guard !keepsLogits, let projection = reference.outputProjection else {
-            sketches = []
-            table = Matrix(rows: 0, columns: 0)
+        let positions = outputs.reduce(0) { $0 + $1.rows }
+        let keepsLogits = positions * classes * 4 <= (logitsLimit ?? Self.logitsLimit)
+        logits =
+            keepsLogits
+            ? try concurrentMap(count: batches.count, threads: threads) { index in
+                timed { reference.logits(outputs[index], observing: nil) }
+            } : nil
+        guard usesSketches, !keepsLogits, let projection = reference.outputProjection else {
+            sketches = nil
+            evaluationSeconds = seconds.withLock { $0 }
             return
         }
         let table = projection.decoded()
         let transposed = DenseMatrix(table.transposed())
-        sketches = try concurrentMap(count: batches.count, threads: threads) { [batches] index in
+        let byBatch = try concurrentMap(count: batches.count, threads: threads) { [targets] index in
             PredictionSketch(
-                outputs: outputs[index], targets: batches[index].flatMap { reference.targets($0) },
-                seed: UInt64(index), transposed: transposed
-            ) { reference.logits(outputs[index].slice(rows: $0), observing: nil) }
+                outputs: outputs[index], targets: targets[index], seed: UInt64(index), transposed: transposed
+            ) { rows in timed { reference.logits(outputs[index].slice(rows: rows), observing: nil) } }
         }
-        self.table = table
+        evaluationSeconds = seconds.withLock { $0 }
+        let step = max(1, positions / Self.anchorCount)
+        var first = 0
+        let anchors = outputs.map { outputs -> [Int] in
+            defer { first += outputs.rows }
+            return (0..<outputs.rows).filter { (first + $0) % step == step / 2 }
+        }
+        sketches = Sketches(byBatch: byBatch, table: table, anchors: anchors)
     }
 
-    /// Whether a probe differs from the reference before the output projection only.
-    private func sharesProjection(_ probe: Net) -> Bool {
-        guard !sketches.isEmpty, let ours = reference.outputProjection, let its = probe.outputProjection
-        else {
-            return false
-        }
-        return (ours as AnyObject) === (its as AnyObject)
-    }
+    /// Items of each batch: a measurement may end behind any of them.
+    public var batchSizes: [Int] { batches.map(\.count) }
 
     /// The states before sublayer `index` (the embedding is 0), by batch.
-    public func states(of network: Net, before index: Int) throws -> [Net.State] {
-        try concurrentMap(count: batches.count, threads: threads) {
-            network.state(batches[$0], before: index)
+    public func states(
+        of network: Net, before index: Int, batches range: Range<Int>? = nil
+    ) throws -> [Net.State] {
+        let range = range ?? batches.indices
+        return try concurrentMap(count: range.count, threads: threads) {
+            network.state(batches[range.lowerBound + $0], before: index)
         }
     }
 
     /// The states one sublayer further.
     public func advance(_ states: [Net.State], through index: Int, of network: Net) throws -> [Net.State] {
-        try concurrentMap(count: batches.count, threads: threads) {
+        try concurrentMap(count: states.count, threads: threads) {
             network.advance(states[$0], through: index, observing: nil)
         }
     }
 
     /// What every item loses under `probe`.
+    public func losses(of probe: Net) throws -> [ItemLoss] {
+        try scores(of: probe, from: 0, states: [], batches: batches.indices).losses
+    }
+
+    /// What every item loses under the reference: no KL, and the cross-entropy that others are compared with.
+    public func referenceLosses() throws -> [ItemLoss] {
+        guard let sketches else { return try losses(of: reference) }
+        return batches.indices.flatMap { batch in
+            items(of: batch, sketches.byBatch[batch].crossEntropy.map { (0, $0) })
+        }
+    }
+
+    /// The scores of the items of some batches under `probe`.
     ///
     /// - Parameters:
     ///   - first: the first sublayer in which the probe differs from the network that made `states`.
-    ///   - states: that network's states before `first`; where nil, or where `first` is the embedding, the probe runs from the start.
-    public func losses(of probe: Net, from first: Int = 0, states: [Net.State]? = nil) throws -> [ItemLoss] {
+    ///   - states: that network's states before `first`, one for each of the batches; not read where `first` is the embedding.
+    public func scores(
+        of probe: Net, from first: Int, states: [Net.State], batches range: Range<Int>
+    ) throws -> [ItemScore] {
         let end = probe.layout.sublayers.count
-        return try concurrentMap(count: batches.count, threads: threads) { index in
-            let state: Net.State
-            if first > 0, let states {
-                state = probe.advance(states[index], from: first, to: end)
-            } else {
-                state = probe.state(batches[index])
-            }
-            return compare(probe, probe.outputs(state), batch: index)
-        }.flatMap { $0 }
+        @Sendable func outputs(_ place: Int) -> Matrix {
+            let state =
+                first > 0
+                ? probe.advance(states[place], from: first, to: end)
+                : probe.state(batches[range.lowerBound + place])
+            return probe.outputs(state)
+        }
+        if let sketches, probe.outputProjection != nil {
+            return try sketchedScores(of: probe, sketches, batches: range, outputs: outputs)
+        }
+        return try concurrentMap(count: range.count, threads: threads) {
+            compare(probe, outputs($0), batch: range.lowerBound + $0)
+        }.flatMap { $0.map { ItemScore(loss: $0) } }
     }
 
-    /// The losses of one batch, from what the probe predicts from.
+    /// The losses of one batch by all its logits, from what the probe predicts from.
     private func compare(_ probe: Net, _ changed: Matrix, batch: Int) -> [ItemLoss] {
-        let answers = batches[batch].map { reference.targets($0) }
-        let targets = answers.flatMap { $0 }
-        var losses = [(kl: Double, crossEntropy: Double)](repeating: (0, 0), count: targets.count)
-        var whole = Array(targets.indices)
-        if sharesProjection(probe) {
-            whole = targets.indices.filter { position in
-                guard
-                    let loss = sketches[batch].loss(
-                        at: position, changed, table: table, target: targets[position])
-                else { return true }
-                losses[position] = loss
-                return false
-            }
+        let targets = targets[batch]
+        var losses: [(kl: Double, crossEntropy: Double)] = []
+        for first in stride(from: 0, to: targets.count, by: Self.logitRows) {
+            let rows = first..<min(first + Self.logitRows, targets.count)
+            let p =
+                logits?[batch].slice(rows: rows)
+                ?? reference.logits(outputs[batch].slice(rows: rows), observing: nil)
+            losses += compare(
+                p, probe.logits(changed.slice(rows: rows), observing: nil), targets: targets[rows])
         }
-        for first in stride(from: 0, to: whole.count, by: Self.logitRows) {
-            let rows = Array(whole[first..<min(first + Self.logitRows, whole.count)])
-            let q = probe.logits(changed.gathering(rows: rows), observing: nil)
-            let p = logits?[batch] ?? reference.logits(outputs[batch].gathering(rows: rows), observing: nil)
-            let columns = q.columns
-            q.storage.withUnsafeBufferPointer { q in
-                p.storage.withUnsafeBufferPointer { p in
-                    guard let q = q.baseAddress, let p = p.baseAddress else { return }
-                    for (place, row) in rows.enumerated() {
-                        let line = q + place * columns
-                        losses[row].kl = klDivergence(
-                            p + (logits == nil ? place : row) * columns, line, count: columns)
-                        if let target = targets[row] {
-                            losses[row].crossEntropy =
-                                Double(logSumExp(line, count: columns)) - Double(line[target])
-                        }
-                    }
+        return items(of: batch, losses.map { ($0.kl, $0.crossEntropy) })
+    }
+
+    /// KL and cross-entropy of every row of logits.
+    ///
+    /// - Shapes: `p` of the reference and `q` of the probe, both (targets, classes).
+    func compare(_ p: Matrix, _ q: Matrix, targets: ArraySlice<Int?>) -> [(kl: Double, crossEntropy: Double)]
+    {
+        p.storage.withUnsafeBufferPointer { p in
+            q.storage.withUnsafeBufferPointer { rows in
+                guard let p = p.baseAddress, let first = rows.baseAddress else { return [] }
+                let columns = q.columns
+                return targets.enumerated().map { row, target in
+                    let line = first + row * columns
+                    return (
+                        klDivergence(p + row * columns, line, count: columns),
+                        target.map { Double(logSumExp(line, count: columns)) - Double(line[$0]) } ?? 0
+                    )
                 }
             }
         }
+    }
+
+    /// The losses of a batch's items from those of its predictions.
+    func items(of batch: Int, _ losses: [(kl: Double, crossEntropy: Double)]) -> [ItemLoss] {
         var row = 0
-        return answers.map { answers in
+        return batches[batch].map { example in
+            let answers = reference.targets(example)
             defer { row += answers.count }
             let span = losses[row..<row + answers.count]
             return ItemLoss(

@@ -13,3 +13,50 @@ public struct ItemLoss: Sendable, Hashable, Codable {
         self.crossEntropy = crossEntropy
     }
 }
+
+/// The score of one item as it was measured, before what is known of all items corrects it.
+///
+/// Where predictions are scored by sketches, some positions spread over the data (the anchors) are scored by all logits too: how much the
+/// sketches of a probe err, all in all, is measured there and taken out of every item (a ratio estimate).
+public struct ItemScore: Sendable, Hashable, Codable {
+    /// The loss, sketched or not.
+    public var loss: ItemLoss
+    /// Which part of `loss.kl.nats` was sketched.
+    public var sketchedNats: Double
+    /// KL of the item's anchors by all logits, and as they were sketched.
+    public var anchorNats: Double
+    /// KL of the item's anchors as they were sketched.
+    public var anchorSketchedNats: Double
+    /// Anchors in the item.
+    public var anchors: Int
+
+    /// A score without anchors.
+    public init(
+        loss: ItemLoss, sketchedNats: Double = 0, anchorNats: Double = 0, anchorSketchedNats: Double = 0,
+        anchors: Int = 0
+    ) {
+        self.loss = loss
+        self.sketchedNats = sketchedNats
+        self.anchorNats = anchorNats
+        self.anchorSketchedNats = anchorSketchedNats
+        self.anchors = anchors
+    }
+}
+
+extension Collection where Element == ItemScore {
+    /// What every item lost, the error of sketches taken out.
+    public var losses: [ItemLoss] {
+        let anchors = reduce(0) { $0 + $1.anchors }
+        let exact = reduce(0) { $0 + $1.anchorNats }
+        let sketched = reduce(0) { $0 + $1.anchorSketchedNats }
+        // Below this mean KL logits in single precision tell less than sketches do.
+        guard exact > 2e-3 * Double(anchors), sketched > 0 else { return map(\.loss) }
+        let correction = exact / sketched - 1
+        return map { score in
+            var loss = score.loss
+            loss.kl.nats += correction * score.sketchedNats
+            loss.crossEntropy.nats += correction * score.sketchedNats
+            return loss
+        }
+    }
+}

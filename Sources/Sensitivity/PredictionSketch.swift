@@ -2,25 +2,32 @@ import Foundation
 import Kernels
 import Tensors
 
-/// KL and cross-entropy of probes that share the reference's output projection, from few of its rows.
+/// KL and cross-entropy of probes from few tokens of the vocabulary.
 ///
-/// With p the reference's distribution at a position, h its output, h' the probe's, D = h' - h, e_v the projection's rows,
-/// mu = sum_v p_v e_v and d_v = e_v . D - mu . D (the change of a logit beside their mean change):
+/// With p the reference's distribution at a position, z its logits, z' the probe's, d_v = z'_v - z_v and D = sum_v p_v d_v:
 ///
-///     KL(p || q) = log sum_v p_v e^(d_v) = log1p(sum_v p_v f(d_v)),   f(x) = e^x - 1 - x
+///     KL(p || q) = log sum_v p_v e^(d_v - D) = log1p(sum_v p_v f(d_v - D)),   f(x) = e^x - 1 - x
 ///
 /// f has no first-order term, and p has nearly all its mass on few tokens: those of largest p are summed exactly, the others by a
-/// stratified sample drawn from p. Where the sample cannot be trusted (a probe that broke the model) the whole product is needed.
-/// - Source: the cumulant generating function of e_v . D under p; the sample is ours.
+/// stratified sample drawn from p. Where logits are outputs times a projection e that both share, d_v = e_v . (h' - h) and D =
+/// mu . (h' - h) with mu = sum_v p_v e_v; where the projection itself changed, D is estimated from the same tokens.
+/// A sketch errs by a few percent at a position where the probe changed much; `Evaluator` measures by how much, and corrects it.
+/// - Source: the cumulant generating function of d under p; the sample is ours.
 struct PredictionSketch: Sendable {
     /// Tokens summed exactly, and tokens sampled from the rest.
     static var topCount: Int { 96 }
-    static var sampleCount: Int { 64 }
-    /// Beyond these the whole product is computed: the largest change of a sampled logit, the sum of f, the share of the sample's
-    /// standard error in it.
+    static var sampleCount: Int { 48 }
+    /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model there.
+    static var largestKL: Double { 1 }
     static var largestChange: Float { 3 }
-    static var largestSum: Double { 0.5 }
-    static var largestError: Double { 0.2 }
+
+    /// What a sketch says of a position.
+    struct Loss: Sendable {
+        var kl: Double
+        var crossEntropy: Double
+        /// Whether the whole product is needed.
+        var isRough: Bool
+    }
 
     /// `topCount + sampleCount` tokens a position, and their weights: p, or the rest's mass over the sample.
     private var tokens: [Int32] = []
@@ -28,10 +35,14 @@ struct PredictionSketch: Sendable {
     /// mu of every position.
     private var means: Matrix
     private let outputs: Matrix
-    /// Cross-entropy of the right answers under the reference.
-    private var crossEntropy: [Double] = []
+    /// log sum e^z of every position, and the cross-entropy of the right answers, under the reference.
+    private var logSums: [Double] = []
+    private(set) var crossEntropy: [Double] = []
 
     private static var width: Int { topCount + sampleCount }
+
+    /// Bytes that a position's sketch takes.
+    static func bytes(width columns: Int) -> Int { 8 * width + 8 * columns + 16 }
 
     /// Sketches the reference's predictions.
     ///
@@ -51,9 +62,9 @@ struct PredictionSketch: Sendable {
             p.storage.withUnsafeMutableBufferPointer { buffer in
                 for (place, position) in span.enumerated() {
                     guard let row = buffer.baseAddress.map({ $0 + place * columns }) else { return }
-                    crossEntropy.append(
-                        targets[position].map { Double(logSumExp(row, count: columns)) - Double(row[$0]) }
-                            ?? 0)
+                    let logSum = Double(logSumExp(row, count: columns))
+                    logSums.append(logSum)
+                    crossEntropy.append(targets[position].map { logSum - Double(row[$0]) } ?? 0)
                     softmax(row, count: columns)
                     choose(UnsafeBufferPointer(start: row, count: columns), &generator)
                 }
@@ -64,61 +75,83 @@ struct PredictionSketch: Sendable {
         }
     }
 
-    /// What a probe's prediction at a position loses; nil where the whole product is needed.
+    /// What a probe's prediction at a position loses.
     ///
     /// - Parameters:
     ///   - changed: the probe's outputs, (positions, width).
-    ///   - table: the projection's rows, (tokens, width).
+    ///   - table: the reference projection's rows, (tokens, width).
+    ///   - probeTable: the probe's, where it has a projection of its own.
     func loss(
-        at position: Int, _ changed: Matrix, table: Matrix, target: Int?
-    ) -> (kl: Double, crossEntropy: Double)? {
+        at position: Int, _ changed: Matrix, table: Matrix, probeTable: Matrix?, target: Int?
+    ) -> Loss {
         let columns = outputs.columns
         let first = position * columns
-        let delta = (first..<first + columns).map { changed.storage[$0] - outputs.storage[$0] }
-        return delta.withUnsafeBufferPointer { delta in
-            table.storage.withUnsafeBufferPointer { rows in
-                means.storage.withUnsafeBufferPointer { means in
-                    guard let delta = delta.baseAddress, let rows = rows.baseAddress,
-                        let means = means.baseAddress
-                    else { return nil }
-                    func dot(_ row: UnsafePointer<Float>) -> Float {
-                        var sum: Float = 0
+        let h = Array(outputs[row: position])
+        let probe = Array(changed[row: position])
+        let delta = zip(probe, h).map { $0 - $1 }
+        func dot(_ x: [Float], _ rows: Matrix, _ row: Int) -> Float {
+            rows.storage.withUnsafeBufferPointer { rows in
+                x.withUnsafeBufferPointer { x in
+                    var sum: Float = 0
+                    if let rows = rows.baseAddress, let x = x.baseAddress {
                         dotRows(
-                            delta, row, stride: columns, count: 1, dimension: columns, scale: 1, into: &sum)
-                        return sum
+                            x, rows + row * columns, stride: columns, count: 1, dimension: columns, scale: 1,
+                            into: &sum)
                     }
-                    let shift = dot(means + first)
-                    guard let sum = sum(at: position, { dot(rows + Int($0) * columns) - shift }) else {
-                        return nil
-                    }
-                    let change = target.map { Double(dot(rows + $0 * columns) - shift) } ?? 0
-                    return (log1p(sum), crossEntropy[position] + log1p(sum) - change)
+                    return sum
                 }
             }
         }
-    }
-
-    /// sum p f(d); nil where it cannot be trusted.
-    private func sum(at position: Int, _ change: (Int32) -> Float) -> Double? {
-        var exact = 0.0
-        var sampled = 0.0
-        var squares = 0.0
-        let first = position * Self.width
-        for place in first..<first + Self.width where weights[place] > 0 {
-            let d = change(tokens[place])
-            let value = Double(weights[place]) * Double(excess(d))
-            if place - first < Self.topCount {
-                guard d < 20 else { return nil }
-                exact += value
-            } else {
-                guard d < Self.largestChange else { return nil }
-                sampled += value
-                squares += value * value
+        func change(_ token: Int) -> Float {
+            guard let probeTable else { return dot(delta, table, token) }
+            return dot(probe, probeTable, token) - dot(h, table, token)
+        }
+        let span = position * Self.width..<(position + 1) * Self.width
+        var changes = [Float](repeating: 0, count: Self.width)
+        var mean: Float = 0
+        for (place, index) in span.enumerated() where weights[index] > 0 {
+            changes[place] = change(Int(tokens[index]))
+            mean += weights[index] * changes[place]
+        }
+        if probeTable == nil {
+            mean = means.storage[first..<first + columns].withUnsafeBufferPointer { mu in
+                delta.withUnsafeBufferPointer { delta in
+                    var sum: Float = 0
+                    if let mu = mu.baseAddress, let delta = delta.baseAddress {
+                        dotRows(
+                            delta, mu, stride: columns, count: 1, dimension: columns, scale: 1, into: &sum)
+                    }
+                    return sum
+                }
             }
         }
-        let sum = exact + sampled
-        // For a sum of independent draws the squared error is at most the sum of their squares.
-        return sum < Self.largestSum && squares.squareRoot() <= Self.largestError * sum + 1e-9 ? sum : nil
+        var sum = 0.0
+        for (place, index) in span.enumerated() where weights[index] > 0 {
+            let d = changes[place] - mean
+            guard d < (place < Self.topCount ? 20 : Self.largestChange) else {
+                return Loss(kl: 0, crossEntropy: 0, isRough: true)
+            }
+            sum += Double(weights[index]) * Double(excess(d))
+        }
+        let kl = log1p(max(sum, 0))
+        let shift = target.map { Double(change($0) - mean) } ?? 0
+        return Loss(kl: kl, crossEntropy: crossEntropy[position] + kl - shift, isRough: kl > Self.largestKL)
+    }
+
+    /// What a prediction loses by all the probe's logits, where it shares the projection.
+    ///
+    /// - Parameters:
+    ///   - logSum: log sum e^z' of the probe.
+    ///   - answer: the probe's logit of the right answer.
+    func loss(at position: Int, output: ArraySlice<Float>, logSum: Double, answer: Float?) -> Loss {
+        let first = position * outputs.columns
+        var shift = 0.0
+        for (channel, value) in zip(0..., output) {
+            shift += Double(means.storage[first + channel]) * Double(value - outputs.storage[first + channel])
+        }
+        return Loss(
+            kl: max(0, logSum - logSums[position] - shift),
+            crossEntropy: answer.map { logSum - Double($0) } ?? 0, isRough: false)
     }
 
     /// The tokens of largest probability, and a stratified sample of the others by their probability.

@@ -7,11 +7,20 @@ public struct Sweep<Family: ModelFamily> {
     public let measurer: Measurer<Family>
     /// The schemes of the columns.
     public let candidates: [Scheme]
+    /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures every cell on all items.
+    public let precision: Double?
+    /// Whether types and stacks are measured too.
+    public let measuresGroups: Bool
 
     /// A sweep over `candidates`.
-    public init(_ measurer: Measurer<Family>, candidates: [Scheme]) {
+    public init(
+        _ measurer: Measurer<Family>, candidates: [Scheme], precision: Double? = nil,
+        measuresGroups: Bool = true
+    ) {
         self.measurer = measurer
         self.candidates = candidates
+        self.precision = precision
+        self.measuresGroups = measuresGroups
     }
 
     /// The cells of a sweep: by type and by sublayer.
@@ -26,7 +35,9 @@ public struct Sweep<Family: ModelFamily> {
 
     private var cells: [Cell] {
         let layout = measurer.layout
-        let groups = layout.groups.map { (name: $0.name, members: $0.members, isGroup: true) }
+        let groups =
+            measuresGroups
+            ? layout.groups.map { (name: $0.name, members: $0.members, isGroup: true) } : []
         let sublayers = layout.sublayers.indices.map {
             (name: layout.sublayers[$0].name.description, members: [$0], isGroup: false)
         }
@@ -37,8 +48,21 @@ public struct Sweep<Family: ModelFamily> {
 
     /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
     public var assignments: [Assignment] {
+        Self.assignments(measurer.layout, candidates: candidates, measuresGroups: measuresGroups)
+    }
+
+    /// The assignments that a sweep of a model measures.
+    public static func assignments(
+        _ layout: ModelLayout, candidates: [Scheme], measuresGroups: Bool
+    ) -> [Assignment] {
         var seen: Set<Assignment> = []
-        return cells.map(assignment).filter { seen.insert($0).inserted }
+        let rows =
+            (measuresGroups ? layout.groups.map(\.members) : []) + layout.sublayers.indices.map { [$0] }
+        return rows.flatMap { members in
+            candidates.map { scheme in
+                layout.sublayers.indices.map { members.contains($0) ? scheme : .fp32 }
+            }
+        }.filter { seen.insert($0).inserted }
     }
 
     private func assignment(_ cell: Cell) -> Assignment {
@@ -47,28 +71,50 @@ public struct Sweep<Family: ModelFamily> {
         return assignment
     }
 
+    private func bytes(_ cell: Cell) -> Int {
+        cell.members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(cell.scheme) }
+    }
+
     /// Measures all cells.
     ///
     /// - Parameters:
-    ///   - metric: the task's metric of a probe; nil where cells are measured by KL alone.
-    ///   - progress: called after each measurement with the number done.
-    public func run(metric: ((Family.Net) throws -> Double)?, progress: (Int) -> Void = { _ in }) throws
-        -> Cells
-    {
+    ///   - metric: the task's metric of an assignment.
+    ///   - metricCells: how many cells, those of largest KL first, it is measured of.
+    ///   - progress: called after each measurement with the work that was done so far, and at most will be: items times the weights
+    ///     that they pass through, so that it grows as time does.
+    public func run(
+        metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Cells {
         let assignments = assignments
+        var rounds = CellRounds(measurer, assignments, precision: precision)
+        let places = Dictionary(
+            cells.map { (assignment($0), $0) }, uniquingKeysWith: { $0.isGroup ? $1 : $0 })
+        while let batches = rounds.next {
+            try rounds.measure(batches, progress: progress)
+            rounds.stop { index in
+                places[assignments[index]].map { ($0.isGroup ? nil : $0.members.first, bytes($0)) }
+                    ?? (nil, 0)
+            }
+        }
         var measurements: [Assignment: LossMeasurement] = [:]
-        var done = 0
-        _ = try measurer.losses(of: assignments, around: measurer.fullPrecision) { index, probe, losses in
-            measurements[assignments[index]] = LossMeasurement(losses, metric: try metric?(probe))
-            done += 1
-            progress(done)
+        for (assignment, measurement) in zip(assignments, try rounds.measurements()) {
+            measurements[assignment] = measurement
+        }
+        let byLoss = assignments.indices.sorted {
+            let (left, right) = (assignments[$0], assignments[$1])
+            let losses = (measurements[left]?.klNats ?? 0, measurements[right]?.klNats ?? 0)
+            return (-losses.0, $0) < (-losses.1, $1)
+        }
+        for index in byLoss.prefix(metricCells) {
+            let assignment = assignments[index]
+            measurements[assignment]?.metric = try metric(assignment)
         }
         var result: Cells = ([], [])
         for cell in cells {
             guard let measurement = measurements[assignment(cell)] else { continue }
-            let bytes = cell.members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(cell.scheme) }
             let measured = SensitivityCell(
-                row: cell.row, scheme: cell.scheme, bytes: bytes, measurement: measurement)
+                row: cell.row, scheme: cell.scheme, bytes: bytes(cell), measurement: measurement)
             if cell.isGroup { result.byType.append(measured) } else { result.bySublayer.append(measured) }
         }
         return result

@@ -5,6 +5,7 @@ import Models
 import PlanFormat
 import Quantizers
 import Sensitivity
+import Tensors
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
 public struct Workbench<Family: ModelFamily>: Sendable {
@@ -18,10 +19,15 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let calibrationSource: DataSource?
     /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
+    /// What codes are calibrated on.
+    public let text: [Family.Net.Example]
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
     /// What encodes a whole plan as its packed model will have it.
     public let encoder: PlanEncoder<Family>
+    /// What the store has of cells, and of plans encoded as a whole.
+    let records: StoredExperiment?
+    let packedRecords: StoredExperiment?
     /// How codes are fitted and how much is measured.
     public let options: Options
     /// The weights' identity, which tables and plans carry.
@@ -33,16 +39,26 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         public var fit: CodeFit
         /// How the task is run.
         public var task: TaskOptions
-        /// Whether every cell of a sweep gets the task's metric beside KL.
-        public var measuresMetric: Bool
+        /// How many cells of a sweep, those of largest KL first, get the task's metric too.
+        public var metricCells: Int
+        /// Whether a sweep measures types and stacks beside sublayers.
+        public var measuresGroups = true
+        /// Share of a plan's loss that a sweep may lose to wrong choices for the sake of fewer items a cell; nil measures all items.
+        public var precision: Double?
+        /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
+        public var isNaive = false
+        /// What stands for KL in a sweep's cells; nil measures them.
+        public var proxy: ProxySignal?
+        /// Where measurements are kept, so that none is made twice; nil keeps none.
+        public var store: MeasurementStore?
 
-        /// Calibrated codes, greedy decoding, the metric in every cell.
+        /// Calibrated codes, greedy decoding, KL alone, all items.
         public init(
-            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), measuresMetric: Bool = true
+            fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), metricCells: Int = 0
         ) {
             self.fit = fit
             self.task = task
-            self.measuresMetric = measuresMetric
+            self.metricCells = metricCells
         }
     }
 
@@ -62,29 +78,44 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         self.options = options
         identity = try model.identity()
         network = try model.network()
-        let text = try calibration?.read(model.family) ?? data
+        text = try calibration?.read(model.family).examples ?? data.examples
         let calibration = try Calibration(
-            network, text.examples, fit: options.fit, threads: options.task.threads)
+            network, text, fit: options.fit, threads: options.task.threads)
         let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
         encoder = PlanEncoder(
-            encodings, network, text: text.examples, calibration: calibration, threads: options.task.threads)
+            encodings, network, text: text, calibration: calibration, threads: options.task.threads)
+        // What is measured for comparison is measured.
+        if let store = options.isNaive ? nil : options.store {
+            var experiment = try Experiment(
+                model, identity, source: source, calibration: calibrationSource, fit: options.fit)
+            records = try StoredExperiment(experiment, in: store)
+            experiment.encoding = encoder.encoding
+            packedRecords = try StoredExperiment(experiment, in: store)
+        } else {
+            records = nil
+            packedRecords = nil
+        }
         measurer = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
-                reference: network, examples: data.examples, threads: options.task.threads))
+                reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
+                usesSketches: !options.isNaive),
+            reusesPrefixes: !options.isNaive, records: records)
+    }
+
+    /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
+    static func shuffled<Item>(_ items: [Item]) -> [Item] {
+        var items = items
+        var generator = SeededGenerator(seed: 1)
+        for last in items.indices.dropFirst().reversed() {
+            items.swapAt(last, generator.index(below: last + 1))
+        }
+        return items
     }
 
     /// The task's score of a network on the data.
     public func score(_ network: Family.Net) throws -> TaskScore {
         try model.family.score(network, on: data, options: options.task)
-    }
-
-    /// A plan's loss and score, measured on the codes that its packed model will have.
-    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
-        let matrices = try encoder.encode(assignment).mapValues { try LinearOperators.measuring($0) }
-        let probe = try network.replacing(matrices)
-        let losses = try measurer.evaluator.losses(of: probe)
-        return LossMeasurement(losses, metric: try score(probe).values.first?.value)
     }
 
     /// Writes the packed directory of a plan for this model.
@@ -95,24 +126,57 @@ public struct Workbench<Family: ModelFamily>: Sendable {
 
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
-    /// - Parameter progress: called with the number of cells done and their total.
-    public func sweep(candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }) throws
-        -> SensitivityTable
-    {
-        let sweep = Sweep(measurer, candidates: candidates)
-        let total = sweep.assignments.count
+    /// - Parameters:
+    ///   - progress: called with the work that was done so far, and at most will be; see `Sweep.run`.
+    ///   - cost: called with what the sweep took.
+    public func sweep(
+        candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }
+    ) throws -> SensitivityTable {
         let full = try score(network)
-        let cells = try sweep.run(
-            metric: options.measuresMetric ? { try score($0).values.first?.value ?? 0 } : nil,
-            progress: { progress($0, total) })
-        return SensitivityTable(
+        let encodings = measurer.encodings
+        let start = processSeconds()
+        let encoding = encodings.encodingSeconds
+        defer {
+            cost(
+                SweepCost(
+                    allSeconds: processSeconds() - start,
+                    encodingSeconds: encodings.encodingSeconds - encoding,
+                    evaluationSeconds: measurer.evaluator.evaluationSeconds))
+        }
+        let sweep = Sweep(
+            measurer, candidates: candidates, precision: options.precision,
+            measuresGroups: options.measuresGroups)
+        let cells =
+            if let proxy = options.proxy {
+                try proxyCells(proxy, candidates: candidates, progress: progress)
+            } else {
+                try sweep.run(
+                    metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
+            }
+        var table = SensitivityTable(
             model: identity, layout: model.layout,
             provenance: try source.provenance(
                 sentences: data.examples.count, metric: full.signature,
                 calibration: calibrationSource),
             fit: options.fit, candidates: candidates,
             fullPrecision: LossMeasurement(
-                try measurer.evaluator.losses(of: network), metric: full.values.first?.value),
+                try measurer.evaluator.referenceLosses(), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer)
+        table.proxy = options.proxy
+        return table
     }
+}
+
+/// What a sweep took, in CPU seconds of all threads.
+public struct SweepCost: Sendable {
+    /// All of it.
+    public let allSeconds: Double
+    /// Fitting codes to matrices.
+    public let encodingSeconds: Double
+    /// One run of the whole model over the data, all logits included.
+    public let evaluationSeconds: Double
+    /// All but encoding.
+    public var measuringSeconds: Double { allSeconds - encodingSeconds }
+    /// Measuring, as a multiple of one evaluation.
+    public var evaluations: Double { measuringSeconds / evaluationSeconds }
 }

@@ -19,11 +19,14 @@ struct Auto: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Most measurements in context.") var effort = 1000
     @Option(help: "Name of the files that are written.") var name = "auto"
     @Option(help: "Directory of the reports.") var reports = "Reports"
     @Option(help: "Directory of the plan.") var plans = "Plans"
     @Option(help: "Packed directory to write.") var output = "packed"
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     struct Row: Encodable {
@@ -38,16 +41,26 @@ struct Auto: ParsableCommand {
             let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
+                let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource, target: size,
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric),
+                    options: options,
                     effort: effort,
                     output: AutoOutput(
                         name: name, reports: URL(path: reports), plans: URL(path: plans),
                         packed: URL(path: output)),
                     evaluate: { try evaluateInOwnProcess($0, measured) },
                     event: { show($0, progress) })
+                progress.tell(store)
                 try printResult(
                     rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows)
                 )

@@ -3,6 +3,7 @@ import Foundation
 import Models
 import PlanFormat
 import Reporting
+import Tensors
 import Workflows
 
 struct Sweep: ParsableCommand {
@@ -14,17 +15,31 @@ struct Sweep: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the table is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many cells there are, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: data.source, calibration: calibration.source,
-                    options: .init(fit: sweep.fit, task: task.options, measuresMetric: sweep.metric))
+                    URL(path: model), source: data.source, calibration: calibration.source, options: options)
                 let progress = ProgressLine("sweep")
-                let table = try bench.sweep(candidates: sweep.schemes.schemes) { progress.show($0, of: $1) }
+                let table = try bench.sweep(
+                    candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
+                    cost: { progress.tell($0) })
+                progress.tell(store)
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
@@ -51,21 +66,42 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Most measurements in context.") var effort = 1000
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
-            guard let model else { return try finish(try additivePlan(table, target: size), table) }
+            guard let model else {
+                if let proxy = table.proxy {
+                    throw FileError(
+                        URL(path: sweep),
+                        "was not measured but estimated ('\(proxy.rawValue)'): give --model and --data, so that the plan is measured"
+                    )
+                }
+                return try finish(try additivePlan(table, target: size), table)
+            }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
+                var options = Workbench<F>.Options(fit: table.fit, task: task.options)
+                options.store = store
+                let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: source, calibration: calibration.source, options: options,
+                        candidates: table.candidates, sweeps: false, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
-                    calibration: calibration.source, options: .init(fit: table.fit, task: task.options))
+                    URL(path: model), source: source, calibration: calibration.source, options: options)
                 let result = try naming(URL(path: sweep)) {
                     try bench.plan(table, target: size, effort: effort)
                 }
+                ProgressLine("plan").tell(store)
                 try finish(result.record, table)
             }
             try run(try Families.family(of: URL(path: model)))
@@ -179,6 +215,10 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var data: DataOptions
     @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
+    @Option(help: "Items that are answered one at a time on one thread, for the seconds of one; 0 for none.")
+    var timed = 16
+    @Option(help: "Latency profile: what it predicts for these items stands beside what was measured.")
+    var profile: String?
     @OptionGroup var task: TaskArguments
     @Flag(help: "Print JSON.") var json = false
 
@@ -187,8 +227,8 @@ struct Evaluate: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let result = try Workflows.evaluate(
                     family, model: URL(path: model), reference: reference.map { URL(path: $0) },
-                    source: data.source,
-                    options: task.options)
+                    source: data.source, options: task.options, timed: timed,
+                    profile: try profile.map { try readProfile(URL(path: $0)) })
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))
@@ -205,6 +245,17 @@ struct Evaluate: ParsableCommand {
         lines.append("sentences: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
+        if let alone = result.alone {
+            lines.append(
+                "one at a time: \(milliseconds(alone.seconds)) ms (median of \(alone.sentences) items, "
+                    + "\(fixed(alone.meanRead, 1)) tokens read and \(fixed(alone.meanPredictions, 1)) predicted on average, "
+                    + "spread \(fixed(100 * alone.spread, 1))%)")
+            if let predicted = alone.predictedSeconds {
+                lines.append(
+                    "predicted: \(milliseconds(predicted)) ms (\(signed(100 * (predicted / alone.seconds - 1), 1))%)"
+                )
+            }
+        }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
         return lines.joined(separator: "\n")
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Models
 import PlanFormat
+import Sensitivity
 import Workflows
 
 /// The data that a model is measured on.
@@ -71,8 +72,60 @@ struct SweepOptions: ParsableArguments {
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
     var fit = CodeFit.calibrated
 
-    @Flag(inversion: .prefixedNo, help: "Measure the task's metric in every cell, beside KL.")
-    var metric = true
+    @Option(
+        help: """
+            What stands in the cells: measured (KL), or a proxy where measuring is too dear: weight (squared weight error), output \
+            (output error on calibration text), fisher (output error x curvature, an estimate of KL).
+            """)
+    var signal = Signal.measured
+
+    @Flag(help: "Measure the task's metric in every cell too, beside KL; costs much more.")
+    var metric = false
+
+    @Option(help: "Measure the task's metric in the cells of largest KL only, so many.")
+    var metricTop: Int?
+
+    @Flag(inversion: .prefixedNo, help: "Measure types and stacks beside sublayers.")
+    var groups = true
+
+    @Option(
+        help:
+            "End a cell once wrong choices for the sake of fewer items cost at most this share of a plan's loss, e.g. 0.02."
+    )
+    var precision: Double?
+
+    @Flag(help: "Run the whole model and all its logits for every cell: a comparison for what is faster.")
+    var naive = false
+
+    func validate() throws {
+        if let precision, !(precision > 0 && precision < 1) {
+            throw ValidationError("--precision: expected more than 0 and less than 1, got \(precision)")
+        }
+        if let metricTop, metricTop < 1 {
+            throw ValidationError("--metric-top: expected at least 1, got \(metricTop)")
+        }
+    }
+
+    func options<Family: ModelFamily>(
+        _ task: TaskOptions, _ store: MeasurementStore?
+    ) -> Workbench<Family>.Options {
+        var options = Workbench<Family>.Options(
+            fit: fit, task: task, metricCells: metric ? .max : metricTop ?? 0)
+        options.measuresGroups = groups
+        options.precision = precision
+        options.isNaive = naive
+        options.proxy = signal.proxy
+        options.store = store
+        return options
+    }
+}
+
+/// What the cells of a table carry.
+enum Signal: String, ExpressibleByArgument, CaseIterable {
+    case measured, output, weight, fisher
+
+    /// nil where KL is measured.
+    var proxy: ProxySignal? { ProxySignal(rawValue: rawValue) }
 }
 
 /// The text that codes are calibrated on.

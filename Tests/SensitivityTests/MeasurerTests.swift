@@ -36,7 +36,7 @@ import Testing
         // Unordered, and one twice.
         assignments.append(assignments[0])
         var seen: [Int] = []
-        let losses = try measurer.losses(of: assignments, around: context) { index, _, _ in seen.append(index)
+        let losses = try measurer.losses(of: assignments, around: context) { index, _ in seen.append(index)
         }
         #expect(seen.sorted() == Array(assignments.indices))
         for (assignment, losses) in zip(assignments, losses) {
@@ -109,8 +109,12 @@ import Testing
         let measurer = try bench.measurer(3)
         let sweep = Sweep(measurer, candidates: [.fp32, .bcq(2)])
         var done: [Int] = []
-        let cells = try sweep.run(metric: nil) { done.append($0) }
-        #expect(done == Array(1...sweep.assignments.count))
+        let items = 3 * sweep.assignments.count
+        let cells = try sweep.run(progress: { count, total in
+            done.append(count)
+            #expect(total == items)
+        })
+        #expect(done == (1...sweep.assignments.count).map { 3 * $0 })
         #expect(
             sweep.assignments.count == 1 + 21 + 7,
             "the identity once, 21 sublayers, 7 groups of more than one")

@@ -80,7 +80,7 @@ import Workflows
     @Test func identityLosesNothing() throws {
         let bench = try Workbench<MarianFamily>(
             Self.model, source: DataSource(files: Self.planning, limit: 6),
-            options: .init(fit: .greedy, measuresMetric: true))
+            options: .init(fit: .greedy, metricCells: .max))
         let table = try bench.sweep(candidates: [.fp32])
         for cell in table.byType + table.bySublayer {
             #expect(
@@ -96,7 +96,7 @@ import Workflows
     @Test func planMeasuresAsItSays() throws {
         let bench = try Workbench<MarianFamily>(
             Self.model, source: DataSource(files: Self.planning, limit: 8),
-            options: .init(fit: .greedy, measuresMetric: false))
+            options: .init(fit: .greedy))
         let table = try bench.sweep(candidates: [.bcq(1), .bcq(2), .bcq(3)])
         let result = try bench.plan(table, target: .compression(11), effort: 200)
         let measured = try #require(result.plan.measured)

@@ -12,15 +12,38 @@ extension SensitivityTable {
         if hasMetrics {
             text += "### \(metricName) by type, the rest in full precision\n\n" + metricTable(byType) + "\n"
         }
-        text += "### KL(full precision || quantized) by type, nats per token\n\n" + klTable(byType) + "\n"
+        text += "### \(heading) by type, \(unit)\n\n" + klTable(byType) + "\n"
         if hasMetrics {
             text += "### \(metricName) by sublayer\n\n" + metricTable(bySublayer) + "\n"
+        }
+        if let proxy {
+            text += "### \(heading) by sublayer, \(unit)\(proxy.estimatesKL ? " (x 1000)" : "")\n\n"
+            return text + klTable(bySublayer, scale: proxy.estimatesKL ? 1000 : 1)
         }
         text += "### KL by sublayer, nats per token (x 1000)\n\n"
         text +=
             "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
             + "cannot be told apart. Ranks are by KL under \(candidates[0]), 1 the most sensitive: a range where intervals overlap.\n\n"
         return text + intervalTable
+    }
+
+    /// What the cells carry.
+    private var heading: String {
+        switch proxy {
+        case nil: "KL(full precision || quantized)"
+        case .weight: "Squared weight error"
+        case .output: "Output error"
+        case .fisher: "Estimated KL (Fisher)"
+        }
+    }
+
+    private var unit: String {
+        switch proxy {
+        case nil: "nats per token"
+        case .weight: "summed over the weights, not measured"
+        case .output: "squared, per token, not measured"
+        case .fisher: "nats per token, not measured"
+        }
     }
 
     /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.

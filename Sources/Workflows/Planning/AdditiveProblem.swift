@@ -60,10 +60,16 @@ public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -
         problem.assignment(solution.choice), of: table.layout, model: table.model, name: "sum of losses",
         fit: table.fit)
     plan.predicted = .init(
-        bytes: Int(solution.costs[0]), fixedBytes: table.layout.fixedBytes, klNats: solution.loss)
+        bytes: Int(solution.costs[0]), fixedBytes: table.layout.fixedBytes,
+        klNats: table.estimatesKL ? solution.loss : nil)
     plan.certificate = .init(solution, budgetBytes: budget)
     plan.provenance = table.provenance
     return plan
+}
+
+extension SensitivityTable {
+    /// Whether the cells are KL in nats, measured or estimated, and so sums of them predict that of a plan.
+    var estimatesKL: Bool { proxy?.estimatesKL ?? true }
 }
 
 /// The summed loss that a solver's answer predicts, with its proof.

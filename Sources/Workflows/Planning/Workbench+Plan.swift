@@ -139,10 +139,11 @@ extension Workbench {
         _ table: SensitivityTable, budget: Int
     ) throws -> [(name: String, assignment: Assignment, proof: SolvedLoss?)] {
         let layout = model.layout
-        func solved(_ schemes: [Scheme]) throws -> (Assignment, SolvedLoss) {
+        func solved(_ schemes: [Scheme]) throws -> (Assignment, SolvedLoss?) {
             let problem = AllocationProblem(table, budgetBytes: budget, schemes: schemes)
             let solution = try problem.solve()
-            return (problem.assignment(solution.choice), SolvedLoss(solution, budgetBytes: budget))
+            let proof = table.estimatesKL ? SolvedLoss(solution, budgetBytes: budget) : nil
+            return (problem.assignment(solution.choice), proof)
         }
         let (additive, proof) = try solved(table.candidates)
         var starts: [(name: String, assignment: Assignment, proof: SolvedLoss?)] = [

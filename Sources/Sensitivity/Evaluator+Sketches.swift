@@ -1,0 +1,117 @@
+import Kernels
+import Models
+import Tensors
+
+extension Evaluator {
+    /// Sketched losses of one batch, and the rows whose logits are needed: rough positions and anchors.
+    private struct SketchedBatch: Sendable {
+        var losses: [PredictionSketch.Loss]
+        let rows: [Int]
+        let outputs: Matrix
+    }
+
+    /// The scores of some batches by sketches, corrected where the probe is too far from the reference, or at the anchors.
+    ///
+    /// - Parameter outputs: what the probe predicts from, for each of the batches in turn.
+    func sketchedScores(
+        of probe: Net, _ sketches: Sketches, batches range: Range<Int>,
+        outputs changed: @Sendable (Int) -> Matrix
+    ) throws -> [ItemScore] {
+        guard let projection = probe.outputProjection else { return [] }
+        let isShared = reference.outputProjection.map { ($0 as AnyObject) === (projection as AnyObject) }
+        let table = isShared == true ? nil : projection.decoded()
+        var scored = try concurrentMap(count: range.count, threads: threads) { place -> SketchedBatch in
+            let batch = range.lowerBound + place
+            let outputs = changed(place)
+            let losses = targets[batch].enumerated().map { position, target in
+                sketches.byBatch[batch].loss(
+                    at: position, outputs, table: sketches.table, probeTable: table, target: target)
+            }
+            let rough = losses.indices.filter { losses[$0].isRough }
+            let rows = Set(rough).union(sketches.anchors[batch]).sorted()
+            return SketchedBatch(losses: losses, rows: rows, outputs: outputs.gathering(rows: rows))
+        }
+        // Rows of all batches together: products of few rows are slow.
+        let places = scored.indices.flatMap { place in
+            scored[place].rows.indices.map { (place: place, row: $0) }
+        }
+        let exact = try concurrentMap(
+            count: (places.count + Self.logitRows - 1) / Self.logitRows, threads: threads
+        ) { [scored] chunk in
+            let chosen = places[
+                chunk * Self.logitRows..<min((chunk + 1) * Self.logitRows, places.count)]
+            return exactLosses(
+                probe, sketches, isShared: isShared == true,
+                chosen.map { (range.lowerBound + $0.place, scored[$0.place].rows[$0.row]) },
+                chosen.map { scored[$0.place].outputs[row: $0.row] })
+        }.flatMap { $0 }
+        var anchors = scored.map { [Double?](repeating: nil, count: $0.losses.count) }
+        for (place, exact) in zip(places, exact) {
+            let position = scored[place.place].rows[place.row]
+            if scored[place.place].losses[position].isRough {
+                scored[place.place].losses[position] = exact
+                scored[place.place].losses[position].isRough = true
+            } else {
+                anchors[place.place][position] = exact.kl
+            }
+        }
+        return scored.indices.flatMap { place in
+            scores(of: range.lowerBound + place, scored[place].losses, anchors: anchors[place])
+        }
+    }
+
+    /// The scores of a batch's items.
+    ///
+    /// - Parameter anchors: KL by all logits, at the positions where that was computed for comparison.
+    private func scores(
+        of batch: Int, _ losses: [PredictionSketch.Loss], anchors: [Double?]
+    ) -> [ItemScore] {
+        var scores = items(of: batch, losses.map { ($0.kl, $0.crossEntropy) }).map { ItemScore(loss: $0) }
+        var position = 0
+        for item in scores.indices {
+            for _ in 0..<scores[item].loss.kl.tokens {
+                let loss = losses[position]
+                if !loss.isRough { scores[item].sketchedNats += loss.kl }
+                if let exact = anchors[position] {
+                    scores[item].anchorNats += exact
+                    scores[item].anchorSketchedNats += loss.kl
+                    scores[item].anchors += 1
+                }
+                position += 1
+            }
+        }
+        return scores
+    }
+
+    /// What predictions lose by all their logits.
+    ///
+    /// - Parameters:
+    ///   - places: batch and position of each.
+    ///   - outputs: what the probe predicts each from.
+    private func exactLosses(
+        _ probe: Net, _ sketches: Sketches, isShared: Bool, _ places: [(batch: Int, position: Int)],
+        _ rows: [ArraySlice<Float>]
+    ) -> [PredictionSketch.Loss] {
+        let answers = places.map { targets[$0.batch][$0.position] }
+        let changed = Matrix(
+            rows: rows.count, columns: rows.first?.count ?? 0, storage: rows.flatMap { $0 })
+        let q = probe.logits(changed, observing: nil)
+        guard isShared else {
+            let ours = Matrix(
+                rows: places.count, columns: changed.columns,
+                storage: places.flatMap { outputs[$0.batch][row: $0.position] })
+            return compare(reference.logits(ours, observing: nil), q, targets: answers[...]).map {
+                .init(kl: $0.kl, crossEntropy: $0.crossEntropy, isRough: false)
+            }
+        }
+        return places.indices.map { index in
+            let line = q[row: index]
+            let logSum = line.withUnsafeBufferPointer { logits in
+                logits.baseAddress.map { Double(logSumExp($0, count: logits.count)) } ?? 0
+            }
+            return sketches.byBatch[places[index].batch].loss(
+                at: places[index].position, output: rows[index], logSum: logSum,
+                answer: answers[index].map { line[line.startIndex + $0] })
+        }
+    }
+}
