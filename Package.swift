@@ -43,24 +43,27 @@ let package = Package(
                 "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .target(name: "Latency", dependencies: ["Kernels", "Models", "PlanFormat", "Quantizers", "Tensors"]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
+        .target(name: "Exporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
-                "Allocation", "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers",
+                "Allocation", "Kernels", "Latency", "Metrics", "Models", "PlanFormat", "Quantizers",
                 "Reporting", "Sensitivity", "Tensors", "Tokenizers",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors", "Workflows",
+                "Exporting", "Latency", "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors",
+                "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "Kernels", "PlanFormat", "Quantizers", "Tensors",
+                "Kernels", "Models", "PlanFormat", "Quantizers", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -87,7 +90,11 @@ let package = Package(
                 "Sensitivity", "Models", "Quantizers", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(name: "LatencyTests", dependencies: ["Latency", "Models", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["bitplan", "Tensors", "TestSupport"]),
     ],

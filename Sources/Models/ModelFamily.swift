@@ -28,6 +28,9 @@ public protocol ModelFamily: Sendable {
     /// A network over these weights.
     func network(_ weights: WeightTable) throws -> Net
 
+    /// Shapes of such models that the time outside of products is measured on.
+    static func specimens() throws -> [Specimen]
+
     /// Reads the data that the model is measured on; `limit` keeps the first items.
     func dataset(_ files: [URL], limit: Int?) throws -> Dataset<Net.Example>
     /// The task's metric over the whole of `data`, from what the network produces.

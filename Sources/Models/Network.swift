@@ -44,6 +44,18 @@ public protocol Network: Sendable {
     /// The rows of `tokenEmbedding` that an item looks up.
     func tokens(_ example: Example) -> [Int]
 
+    /// Answers one item alone, greedily, as `run` answers a line.
+    ///
+    /// - Parameter maximumLength: the most tokens that are generated; the model's own limit where nil.
+    /// - Returns: how much work it was.
+    func answer(_ example: Example, maximumLength: Int?) -> Workload
+
+    /// The work of answering an item as its right answer does.
+    func workload(of example: Example) -> Workload
+
+    /// Does the work of an item of this size, whatever its tokens: for timing.
+    func perform(_ workload: Workload)
+
     /// Sees the input of a product: the tensor's name and the activations (tokens, columns).
     typealias Observer = (String, Matrix) -> Void
 }

@@ -46,11 +46,14 @@ public struct ModelLayout: Codable, Hashable, Sendable {
     public let sublayers: [SublayerShape]
     /// Numbers that stay FP32 whatever the plan: biases and LayerNorms.
     public let fixedParameters: Int
+    /// What is run of them, and when; nil where nobody said, and then seconds and joules are unknown.
+    public let work: ModelWork?
 
     /// A layout of these sublayers.
-    public init(sublayers: [SublayerShape], fixedParameters: Int) {
+    public init(sublayers: [SublayerShape], fixedParameters: Int, work: ModelWork? = nil) {
         self.sublayers = sublayers
         self.fixedParameters = fixedParameters
+        self.work = work
     }
 
     /// Bytes of what stays FP32.

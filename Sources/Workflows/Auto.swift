@@ -58,7 +58,9 @@ public func auto<Family: ModelFamily>(
     event(.planned(result))
 
     // The plan, and the uniform plans that fit the same bytes.
-    let chosen = result.plan
+    var chosen = result.record
+    let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: target.bytes(of: layout))
+    chosen.overBudget = others.isEmpty ? nil : others
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
         path: "\(output.packed.lastPathComponent)-uniform")
@@ -79,56 +81,17 @@ public func auto<Family: ModelFamily>(
         rows.append((model.name, try evaluate(model.directory)))
     }
 
+    let comparison = ComparisonTable(
+        rows, isHeldOut: check != nil, budgetBytes: target.bytes(of: layout))
     try JSONFile.write(chosen, to: output.plans.appending(path: "\(output.name).plan.json"))
     try JSONFile.write(table, to: output.reports.appending(path: "\(output.name).sensitivity.json"))
-    let report = try autoReport(
-        name: output.name, table: table, result: result, target: target, rows: rows, isChecked: check != nil)
-    try writeText(report, to: output.reports.appending(path: "\(output.name).md"))
+    try JSONFile.write(comparison, to: output.reports.appending(path: "\(output.name).comparison.json"))
+    try ModelReport(name: output.name, table, plan: chosen, comparison: comparison)
+        .write(to: output.reports.appending(path: "\(output.name).md"))
     try writeText(
         timingsReport(name: output.name, rows: rows),
         to: output.reports.appending(path: "\(output.name).timings.md"))
     return rows
-}
-
-/// The report: comparison, plan, rounds, sensitivity. Nothing in it depends on the machine.
-func autoReport(
-    name: String, table: SensitivityTable, result: PlanningResult, target: SizeTarget,
-    rows: [(name: String, evaluation: Evaluation)], isChecked: Bool
-) throws -> String {
-    let plan = result.plan
-    let full = table.layout.fullPrecisionBytes
-    var text = "# \(name)\n\nTarget: \(target) (\(grouped(target.bytes(of: table.layout))) bytes). "
-    text += "Planned on \(table.provenance.sentences) sentences; "
-    text +=
-        isChecked
-        ? "the first table is measured on \(rows[0].evaluation.sentences) others.\n\n"
-        : "the first table is measured on the same, for no others were given.\n\n"
-    text += comparisonTable(
-        rows.map { row in
-            ComparisonRow(
-                name: row.name, bytes: row.evaluation.bytes, klNats: row.evaluation.kl,
-                metrics: row.evaluation.metrics.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
-        }, fullPrecisionBytes: full)
-    text +=
-        "\nMetric: `\(rows[0].evaluation.signature)`.\n\n## Plan\n\n" + (try plan.bitsTable(of: table.layout))
-    text += "\n## Plans measured on the planning data\n\n"
-    if table.fit == .calibrated, table.provenance.calibrationSHA256 == nil {
-        text += "Codes are calibrated on these sentences too, which flatters all plans alike.\n\n"
-    }
-    text += plan.measuredTable(metricName: table.metricName, fullPrecisionBytes: full)
-    text += "\n## Planning in context\n\n\(result.measurements) measurements. "
-    text +=
-        "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
-    var rounds = MarkdownTable([
-        "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
-    ])
-    for (index, round) in result.rounds.enumerated() {
-        rounds.add([
-            "\(index + 1)", "\(round.moves)", fixed(round.predictedKL, 4), fixed(round.measuredKL, 4),
-            fixed(100 * (round.measuredKL / round.predictedKL - 1), 1) + "%", round.isAccepted ? "yes" : "no",
-        ])
-    }
-    return text + rounds.text + "\n## Sensitivity\n\n" + table.markdown
 }
 
 /// What depends on the machine, apart from the report.

@@ -1,4 +1,5 @@
 import Foundation
+import Latency
 import Metrics
 import Models
 import PlanFormat
@@ -23,6 +24,8 @@ public struct Evaluation: Codable, Sendable {
     public let tokensPerSecond: Double
     /// The most memory that the process had.
     public let peakMemoryBytes: Int
+    /// Items answered one at a time on one thread; nil where none were timed.
+    public let alone: SentenceTimes?
 
     private struct Key: CodingKey {
         let stringValue: String
@@ -43,6 +46,7 @@ public struct Evaluation: Codable, Sendable {
         try container.encode(bytes, forKey: Key("bytes"))
         try container.encode(tokensPerSecond, forKey: Key("tokensPerSecond"))
         try container.encode(peakMemoryBytes, forKey: Key("peakMemoryBytes"))
+        try container.encodeIfPresent(alone, forKey: Key("alone"))
     }
 
     /// Reads what `encode(to:)` wrote.
@@ -55,8 +59,10 @@ public struct Evaluation: Codable, Sendable {
         bytes = try container.decode(Int.self, forKey: Key("bytes"))
         tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
         peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
+        alone = try container.decodeIfPresent(SentenceTimes.self, forKey: Key("alone"))
         let fixed = [
             "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
+            "alone",
         ]
         var metrics: [String: Double] = [:]
         for key in container.allKeys where !fixed.contains(key.stringValue) {
@@ -68,7 +74,7 @@ public struct Evaluation: Codable, Sendable {
     init(
         metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
         bytes: Int,
-        tokensPerSecond: Double, peakMemoryBytes: Int
+        tokensPerSecond: Double, peakMemoryBytes: Int, alone: SentenceTimes?
     ) {
         self.metrics = metrics
         self.signature = signature
@@ -78,6 +84,7 @@ public struct Evaluation: Codable, Sendable {
         self.bytes = bytes
         self.tokensPerSecond = tokensPerSecond
         self.peakMemoryBytes = peakMemoryBytes
+        self.alone = alone
     }
 }
 
@@ -85,10 +92,14 @@ public struct Evaluation: Codable, Sendable {
 ///
 /// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the result's. The losses are
 /// scored after that.
-/// - Parameter reference: the full-precision model that KL is measured against.
+/// - Parameters:
+///   - reference: the full-precision model that KL is measured against.
+///   - timed: items that are answered one at a time, for the seconds of one.
+///   - profile: where given, what it predicts for these items stands beside what was measured.
 /// - Throws: one-line errors for what is missing or wrong.
 public func evaluate<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, reference: URL?, source: DataSource, options: TaskOptions
+    _ family: Family.Type, model directory: URL, reference: URL?, source: DataSource, options: TaskOptions,
+    timed: Int = 0, profile: LatencyProfile? = nil
 ) throws -> Evaluation {
     let opened = try OpenedModel<Family>(directory)
     let data = try source.read(opened.family)
@@ -96,6 +107,15 @@ public func evaluate<Family: ModelFamily>(
     let score = try opened.family.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let peak = peakMemoryBytes()
+    var alone: SentenceTimes?
+    if timed > 0 {
+        let model = try profile.map {
+            try LatencyModel($0, layout: opened.family.layout, modelType: Family.modelType)
+        }
+        alone = try SentenceTimes(
+            opened.network, data.examples, count: timed, maximumLength: options.maximumLength,
+            predict: model.map { model in { try model.predict(opened.schemes, $0).seconds } })
+    }
     let losses: [ItemLoss]
     if let reference {
         let full = try Model<Family>(directory: reference)
@@ -116,7 +136,8 @@ public func evaluate<Family: ModelFamily>(
         signature: score.signature, crossEntropy: mean.crossEntropyNats,
         kl: reference == nil ? nil : mean.klNats,
         sentences: data.examples.count, bytes: opened.sizeInBytes,
-        tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak)
+        tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak,
+        alone: alone)
 }
 
 /// Answers standard input with a model directory, packed or not: a batch of lines at a time, in order.
@@ -155,6 +176,8 @@ struct OpenedModel<Family: ModelFamily> {
     let family: Family
     let network: Family.Net
     let sizeInBytes: Int
+    /// In order of the sublayers; FP32 for a model that is not packed.
+    let schemes: [Scheme]
 
     init(_ directory: URL) throws {
         if try PackedModel<Family>.isPacked(directory) {
@@ -162,11 +185,13 @@ struct OpenedModel<Family: ModelFamily> {
             family = packed.family
             network = try packed.network()
             sizeInBytes = packed.sizeInBytes
+            schemes = try packed.plan.schemes(of: packed.family.layout)
         } else {
             let model = try Model<Family>(directory: directory)
             family = model.family
             network = try model.network()
             sizeInBytes = model.layout.fullPrecisionBytes
+            schemes = model.layout.sublayers.map { _ in .fp32 }
         }
     }
 }

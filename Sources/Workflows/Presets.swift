@@ -11,35 +11,38 @@ public func presetPlan<Family: ModelFamily>(
     _ family: Family.Type, _ directory: URL, _ name: String, fit: CodeFit
 ) throws -> Plan {
     let model = try Model<Family>(directory: directory)
-    let schemes: [Scheme]
+    let schemes = try presetSchemes(model.layout, name, modelType: Family.modelType)
+    return Plan.naming(
+        schemes, of: model.layout, model: try model.identity(), name: "preset \(name)", fit: fit)
+}
+
+/// The schemes of a plan by name, in order of the layout; names and errors as `presetPlan`.
+public func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: String) throws -> [Scheme] {
     if let scheme = Scheme(name) {
-        schemes = [Scheme](repeating: scheme, count: model.layout.sublayers.count)
+        return [Scheme](repeating: scheme, count: layout.sublayers.count)
     } else if name == "chung" || name.hasPrefix("chung:") {
         let text = name.dropFirst("chung:".count)
         guard let ratio = name == "chung" ? 1 : Int(text), (1...64).contains(ratio) else {
             throw UsageError("preset '\(name)': expected chung:R with R from 1 to 64")
         }
-        guard let chung = model.layout.chung(ratio: ratio) else {
-            throw UsageError("preset chung is for encoder-decoder models, this is a \(Family.modelType)")
+        guard let chung = layout.chung(ratio: ratio) else {
+            throw UsageError("preset chung is for encoder-decoder models, this is a \(modelType)")
         }
-        schemes = chung
+        return chung
     } else if name.hasPrefix("sensimix:") {
         let counts = name.dropFirst("sensimix:".count).split(separator: "+", omittingEmptySubsequences: false)
             .map { Int($0) }
         guard counts.count == 2, let lower = counts[0], let upper = counts[1] else {
             throw UsageError("preset '\(name)': expected sensimix:LOWER+UPPER, such as sensimix:3+3")
         }
-        guard let sensimix = model.layout.sensimix(lower: lower, upper: upper) else {
+        guard let sensimix = layout.sensimix(lower: lower, upper: upper) else {
             throw UsageError(
-                "preset \(name): expected two counts that add up to the model's layers of attention and feed-forward, this \(Family.modelType) has \(model.layout.sublayers.count { $0.name.type == "FFN" })"
+                "preset \(name): expected two counts that add up to the model's layers of attention and feed-forward, this \(modelType) has \(layout.sublayers.count { $0.name.type == "FFN" })"
             )
         }
-        schemes = sensimix
-    } else {
-        throw UsageError("no preset or scheme is called '\(name)'")
+        return sensimix
     }
-    return Plan.naming(
-        schemes, of: model.layout, model: try model.identity(), name: "preset \(name)", fit: fit)
+    throw UsageError("no preset or scheme is called '\(name)'")
 }
 
 /// Writes text to a file, all of it or nothing.

@@ -95,8 +95,8 @@ struct Auto: ParsableCommand {
         case .sensitivity(let table): print(table.markdown)
         case .round(let round):
             print(
-                "in context: \(round.moves) sublayers moved, KL predicted \(fixed(round.predictedKL, 4)), "
-                    + "measured \(fixed(round.measuredKL, 4))\(round.isAccepted ? "" : ", not taken")")
+                "in context: \(round.moves) sublayers moved, KL predicted \(klText(round.predictedKL)), "
+                    + "measured \(klText(round.measuredKL))\(round.isAccepted ? "" : ", not taken")")
         case .planned(let result):
             print(
                 "plan: \(result.plan.name ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
@@ -112,8 +112,8 @@ struct Auto: ParsableCommand {
         for (name, result) in rows {
             let ratio = Double(rows[0].evaluation.bytes) / Double(result.bytes)
             var cells = [name, grouped(result.bytes), fixed(ratio, 2) + "x"]
-            cells += names.map { fixed(result.metrics[$0] ?? 0, 2) }
-            cells += [fixed(result.kl ?? 0, 4), fixed(result.tokensPerSecond, 0)]
+            cells += names.map { metricText(result.metrics[$0] ?? 0, of: $0) }
+            cells += [klText(result.kl ?? 0), fixed(result.tokensPerSecond, 0)]
             cells.append(fixed(Double(result.peakMemoryBytes) / 1e6, 1))
             table.add(cells)
         }

@@ -102,7 +102,7 @@ struct PlanCommand: ParsableCommand {
                     try bench.plan(table, target: size, effort: effort)
                 }
                 ProgressLine("plan").tell(store)
-                try finish(result.plan, table)
+                try finish(result.record, table)
             }
             try run(try Families.family(of: URL(path: model)))
         }
@@ -215,6 +215,10 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var data: DataOptions
     @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
+    @Option(help: "Items that are answered one at a time on one thread, for the seconds of one; 0 for none.")
+    var timed = 16
+    @Option(help: "Latency profile: what it predicts for these items stands beside what was measured.")
+    var profile: String?
     @OptionGroup var task: TaskArguments
     @Flag(help: "Print JSON.") var json = false
 
@@ -223,8 +227,8 @@ struct Evaluate: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let result = try Workflows.evaluate(
                     family, model: URL(path: model), reference: reference.map { URL(path: $0) },
-                    source: data.source,
-                    options: task.options)
+                    source: data.source, options: task.options, timed: timed,
+                    profile: try profile.map { try readProfile(URL(path: $0)) })
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))
@@ -232,39 +236,28 @@ struct Evaluate: ParsableCommand {
     }
 
     private func text(_ result: Evaluation) -> String {
-        var lines = result.metrics.sorted { $0.key < $1.key }.map { "\($0.key): \(fixed($0.value, 4))" }
+        var lines = result.metrics.sorted { $0.key < $1.key }.map {
+            "\($0.key): \(metricText($0.value, of: $0.key))"
+        }
         lines.append("signature: \(result.signature)")
         lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per token")
-        if let kl = result.kl { lines.append("KL: \(fixed(kl, 5)) nats per token") }
+        if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per token") }
         lines.append("sentences: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
+        if let alone = result.alone {
+            lines.append(
+                "one at a time: \(milliseconds(alone.seconds)) ms (median of \(alone.sentences) items, "
+                    + "\(fixed(alone.meanRead, 1)) tokens read and \(fixed(alone.meanPredictions, 1)) predicted on average, "
+                    + "spread \(fixed(100 * alone.spread, 1))%)")
+            if let predicted = alone.predictedSeconds {
+                lines.append(
+                    "predicted: \(milliseconds(predicted)) ms (\(signed(100 * (predicted / alone.seconds - 1), 1))%)"
+                )
+            }
+        }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
         return lines.joined(separator: "\n")
-    }
-}
-
-struct Report: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Renders a sensitivity table, and a plan beside it, as Markdown.")
-
-    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @Option(help: "Plan file.") var plan: String?
-    @Option(help: "Where the report is written; printed where not given.") var output: String?
-
-    func run() throws {
-        try reporting {
-            let table = try readTable(URL(path: sweep))
-            var text = "# Sensitivity\n\n" + table.markdown
-            if let file = plan.map({ URL(path: $0) }) {
-                let plan = try JSONFile.read(Plan.self, from: file)
-                let bits = try naming(file) { try plan.bitsTable(of: table.layout) }
-                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + bits + "\n"
-                text += plan.measuredTable(
-                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes)
-            }
-            if let output { try writeText(text, to: URL(path: output)) } else { print(text, terminator: "") }
-        }
     }
 }
 

@@ -47,7 +47,13 @@ public struct BertConfiguration: Sendable, Equatable {
     ///
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
     public init(directory: URL) throws(FileError) {
-        let settings = try Settings(directory.appending(path: "config.json"))
+        try self.init(
+            try Settings(directory.appending(path: "config.json")),
+            encoder: try SentenceEncoderFiles(directory))
+    }
+
+    /// Reads the configuration from its settings; errors as `init(directory:)`.
+    init(_ settings: Settings, encoder: SentenceEncoderFiles?) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "bert" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'bert'")
@@ -73,9 +79,8 @@ public struct BertConfiguration: Sendable, Equatable {
         normEpsilon = Float(try settings.number("layer_norm_eps", or: 1e-12))
         maximumPositions = try settings.size("max_position_embeddings", or: 512)
         types = try settings.size("type_vocab_size", or: 2)
-        let encoder = try SentenceEncoderFiles(directory)
-        maximumLength = min(encoder.maximumLength ?? maximumPositions, maximumPositions)
-        if let task = encoder.task { self.task = task } else { task = try BertConfiguration.task(settings) }
+        maximumLength = min(encoder?.maximumLength ?? maximumPositions, maximumPositions)
+        if let task = encoder?.task { self.task = task } else { task = try BertConfiguration.task(settings) }
     }
 
     /// The task that `architectures` names.

@@ -78,7 +78,8 @@ extension BertNetwork {
             sublayers.append(one("Head", names.head + ".weight", labels.count))
         }
         return ModelLayout(
-            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count })
+            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count },
+            work: work(configuration))
     }
 
     /// Names and lengths of what stays FP32: biases, LayerNorms and the embeddings of the few types.

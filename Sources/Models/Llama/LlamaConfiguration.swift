@@ -41,6 +41,14 @@ public struct LlamaConfiguration: Sendable, Equatable {
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
     public init(directory: URL) throws(FileError) {
         let settings = try Settings(directory.appending(path: "config.json"))
+        let separate = directory.appending(path: "generation_config.json")
+        let generation =
+            FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
+        try self.init(settings, generation: generation)
+    }
+
+    /// Reads the configuration from its settings; errors as `init(directory:)`.
+    init(_ settings: Settings, generation: Settings) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "llama" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'llama'")
@@ -72,9 +80,6 @@ public struct LlamaConfiguration: Sendable, Equatable {
         isTied = try settings.flag("tie_word_embeddings", or: false)
         attentionHasBias = try settings.flag("attention_bias", or: false)
         feedForwardHasBias = try settings.flag("mlp_bias", or: false)
-        let separate = directory.appending(path: "generation_config.json")
-        let generation =
-            FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)
         beginToken = try LlamaConfiguration.tokens("bos_token_id", generation, settings, vocabularySize).first
     }

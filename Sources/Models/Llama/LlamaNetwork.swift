@@ -121,7 +121,7 @@ public struct LlamaNetwork: Network {
             let x = layer.attentionNorm(state.hidden)
             state.hidden.add(
                 layer.attention(
-                    x, state.sequences, over: x, state.sequences, causal: true, observing: observing))
+                    x, state.sequences, causal: true, observing: observing))
         } else {
             state.hidden.add(layer.feedForward(layer.feedForwardNorm(state.hidden), observing: observing))
         }
@@ -197,7 +197,8 @@ public struct LlamaNetwork: Network {
                     ]))
         }
         return ModelLayout(
-            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count })
+            sublayers: sublayers, fixedParameters: vectors(configuration).reduce(0) { $0 + $1.count },
+            work: work(configuration))
     }
 
     /// Names and lengths of what stays FP32: norms, and biases where the model has them.

@@ -4,6 +4,12 @@ public struct TokenSequence: Sendable, Hashable {
     public var ids: [Int] = []
     /// As many as `ids`: 0 for the first text and its special tokens, 1 for the second's, where the model tells them apart.
     public var typeIDs: [Int] = []
+
+    /// A sequence of these ids and, as many, types.
+    public init(ids: [Int] = [], typeIDs: [Int] = []) {
+        self.ids = ids
+        self.typeIDs = typeIDs
+    }
 }
 
 /// Which special tokens stand around one text or a pair, as `post_processor` of a tokenizer.json says.

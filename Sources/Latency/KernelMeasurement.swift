@@ -1,0 +1,156 @@
+import Kernels
+import PlanFormat
+import Tensors
+
+/// Which products are timed, and how often.
+public struct KernelGrid: Hashable, Sendable {
+    /// Output channels.
+    public var rows: [Int]
+    /// Input channels.
+    public var columns: [Int]
+    /// Tokens at a time.
+    public var tokens: [Int]
+    /// Bytes of weights in rotation.
+    public var workingSets: [Int]
+    /// Timed repetitions of each product.
+    public var repetitions: Int
+
+    /// A grid of these axes.
+    public init(rows: [Int], columns: [Int], tokens: [Int], workingSets: [Int], repetitions: Int) {
+        self.rows = rows
+        self.columns = columns
+        self.tokens = tokens
+        self.workingSets = workingSets
+        self.repetitions = repetitions
+    }
+
+    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory.
+    public static let standard = KernelGrid(
+        rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 16, 64],
+        workingSets: [1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20], repetitions: 9)
+
+    /// Fewer points: about a fifth of the time, and some accuracy.
+    public static let quick = KernelGrid(
+        rows: [128, 2048], columns: [128, 2048], tokens: [1, 16, 64], workingSets: [1 << 20, 16 << 20],
+        repetitions: 5)
+}
+
+/// Times products of one scheme.
+///
+/// As in a model, a product finds its weights where the products between two uses of them left them: operators of one shape take
+/// turns, as many as fill the working set. Time is what the thread computes; repetitions go round all working sets and token counts of
+/// a shape, so that what disturbs the machine does not hit one of them alone.
+struct KernelMeasurement {
+    let scheme: Scheme
+    let grid: KernelGrid
+    let reference: ReferenceWork
+
+    /// Matrices of one shape at most: more than any model has.
+    private static let mostOperators = 256
+    /// Seconds of one repetition, where the products in rotation take less.
+    private static let secondsAtATime = 4e-4
+
+    /// The points of the grid, their seconds in units of the reference work.
+    func points() throws -> [LatencyProfile.KernelPoint] {
+        try grid.rows.flatMap { rows in
+            try grid.columns.flatMap { columns in try points(rows: rows, columns: columns) }
+        }
+    }
+
+    /// Look-ups of rows in no order, their seconds in units of the reference work.
+    func lookups() throws -> [LatencyProfile.LookupPoint] {
+        let rows = grid.rows.max() ?? 1
+        return try grid.columns.sorted().map { columns in
+            let table = try RandomWeights.make(scheme, rows: rows, columns: columns, seed: 0)
+            var line = [Float](repeating: 0, count: columns)
+            let calls = 64
+            var next = 0
+            let times = (0...grid.repetitions).map { _ in
+                reference.ratio {
+                    for _ in 0..<calls {
+                        table.copyRow(next, into: &line)
+                        next = (next + 7919) % rows
+                    }
+                } / Double(calls)
+            }
+            return .init(columns: columns, seconds: Timing(times).median)
+        }
+    }
+
+    /// One body that is repeated.
+    private struct Case {
+        let tokens: Int
+        /// Operators in rotation.
+        let count: Int
+        /// Products at a time.
+        var products = 1
+        var next = 0
+        var times: [Double] = []
+    }
+
+    private func points(rows: Int, columns: Int) throws -> [LatencyProfile.KernelPoint] {
+        let size = scheme.sizeInBytes(rows: rows, columns: columns)
+        let isFull = if case .full = scheme { true } else { false }
+        // Quantized models are small: only full precision has to come from as far as that.
+        let sets = grid.workingSets.filter { isFull || $0 <= 64 << 20 || grid.workingSets.count == 1 }
+        var counts = sets.map { max(1, min($0 / size, Self.mostOperators)) }
+        counts = counts.indices.filter { $0 == 0 || counts[$0] != counts[$0 - 1] }.map { counts[$0] }
+        let operators = try (0..<(counts.last ?? 1)).map {
+            try RandomWeights.make(scheme, rows: rows, columns: columns, seed: UInt64($0))
+        }
+        let most = grid.tokens.max() ?? 1
+        let x = RandomWeights.activations(tokens: most, columns: columns)
+        let y = UnsafeMutablePointer<Float>.allocate(capacity: most * rows)
+        y.initialize(repeating: 0, count: most * rows)
+        defer { y.deallocate() }
+        func run(_ body: inout Case) {
+            for _ in 0..<body.products {
+                operators[body.next].multiply(x.storage, tokens: body.tokens, into: y)
+                body.next = (body.next + 1) % body.count
+            }
+        }
+        var cases = grid.tokens.flatMap { tokens in counts.map { Case(tokens: tokens, count: $0) } }
+        for index in cases.indices {
+            run(&cases[index])
+            let once = max(1e-9, ThreadClock.measure { run(&cases[index]) })
+            cases[index].products = max(1, min(Int(Self.secondsAtATime / once), 1 << 16))
+        }
+        for _ in 0..<grid.repetitions {
+            for index in cases.indices {
+                // What a cache can hold is there before the clock starts: the cases before this one have displaced it.
+                if cases[index].count * size <= 32 << 20 {
+                    var warm = cases[index]
+                    warm.products = min(warm.count, max(1, 4 * warm.products))
+                    warm.next = (cases[index].next + warm.count - warm.products % warm.count) % warm.count
+                    run(&warm)
+                }
+                let time = reference.ratio { run(&cases[index]) }
+                cases[index].times.append(time / Double(cases[index].products))
+            }
+        }
+        let preparations = Dictionary(
+            uniqueKeysWithValues: grid.tokens.map { ($0, preparation(operators[0], x, tokens: $0)) })
+        return cases.map { body in
+            let timing = Timing(body.times)
+            return LatencyProfile.KernelPoint(
+                rows: rows, columns: columns, tokens: body.tokens, workingSetBytes: body.count * size,
+                seconds: timing.median, spread: timing.spread,
+                preparationSeconds: min(preparations[body.tokens] ?? 0, timing.median))
+        }
+    }
+
+    /// What an operator takes to prepare its activations; 0 where it takes them as they are.
+    private func preparation(_ weights: any LinearOperator, _ x: Matrix, tokens: Int) -> Double {
+        guard let preparing = weights.preparing else { return 0 }
+        let calls = 64
+        let prepared = UnsafeMutableRawPointer.allocate(
+            byteCount: max(1, preparing.preparedBytesPerToken * tokens), alignment: 64)
+        defer { prepared.deallocate() }
+        let times = (0...grid.repetitions).map { _ in
+            reference.ratio {
+                for _ in 0..<calls { preparing.prepare(x.storage, tokens: tokens, into: prepared) }
+            } / Double(calls)
+        }
+        return Timing(times).median
+    }
+}

@@ -1,0 +1,131 @@
+import PlanFormat
+
+/// Seconds that one item takes, predicted for any plan from a profile of the machine.
+///
+///     seconds = sum over sublayers, their products and passes of calls * kernel(scheme, shape, tokens, working set)
+///             + sum over terms of overhead[term] * amount
+///
+/// One thread, items one at a time. What is read runs once over all its tokens, what is generated once a token.
+public struct LatencyModel: Sendable {
+    /// The sublayers.
+    public let layout: ModelLayout
+    private let work: ModelWork
+    private let tables: [Scheme: KernelTable]
+    private let overhead: LatencyProfile.OverheadTimes
+
+    /// The seconds of an item, and where they go.
+    public struct Prediction: Hashable, Sendable {
+        /// Seconds of the products and look-ups of each sublayer, in order of the layout.
+        public let products: [Double]
+        /// Seconds of everything else.
+        public let overhead: Double
+
+        /// All of it.
+        public var seconds: Double { products.reduce(overhead, +) }
+    }
+
+    /// A model of these sublayers on the machine of `profile`.
+    ///
+    /// - Throws: `LatencyError` where the profile lacks the family or is impossible, or the layout does not say what is run.
+    public init(
+        _ profile: LatencyProfile, layout: ModelLayout, modelType: String
+    ) throws(LatencyError) {
+        let tables = try LatencyModel.tables(profile)
+        guard let work = layout.work else { throw .noWork }
+        guard let overhead = profile.overheads.first(where: { $0.modelType == modelType }) else {
+            throw .noFamily(modelType)
+        }
+        self.layout = layout
+        self.work = work
+        self.overhead = overhead
+        self.tables = tables
+    }
+
+    /// Checks that a profile is of this version and holds possible numbers.
+    ///
+    /// - Throws: `LatencyError.otherSchema` or `.badPoint`.
+    public static func check(_ profile: LatencyProfile) throws(LatencyError) {
+        _ = try tables(profile)
+    }
+
+    private static func tables(_ profile: LatencyProfile) throws(LatencyError) -> [Scheme: KernelTable] {
+        guard profile.schemaVersion == LatencyProfile.currentSchema else {
+            throw .otherSchema(profile.schemaVersion)
+        }
+        var tables: [Scheme: KernelTable] = [:]
+        for times in profile.kernels { tables[times.scheme] = try KernelTable(times) }
+        return tables
+    }
+
+    /// What a plan's weights take between two uses of one.
+    public struct WorkingSet: Hashable, Sendable {
+        /// All matrices that are multiplied.
+        public let readBytes: Int
+        /// Those of every step and prediction.
+        public let stepBytes: Int
+    }
+
+    /// The working set of a plan, in order of the layout.
+    public func workingSet(_ schemes: [Scheme]) -> WorkingSet {
+        var (read, step) = (0, 0)
+        for (sublayer, scheme) in zip(layout.sublayers, schemes) {
+            for (index, matrix) in sublayer.matrices.enumerated() {
+                let passes = work[sublayer.name].products.filter { $0.matrices.contains(index) }.map(\.pass)
+                guard !passes.isEmpty else { continue }
+                let bytes = scheme.sizeInBytes(rows: matrix.rows, columns: matrix.columns)
+                read += bytes
+                if passes.contains(where: { $0 != .read }) { step += bytes }
+            }
+        }
+        return WorkingSet(readBytes: read, stepBytes: step)
+    }
+
+    /// Seconds of an item under a plan, in order of the layout.
+    ///
+    /// - Throws: `LatencyError.noKernel` where a scheme was not measured.
+    public func predict(_ schemes: [Scheme], _ workload: Workload) throws(LatencyError) -> Prediction {
+        precondition(schemes.count == layout.sublayers.count, "a scheme for every sublayer")
+        let set = workingSet(schemes)
+        var products: [Double] = []
+        for (index, scheme) in schemes.enumerated() {
+            products.append(try productSeconds(of: index, scheme, workload, within: set))
+        }
+        return Prediction(products: products, overhead: overheadSeconds(workload))
+    }
+
+    /// Seconds of the products and look-ups of one sublayer for one item, in a model of that working set.
+    ///
+    /// - Throws: `LatencyError.noKernel` where the scheme was not measured.
+    public func productSeconds(
+        of index: Int, _ scheme: Scheme, _ workload: Workload, within set: WorkingSet
+    ) throws(LatencyError) -> Double {
+        guard let table = tables[scheme.kernel] else { throw .noKernel(scheme) }
+        let sublayer = layout.sublayers[index]
+        var seconds = 0.0
+        for product in work[sublayer.name].products {
+            let calls = workload.calls(product.pass)
+            guard calls > 0 else { continue }
+            var once = 0.0
+            for (place, matrix) in product.matrices.map({ sublayer.matrices[$0] }).enumerated() {
+                let time = table.seconds(
+                    rows: matrix.rows, columns: matrix.columns, tokens: workload.tokens(product.pass),
+                    workingSetBytes: product.pass == .read ? set.readBytes : set.stepBytes)
+                let isShared = place > 0 && overhead.sharesPreparations
+                once += time.product - (isShared ? time.preparation : 0)
+            }
+            seconds += Double(calls) * once
+        }
+        for pass in work[sublayer.name].lookups {
+            let rows = workload.calls(pass) * workload.tokens(pass)
+            seconds += Double(rows) * table.lookupSeconds(columns: sublayer.matrices[0].columns)
+        }
+        return seconds
+    }
+
+    /// Seconds of everything that is no product, whatever the plan.
+    public func overheadSeconds(_ workload: Workload) -> Double {
+        layout.overhead(of: workload).reduce(0) {
+            $0 + $1.value * (overhead.seconds[$1.key.rawValue] ?? 0)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import PlanFormat
+
+/// A shape of a family's models without weights: what the time outside of products is measured on.
+public struct Specimen: Sendable {
+    /// `model_type` of the family.
+    public let modelType: String
+    /// Sublayers and their work.
+    public let layout: ModelLayout
+    /// Names and lengths of what stays FP32.
+    public let vectors: [(name: String, count: Int)]
+    private let make: @Sendable (WeightTable) throws -> any Network
+
+    init(
+        _ modelType: String, layout: ModelLayout, vectors: [(name: String, count: Int)],
+        make: @escaping @Sendable (WeightTable) throws -> any Network
+    ) {
+        self.modelType = modelType
+        self.layout = layout
+        self.vectors = vectors
+        self.make = make
+    }
+
+    /// A network over these weights, which must be all that the layout and `vectors` name.
+    public func network(_ weights: WeightTable) throws -> any Network { try make(weights) }
+
+    /// Settings as a config.json would have them.
+    static func settings(_ modelType: String, _ values: [String: Any]) -> Settings {
+        Settings(
+            file: URL(filePath: "\(modelType) specimen"),
+            object: values.merging(["model_type": modelType]) { first, _ in first })
+    }
+
+    /// Token ids that look like text: spread over the vocabulary.
+    static func tokens(_ count: Int, vocabularySize: Int) -> [Int] {
+        (0..<count).map { (7919 * $0 + 13) % vocabularySize }
+    }
+}

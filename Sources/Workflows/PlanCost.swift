@@ -1,0 +1,95 @@
+import Foundation
+import Latency
+import Models
+import PlanFormat
+import Tensors
+
+/// What a plan costs to store and to run, without encoding it.
+public struct PlanCost: Codable, Sendable {
+    /// The plan.
+    public let name: String
+    /// Bytes of all tensors.
+    public let bytes: Int
+    /// Predicted seconds of an item; nil without a profile.
+    public let seconds: Double?
+    /// The part of them that is spent outside of products.
+    public let overheadSeconds: Double?
+    /// Measured seconds of an item, the median; nil where nothing was measured.
+    public let measuredSeconds: Double?
+    /// Half the distance of the quartiles of what was measured, as a part of the median.
+    public let spread: Double?
+    /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of ratios to the profile's
+    /// reference work, done before and after.
+    public let undisturbedSeconds: Double?
+    /// Joules of an item's arithmetic, by process.
+    public let joules: [String: Double]
+}
+
+/// What plans of a model cost for an item of that size.
+///
+/// - Parameters:
+///   - plans: plans by name, schemes in order of the layout.
+///   - rounds: where given, every plan is also run so many times, in alternation, over random weights of its schemes, which take as long
+///     as any others. The time is what the thread computes.
+/// - Throws: `LatencyError` where the profile cannot say; one-line errors of the model.
+public func costs<Family: ModelFamily>(
+    _ family: Family, of plans: [(name: String, schemes: [Scheme])], workload: Workload,
+    profile: LatencyProfile?, rounds: Int? = nil
+) throws -> [PlanCost] {
+    let layout = family.layout
+    let model = try profile.map { try LatencyModel($0, layout: layout, modelType: Family.modelType) }
+    let predictions = try plans.map { try model?.predict($0.schemes, workload) }
+    let measured = try rounds.map {
+        try measure(
+            family, plans.map(\.schemes), workload, rounds: $0, unit: profile?.machine.referenceSeconds)
+    }
+    return plans.enumerated().map { index, plan in
+        let joules = Energy.Process.allCases.compactMap { process in
+            layout.energy(plan.schemes, workload, process).map { (process.rawValue, $0.joules) }
+        }
+        return PlanCost(
+            name: plan.name, bytes: layout.sizeInBytes(plan.schemes),
+            seconds: predictions[index]?.seconds, overheadSeconds: predictions[index]?.overhead,
+            measuredSeconds: measured?[index].seconds.median, spread: measured?[index].seconds.spread,
+            undisturbedSeconds: measured?[index].undisturbed.median,
+            joules: Dictionary(uniqueKeysWithValues: joules))
+    }
+}
+
+/// Seconds of an item under each plan, the plans in alternation: as measured, and in units of the reference work times `unit`.
+private func measure<Family: ModelFamily>(
+    _ family: Family, _ plans: [[Scheme]], _ workload: Workload, rounds: Int, unit: Double?
+) throws -> [(seconds: Timing, undisturbed: Timing)] {
+    let vectors = Dictionary(
+        uniqueKeysWithValues: family.vectors.map { ($0.name, [Float](repeating: 0.01, count: $0.count)) })
+    let networks = try plans.map { schemes in
+        var table = WeightTable(matrices: [:], vectors: vectors)
+        for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
+            for shape in sublayer.matrices {
+                table.matrices[shape.tensor] = try RandomWeights.make(
+                    scheme, rows: shape.rows, columns: shape.columns,
+                    seed: UInt64(table.matrices.count))
+            }
+        }
+        return try family.network(table)
+    }
+    let reference = try ReferenceWork()
+    var seconds = [[Double]](repeating: [], count: plans.count)
+    var ratios = seconds
+    for round in 0...max(1, rounds) {
+        for (index, network) in networks.enumerated() {
+            // A plan's weights are where its last item left them; the first round is not counted.
+            network.perform(workload)
+            var time = 0.0
+            let ratio = reference.ratio {
+                time = ThreadClock.measure { network.perform(workload) }
+            }
+            if round > 0 {
+                seconds[index].append(time)
+                ratios[index].append(ratio)
+            }
+        }
+    }
+    let scale = unit ?? reference.undisturbedSeconds
+    return zip(seconds, ratios).map { (Timing($0), Timing($1.map { scale * $0 })) }
+}

@@ -1,0 +1,51 @@
+import Latency
+import Models
+import PlanFormat
+
+/// Items answered one at a time on one thread, as a user waits for them.
+public struct SentenceTimes: Codable, Sendable {
+    /// Median over the items of the median seconds of one.
+    public let seconds: Double
+    /// Mean over the items of the spread of one: half the distance of its quartiles, as a part of its median.
+    public let spread: Double
+    /// Median over the items of what a profile predicts; nil without one.
+    public let predictedSeconds: Double?
+    /// Items that were timed.
+    public let sentences: Int
+    /// Tokens that they read, on average.
+    public let meanRead: Double
+    /// Predictions that they took, on average.
+    public let meanPredictions: Double
+
+    /// Times `count` items, evenly spaced in the data, in rounds over all of them.
+    ///
+    /// - Parameter predict: seconds of an item of that size.
+    init<Net: Network>(
+        _ network: Net, _ examples: [Net.Example], count: Int, maximumLength: Int?,
+        predict: ((Workload) throws -> Double)?
+    ) rethrows {
+        let chosen = min(max(1, count), examples.count)
+        let items = (0..<chosen).map { examples[$0 * examples.count / chosen] }
+        var workloads: [Workload] = []
+        var seconds = [[Double]](repeating: [], count: chosen)
+        for round in 0...Self.rounds {
+            for (index, item) in items.enumerated() {
+                let start = ContinuousClock.now
+                let workload = network.answer(item, maximumLength: maximumLength)
+                let elapsed = (ContinuousClock.now - start) / .seconds(1)
+                // The first round only warms up.
+                if round == 0 { workloads.append(workload) } else { seconds[index].append(elapsed) }
+            }
+        }
+        let timings = seconds.map(Timing.init)
+        self.seconds = Timing(timings.map(\.median)).median
+        spread = timings.reduce(0) { $0 + $1.spread } / Double(chosen)
+        predictedSeconds = try predict.map { predict in Timing(try workloads.map(predict)).median }
+        sentences = chosen
+        meanRead = Double(workloads.reduce(0) { $0 + $1.read }) / Double(chosen)
+        meanPredictions = Double(workloads.reduce(0) { $0 + $1.predictions }) / Double(chosen)
+    }
+
+    /// Rounds that are timed.
+    static let rounds = 3
+}
