@@ -51,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Latency", "Models", "PlanFormat", "Reporting", "Workflows",
+                "Allocation", "Latency", "Models", "PlanFormat", "Reporting", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

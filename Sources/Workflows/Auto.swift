@@ -42,7 +42,7 @@ public enum AutoEvent: Sendable {
 ///   - evaluate: evaluates a directory on the checking data; the command line does it in a process of its own, so that memory is true.
 /// - Returns: the table's rows with their evaluations, full precision first.
 public func auto<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: SizeTarget,
+    _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: PlanTarget,
     candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
     output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
@@ -51,7 +51,10 @@ public func auto<Family: ModelFamily>(
     let bench = try Workbench<Family>(directory, source: source, calibration: calibration, options: options)
     let layout = bench.model.layout
     _ = try check?.read(bench.model.family)
-    try checkReachable(target, layout: layout, candidates: candidates)
+    try PlanSpace(
+        target, layout: layout, modelType: Family.modelType, candidates: candidates,
+        workload: bench.meanWorkload
+    ).checkReachable()
     let table = try bench.sweep(candidates: candidates) { event(.cells(done: $0, total: $1)) }
     event(.sensitivity(table))
     let result = try bench.plan(table, target: target, effort: effort) { event(.round($0)) }
@@ -64,7 +67,10 @@ public func auto<Family: ModelFamily>(
         path: "\(output.packed.lastPathComponent)-uniform")
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
-        guard layout.sizeInBytes(schemes) <= target.bytes(of: layout) else { continue }
+        let isNamed = chosen.measured?.contains { $0.name == "uniform \(scheme)" } ?? false
+        guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
+            continue
+        }
         let uniform = Plan.naming(
             schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
         let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
@@ -92,12 +98,12 @@ public func auto<Family: ModelFamily>(
 
 /// The report: comparison, plan, rounds, sensitivity. Nothing in it depends on the machine.
 func autoReport(
-    name: String, table: SensitivityTable, result: PlanningResult, target: SizeTarget,
+    name: String, table: SensitivityTable, result: PlanningResult, target: PlanTarget,
     rows: [(name: String, evaluation: Evaluation)], isChecked: Bool
 ) throws -> String {
     let plan = result.plan
     let full = table.layout.fullPrecisionBytes
-    var text = "# \(name)\n\nTarget: \(target) (\(grouped(target.bytes(of: table.layout))) bytes). "
+    var text = "# \(name)\n\nTarget: \(target.description(for: table.layout)). "
     text += "Planned on \(table.provenance.sentences) sentences; "
     text +=
         isChecked

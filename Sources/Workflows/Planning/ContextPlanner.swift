@@ -9,14 +9,12 @@ import Sensitivity
 /// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around a plan they nearly do:
 /// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
 /// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
-/// Where one step leads nowhere, two are tried.
+/// Where one step leads nowhere, two are tried. Sublayers that are tied move together.
 public struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
-    /// Schemes of each sublayer in order of their bytes.
-    public let ladders: [[Scheme]]
-    /// Most bytes of all tensors, FP32 parts included.
-    public let budgetBytes: Int
+    /// What the target admits.
+    public let space: PlanSpace
     /// Most measurements, cells and plans together.
     public let effort: Int
 
@@ -36,19 +34,14 @@ public struct ContextPlanner<Family: ModelFamily> {
         public let measurements: Int
     }
 
-    /// A planner over candidate schemes; every sublayer may take any of them.
-    public init(_ measurer: Measurer<Family>, candidates: [Scheme], budgetBytes: Int, effort: Int) {
+    /// A planner of the plans that a target admits.
+    public init(_ measurer: Measurer<Family>, space: PlanSpace, effort: Int) {
         self.measurer = measurer
-        ladders = measurer.layout.sublayers.map { sublayer in
-            candidates.sorted {
-                (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description)
-            }
-        }
-        self.budgetBytes = budgetBytes
+        self.space = space
         self.effort = effort
     }
 
-    /// Improves the best of `starts`, all of which must fit the budget.
+    /// Improves the best of `starts`, all of which the target must admit.
     ///
     /// - Parameter progress: called with each round.
     public func improve(
@@ -57,7 +50,11 @@ public struct ContextPlanner<Family: ModelFamily> {
         let measured = starts.map {
             (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats)
         }
-        guard var best = measured.min(by: { $0.kl < $1.kl }) else { return nil }
+        guard
+            var best = measured.min(by: {
+                space.merit($0.assignment, klNats: $0.kl) < space.merit($1.assignment, klNats: $1.kl)
+            })
+        else { return nil }
         var rounds: [PlanningRound] = []
         var count = 0
         var known: [Assignment: Double] = [:]
@@ -70,10 +67,11 @@ public struct ContextPlanner<Family: ModelFamily> {
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
             count += neighbours.count
             let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.kl) }
-            var moves = measurer.layout.sublayers.count
+            var moves = space.groups.count
             var isImproved = false
             while moves >= 1, count < effort, !isImproved,
-                let step = try step(from: best.assignment, changes, moves: moves), step.moves > 0
+                let step = try step(from: best.assignment, klNats: best.kl, changes, moves: moves),
+                step.moves > 0
             {
                 moves = min(moves, step.moves) / 2
                 guard known[step.assignment] == nil else { continue }
@@ -83,7 +81,9 @@ public struct ContextPlanner<Family: ModelFamily> {
                 let predicted = base + step.solution.loss
                 let kl = LossMeasurement(losses).klNats
                 known[step.assignment] = kl
-                isImproved = kl < best.kl
+                isImproved =
+                    space.merit(step.assignment, klNats: kl)
+                    < space.merit(best.assignment, klNats: best.kl)
                 let round = PlanningRound(
                     moves: step.moves, predictedKL: predicted, measuredKL: kl, isAccepted: isImproved)
                 rounds.append(round)
@@ -93,7 +93,7 @@ public struct ContextPlanner<Family: ModelFamily> {
                     taken.append(
                         (
                             step.assignment, losses,
-                            SolvedLoss(step.solution, budgetBytes: budgetBytes, base: base)
+                            SolvedLoss(step.solution, space, base: base, minimized: step.minimized)
                         ))
                 }
             }
@@ -112,7 +112,7 @@ public struct ContextPlanner<Family: ModelFamily> {
     }
 
     private struct Neighbour {
-        let index: Int
+        let group: Int
         let scheme: Scheme
         let assignment: Assignment
     }
@@ -120,53 +120,65 @@ public struct ContextPlanner<Family: ModelFamily> {
     /// Steps up and down a ladder that are tried where one step leads nowhere.
     static var longestReach: Int { 2 }
 
-    /// Every sublayer up to `reach` steps up and down its ladder, alone.
+    /// Every sublayer, or group of tied ones, up to `reach` steps up and down its ladder, alone.
     private func neighbours(of assignment: Assignment, reach: Int) -> [Neighbour] {
-        assignment.indices.flatMap { index -> [Neighbour] in
-            let ladder = ladders[index]
+        space.groups.indices.flatMap { index -> [Neighbour] in
+            let (members, ladder) = (space.groups[index], space.ladders[index])
             let places: [Int]
-            if let place = ladder.firstIndex(of: assignment[index]) {
+            if let place = ladder.firstIndex(of: assignment[members[0]]) {
                 places = (1...reach).flatMap { [place - $0, place + $0] }
             } else {
                 // Not on the ladder (a preset's scheme): its neighbours in bytes.
-                let sublayer = measurer.layout.sublayers[index]
-                let bytes = sublayer.sizeInBytes(assignment[index])
-                let above = ladder.firstIndex { sublayer.sizeInBytes($0) > bytes } ?? ladder.count
+                func bytes(_ scheme: Scheme) -> Int {
+                    members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(scheme) }
+                }
+                let now = bytes(assignment[members[0]])
+                let above = ladder.firstIndex { bytes($0) > now } ?? ladder.count
                 places = (1...reach).flatMap { [above - $0, above + $0 - 1] }
             }
             return places.filter(ladder.indices.contains).map { place in
                 var changed = assignment
-                changed[index] = ladder[place]
-                return Neighbour(index: index, scheme: ladder[place], assignment: changed)
+                for member in members { changed[member] = ladder[place] }
+                return Neighbour(group: index, scheme: ladder[place], assignment: changed)
             }
         }
     }
 
-    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers.
+    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
     private func step(
-        from assignment: Assignment, _ changes: [(Neighbour, Double)], moves: Int
-    ) throws -> (assignment: Assignment, solution: AllocationSolution, moves: Int)? {
-        let sublayers = measurer.layout.sublayers
-        let options = assignment.indices.map { index -> [(scheme: Scheme, loss: Double)] in
-            [(assignment[index], 0)] + changes.filter { $0.0.index == index }.map { ($0.0.scheme, $0.1) }
+        from assignment: Assignment, klNats: Double, _ changes: [(Neighbour, Double)], moves: Int
+    ) throws -> (
+        assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
+    )? {
+        let options = space.groups.indices.map { index -> [(scheme: Scheme, loss: Double)] in
+            [(assignment[space.groups[index][0]], 0)]
+                + changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
         }
-        let problem = AllocationProblem(
-            items: assignment.indices.map { index in
+        var problem = AllocationProblem(
+            items: try space.groups.indices.map { index in
                 AllocationProblem.Item(
-                    name: sublayers[index].name.description,
-                    options: options[index].enumerated().map { place, option in
+                    name: "\(index)",
+                    options: try options[index].enumerated().map { place, option in
                         AllocationProblem.Option(
                             label: option.scheme.description, loss: option.loss,
-                            costs: [Double(sublayers[index].sizeInBytes(option.scheme)), place == 0 ? 0 : 1])
+                            costs: try space.cost(of: index, option.scheme) + [place == 0 ? 0 : 1])
                     })
             },
-            budgets: [
-                .init(
-                    name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
-                .init(name: "moves", limit: Double(moves)),
-            ])
-        guard let solution = try? problem.solve() else { return nil }
+            budgets: space.budgets + [.init(name: "moves", limit: Double(moves))])
+        var minimized = space.goal.cost
+        var solution: AllocationSolution?
+        if case .least(let cost, let maximumLoss) = space.goal {
+            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - klNats)
+            solution = try? problem.solve()
+        }
+        if solution == nil {
+            // The least loss, where that is the goal or the way to a loss that is small enough.
+            problem.objective = .loss
+            minimized = nil
+            solution = try? problem.solve()
+        }
+        guard let solution else { return nil }
         let chosen = zip(options, solution.choice).map { $0[$1].scheme }
-        return (chosen, solution, solution.choice.count { $0 != 0 })
+        return (space.assignment(chosen), solution, solution.choice.count { $0 != 0 }, minimized)
     }
 }
