@@ -245,16 +245,17 @@ public struct PlanSpace: Sendable {
         return schemes
     }
 
-    /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names.
+    /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names where there are any.
     ///
     /// - Parameter loss: the loss of a group under a scheme.
     func problem(
         schemes: [Scheme]? = nil, loss: (Int, Scheme) -> Double?
     ) throws -> AllocationProblem {
         let items = try groups.indices.map { group in
-            AllocationProblem.Item(
+            let named = ladders[group].filter { schemes?.contains($0) ?? true }
+            return AllocationProblem.Item(
                 name: groups[group].map { layout.sublayers[$0].name.description }.joined(separator: "+"),
-                options: try ladders[group].filter { schemes?.contains($0) ?? true }.compactMap { scheme in
+                options: try (named.isEmpty ? ladders[group] : named).compactMap { scheme in
                     guard let loss = loss(group, scheme) else { return nil }
                     return .init(
                         label: scheme.description, loss: loss, costs: try cost(of: group, scheme))
