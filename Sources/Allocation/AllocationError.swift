@@ -69,9 +69,18 @@ public struct Infeasibility: Hashable, Sendable, CustomStringConvertible {
         let rest = within.isEmpty ? "" : " within the limits of \(within.joined(separator: ", "))"
         let least = isExact ? "the smallest achievable is" : "the smallest achievable is at least"
         return
-            "\(budget) of at most \(plain(limit)) cannot be met: \(least) \(plain(smallestAchievable))\(rest), "
-            + "over by \(plain(overrun))"
+            "\(budget) of at most \(plain(limit)) cannot be met: \(least) \(plainAbove(smallestAchievable))\(rest), "
+            + "over by \(plainAbove(overrun))"
     }
+}
+
+/// A number as text, six digits that count where it is not whole; never less than it is.
+func plainAbove(_ value: Double) -> String {
+    guard Int64(exactly: value) == nil, value > 0, value.isFinite else { return plain(value) }
+    var scale = 1.0
+    while value * scale < 1e5, scale < 1e300 { scale *= 10 }
+    while value * scale >= 1e6, scale > 1e-300 { scale /= 10 }
+    return plain((value * scale).rounded(.up) / scale)
 }
 
 /// A number as text, without `.0` where it is whole.

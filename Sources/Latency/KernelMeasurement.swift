@@ -31,8 +31,8 @@ public struct KernelGrid: Hashable, Sendable {
 
     /// Fewer points: about a fifth of the time, and some accuracy.
     public static let quick = KernelGrid(
-        rows: [128, 2048], columns: [128, 2048], tokens: [1, 16, 64], workingSets: [1 << 20, 16 << 20],
-        repetitions: 5)
+        rows: [128, 512, 2048], columns: [128, 512, 2048], tokens: [1, 16, 64],
+        workingSets: [1 << 20, 16 << 20], repetitions: 3)
 }
 
 /// Times products of one scheme.

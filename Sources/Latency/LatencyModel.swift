@@ -80,6 +80,14 @@ public struct LatencyModel: Sendable {
         return WorkingSet(readBytes: read, stepBytes: step)
     }
 
+    /// The working set of plans of so many bytes, shared out as `schemes` do.
+    public func workingSet(_ schemes: [Scheme], sizeInBytes: Int) -> WorkingSet {
+        let set = workingSet(schemes)
+        let part = min(1, Double(sizeInBytes) / Double(max(1, layout.sizeInBytes(schemes))))
+        return WorkingSet(
+            readBytes: Int(part * Double(set.readBytes)), stepBytes: Int(part * Double(set.stepBytes)))
+    }
+
     /// Seconds of an item under a plan, in order of the layout.
     ///
     /// - Throws: `LatencyError.noKernel` where a scheme was not measured.

@@ -38,12 +38,20 @@ public struct Plan: Codable, Hashable, Sendable {
         public let fixedBytes: Int
         /// Summed loss of the sublayers; nil for a plan that no table predicts.
         public let klNats: Double?
+        /// Seconds of an item on the machine of the profile; nil where none was given.
+        public let seconds: Double?
+        /// Joules of an item's arithmetic; nil where nobody asked.
+        public let joules: Double?
 
         /// A prediction from its parts.
-        public init(bytes: Int, fixedBytes: Int, klNats: Double?) {
+        public init(
+            bytes: Int, fixedBytes: Int, klNats: Double?, seconds: Double? = nil, joules: Double? = nil
+        ) {
             self.bytes = bytes
             self.fixedBytes = fixedBytes
             self.klNats = klNats
+            self.seconds = seconds
+            self.joules = joules
         }
     }
 
@@ -59,9 +67,18 @@ public struct Plan: Codable, Hashable, Sendable {
         public let lowerBound: Double
         /// `objective - lowerBound`: 0 where the status is `optimal`.
         public let gap: Double
+        /// What was made small where that was not the loss: `bytes`, `seconds` or `joules`; the objective and its bound are of it.
+        public let minimized: String?
+        /// Limits beside the bytes: `seconds`, `joules`, `loss`.
+        public let limits: [String: Double]?
 
         /// A certificate from its parts.
-        public init(status: String, budgetBytes: Int, objective: Double, lowerBound: Double, gap: Double) {
+        public init(
+            status: String, budgetBytes: Int, objective: Double, lowerBound: Double, gap: Double,
+            minimized: String? = nil, limits: [String: Double]? = nil
+        ) {
+            self.minimized = minimized
+            self.limits = limits
             self.status = status
             self.budgetBytes = budgetBytes
             self.objective = objective

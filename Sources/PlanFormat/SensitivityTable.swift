@@ -69,12 +69,16 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     public let byType: [SensitivityCell]
     /// Each sublayer alone under each candidate, in order of execution.
     public let bySublayer: [SensitivityCell]
+    /// The work of a mean item of the data; nil where nobody counted.
+    public let workload: Workload?
 
     /// A table of measured cells.
     public init(
         model: ModelIdentity, layout: ModelLayout, provenance: Provenance, fit: CodeFit, candidates: [Scheme],
-        fullPrecision: LossMeasurement, byType: [SensitivityCell], bySublayer: [SensitivityCell]
+        fullPrecision: LossMeasurement, byType: [SensitivityCell], bySublayer: [SensitivityCell],
+        workload: Workload? = nil
     ) {
+        self.workload = workload
         self.model = model
         self.layout = layout
         self.provenance = provenance

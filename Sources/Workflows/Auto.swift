@@ -42,7 +42,7 @@ public enum AutoEvent: Sendable {
 ///   - evaluate: evaluates a directory on the checking data; the command line does it in a process of its own, so that memory is true.
 /// - Returns: the table's rows with their evaluations, full precision first.
 public func auto<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: SizeTarget,
+    _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: PlanTarget,
     candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
     output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
@@ -51,7 +51,10 @@ public func auto<Family: ModelFamily>(
     let bench = try Workbench<Family>(directory, source: source, calibration: calibration, options: options)
     let layout = bench.model.layout
     _ = try check?.read(bench.model.family)
-    try checkReachable(target, layout: layout, candidates: candidates)
+    try PlanSpace(
+        target, layout: layout, modelType: Family.modelType, candidates: candidates,
+        workload: bench.meanWorkload
+    ).checkReachable()
     let table = try bench.sweep(candidates: candidates) { event(.cells(done: $0, total: $1)) }
     event(.sensitivity(table))
     let result = try bench.plan(table, target: target, effort: effort) { event(.round($0)) }
@@ -59,14 +62,20 @@ public func auto<Family: ModelFamily>(
 
     // The plan, and the uniform plans that fit the same bytes.
     var chosen = result.record
-    let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: target.bytes(of: layout))
+    // Without a limit of bytes the plan's own are what others are compared with.
+    let budget =
+        target.size?.bytes(of: layout) ?? chosen.predicted?.bytes ?? layout.fullPrecisionBytes
+    let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: budget)
     chosen.overBudget = others.isEmpty ? nil : others
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
         path: "\(output.packed.lastPathComponent)-uniform")
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
-        guard layout.sizeInBytes(schemes) <= target.bytes(of: layout) else { continue }
+        let isNamed = chosen.measured?.contains { $0.name == "uniform \(scheme)" } ?? false
+        guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
+            continue
+        }
         let uniform = Plan.naming(
             schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
         let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
@@ -82,7 +91,7 @@ public func auto<Family: ModelFamily>(
     }
 
     let comparison = ComparisonTable(
-        rows, isHeldOut: check != nil, budgetBytes: target.bytes(of: layout))
+        rows, isHeldOut: check != nil, budgetBytes: budget)
     try JSONFile.write(chosen, to: output.plans.appending(path: "\(output.name).plan.json"))
     try JSONFile.write(table, to: output.reports.appending(path: "\(output.name).sensitivity.json"))
     try JSONFile.write(comparison, to: output.reports.appending(path: "\(output.name).comparison.json"))

@@ -73,6 +73,17 @@ public func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Val
     }
 }
 
+/// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's.
+public func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
+    try naming(table) {
+        do {
+            return try body()
+        } catch let error as LatencyError where error != .noWork {
+            throw FileError(profile ?? table.path, "\(error)")
+        }
+    }
+}
+
 /// Reads a latency profile that `profile` wrote.
 ///
 /// - Throws: `FileError` where the file is none, or has another version or impossible numbers.

@@ -28,6 +28,20 @@ public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
             )
         }
     }
+    for sublayer in table.layout.sublayers {
+        let count = sublayer.matrices.count
+        let work = table.layout.work?[sublayer.name] ?? SublayerWork(products: [])
+        guard work.products.allSatisfy({ $0.matrices.allSatisfy((0..<count).contains) }),
+            work.lookups.isEmpty || count > 0,
+            work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) })
+        else { throw FileError(file, "the work of '\(sublayer.name.type)' is not that of \(count) matrices") }
+    }
+    if let workload = table.workload {
+        let counts = [workload.read, workload.steps, workload.predictions, workload.sequences]
+        guard counts.allSatisfy({ (0...1 << 24).contains($0) }) else {
+            throw FileError(file, "'workload' is impossible")
+        }
+    }
     guard !table.layout.sublayers.isEmpty, table.layout.sublayers.count < 1 << 16 else {
         throw FileError(file, "has \(table.layout.sublayers.count) sublayers")
     }

@@ -161,9 +161,20 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             fit: options.fit, candidates: candidates,
             fullPrecision: LossMeasurement(
                 try measurer.evaluator.referenceLosses(), metric: full.values.first?.value),
-            byType: cells.byType, bySublayer: cells.bySublayer)
+            byType: cells.byType, bySublayer: cells.bySublayer, workload: meanWorkload)
         table.proxy = options.proxy
         return table
+    }
+
+    /// The work of a mean item of the data.
+    public var meanWorkload: Workload {
+        let all = data.examples.map { network.workload(of: $0) }
+        func mean(_ part: (Workload) -> Int) -> Int {
+            Int((Double(all.reduce(0) { $0 + part($1) }) / Double(max(1, all.count))).rounded())
+        }
+        return Workload(
+            read: mean(\.read), steps: mean(\.steps), predictions: mean(\.predictions),
+            sequences: max(1, mean(\.sequences)))
     }
 }
 

@@ -14,8 +14,7 @@ struct Auto: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check:
         [String] = []
     @Option(help: "Use only the first items of the checking data.") var checkLimit: Int?
-    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
-    var size: SizeTarget
+    @OptionGroup var target: TargetOptions
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
@@ -51,7 +50,8 @@ struct Auto: ParsableCommand {
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let rows = try auto(
-                    family, model: URL(path: model), source: data.source, check: checkSource, target: size,
+                    family, model: URL(path: model), source: data.source, check: checkSource,
+                    target: try target.target(),
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
                     options: options,
                     effort: effort,

@@ -51,11 +51,12 @@ struct Sweep: ParsableCommand {
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Solves for the best bits within a size, measured where a model is given.")
+        abstract:
+            "Solves for the best bits within budgets of bytes, seconds or joules, measured where a model is given."
+    )
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @Option(parsing: .unconditional, help: "Size: 20MB, 20MiB, 10x, 2.6bits.", transform: SizeTarget.option)
-    var size: SizeTarget
+    @OptionGroup var options: TargetOptions
     @Option(
         help:
             "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
@@ -75,31 +76,35 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
+            let target = try options.target()
+            let file = URL(path: sweep)
             guard let model else {
                 if let proxy = table.proxy {
                     throw FileError(
-                        URL(path: sweep),
+                        file,
                         "was not measured but estimated ('\(proxy.rawValue)'): give --model and --data, so that the plan is measured"
                     )
                 }
-                return try finish(try additivePlan(table, target: size), table)
+                return try finish(
+                    try naming(profile: options.profile, file) { try additivePlan(table, target: target) },
+                    table)
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let store = try storage.open()
-                var options = Workbench<F>.Options(fit: table.fit, task: task.options)
-                options.store = store
+                var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
+                measuring.store = store
                 let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
                 guard !dryRun else {
                     let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: source, calibration: calibration.source, options: options,
+                        URL(path: model), source: source, calibration: calibration.source, options: measuring,
                         candidates: table.candidates, sweeps: false, effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: source, calibration: calibration.source, options: options)
-                let result = try naming(URL(path: sweep)) {
-                    try bench.plan(table, target: size, effort: effort)
+                    URL(path: model), source: source, calibration: calibration.source, options: measuring)
+                let result = try naming(profile: options.profile, file) {
+                    try bench.plan(table, target: target, effort: effort)
                 }
                 ProgressLine("plan").tell(store)
                 try finish(result.record, table)
@@ -110,7 +115,9 @@ struct PlanCommand: ParsableCommand {
 
     private func finish(_ plan: Plan, _ table: SensitivityTable) throws {
         if let output { try JSONFile.write(plan, to: URL(path: output)) }
-        let bytes = plan.predicted.map { "\(grouped($0.bytes)) bytes" } ?? ""
+        var bytes = plan.predicted.map { "\(grouped($0.bytes)) bytes" } ?? ""
+        if let seconds = plan.predicted?.seconds { bytes += ", \(milliseconds(seconds)) ms" }
+        if let joules = plan.predicted?.joules { bytes += ", \(fixed(1e3 * joules, 4)) mJ" }
         try printResult(
             plan, asJSON: json,
             "\(plan.name ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"

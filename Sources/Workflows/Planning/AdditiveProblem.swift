@@ -1,5 +1,6 @@
 import Allocation
 import PlanFormat
+import Sensitivity
 
 extension AllocationProblem {
     /// The summed losses of a sensitivity table's cells under a byte budget: sublayers x candidates.
@@ -29,40 +30,49 @@ extension AllocationProblem {
     }
 }
 
-/// Checks by the sizes alone that some choice of candidates meets the target.
-///
-/// - Throws: `AllocationError`, which says what the smallest size is.
-func checkReachable(_ target: SizeTarget, layout: ModelLayout, candidates: [Scheme]) throws(AllocationError) {
-    let problem = AllocationProblem(
-        items: layout.sublayers.map { sublayer in
-            AllocationProblem.Item(
-                name: sublayer.name.description,
-                options: candidates.map { scheme in
-                    AllocationProblem.Option(
-                        label: scheme.description, loss: 0, costs: [Double(sublayer.sizeInBytes(scheme))])
-                })
-        },
-        budgets: [
-            .init(
-                name: "bytes", limit: Double(target.bytes(of: layout)), fixedCost: Double(layout.fixedBytes))
-        ])
-    _ = try problem.solve()
+extension PlanSpace {
+    /// The space of a table's candidates.
+    ///
+    /// - Throws: as `init(_:layout:modelType:candidates:workload:)`.
+    public init(_ target: PlanTarget, _ table: SensitivityTable) throws {
+        try self.init(
+            target, layout: table.layout, modelType: table.model.type, candidates: table.candidates,
+            workload: table.workload)
+    }
+
+    /// The summed losses of a table's cells, over the groups.
+    func problem(_ table: SensitivityTable, schemes: [Scheme]? = nil) throws -> AllocationProblem {
+        try problem(schemes: schemes) { group, scheme in
+            groups[group].reduce(0.0) { sum, member in
+                guard let sum, let cell = table.cell(layout.sublayers[member].name, scheme) else {
+                    return nil
+                }
+                return sum + cell.measurement.klNats
+            }
+        }
+    }
+
+    /// The optimum of a table's summed losses, with its proof.
+    ///
+    /// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how much.
+    func solved(_ table: SensitivityTable, schemes: [Scheme]? = nil) throws -> (Assignment, SolvedLoss) {
+        let problem = try problem(table, schemes: schemes)
+        let solution = try problem.solve()
+        return (assignment(problem, solution.choice), SolvedLoss(solution, self, minimized: goal.cost))
+    }
 }
 
-/// The plan of least summed loss: what every sublayer loses alone, added up.
+/// The plan of least summed loss (what every sublayer loses alone, added up), or of the least cost with that loss.
 ///
-/// - Throws: `AllocationError`; where the budget is too small it says what the smallest size is.
-public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
-    let budget = target.bytes(of: table.layout)
-    let problem = AllocationProblem(table, budgetBytes: budget)
-    let solution = try problem.solve()
+/// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how much. `UsageError` and
+///   `LatencyError` as `PlanSpace`.
+public func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -> Plan {
+    let space = try PlanSpace(target, table)
+    let (schemes, proof) = try space.solved(table)
     var plan = Plan.naming(
-        problem.assignment(solution.choice), of: table.layout, model: table.model, name: "sum of losses",
-        fit: table.fit)
-    plan.predicted = .init(
-        bytes: Int(solution.costs[0]), fixedBytes: table.layout.fixedBytes,
-        klNats: table.estimatesKL ? solution.loss : nil)
-    plan.certificate = .init(solution, budgetBytes: budget)
+        schemes, of: table.layout, model: table.model, name: "sum of losses", fit: table.fit)
+    plan.predicted = space.prediction(schemes, klNats: table.estimatesKL ? proof.klNats : nil)
+    plan.certificate = proof.certificate
     plan.provenance = table.provenance
     return plan
 }
@@ -70,6 +80,11 @@ public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -
 extension SensitivityTable {
     /// Whether the cells are KL in nats, measured or estimated, and so sums of them predict that of a plan.
     var estimatesKL: Bool { proxy?.estimatesKL ?? true }
+}
+
+/// The plan of least summed loss within a size; errors as `additivePlan(_:target:)` of a whole target.
+public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
+    try additivePlan(table, target: PlanTarget(size: target))
 }
 
 /// The summed loss that a solver's answer predicts, with its proof.
@@ -86,17 +101,28 @@ public struct SolvedLoss: Sendable {
     }
 
     /// What an answer predicts, its losses counted from `base`.
-    init(_ solution: AllocationSolution, budgetBytes: Int, base: Double = 0) {
+    init(
+        _ solution: AllocationSolution, _ space: PlanSpace, base: Double = 0,
+        minimized: PlanTarget.Cost? = nil
+    ) {
         klNats = base + solution.loss
-        certificate = Plan.Certificate(solution, budgetBytes: budgetBytes, base: base)
+        certificate = Plan.Certificate(solution, space, base: base, minimized: minimized)
     }
 }
 
 extension Plan.Certificate {
     /// The certificate of a solver's answer, its losses counted from `base`.
-    init(_ solution: AllocationSolution, budgetBytes: Int, base: Double = 0) {
+    init(
+        _ solution: AllocationSolution, _ space: PlanSpace, base: Double, minimized: PlanTarget.Cost?
+    ) {
+        var limits: [String: Double] = [:]
+        for budget in space.budgets.dropFirst() { limits[budget.name] = budget.limit }
+        if let loss = space.goal.maximumLoss { limits["loss"] = loss }
+        let offset = minimized == nil ? base : 0
         self.init(
-            status: solution.status.rawValue, budgetBytes: budgetBytes, objective: base + solution.objective,
-            lowerBound: base + solution.lowerBound, gap: solution.gap)
+            status: solution.status.rawValue, budgetBytes: space.budgetBytes,
+            objective: offset + solution.objective, lowerBound: offset + solution.lowerBound,
+            gap: solution.gap, minimized: minimized?.rawValue,
+            limits: limits.isEmpty ? nil : limits)
     }
 }

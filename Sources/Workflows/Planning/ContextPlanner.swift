@@ -9,14 +9,12 @@ import Sensitivity
 /// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around a plan they nearly do:
 /// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
 /// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
-/// Where one step leads nowhere, two are tried.
+/// Where one step leads nowhere, two are tried. Sublayers that are tied move together.
 public struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
-    /// Schemes of each sublayer in order of their bytes.
-    public let ladders: [[Scheme]]
-    /// Most bytes of all tensors, FP32 parts included.
-    public let budgetBytes: Int
+    /// What the target admits.
+    public let space: PlanSpace
     /// Most measurements, cells and plans together.
     public let effort: Int
 
@@ -36,19 +34,14 @@ public struct ContextPlanner<Family: ModelFamily> {
         public let measurements: Int
     }
 
-    /// A planner over candidate schemes; every sublayer may take any of them.
-    public init(_ measurer: Measurer<Family>, candidates: [Scheme], budgetBytes: Int, effort: Int) {
+    /// A planner of the plans that a target admits.
+    public init(_ measurer: Measurer<Family>, space: PlanSpace, effort: Int) {
         self.measurer = measurer
-        ladders = measurer.layout.sublayers.map { sublayer in
-            candidates.sorted {
-                (sublayer.sizeInBytes($0), $0.description) < (sublayer.sizeInBytes($1), $1.description)
-            }
-        }
-        self.budgetBytes = budgetBytes
+        self.space = space
         self.effort = effort
     }
 
-    /// Climbs from the best of `starts`, all of which must fit the budget, and from the next ones as far as the effort reaches.
+    /// Climbs from the best of `starts`, all of which the target must admit, and from the next ones as far as the effort reaches.
     ///
     /// - Parameter progress: called with each round.
     public func improve(
@@ -57,17 +50,15 @@ public struct ContextPlanner<Family: ModelFamily> {
         var search = Search()
         let measured = starts.map {
             Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
-        }.sorted { $0.klNats < $1.klNats }
+        }.sorted { merit($0) < merit($1) }
         for start in measured { search.known[start.assignment] = start.klNats }
         guard var best = measured.first else { return nil }
         for start in measured.prefix(Self.climbs) {
             let top = try climb(from: start, &search, progress: progress)
-            if top.klNats < best.klNats { best = top }
+            if merit(top) < merit(best) { best = top }
         }
         // The best of all climbs stands last.
-        let taken = search.taken.enumerated().sorted {
-            ($0.element.klNats, -$0.offset) > ($1.element.klNats, -$1.offset)
-        }.map(\.element)
+        let taken = search.taken.sorted { merit($1) < merit($0) }
         return Result(
             assignment: best.assignment, losses: best.losses, klNats: best.klNats,
             taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
@@ -98,6 +89,10 @@ public struct ContextPlanner<Family: ModelFamily> {
         var count = 0
     }
 
+    private func merit(_ step: Step) -> PlanSpace.Merit {
+        space.merit(step.assignment, klNats: step.klNats)
+    }
+
     /// Starts that are climbed from.
     static var climbs: Int { 2 }
     /// Pairs of steps that are measured where single ones lead nowhere.
@@ -115,22 +110,24 @@ public struct ContextPlanner<Family: ModelFamily> {
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
             search.count += neighbours.count
             let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.klNats) }
-            let before = best.klNats
-            var moves = measurer.layout.sublayers.count
-            while moves >= 1, best.klNats == before,
-                let step = try step(from: best.assignment, changes, moves: moves), step.moves > 0
+            let before = best
+            var moves = space.groups.count
+            while moves >= 1, best.assignment == before.assignment,
+                let step = try step(
+                    from: best.assignment, klNats: best.klNats, changes, moves: moves), step.moves > 0
             {
                 moves = min(moves, step.moves) / 2
-                let proof = SolvedLoss(step.solution, budgetBytes: budgetBytes, base: before)
+                let proof = SolvedLoss(
+                    step.solution, space, base: before.klNats, minimized: step.minimized)
                 try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            if best.klNats == before, reach == Self.longestReach {
+            if best.assignment == before.assignment, reach == Self.longestReach {
                 try take(
-                    pairs(from: best.assignment, changes, base: before, search.known), &best, &search,
+                    pairs(from: best, changes, search.known), &best, &search,
                     progress)
             }
             // One step is measured again wherever something moved; more only where one step leads nowhere.
-            if best.klNats < before {
+            if best.assignment != before.assignment {
                 reach = 1
             } else if reach < Self.longestReach {
                 reach += 1
@@ -149,15 +146,14 @@ public struct ContextPlanner<Family: ModelFamily> {
         let plans = plans.filter { search.known[$0.assignment] == nil }.prefix(max(0, effort - search.count))
         let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
         search.count += plans.count
-        let base = best.klNats
         let steps = zip(plans, losses).map { plan, losses in
             Step(assignment: plan.assignment, losses: losses, proof: plan.proof)
         }
         for step in steps { search.known[step.assignment] = step.klNats }
-        guard let top = steps.indices.min(by: { steps[$0].klNats < steps[$1].klNats }) else { return }
+        guard let top = steps.indices.min(by: { merit(steps[$0]) < merit(steps[$1]) }) else { return }
         let round = PlanningRound(
             moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
-            measuredKL: steps[top].klNats, isAccepted: steps[top].klNats < base)
+            measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
         search.rounds.append(round)
         progress(round)
         if round.isAccepted {
@@ -167,7 +163,7 @@ public struct ContextPlanner<Family: ModelFamily> {
     }
 
     private struct Neighbour {
-        let index: Int
+        let group: Int
         let scheme: Scheme
         let assignment: Assignment
     }
@@ -175,80 +171,88 @@ public struct ContextPlanner<Family: ModelFamily> {
     /// Steps up and down a ladder that are tried where one step leads nowhere.
     static var longestReach: Int { 2 }
 
-    /// Every sublayer up to `reach` steps up and down its ladder, alone.
+    /// Every sublayer, or group of tied ones, up to `reach` steps up and down its ladder, alone.
     private func neighbours(of assignment: Assignment, reach: Int) -> [Neighbour] {
-        assignment.indices.flatMap { index -> [Neighbour] in
-            let ladder = ladders[index]
+        space.groups.indices.flatMap { index -> [Neighbour] in
+            let (members, ladder) = (space.groups[index], space.ladders[index])
             let places: [Int]
-            if let place = ladder.firstIndex(of: assignment[index]) {
+            if let place = ladder.firstIndex(of: assignment[members[0]]) {
                 places = (1...reach).flatMap { [place - $0, place + $0] }
             } else {
                 // Not on the ladder (a preset's scheme): its neighbours in bytes.
-                let sublayer = measurer.layout.sublayers[index]
-                let bytes = sublayer.sizeInBytes(assignment[index])
-                let above = ladder.firstIndex { sublayer.sizeInBytes($0) > bytes } ?? ladder.count
+                func bytes(_ scheme: Scheme) -> Int {
+                    members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(scheme) }
+                }
+                let now = bytes(assignment[members[0]])
+                let above = ladder.firstIndex { bytes($0) > now } ?? ladder.count
                 places = (1...reach).flatMap { [above - $0, above + $0 - 1] }
             }
             return places.filter(ladder.indices.contains).map { place in
                 var changed = assignment
-                changed[index] = ladder[place]
-                return Neighbour(index: index, scheme: ladder[place], assignment: changed)
+                for member in members { changed[member] = ladder[place] }
+                return Neighbour(group: index, scheme: ladder[place], assignment: changed)
             }
         }
     }
 
-    /// Pairs of measured steps of two sublayers that fit the budget together, least predicted loss first.
+    /// Pairs of measured steps of two sublayers or groups that the target admits together, least predicted loss first.
     private func pairs(
-        from assignment: Assignment, _ changes: [(Neighbour, Double)], base: Double,
-        _ known: [Assignment: Double]
+        from best: Step, _ changes: [(Neighbour, Double)], _ known: [Assignment: Double]
     ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
-        let bytes = assignment.indices.map { measurer.layout.sublayers[$0].sizeInBytes(assignment[$0]) }
-        let total = measurer.layout.sizeInBytes(assignment)
-        func growth(_ step: Neighbour) -> Int {
-            measurer.layout.sublayers[step.index].sizeInBytes(step.scheme) - bytes[step.index]
+        var pairs: [(assignment: Assignment, loss: Double)] = []
+        for (place, first) in changes.enumerated() {
+            for second in changes.dropFirst(place + 1) where first.0.group != second.0.group {
+                var moved = first.0.assignment
+                for member in space.groups[second.0.group] { moved[member] = second.0.scheme }
+                guard known[moved] == nil, space.admits(moved) else { continue }
+                pairs.append((moved, best.klNats + first.1 + second.1))
+            }
         }
-        var pairs: [(first: Int, second: Int, loss: Double)] = []
-        for first in changes.indices {
-            for second in changes.indices.dropFirst(first + 1)
-            where changes[first].0.index != changes[second].0.index
-                && total + growth(changes[first].0) + growth(changes[second].0) <= budgetBytes
-            { pairs.append((first, second, changes[first].1 + changes[second].1)) }
-        }
-        pairs.sort { ($0.loss, $0.first, $0.second) < ($1.loss, $1.first, $1.second) }
-        return pairs.prefix(Self.pairCount).compactMap { pair in
-            let chosen = [changes[pair.first], changes[pair.second]]
-            var moved = assignment
-            for change in chosen { moved[change.0.index] = change.0.scheme }
-            guard known[moved] == nil else { return nil }
-            return (moved, SolvedLoss(klNats: base + pair.loss), 2)
-        }
+        return pairs.enumerated().sorted {
+            let (left, right) = ($0.element, $1.element)
+            let merits = (
+                space.merit(left.assignment, klNats: left.loss),
+                space.merit(right.assignment, klNats: right.loss)
+            )
+            return merits.0 == merits.1 ? $0.offset < $1.offset : merits.0 < merits.1
+        }.prefix(Self.pairCount).map { ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2) }
     }
 
-    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers.
+    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
     private func step(
-        from assignment: Assignment, _ changes: [(Neighbour, Double)], moves: Int
-    ) throws -> (assignment: Assignment, solution: AllocationSolution, moves: Int)? {
-        let sublayers = measurer.layout.sublayers
-        let options = assignment.indices.map { index -> [(scheme: Scheme, loss: Double)] in
-            [(assignment[index], 0)] + changes.filter { $0.0.index == index }.map { ($0.0.scheme, $0.1) }
+        from assignment: Assignment, klNats: Double, _ changes: [(Neighbour, Double)], moves: Int
+    ) throws -> (
+        assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
+    )? {
+        let options = space.groups.indices.map { index -> [(scheme: Scheme, loss: Double)] in
+            [(assignment[space.groups[index][0]], 0)]
+                + changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
         }
-        let problem = AllocationProblem(
-            items: assignment.indices.map { index in
+        var problem = AllocationProblem(
+            items: try space.groups.indices.map { index in
                 AllocationProblem.Item(
-                    name: sublayers[index].name.description,
-                    options: options[index].enumerated().map { place, option in
+                    name: "\(index)",
+                    options: try options[index].enumerated().map { place, option in
                         AllocationProblem.Option(
                             label: option.scheme.description, loss: option.loss,
-                            costs: [Double(sublayers[index].sizeInBytes(option.scheme)), place == 0 ? 0 : 1])
+                            costs: try space.cost(of: index, option.scheme) + [place == 0 ? 0 : 1])
                     })
             },
-            budgets: [
-                .init(
-                    name: "bytes", limit: Double(budgetBytes), fixedCost: Double(measurer.layout.fixedBytes)),
-                .init(name: "moves", limit: Double(moves)),
-            ])
-        guard let solution = try? problem.solve() else { return nil }
+            budgets: space.budgets + [.init(name: "moves", limit: Double(moves))])
+        var minimized = space.goal.cost
+        var solution: AllocationSolution?
+        if case .least(let cost, let maximumLoss) = space.goal {
+            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - klNats)
+            solution = try? problem.solve()
+        }
+        if solution == nil {
+            // The least loss, where that is the goal or the way to a loss that is small enough.
+            problem.objective = .loss
+            minimized = nil
+            solution = try? problem.solve()
+        }
+        guard let solution else { return nil }
         let chosen = zip(options, solution.choice).map { $0[$1].scheme }
-        return (chosen, solution, solution.choice.count { $0 != 0 })
+        return (space.assignment(chosen), solution, solution.choice.count { $0 != 0 }, minimized)
     }
 }

@@ -26,26 +26,26 @@ public struct PlanningRound: Sendable {
 }
 
 extension Workbench {
-    /// Plans within a budget: starts from the best measured plan that fits, improves it in context, and writes what measured best.
+    /// Plans for a target: starts from the best measured plan that it admits, improves it in context, and writes what measured best.
     ///
     /// The starts are the uniform plans, the optimum of the table's summed losses, that optimum between two neighbouring uniform plans,
-    /// and Chung's preset; no plan that loses to one of them is ever returned.
+    /// and Chung's preset, all as far as pins, ties and choices allow; no plan that loses to one of them is ever returned.
     /// - Parameters:
     ///   - effort: most measurements in context.
     ///   - progress: called with each round.
-    /// - Throws: `AllocationError` where nothing fits; it says what the smallest size is.
+    /// - Throws: `AllocationError` where nothing fits: it names the limit at fault and says by how much; `UsageError` where no plan that was
+    ///   measured loses as little as was asked.
     public func plan(
-        _ table: SensitivityTable, target: SizeTarget, effort: Int = 1000,
+        _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
         guard table.model == identity else {
             throw PlanError.otherModel(expected: table.model, got: identity)
         }
-        let budget = target.bytes(of: model.layout)
-        let starts = try starts(table, budget: budget)
+        let space = try space(target, table)
+        let starts = try starts(table, space)
         let losses = try measurer.losses(of: starts.map(\.assignment), around: starts[0].assignment)
-        let planner = ContextPlanner(
-            measurer, candidates: table.candidates, budgetBytes: budget, effort: effort)
+        let planner = ContextPlanner(measurer, space: space, effort: effort)
         let improved = try planner.improve(
             zip(starts, losses).map { ($0.assignment, $1) }, progress: progress)
         let fromStarts = zip(starts, losses).map { start, losses in
@@ -58,17 +58,21 @@ extension Workbench {
                 name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
                 assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
-        let finalists = finalists(inContext.reversed() + fromStarts)
-        let ranked = try rank(finalists)
-        guard let best = ranked.first(where: { isAdmitted($0, among: ranked) }) else {
+        let finalists = finalists(inContext.reversed() + fromStarts, space)
+        let ranked = try rank(finalists, space)
+        guard let best = ranked.first(where: { isAdmitted($0, among: ranked, space) }) else {
             throw AllocationError.noItems
+        }
+        if let limit = space.goal.maximumLoss, best.measured.klNats > limit {
+            throw UsageError(
+                "a loss of at most \(limit) nats cannot be met: the least that was measured is \(best.measured.klNats)"
+            )
         }
         var plan = Plan.naming(
             best.contender.assignment, of: model.layout, model: identity, name: best.contender.name,
             fit: options.fit)
-        plan.predicted = .init(
-            bytes: best.bytes, fixedBytes: model.layout.fixedBytes,
-            klNats: best.contender.proof?.klNats)
+        plan.predicted = space.prediction(
+            best.contender.assignment, klNats: best.contender.proof?.klNats)
         plan.certificate = best.contender.proof?.certificate
         plan.measured = ranked.map {
             Plan.MeasuredPlan(
@@ -95,9 +99,12 @@ extension Workbench {
     private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
 
     /// Plans that are worth encoding as a whole: those of least KL, and every plan that the written one must not lose to.
-    private func finalists(_ contenders: [Contender]) -> [Contender] {
+    private func finalists(_ contenders: [Contender], _ space: PlanSpace) -> [Contender] {
+        func merit(_ contender: Contender) -> PlanSpace.Merit {
+            space.merit(contender.assignment, klNats: contender.kl)
+        }
         let byLoss = contenders.enumerated().sorted {
-            ($0.element.kl, $0.offset) < ($1.element.kl, $1.offset)
+            (merit($0.element), $0.offset) < (merit($1.element), $1.offset)
         }
         .map(\.element)
         var finalists = Array(byLoss.prefix(Self.finalistCount))
@@ -112,21 +119,28 @@ extension Workbench {
     /// How many plans of least KL are encoded as a whole before one is written.
     private static var finalistCount: Int { 3 }
 
-    /// The contenders measured as packed models, by KL; of equal losses the smaller plan, then the first.
-    private func rank(_ contenders: [Contender]) throws -> [Ranked] {
+    /// The contenders measured as packed models, best first (by KL, where no cost is made small); of equal ones the smaller plan, then
+    /// the first.
+    private func rank(_ contenders: [Contender], _ space: PlanSpace) throws -> [Ranked] {
         let measured = try contenders.map { contender -> Ranked in
             let bytes = model.layout.sizeInBytes(contender.assignment)
             return (contender, bytes, try measurePacked(contender.assignment))
         }
+        func merit(_ plan: Ranked) -> PlanSpace.Merit {
+            space.merit(plan.contender.assignment, klNats: plan.measured.klNats)
+        }
         return measured.enumerated().sorted { left, right in
-            (left.element.measured.klNats, left.element.bytes, left.offset)
-                < (right.element.measured.klNats, right.element.bytes, right.offset)
+            (merit(left.element), left.element.bytes, left.offset)
+                < (merit(right.element), right.element.bytes, right.offset)
         }.map(\.element)
     }
 
     /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced
     /// on the references and what the model produces alone do not always agree, and a plan has to win on both.
-    private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
+    ///
+    /// Where a cost is made small there is nothing to weigh: the cheapest plan that loses little enough comes first.
+    private func isAdmitted(_ plan: Ranked, among ranked: [Ranked], _ space: PlanSpace) -> Bool {
+        guard space.goal == .leastLoss else { return true }
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
         guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
         return plan.contender.assignment == uniform.contender.assignment
@@ -134,33 +148,54 @@ extension Workbench {
                 && (plan.measured.metric ?? 0) >= (uniform.measured.metric ?? 0))
     }
 
-    /// Plans that fit the budget and that any other has to beat.
+    /// The plans of this model that a target admits.
+    func space(_ target: PlanTarget, _ table: SensitivityTable) throws -> PlanSpace {
+        try PlanSpace(
+            target, layout: model.layout, modelType: Family.modelType, candidates: table.candidates,
+            workload: meanWorkload)
+    }
+
+    /// Plans that the target admits and that any other has to beat.
+    ///
+    /// Where losses are limited, uniform plans of any loss are among them: the smallest that loses little enough is the one to beat.
     private func starts(
-        _ table: SensitivityTable, budget: Int
+        _ table: SensitivityTable, _ space: PlanSpace
     ) throws -> [(name: String, assignment: Assignment, proof: SolvedLoss?)] {
         let layout = model.layout
-        func solved(_ schemes: [Scheme]) throws -> (Assignment, SolvedLoss?) {
-            let problem = AllocationProblem(table, budgetBytes: budget, schemes: schemes)
-            let solution = try problem.solve()
-            let proof = table.estimatesKL ? SolvedLoss(solution, budgetBytes: budget) : nil
-            return (problem.assignment(solution.choice), proof)
+        var starts: [(name: String, assignment: Assignment, proof: SolvedLoss?)] = []
+        do {
+            let (additive, proof) = try space.solved(table)
+            starts.append(("sum of losses", additive, table.estimatesKL ? proof : nil))
+        } catch AllocationError.infeasible(let reason) where reason.budget == "loss" {
+            // The sum of losses misleads at low bits: measured plans may lose less.
         }
-        let (additive, proof) = try solved(table.candidates)
-        var starts: [(name: String, assignment: Assignment, proof: SolvedLoss?)] = [
-            ("sum of losses", additive, proof)
-        ]
-        let uniform = table.candidates.map { Assignment(repeating: $0, count: layout.sublayers.count) }
-            .sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
-        let fitting = uniform.filter { layout.sizeInBytes($0) <= budget }
-        starts += fitting.map { ("uniform \($0[0])", $0, nil) }
-        if let below = fitting.last, let above = uniform.first(where: { layout.sizeInBytes($0) > budget }) {
-            let (between, proof) = try solved([below[0], above[0]])
-            starts.append(("between \(below[0]) and \(above[0])", between, proof))
+        let uniform = table.candidates.map { ($0, space.nearest(to: $0)) }
+            .sorted { layout.sizeInBytes($0.1) < layout.sizeInBytes($1.1) }
+        let fitting = uniform.filter { space.admits($0.1) }
+        starts += fitting.map { scheme, schemes in
+            let isWhole = schemes.allSatisfy { $0 == scheme }
+            return (isWhole ? "uniform \(scheme)" : "near uniform \(scheme)", schemes, nil)
         }
-        if let chung = layout.chung(), layout.sizeInBytes(chung) <= budget {
-            starts.append(("preset chung", chung, nil))
+        if let below = fitting.last,
+            let above = uniform.first(where: { layout.sizeInBytes($0.1) > layout.sizeInBytes(below.1) }),
+            let (between, proof) = try? space.solved(table, schemes: [below.0, above.0])
+        {
+            starts.append(
+                (
+                    "between \(below.0) and \(above.0)", between, table.estimatesKL ? proof : nil
+                ))
         }
+        if let chung = layout.chung(), space.admits(chung) { starts.append(("preset chung", chung, nil)) }
+        guard !starts.isEmpty else { throw AllocationError.noItems }
         var seen: Set<Assignment> = []
         return starts.filter { seen.insert($0.assignment).inserted }
+    }
+
+    /// Plans within a size; as `plan(_:target:effort:progress:)` of a whole target.
+    public func plan(
+        _ table: SensitivityTable, target: SizeTarget, effort: Int = 1000,
+        progress: (PlanningRound) -> Void = { _ in }
+    ) throws -> PlanningResult {
+        try plan(table, target: PlanTarget(size: target), effort: effort, progress: progress)
     }
 }

@@ -1,0 +1,318 @@
+import Allocation
+import Latency
+import PlanFormat
+
+/// The plans of a model that a target admits: what every sublayer may become, and what that costs.
+public struct PlanSpace: Sendable {
+    /// The sublayers.
+    public let layout: ModelLayout
+    /// Kinds of cost with their limits, bytes first.
+    public let budgets: [AllocationProblem.Budget]
+    /// Sublayers that become the same, by index; most stand alone.
+    public let groups: [[Int]]
+    /// What each group may become, in order of bytes.
+    public let ladders: [[Scheme]]
+    /// What is made small.
+    public let goal: PlanTarget.Goal
+    /// The item that seconds and joules are counted for; nil where neither is.
+    public let workload: Workload?
+    private let latency: LatencyModel?
+    private let workingSet: LatencyModel.WorkingSet?
+    private let process: Energy.Process
+    /// Per sublayer, what constraints leave of the candidates; nil where they leave all, and anything else is welcome too.
+    private let allowed: [Set<Scheme>?]
+    /// Per sublayer, the costs of each candidate.
+    private let costs: [[Scheme: [Double]]]
+
+    /// Resolves a target for a model.
+    ///
+    /// - Parameters:
+    ///   - candidates: what every sublayer may become where the target says nothing.
+    ///   - workload: the item that seconds and joules are counted for, where the target names none.
+    /// - Throws: `UsageError` and `AllocationError` for constraints that no sublayer or scheme answers to; `LatencyError` where the profile
+    ///   lacks something.
+    public init(
+        _ target: PlanTarget, layout: ModelLayout, modelType: String, candidates: [Scheme],
+        workload: Workload?
+    ) throws {
+        try target.check()
+        self.layout = layout
+        goal = target.goal
+        process = target.process
+        var kinds: [PlanTarget.Cost] = [.bytes]
+        if let profile = target.profile {
+            latency = try LatencyModel(profile, layout: layout, modelType: modelType)
+            kinds.append(.seconds)
+        } else {
+            latency = nil
+        }
+        if target.joules != nil || target.goal.cost == .joules { kinds.append(.joules) }
+        var item: Workload?
+        if kinds.count > 1 {
+            guard let work = target.workload ?? workload else {
+                throw UsageError("the table does not say how long its sentences are: sweep the model again")
+            }
+            guard layout.work != nil else { throw LatencyError.noWork }
+            item = work
+        }
+        self.workload = item
+        let sizeLimit = target.size?.bytes(of: layout)
+        workingSet = try latency.map {
+            try Self.workingSet($0, candidates, item, sizeLimit: sizeLimit, seconds: target.seconds)
+        }
+        budgets = Self.budgets(target, kinds, layout, item, latency)
+        var all: [[Scheme: [Double]]] = []
+        for index in layout.sublayers.indices {
+            var row: [Scheme: [Double]] = [:]
+            for scheme in candidates {
+                row[scheme] = try Self.costs(
+                    index, scheme, layout, kinds, item, latency, workingSet, process)
+            }
+            all.append(row)
+        }
+        costs = all
+        (allowed, groups, ladders) = try Self.resolve(target, layout, candidates)
+    }
+
+    /// The limits of a target, with what is spent whatever the plan.
+    private static func budgets(
+        _ target: PlanTarget, _ kinds: [PlanTarget.Cost], _ layout: ModelLayout, _ item: Workload?,
+        _ latency: LatencyModel?
+    ) -> [AllocationProblem.Budget] {
+        kinds.map { kind in
+            switch kind {
+            case .bytes:
+                .init(
+                    name: kind.rawValue, limit: target.size.map { Double($0.bytes(of: layout)) },
+                    fixedCost: Double(layout.fixedBytes))
+            case .seconds:
+                .init(
+                    name: kind.rawValue, limit: target.seconds,
+                    fixedCost: item.flatMap { latency?.overheadSeconds($0) } ?? 0)
+            case .joules:
+                .init(
+                    name: kind.rawValue, limit: target.joules,
+                    fixedCost: item.map { layout.attentionEnergy($0, target.process).joules } ?? 0)
+            }
+        }
+    }
+
+    /// Applies constraints to the candidates of every sublayer.
+    private static func resolve(
+        _ target: PlanTarget, _ layout: ModelLayout, _ candidates: [Scheme]
+    ) throws(AllocationError) -> (allowed: [Set<Scheme>?], groups: [[Int]], ladders: [[Scheme]]) {
+        var problem = AllocationProblem(
+            items: layout.sublayers.map { sublayer in
+                .init(
+                    name: sublayer.name.description,
+                    options: candidates.map { .init(label: $0.description, loss: 0, costs: []) })
+            }, budgets: [])
+        for restriction in target.restrictions { try problem.restrict(restriction) }
+        if let bits = target.minimumBits { try problem.requireBits(atLeast: bits) }
+        if let tie = target.tie { problem.tie(tie) }
+        let left = problem.items.map { item in item.options.compactMap { Scheme($0.label) } }
+        let allowed = left.map { $0.count == candidates.count ? nil : Set($0) }
+        let tied = Set(problem.ties.joined())
+        let groups = (problem.ties + layout.sublayers.indices.filter { !tied.contains($0) }.map { [$0] })
+            .sorted { $0[0] < $1[0] }
+        var ladders: [[Scheme]] = []
+        for group in groups {
+            func bytes(_ scheme: Scheme) -> Int {
+                group.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(scheme) }
+            }
+            let common = left[group[0]].filter { scheme in group.allSatisfy { left[$0].contains(scheme) } }
+            guard !common.isEmpty else {
+                throw .tieWithoutCommonOption(items: group.map { layout.sublayers[$0].name.description })
+            }
+            ladders.append(common.sorted { (bytes($0), $0.description) < (bytes($1), $1.description) })
+        }
+        return (allowed, groups, ladders)
+    }
+
+    /// How much weights the plans to come have between two uses of one: all that the size admits, else the least uniform plan that
+    /// takes too long. Plans are then a little faster than they are counted, never slower.
+    private static func workingSet(
+        _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload?, sizeLimit: Int?, seconds: Double?
+    ) throws(LatencyError) -> LatencyModel.WorkingSet {
+        let layout = model.layout
+        func uniform(_ scheme: Scheme) -> [Scheme] { layout.sublayers.map { _ in scheme } }
+        if let sizeLimit { return model.workingSet(uniform(.fp32), sizeInBytes: sizeLimit) }
+        let bySize = candidates.map(uniform).sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
+        for schemes in bySize {
+            if let seconds, let item, try model.predict(schemes, item).seconds > seconds {
+                return model.workingSet(schemes)
+            }
+        }
+        return model.workingSet(bySize.last ?? uniform(.fp32))
+    }
+
+    private static func costs(
+        _ index: Int, _ scheme: Scheme, _ layout: ModelLayout, _ kinds: [PlanTarget.Cost],
+        _ item: Workload?, _ latency: LatencyModel?, _ set: LatencyModel.WorkingSet?,
+        _ process: Energy.Process
+    ) throws(LatencyError) -> [Double] {
+        var costs: [Double] = []
+        for kind in kinds {
+            switch kind {
+            case .bytes: costs.append(Double(layout.sublayers[index].sizeInBytes(scheme)))
+            case .seconds:
+                guard let latency, let set, let item else { throw .noWork }
+                costs.append(try latency.productSeconds(of: index, scheme, item, within: set))
+            case .joules:
+                guard let item else { throw .noWork }
+                costs.append(layout.energy(of: index, scheme, item, process).joules)
+            }
+        }
+        return costs
+    }
+
+    /// The most bytes; FP32's where there is no limit.
+    public var budgetBytes: Int { budgets[0].limit.map { Int($0) } ?? layout.fullPrecisionBytes }
+
+    /// What a group costs under a scheme.
+    ///
+    /// - Throws: `LatencyError.noKernel` where the scheme was not measured.
+    func cost(of group: Int, _ scheme: Scheme) throws(LatencyError) -> [Double] {
+        var sum = [Double](repeating: 0, count: budgets.count)
+        for member in groups[group] {
+            let costs = try cost(ofSublayer: member, scheme)
+            for place in sum.indices { sum[place] += costs[place] }
+        }
+        return sum
+    }
+
+    private func cost(ofSublayer index: Int, _ scheme: Scheme) throws(LatencyError) -> [Double] {
+        if let known = costs[index][scheme] { return known }
+        let kinds = budgets.compactMap { PlanTarget.Cost(rawValue: $0.name) }
+        return try Self.costs(index, scheme, layout, kinds, workload, latency, workingSet, process)
+    }
+
+    /// What a plan costs, fixed costs included; nil where a scheme was not measured.
+    public func costs(of schemes: [Scheme]) -> [Double]? {
+        var sum = budgets.map(\.fixedCost)
+        for (index, scheme) in schemes.enumerated() {
+            guard let costs = try? cost(ofSublayer: index, scheme) else { return nil }
+            for place in sum.indices { sum[place] += costs[place] }
+        }
+        return sum
+    }
+
+    /// How good a measured plan is; smaller is better.
+    ///
+    /// A plan that loses more than the target allows is worse than any that does not; then comes the cost, where a cost is made small, and
+    /// then the loss.
+    func merit(_ schemes: [Scheme], klNats: Double) -> Merit {
+        guard case .least(let cost, let maximumLoss) = goal else {
+            return Merit(excess: 0, cost: 0, klNats: klNats)
+        }
+        let excess = max(0, klNats - maximumLoss)
+        let place = budgets.firstIndex { $0.name == cost.rawValue } ?? 0
+        return Merit(
+            excess: excess, cost: excess > 0 ? 0 : costs(of: schemes)?[place] ?? .infinity, klNats: klNats)
+    }
+
+    struct Merit: Comparable {
+        let excess: Double
+        let cost: Double
+        let klNats: Double
+
+        static func < (left: Merit, right: Merit) -> Bool {
+            (left.excess, left.cost, left.klNats) < (right.excess, right.cost, right.klNats)
+        }
+    }
+
+    /// Whether the target admits a plan.
+    public func admits(_ schemes: [Scheme]) -> Bool {
+        guard let costs = costs(of: schemes) else { return false }
+        return zip(budgets, costs).allSatisfy { budget, cost in budget.limit.map { cost <= $0 } ?? true }
+            && zip(allowed, schemes).allSatisfy { $0?.contains($1) ?? true }
+            && groups.allSatisfy { group in group.allSatisfy { schemes[$0] == schemes[group[0]] } }
+    }
+
+    /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the allowed one nearest in bytes.
+    public func nearest(to scheme: Scheme) -> [Scheme] {
+        var schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
+        for (group, ladder) in zip(groups, ladders) where !ladder.contains(scheme) {
+            func bytes(_ scheme: Scheme) -> Int {
+                group.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(scheme) }
+            }
+            let wanted = bytes(scheme)
+            guard let near = ladder.min(by: { abs(bytes($0) - wanted) < abs(bytes($1) - wanted) }) else {
+                continue
+            }
+            for member in group { schemes[member] = near }
+        }
+        return schemes
+    }
+
+    /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names where there are any.
+    ///
+    /// - Parameter loss: the loss of a group under a scheme.
+    func problem(
+        schemes: [Scheme]? = nil, loss: (Int, Scheme) -> Double?
+    ) throws -> AllocationProblem {
+        let items = try groups.indices.map { group in
+            let named = ladders[group].filter { schemes?.contains($0) ?? true }
+            return AllocationProblem.Item(
+                name: groups[group].map { layout.sublayers[$0].name.description }.joined(separator: "+"),
+                options: try (named.isEmpty ? ladders[group] : named).compactMap { scheme in
+                    guard let loss = loss(group, scheme) else { return nil }
+                    return .init(
+                        label: scheme.description, loss: loss, costs: try cost(of: group, scheme))
+                })
+        }
+        return AllocationProblem(items: items, budgets: budgets, objective: goal.objective)
+    }
+
+    /// The schemes of all sublayers, given those of the groups.
+    func assignment(_ chosen: [Scheme]) -> [Scheme] {
+        var schemes = [Scheme](repeating: .fp32, count: layout.sublayers.count)
+        for (group, scheme) in zip(groups, chosen) { for member in group { schemes[member] = scheme } }
+        return schemes
+    }
+
+    /// The schemes of all sublayers under a choice of `problem`.
+    func assignment(_ problem: AllocationProblem, _ choice: [Int]) -> [Scheme] {
+        assignment(zip(problem.items, choice).compactMap { Scheme($0.options[$1].label) })
+    }
+
+    /// Checks by costs alone that some plan meets all limits.
+    ///
+    /// - Throws: `AllocationError.infeasible`, which names the budget at fault and says by how much.
+    public func checkReachable() throws {
+        var problem = try problem { _, _ in 0 }
+        problem.objective = .loss
+        _ = try problem.solve()
+    }
+
+    /// What a plan is predicted to cost, its seconds in a model of its own size.
+    public func prediction(_ schemes: [Scheme], klNats: Double?) -> Plan.Prediction {
+        let seconds = workload.flatMap { try? latency?.predict(schemes, $0).seconds }
+        let joules =
+            budgets.contains { $0.name == PlanTarget.Cost.joules.rawValue }
+            ? workload.flatMap { layout.energy(schemes, $0, process)?.joules } : nil
+        return .init(
+            bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: klNats,
+            seconds: seconds, joules: joules)
+    }
+}
+
+extension PlanTarget.Goal {
+    /// The cost that is made small; nil where that is the loss.
+    public var cost: PlanTarget.Cost? {
+        if case .least(let cost, _) = self { cost } else { nil }
+    }
+
+    /// The most that the loss may be.
+    public var maximumLoss: Double? {
+        if case .least(_, let loss) = self { loss } else { nil }
+    }
+
+    /// What the solver makes small.
+    var objective: AllocationProblem.Objective {
+        switch self {
+        case .leastLoss: .loss
+        case .least(let cost, let loss): .cost(budget: cost.rawValue, lossLimit: loss)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Allocation
+import Latency
+import PlanFormat
+import Reporting
+
+/// What a plan is made for: budgets, what sublayers may become, and what is made small.
+public struct PlanTarget: Sendable {
+    /// Most bytes of all tensors.
+    public var size: SizeTarget?
+    /// Most seconds of an item, one thread; needs a profile.
+    public var seconds: Double?
+    /// The machine's times.
+    public var profile: LatencyProfile?
+    /// Most joules of an item's arithmetic.
+    public var joules: Double?
+    /// What those joules are counted on.
+    public var process = Energy.Process.nm7
+    /// The item that seconds and joules are counted for; a mean one of the data where nil.
+    public var workload: Workload?
+    /// Pins and choices: `Dec_ed.3=bcq4`, `Enc_ffn=bcq2,bcq3`.
+    public var restrictions: [String] = []
+    /// Fewest bits of a code.
+    public var minimumBits: Int?
+    /// Sublayers that must become the same.
+    public var tie: AllocationProblem.TiePreset?
+    /// What is made small.
+    public var goal = Goal.leastLoss
+
+    /// What is made small.
+    public enum Goal: Hashable, Sendable {
+        /// The loss, within the budgets.
+        case leastLoss
+        /// A cost, with a loss of at most so many nats per prediction.
+        case least(Cost, maximumLoss: Double)
+    }
+
+    /// What a plan costs.
+    public enum Cost: String, Hashable, Sendable, CaseIterable {
+        case bytes, seconds, joules
+    }
+
+    /// A plan of least loss within a size, or anything else that is set later.
+    public init(size: SizeTarget? = nil) { self.size = size }
+
+    /// The target in words.
+    public func description(for layout: ModelLayout) -> String {
+        var parts: [String] = []
+        if case .least(let cost, let loss) = goal {
+            parts.append("least \(cost.rawValue) with a loss of at most \(loss) nats")
+        }
+        if let size { parts.append("\(size) (\(grouped(size.bytes(of: layout))) bytes)") }
+        if let seconds { parts.append("\(seconds) s an item") }
+        if let joules { parts.append("\(joules) J an item at \(process.rawValue)") }
+        parts += restrictions
+        if let minimumBits { parts.append("at least \(minimumBits) bits") }
+        if let tie { parts.append("equal \(tie == .types ? "depths of a type" : "types of a depth")") }
+        return parts.joined(separator: ", ")
+    }
+
+    /// What is wrong with the combination, if anything.
+    ///
+    /// - Throws: `UsageError` where nothing limits the plan, or seconds are asked for without a profile.
+    public func check() throws(UsageError) {
+        if goal == .leastLoss, size == nil, seconds == nil, joules == nil {
+            throw UsageError("expected a budget: --size, --latency, --energy, or --max-loss")
+        }
+        let needsProfile =
+            switch goal {
+            case .leastLoss: seconds != nil
+            case .least(let cost, _): seconds != nil || cost == .seconds
+            }
+        if needsProfile, profile == nil {
+            throw UsageError("seconds need --profile: the file that bitplan profile wrote on this machine")
+        }
+    }
+}
