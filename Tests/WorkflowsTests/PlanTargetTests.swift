@@ -22,7 +22,7 @@ import Workflows
     /// A table of random losses and shapes.
     private func table(seed: UInt64) -> SensitivityTable {
         var generator = SeededGenerator(seed: seed)
-        let names = [
+        let names: [SublayerName] = [
             SublayerName("Emb"), SublayerName("Enc_a", depth: 0), SublayerName("Enc_a", depth: 1),
             SublayerName("Dec_b", depth: 0), SublayerName("Dec_b", depth: 1),
         ]
