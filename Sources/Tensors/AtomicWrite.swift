@@ -41,6 +41,29 @@ public enum AtomicWrite {
         }
     }
 
+    /// Checks that `file` can be written, before long work whose result goes there; leaves nothing behind.
+    public static func checkWritable(_ file: URL) throws(FileError) {
+        let manager = FileManager.default
+        var isDirectory: ObjCBool = false
+        if manager.fileExists(atPath: file.path, isDirectory: &isDirectory), isDirectory.boolValue {
+            throw FileError(file, "cannot be written: is a directory")
+        }
+        let directory = file.deletingLastPathComponent()
+        let missing = missingDirectories(directory)
+        defer { remove(missing) }
+        let probe = directory.appending(
+            path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        do {
+            try manager.createDirectory(at: directory, withIntermediateDirectories: true)
+        } catch {
+            throw FileError(file, "cannot be written: \(error.localizedDescription)")
+        }
+        guard manager.createFile(atPath: probe.path, contents: nil) else {
+            throw FileError(file, "cannot be written")
+        }
+        try? manager.removeItem(at: probe)
+    }
+
     /// Fills a temporary directory and renames it to `directory`, which is replaced where it exists.
     ///
     /// - Throws: `FileError` where the directory cannot be written, and what `body` throws; nothing is left behind then.

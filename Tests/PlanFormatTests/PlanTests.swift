@@ -65,8 +65,10 @@ import Testing
     private static let full = Plan(
         model: identity, name: "in context", fit: .calibrated,
         sublayers: ["Emb": .bcq(3), "Enc_ffn.*": .bcq(2)],
-        predicted: .init(bytes: 10, fixedBytes: 4, klNats: 0.1),
-        certificate: .init(status: "optimal", budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0),
+        predicted: .init(bytes: 10, fixedBytes: 4, klNats: 0.1, seconds: 0.02, joules: 0.003),
+        certificate: .init(
+            status: "optimal", budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0, minimized: "bytes",
+            limits: ["loss": 0.2]),
         measured: [.init(name: "in context", bytes: 10, klNats: 0.1, metric: 30.5)],
         overBudget: [.init(name: "uniform bcq4", bytes: 20, klNats: 0.01, metric: 31.5)],
         rounds: [.init(moves: 2, predictedKL: 0.11, measuredKL: 0.1, isAccepted: true)],
