@@ -10,6 +10,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
     public let model: ModelIdentity
     /// Program, data and metric of the sensitivity table.
     public let provenance: Provenance
+    /// What stands for the loss, as `klNats`, whatever its unit; nil where KL was measured.
+    public let proxy: ProxySignal?
     /// Bytes of the model in FP32.
     public let fullPrecisionBytes: Int
     /// Which points there are.
@@ -92,12 +94,14 @@ public struct FrontierTable: Codable, Hashable, Sendable {
 
     /// A frontier from its parts.
     public init(
-        model: ModelIdentity, provenance: Provenance, fullPrecisionBytes: Int, extent: Extent,
+        model: ModelIdentity, provenance: Provenance, proxy: ProxySignal? = nil, fullPrecisionBytes: Int,
+        extent: Extent,
         points: [Point],
         knee: Int?, plans: [PlanPoint], prices: PlanPrices?
     ) {
         self.model = model
         self.provenance = provenance
+        self.proxy = proxy
         self.fullPrecisionBytes = fullPrecisionBytes
         self.extent = extent
         self.points = points

@@ -46,7 +46,8 @@ extension FrontierTable {
             }
         }
         self.init(
-            model: table.model, provenance: table.provenance, fullPrecisionBytes: layout.fullPrecisionBytes,
+            model: table.model, provenance: table.provenance, proxy: table.proxy,
+            fullPrecisionBytes: layout.fullPrecisionBytes,
             extent: frontier.extent == .complete ? .complete : .sampled, points: points, knee: frontier.knee,
             plans: known.map { known in
                 PlanPoint(

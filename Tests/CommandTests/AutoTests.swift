@@ -50,8 +50,48 @@ import Testing
         let plan =
             try JSONSerialization.jsonObject(with: first.read("plans/small.plan.json")) as? [String: Any]
         #expect(plan?["overBudget"] is [Any], "uniform bcq3 and Chung's preset are larger than the budget")
+        // Two candidates: every sublayer has one step, up or down.
+        let steps = try #require(plan?["steps"] as? [[String: Any]])
+        #expect(Set(steps.compactMap { $0["sublayer"] as? String }).count == 21 && steps.count == 21)
+        for step in steps {
+            #expect(try #require(step["standardError"] as? Double) > 0)
+            #expect(step["bytesChange"] as? Int != 0)
+        }
         let answers = try Program.succeed(["run", first.path("packed")], input: "Tom is a doctor.\n")
         #expect(answers.text.split(separator: "\n").count == 1)
+    }
+
+    /// `make demo` leaves what is checked in, byte for byte.
+    @Test(
+        .enabled(
+            if: ProcessInfo.processInfo.environment["BITPLAN_DEMO"] != nil,
+            "runs the whole demo: set BITPLAN_DEMO=1 for these minutes"))
+    func demoIsWhatIsCheckedIn() throws {
+        let makefile = try String(contentsOf: TestFiles.root.appending(path: "Makefile"), encoding: .utf8)
+        let recipe = makefile.split(separator: "\n", omittingEmptySubsequences: false)
+            .drop { !$0.hasPrefix("demo:") }.dropFirst().prefix { $0.hasPrefix("\t") }
+        let workspace = try Workspace()
+        let arguments = recipe.flatMap { $0.split(whereSeparator: { $0.isWhitespace || $0 == "\\" }) }
+            .dropFirst()
+            .map { word in
+                if word.hasPrefix("Fixtures/") { return TestFiles.root.appending(path: String(word)).path }
+                return ["Reports", "Plans"].contains(word) || word.hasPrefix("$(DEMO)")
+                    ? workspace.path(String(word.filter(\.isLetter))) : String(word)
+            }
+        try #require(arguments.first == "auto" && arguments.contains("--size"), "\(arguments)")
+        try Program.succeed(Array(arguments))
+        let kept = ["Reports", "Plans"].flatMap { directory in
+            (try? FileManager.default.contentsOfDirectory(
+                atPath: TestFiles.root.appending(path: directory).path))?
+                .filter { $0.hasPrefix("demo.") && $0 != "demo.timings.md" }.map { "\(directory)/\($0)" }
+                ?? []
+        }
+        #expect(kept.count >= 7, "\(kept)")
+        for file in kept {
+            #expect(
+                try workspace.read(file) == Data(contentsOf: TestFiles.root.appending(path: file)),
+                "\(file): run make demo")
+        }
     }
 
     @Test func badCheckingDataAreFoundBeforeTheSweep() throws {

@@ -11,12 +11,16 @@ extension FrontierTable {
         plot.drawLegend()
         return plot.picture.svg
     }
+
+    /// Whether the losses are nats: measured, or estimated.
+    var hasNats: Bool { proxy?.estimatesKL ?? true }
 }
 
 /// The parts of the plot of a frontier.
 private struct PlanScatter {
     var picture: Picture
     private let table: FrontierTable
+    private let plans: [FrontierTable.PlanPoint]
     private let bytes: Axis
     private let loss: Axis
     private let area = (left: 76.0, top: 12.0, right: 814.0, bottom: 380.0)
@@ -39,17 +43,19 @@ private struct PlanScatter {
 
     init(_ table: FrontierTable) {
         self.table = table
+        // What was measured is nats; beside other losses it has no place.
+        plans = table.hasNats ? table.plans : table.plans.filter { $0.predictedKL != nil }
         picture = Picture(
             width: DepthGrid.pageWidth, height: 456,
             title: "Bytes against predicted loss: the frontier and plans beside it")
-        let sizes = (table.points.map(\.bytes) + table.plans.map(\.bytes)).map { Double($0) / 1e6 }
+        let sizes = (table.points.map(\.bytes) + plans.map(\.bytes)).map { Double($0) / 1e6 }
         // Where full precision is a candidate, everything else would lie at the left edge.
         let isWide = (sizes.max() ?? 1) > 8 * (sizes.min() ?? 1)
         bytes = Axis(isWide ? .logarithmic : .linear, over: sizes, from: area.left, to: area.right)
         loss = Axis(
             .logarithmic,
             over: table.points.map(\.klNats)
-                + table.plans.flatMap { [$0.predictedKL, $0.measuredKL].compactMap { $0 } },
+                + plans.flatMap { [$0.predictedKL, table.hasNats ? $0.measuredKL : nil].compactMap { $0 } },
             from: area.bottom, to: area.top)
     }
 
@@ -65,7 +71,9 @@ private struct PlanScatter {
             picture.text(tick.text, x: area.left - 7, y: y + 4, anchor: .end, size: 11)
         }
         picture.text("megabytes", x: (area.left + area.right) / 2, y: area.bottom + 35, anchor: .middle)
-        picture.verticalText("KL(full precision || plan), nats", x: 14, y: (area.top + area.bottom) / 2)
+        picture.verticalText(
+            ProxySignal.lossName(table.proxy) + (table.hasNats ? ", nats" : ""), x: 14,
+            y: (area.top + area.bottom) / 2)
     }
 
     mutating func drawFrontier() {
@@ -94,11 +102,11 @@ private struct PlanScatter {
     }
 
     mutating func drawPlans() {
-        let marks = table.plans.map { plan in
+        let marks = plans.map { plan in
             Mark(
                 plan: plan, x: bytes.pixel(Double(plan.bytes) / 1e6),
                 predicted: plan.predictedKL.map(loss.pixel),
-                measured: plan.measuredKL.map(loss.pixel))
+                measured: table.hasNats ? plan.measuredKL.map(loss.pixel) : nil)
         }
         for mark in marks {
             let colour = colour(mark.plan.kind)
@@ -148,7 +156,7 @@ private struct PlanScatter {
             (FrontierTable.PlanPoint.Kind.chosen, "chosen plan"), (.uniform, "uniform"), (.preset, "preset"),
             (.optimum, "knee, optimum asked for"), (.measured, "others measured"),
         ]
-        where table.plans.contains(where: {
+        where plans.contains(where: {
             $0.kind == kind && ($0.predictedKL ?? $0.measuredKL) != nil
         }) || (kind == .optimum && table.knee != nil) {
             kinds.append((kind, text))

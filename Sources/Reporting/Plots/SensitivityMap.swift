@@ -15,7 +15,7 @@ extension SensitivityTable {
         var picture = Picture(
             width: max(Double(perRow) * panelWidth - 24, 420),
             height: Double(rows) * panelHeight + legendHeight,
-            title: "KL of each sublayer under each scheme, by type and depth")
+            title: "\(ProxySignal.lossName(proxy)) of each sublayer under each scheme, by type and depth")
         for (index, scheme) in schemes.enumerated() {
             let left = Double(index % perRow) * panelWidth
             let top = Double(index / perRow) * panelHeight
@@ -27,13 +27,19 @@ extension SensitivityTable {
                 let reach = cell.measurement.intervalReach.map { " ± " + significant($0, 2) } ?? ""
                 grid.drawField(
                     in: &picture, left: left, top: top, sublayer: place, colour: colour,
-                    text: shortNumber(1000 * value),
-                    note: "\(sublayer.name) \(scheme): \(significant(value, 4))\(reach) nats")
+                    text: shortNumber(perMille * value),
+                    note:
+                        "\(sublayer.name) \(scheme): \(significant(value, 4))\(reach)\(hasNats ? " nats" : "")"
+                )
             }
         }
         drawLegend(in: &picture, scale: scale, top: picture.height - legendHeight + 14)
         return picture.svg
     }
+
+    /// Whether the cells are nats: measured, or estimated.
+    private var hasNats: Bool { proxy?.estimatesKL ?? true }
+    private var perMille: Double { hasNats ? 1000 : 1 }
 
     private func drawLegend(in picture: inout Picture, scale: Axis, top: Double) {
         let (left, width) = (picture.width / 2 - 160, 320.0)
@@ -45,12 +51,14 @@ extension SensitivityTable {
                 x: left + width * Double(index) / Double(fields), y: top, width: width / Double(fields) + 0.5,
                 height: 10, fill: Palette.scale(share))
         }
-        for tick in Axis(.logarithmic, spanning: scale.range, from: left, to: left + width).ticks(about: 5) {
-            let x = Axis(.logarithmic, spanning: scale.range, from: left, to: left + width).pixel(tick.value)
-            picture.text(significant(1000 * tick.value, 1), x: x, y: top + 23, anchor: .middle, size: 11)
+        let axis = Axis(.logarithmic, spanning: scale.range, from: left, to: left + width)
+        for tick in axis.ticks(about: 5) {
+            let x = axis.pixel(tick.value)
+            picture.text(significant(perMille * tick.value, 1), x: x, y: top + 23, anchor: .middle, size: 11)
         }
         picture.text(
-            "KL(full precision || quantized), nats x 1000", x: left + width / 2, y: top + 38, anchor: .middle,
+            ProxySignal.lossName(proxy) + (hasNats ? ", nats x 1000" : ""), x: left + width / 2, y: top + 38,
+            anchor: .middle,
             size: 11)
     }
 }
@@ -60,4 +68,16 @@ func shortNumber(_ value: Double) -> String {
     guard value != 0 else { return "0" }
     guard abs(value) >= 0.001 else { return "<.001" }
     return significant(value, 2)
+}
+
+extension ProxySignal {
+    /// What the cells of a table hold.
+    static func lossName(_ proxy: ProxySignal?) -> String {
+        switch proxy {
+        case nil: "KL(full precision || quantized)"
+        case .weight: "squared weight error"
+        case .output: "output error"
+        case .fisher: "estimated KL (Fisher)"
+        }
+    }
 }

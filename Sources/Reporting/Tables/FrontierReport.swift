@@ -39,6 +39,10 @@ extension FrontierTable {
             case .sampled:
                 "\(points) plans: the vertices of the convex hull, and exact optima at the sizes below"
             }
+        if let proxy {
+            return which
+                + ". The losses are not measured: where it says KL, predicted is the sum of the table's cells, \(ProxySignal.lossName(proxy)).\n\n"
+        }
         return which
             + ". Predicted is the sum of the table's cells, each measured with the rest in full precision; at low bits losses do not "
             + "add up, so plans are compared by what they measure.\n\n"
