@@ -48,57 +48,89 @@ public struct ContextPlanner<Family: ModelFamily> {
         self.effort = effort
     }
 
-    /// Improves the best of `starts`, all of which must fit the budget.
+    /// Climbs from the best of `starts`, all of which must fit the budget, and from the next ones as far as the effort reaches.
     ///
     /// - Parameter progress: called with each round.
     public func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
     ) throws -> Result? {
+        var search = Search()
         let measured = starts.map {
-            (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats)
+            Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
+        }.sorted { $0.klNats < $1.klNats }
+        for start in measured { search.known[start.assignment] = start.klNats }
+        guard var best = measured.first else { return nil }
+        for start in measured.prefix(Self.climbs) {
+            let top = try climb(from: start, &search, progress: progress)
+            if top.klNats < best.klNats { best = top }
         }
-        guard var best = measured.min(by: { $0.kl < $1.kl }) else { return nil }
+        // The best of all climbs stands last.
+        let taken = search.taken.enumerated().sorted {
+            ($0.element.klNats, -$0.offset) > ($1.element.klNats, -$1.offset)
+        }.map(\.element)
+        return Result(
+            assignment: best.assignment, losses: best.losses, klNats: best.klNats,
+            taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
+            rounds: search.rounds, measurements: search.count)
+    }
+
+    /// A measured plan.
+    private struct Step {
+        let assignment: Assignment
+        let losses: [ItemLoss]
+        /// What the solver said of it; nil for a start.
+        let proof: SolvedLoss?
+        let klNats: Double
+
+        init(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss?) {
+            self.assignment = assignment
+            self.losses = losses
+            self.proof = proof
+            klNats = LossMeasurement(losses).klNats
+        }
+    }
+
+    /// What all climbs know and have done.
+    private struct Search {
+        var known: [Assignment: Double] = [:]
+        var taken: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
-        var known: [Assignment: Double] = [:]
-        for start in measured { known[start.assignment] = start.kl }
-        var taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)] = []
+    }
+
+    /// Starts that are climbed from.
+    static var climbs: Int { 2 }
+    /// Pairs of steps that are measured where single ones lead nowhere.
+    static var pairCount: Int { 24 }
+
+    /// Steps from `start` as long as they are measured to be better.
+    private func climb(
+        from start: Step, _ search: inout Search, progress: (PlanningRound) -> Void
+    ) throws -> Step {
+        var best = start
         var reach = 1
         while true {
             let neighbours = neighbours(of: best.assignment, reach: reach)
-            guard count + neighbours.count < effort else { break }
+            guard search.count + neighbours.count < effort else { break }
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
-            count += neighbours.count
-            let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.kl) }
+            search.count += neighbours.count
+            let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.klNats) }
+            let before = best.klNats
             var moves = measurer.layout.sublayers.count
-            var isImproved = false
-            while moves >= 1, count < effort, !isImproved,
+            while moves >= 1, best.klNats == before,
                 let step = try step(from: best.assignment, changes, moves: moves), step.moves > 0
             {
                 moves = min(moves, step.moves) / 2
-                guard known[step.assignment] == nil else { continue }
-                let losses = try measurer.losses(of: [step.assignment], around: best.assignment)[0]
-                count += 1
-                let base = best.kl
-                let predicted = base + step.solution.loss
-                let kl = LossMeasurement(losses).klNats
-                known[step.assignment] = kl
-                isImproved = kl < best.kl
-                let round = PlanningRound(
-                    moves: step.moves, predictedKL: predicted, measuredKL: kl, isAccepted: isImproved)
-                rounds.append(round)
-                progress(round)
-                if isImproved {
-                    best = (step.assignment, losses, kl)
-                    taken.append(
-                        (
-                            step.assignment, losses,
-                            SolvedLoss(step.solution, budgetBytes: budgetBytes, base: base)
-                        ))
-                }
+                let proof = SolvedLoss(step.solution, budgetBytes: budgetBytes, base: before)
+                try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            // One step is measured again wherever something moved; two steps only where one step leads nowhere.
-            if isImproved {
+            if best.klNats == before, reach == Self.longestReach {
+                try take(
+                    pairs(from: best.assignment, changes, base: before, search.known), &best, &search,
+                    progress)
+            }
+            // One step is measured again wherever something moved; more only where one step leads nowhere.
+            if best.klNats < before {
                 reach = 1
             } else if reach < Self.longestReach {
                 reach += 1
@@ -106,9 +138,32 @@ public struct ContextPlanner<Family: ModelFamily> {
                 break
             }
         }
-        return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.kl, taken: taken, rounds: rounds,
-            measurements: count)
+        return best
+    }
+
+    /// Measures plans that are not known, and takes the best where it is better than `best`.
+    private func take(
+        _ plans: [(assignment: Assignment, proof: SolvedLoss, moves: Int)], _ best: inout Step,
+        _ search: inout Search, _ progress: (PlanningRound) -> Void
+    ) throws {
+        let plans = plans.filter { search.known[$0.assignment] == nil }.prefix(max(0, effort - search.count))
+        let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
+        search.count += plans.count
+        let base = best.klNats
+        let steps = zip(plans, losses).map { plan, losses in
+            Step(assignment: plan.assignment, losses: losses, proof: plan.proof)
+        }
+        for step in steps { search.known[step.assignment] = step.klNats }
+        guard let top = steps.indices.min(by: { steps[$0].klNats < steps[$1].klNats }) else { return }
+        let round = PlanningRound(
+            moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
+            measuredKL: steps[top].klNats, isAccepted: steps[top].klNats < base)
+        search.rounds.append(round)
+        progress(round)
+        if round.isAccepted {
+            best = steps[top]
+            search.taken.append(best)
+        }
     }
 
     private struct Neighbour {
@@ -139,6 +194,33 @@ public struct ContextPlanner<Family: ModelFamily> {
                 changed[index] = ladder[place]
                 return Neighbour(index: index, scheme: ladder[place], assignment: changed)
             }
+        }
+    }
+
+    /// Pairs of measured steps of two sublayers that fit the budget together, least predicted loss first.
+    private func pairs(
+        from assignment: Assignment, _ changes: [(Neighbour, Double)], base: Double,
+        _ known: [Assignment: Double]
+    ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
+        let bytes = assignment.indices.map { measurer.layout.sublayers[$0].sizeInBytes(assignment[$0]) }
+        let total = measurer.layout.sizeInBytes(assignment)
+        func growth(_ step: Neighbour) -> Int {
+            measurer.layout.sublayers[step.index].sizeInBytes(step.scheme) - bytes[step.index]
+        }
+        var pairs: [(first: Int, second: Int, loss: Double)] = []
+        for first in changes.indices {
+            for second in changes.indices.dropFirst(first + 1)
+            where changes[first].0.index != changes[second].0.index
+                && total + growth(changes[first].0) + growth(changes[second].0) <= budgetBytes
+            { pairs.append((first, second, changes[first].1 + changes[second].1)) }
+        }
+        pairs.sort { ($0.loss, $0.first, $0.second) < ($1.loss, $1.first, $1.second) }
+        return pairs.prefix(Self.pairCount).compactMap { pair in
+            let chosen = [changes[pair.first], changes[pair.second]]
+            var moved = assignment
+            for change in chosen { moved[change.0.index] = change.0.scheme }
+            guard known[moved] == nil else { return nil }
+            return (moved, SolvedLoss(klNats: base + pair.loss), 2)
         }
     }
 
