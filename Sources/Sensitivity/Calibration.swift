@@ -16,9 +16,12 @@ public struct Calibration: Sendable {
     private let fit: CodeFit
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
-    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2)
-        throws
-    {
+    ///
+    /// - Parameter seesSublayers: whether the moments of the inputs inside the sublayers are wanted, beside those of the output
+    ///   projection.
+    public init<Net: Network>(
+        _ network: Net, _ examples: [Net.Example], fit: CodeFit, seesSublayers: Bool = true, threads: Int = 2
+    ) throws {
         tokenEmbedding = network.tokenEmbedding
         self.fit = fit
         let rows =
@@ -28,7 +31,9 @@ public struct Calibration: Sendable {
             for token in network.tokens(example) { counts[token] += 1 }
         }
         moments =
-            fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+            fit == .calibrated
+            ? try Self.moments(
+                network, examples, seesSublayers: seesSublayers, threads: threads, batchSize: 32) : [:]
     }
 
     /// How much look-ups count beside the output projection; see `CalibrationContext.lookupWeight`.
@@ -48,7 +53,7 @@ public struct Calibration: Sendable {
     ///
     /// - Complexity: O(tokens * columns^2) a matrix. Batches are summed in order, so the result does not depend on `threads`.
     private static func moments<Net: Network>(
-        _ network: Net, _ examples: [Net.Example], threads: Int, batchSize: Int
+        _ network: Net, _ examples: [Net.Example], seesSublayers: Bool, threads: Int, batchSize: Int
     ) throws -> [String: Matrix] {
         var total: [String: Matrix] = [:]
         let batches = stride(from: 0, to: examples.count, by: batchSize).map {
@@ -58,7 +63,8 @@ public struct Calibration: Sendable {
         for first in stride(from: 0, to: batches.count, by: 4) {
             let round = Array(batches[first..<min(first + 4, batches.count)])
             for sums in try concurrentMap(
-                count: round.count, threads: threads, { Calibration.moments(network, round[$0]) })
+                count: round.count, threads: threads,
+                { Calibration.moments(network, round[$0], seesSublayers: seesSublayers) })
             {
                 for (name, sum) in sums {
                     if total[name] == nil { total[name] = sum } else { total[name]?.add(sum) }
@@ -68,7 +74,9 @@ public struct Calibration: Sendable {
         return total
     }
 
-    private static func moments<Net: Network>(_ network: Net, _ batch: [Net.Example]) -> [String: Matrix] {
+    private static func moments<Net: Network>(
+        _ network: Net, _ batch: [Net.Example], seesSublayers: Bool
+    ) -> [String: Matrix] {
         var sums: [String: Matrix] = [:]
         var last: (input: Matrix, moments: Matrix)?
         func observe(_ name: String, _ x: Matrix) {
@@ -83,7 +91,7 @@ public struct Calibration: Sendable {
             }
             sums[name] = moments
         }
-        let state = network.state(batch, observing: observe)
+        let state = network.state(batch, observing: seesSublayers ? observe : nil)
         _ = network.logits(network.outputs(state), observing: observe)
         return sums
     }
