@@ -36,7 +36,7 @@ for entry in $schemes; do
     scheme=${entry%%/*} fit=calibrated
     case $entry in */*) fit=${entry##*/} ;; esac
     name=$(echo "$scheme-$fit" | tr ':' '-')
-    pack "$model" "$scheme" "$fit" "$out/$name" "$train.en" "$train.de" 1000
+    pack "$model" "$scheme" "$fit" "$out/$name" "$train.en" "$train.de" 400
     [ -e "$out/$name.evaluation.json" ] || "$bitplan" evaluate "$out/$name" --data "$model/data/test.en" "$model/data/test.de" \
         --reference "$model" --threads 1 --max-length 40 --json > "$out/$name.part"
     [ -e "$out/$name.part" ] && mv "$out/$name.part" "$out/$name.evaluation.json"
@@ -51,24 +51,29 @@ done
 
 [ -n "$second" ] || exit 0
 [ -e "$second/config.json" ] && [ -e "$sentences" ] || { echo "skipped: $second or $sentences is missing" >&2; exit 0; }
-echo
-echo "| scheme | bytes | x smaller | tokens/s, batch 1 | x FP32 | tokens/s, batch 16 | x FP32 |"
-echo "|---|---:|---:|---:|---:|---:|---:|"
+# All in one run, in alternation.
+models=
 for entry in $schemes; do
-    # Speed does not depend on how codes were fitted: one of both is enough.
-    case $entry in */*) continue ;; fp32) continue ;; esac
+    # Speed does not depend on how codes were fitted: one of both is enough. Clusters want token counts; any text does.
+    case $entry in */*|fp32) continue ;; esac
     name=second-$(echo "$entry" | tr ':' '-')
-    if [ ! -e "$out/$name.bench.json" ]; then
-        # Clusters want token counts; any text does.
-        pack "$second" "$entry" alternating "$out/$name" "$sentences" "$sentences" 200
-        "$bench" --model "$second" --model "$out/$name" --data "$sentences" --repetitions 1 --json > "$out/$name.part"
-        mv "$out/$name.part" "$out/$name.bench.json"
-    fi
-    python3 - "$entry" "$out/$name" <<'P'
-import json, sys
-scheme, path = sys.argv[1:]
-records, size = json.load(open(path + ".bench.json")), json.load(open(path + ".json"))
-cells = [f"{r['tokensPerSecond']:.0f} | {r['overFirst']:.2f}" for r in records if r["model"] != records[0]["model"]]
-print(f"| {scheme} | {size['bytes']:,} | {size['fullPrecisionBytes'] / size['bytes']:.2f} | " + " | ".join(cells) + " |", flush=True)
-P
+    pack "$second" "$entry" alternating "$out/$name" "$sentences" "$sentences" 200
+    models="$models --model $out/$name"
 done
+[ -e "$out/second.json" ] || "$bench" --model "$second" $models --data "$sentences" --sentences 16 --repetitions 1 --json > "$out/second.part"
+[ -e "$out/second.part" ] && mv "$out/second.part" "$out/second.json"
+echo
+python3 - "$out/second.json" <<'P'
+import json, sys
+records = json.load(open(sys.argv[1]))
+full = records[0]["model"]
+sizes = {r["model"]: json.load(open(r["model"] + ".json")) for r in records if r["model"] != full}
+full_bytes = next(iter(sizes.values()))["fullPrecisionBytes"]
+print("| scheme | bytes | x smaller | tokens/s, batch 1 | x FP32 | tokens/s, batch 16 | x FP32 |")
+print("|---|---:|---:|---:|---:|---:|---:|")
+for model in dict.fromkeys(r["model"] for r in records):
+    size = full_bytes if model == full else sizes[model]["bytes"]
+    cells = [f"{r['tokensPerSecond']:.0f} | {r['overFirst']:.2f}" for r in records if r["model"] == model]
+    name = "fp32" if model == full else model.rsplit("/second-", 1)[1].replace("-", ":")
+    print(f"| {name} | {size:,} | {full_bytes / size:.2f} | " + " | ".join(cells) + " |")
+P

@@ -17,10 +17,12 @@ public struct Calibration: Sendable {
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
     ///
-    /// - Parameter gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of losses need them.
+    /// - Parameters:
+    ///   - gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of losses need them.
+    ///   - seesSublayers: whether the moments of the inputs inside the sublayers are wanted, beside those of the output projection.
     public init<Net: Network>(
         _ network: Net, _ examples: [Net.Example], fit: CodeFit, gathersMoments: Bool = false,
-        threads: Int = 2
+        seesSublayers: Bool = true, threads: Int = 2
     ) throws {
         tokenEmbedding = network.tokenEmbedding
         self.fit = fit
@@ -32,7 +34,8 @@ public struct Calibration: Sendable {
         }
         moments =
             fit == .calibrated || gathersMoments
-            ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+            ? try Self.moments(
+                network, examples, seesSublayers: seesSublayers, threads: threads, batchSize: 32) : [:]
     }
 
     /// Whether a matrix is the table whose rows are tokens.
@@ -55,7 +58,7 @@ public struct Calibration: Sendable {
     ///
     /// - Complexity: O(tokens * columns^2) a matrix. Batches are summed in order, so the result does not depend on `threads`.
     private static func moments<Net: Network>(
-        _ network: Net, _ examples: [Net.Example], threads: Int, batchSize: Int
+        _ network: Net, _ examples: [Net.Example], seesSublayers: Bool, threads: Int, batchSize: Int
     ) throws -> [String: Matrix] {
         var total: [String: Matrix] = [:]
         let batches = stride(from: 0, to: examples.count, by: batchSize).map {
@@ -65,7 +68,8 @@ public struct Calibration: Sendable {
         for first in stride(from: 0, to: batches.count, by: 4) {
             let round = Array(batches[first..<min(first + 4, batches.count)])
             for sums in try concurrentMap(
-                count: round.count, threads: threads, { Calibration.moments(network, round[$0]) })
+                count: round.count, threads: threads,
+                { Calibration.moments(network, round[$0], seesSublayers: seesSublayers) })
             {
                 for (name, sum) in sums {
                     if total[name] == nil { total[name] = sum } else { total[name]?.add(sum) }
@@ -75,7 +79,9 @@ public struct Calibration: Sendable {
         return total
     }
 
-    private static func moments<Net: Network>(_ network: Net, _ batch: [Net.Example]) -> [String: Matrix] {
+    private static func moments<Net: Network>(
+        _ network: Net, _ batch: [Net.Example], seesSublayers: Bool
+    ) -> [String: Matrix] {
         var sums: [String: Matrix] = [:]
         var last: (input: Matrix, moments: Matrix)?
         func observe(_ name: String, _ x: Matrix) {
@@ -90,7 +96,7 @@ public struct Calibration: Sendable {
             }
             sums[name] = moments
         }
-        let state = network.state(batch, observing: observe)
+        let state = network.state(batch, observing: seesSublayers ? observe : nil)
         _ = network.logits(network.outputs(state), observing: observe)
         return sums
     }

@@ -60,11 +60,20 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
             quantized.start(batches[$0])
         }
         for index in sublayers.indices.dropFirst() {
+            var last: Moments?
             for shape in sublayers[index].matrices {
                 var context: CalibrationContext?
                 if case .full = assignment[index] {
                 } else {
-                    context = try self.context(shape, index, exact, rounded, quantized)
+                    // Queries, keys and values have one input: what is known of it is computed once.
+                    if last?.tensors.contains(shape.tensor) != true {
+                        last = try moments(shape, index, exact, rounded, quantized)
+                    }
+                    if let last {
+                        context = calibration.context(shape)
+                        context?.moments = last.moments
+                        context?.crossMoments = last.cross
+                    }
                 }
                 let matrix = try context.map {
                     try Quantizer.encode(
@@ -95,38 +104,60 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
         }
     }
 
-    /// Z'Z and X'Z of a matrix; nil where its sublayer does not multiply with it (a head, a projection).
-    private func context(
-        _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
-        _ quantized: Family.Net
-    ) throws -> CalibrationContext? {
-        let sums = try concurrentMap(count: batches.count, threads: threads) { batch -> (Matrix, Matrix)? in
-            guard let x = input(shape.tensor, network, exact[batch], index),
-                let z = input(shape.tensor, quantized, rounded[batch], index)
-            else { return nil }
-            let transposed = z.transposed()
-            let product = DenseMatrix(transposed)
-            return (product(transposed), product(x.transposed()))
+    /// Z'Z and X'Z of an input, and the matrices of its sublayer that are multiplied with it.
+    private struct Moments {
+        var moments: Matrix
+        var cross: Matrix
+        var tensors: Set<String>
+
+        mutating func add(_ other: Moments) {
+            moments.add(other.moments)
+            cross.add(other.cross)
+            tensors.formIntersection(other.tensors)
         }
-        guard var (moments, cross) = sums.first ?? nil else { return nil }
-        for case let sum? in sums.dropFirst() {
-            moments.add(sum.0)
-            cross.add(sum.1)
-        }
-        var context = calibration.context(shape)
-        context.moments = moments
-        context.crossMoments = cross
-        return context
     }
 
-    /// What a matrix of sublayer `index` is multiplied with.
-    private func input(_ tensor: String, _ network: Family.Net, _ state: Family.Net.State, _ index: Int)
-        -> Matrix?
-    {
-        var input: Matrix?
-        _ = network.advance(state, through: index) { name, x in
-            if name == tensor { input = x }
+    /// The moments of a matrix's input; nil where its sublayer does not multiply with it (a head, a projection).
+    private func moments(
+        _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
+        _ quantized: Family.Net
+    ) throws -> Moments? {
+        var total: Moments?
+        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
+        for first in stride(from: 0, to: batches.count, by: 4) {
+            let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
+                moments(shape, index, exact[first + $0], rounded[first + $0], quantized)
+            }
+            for sum in sums {
+                guard let sum else { return nil }
+                total?.add(sum)
+                total = total ?? sum
+            }
         }
-        return input
+        return total
+    }
+
+    private func moments(
+        _ shape: MatrixShape, _ index: Int, _ exact: Family.Net.State, _ rounded: Family.Net.State,
+        _ quantized: Family.Net
+    ) -> Moments? {
+        guard let x = input(shape.tensor, network, exact, index),
+            let z = input(shape.tensor, quantized, rounded, index)
+        else { return nil }
+        let transposed = z.input.transposed()
+        let product = DenseMatrix(transposed)
+        return Moments(
+            moments: product(transposed), cross: product(x.input.transposed()),
+            tensors: x.tensors.intersection(z.tensors))
+    }
+
+    /// What a matrix of sublayer `index` is multiplied with, and all that are multiplied with the same.
+    private func input(_ tensor: String, _ network: Family.Net, _ state: Family.Net.State, _ index: Int)
+        -> (input: Matrix, tensors: Set<String>)?
+    {
+        var inputs: [(tensor: String, input: Matrix)] = []
+        _ = network.advance(state, through: index) { name, x in inputs.append((name, x)) }
+        guard let input = inputs.last(where: { $0.tensor == tensor })?.input else { return nil }
+        return (input, Set(inputs.filter { $0.input == input }.map(\.tensor)))
     }
 }

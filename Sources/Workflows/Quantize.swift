@@ -28,7 +28,9 @@ public func quantize<Family: ModelFamily>(
     let examples = try text?.read(model.family).examples ?? []
     // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
     let network = fit == .calibrated && text != nil ? try model.network() : try model.outline()
-    let calibration = try Calibration(network, examples, fit: text == nil ? .greedy : fit, threads: threads)
+    // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
+    let calibration = try Calibration(
+        network, examples, fit: text == nil ? .greedy : fit, seesSublayers: false, threads: threads)
     let encodings = Encodings(model, fit: fit) { calibration.context($0) }
     let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
     try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
