@@ -6,7 +6,7 @@ DEMO = .build/demo
 .PHONY: demo test build dependencies lint format bench clean
 
 demo: build
-	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --data Fixtures/data/plan.en Fixtures/data/plan.de \
+	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
 	    --check Fixtures/data/check.en Fixtures/data/check.de --size 10x --name demo \
 	    --reports Reports --plans Plans --output $(DEMO)/packed
 
@@ -27,7 +27,7 @@ format:
 bench: dependencies
 	$(SWIFT) run -c release bitplan-bench
 
-# System libraries: SentencePiece, and pkg-config to find it.
+# System libraries: SentencePiece, SQLite, and pkg-config to find them.
 dependencies:
 	@sh Scripts/install_dependencies.sh
 

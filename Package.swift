@@ -12,6 +12,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // The planner: pure data and the solver.
@@ -38,9 +39,13 @@ let package = Package(
             name: "Models", dependencies: ["Kernels", "Metrics", "PlanFormat", "Tensors", "Tokenizers"]),
         .target(
             name: "Sensitivity",
-            dependencies: ["Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors"]),
+            dependencies: [
+                "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .target(name: "Latency", dependencies: ["Kernels", "Models", "PlanFormat", "Quantizers", "Tensors"]),
         .target(name: "Reporting", dependencies: ["PlanFormat"]),
+        .target(name: "Exporting", dependencies: ["PlanFormat"]),
         .target(
             name: "Workflows",
             dependencies: [
@@ -51,13 +56,14 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Allocation", "Latency", "Models", "PlanFormat", "Reporting", "Tensors", "Workflows",
+                "Allocation", "Exporting", "Latency", "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors",
+                "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "Kernels", "PlanFormat", "Quantizers", "Tensors",
+                "Kernels", "Models", "PlanFormat", "Quantizers", "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -79,11 +85,18 @@ let package = Package(
         .testTarget(
             name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"], exclude: ["Goldens"]),
         .testTarget(
-            name: "SensitivityTests", dependencies: ["Sensitivity", "Models", "Quantizers", "TestSupport"]),
+            name: "SensitivityTests",
+            dependencies: [
+                "Sensitivity", "Models", "Quantizers", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(name: "LatencyTests", dependencies: ["Latency", "Models", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
+        .testTarget(
+            name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
+            exclude: ["Goldens"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["bitplan", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["bitplan", "Tensors", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

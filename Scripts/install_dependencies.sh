@@ -23,6 +23,7 @@ fi
 header() { [ -e "/usr/include/$1" ] || ls /usr/include/*/"$1"; }
 need pkg-config command -v pkg-config
 need libsentencepiece-dev header sentencepiece_processor.h
+need libsqlite3-dev header sqlite3.h
 if [ "${1:-}" = python ]; then need python3-venv python3 -c "import venv, ensurepip"; fi
 [ -z "$missing" ] && exit 0
 command -v apt-get >/dev/null 2>&1 || {

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Makes Fixtures/ again from a directory that holds the tatoeba-en-de model with its data, and writes Fixtures/manifest.json.
+"""Makes Fixtures/ again from the models and data that they were taken from, and writes Fixtures/manifest.json.
 
-usage: make_fixtures.py MODEL [FIXTURES]
-MODEL has the files below and data/{val,test}.{en,de}: the first 300 validation pairs are for planning, the first 200 test pairs for
-checking. Without MODEL's data (`make_fixtures.py --check`) only the hashes of the manifest are compared.
+usage: make_fixtures.py TATOEBA SST2 DEV | --check
+TATOEBA (the tatoeba-en-de model) has the files below and data/{val,test}.{en,de}: the first 300 validation pairs are for planning, the
+first 200 test pairs for checking. SST2 is the sst2-bert model, DEV the development set of SST-2: its first 100 rows are for planning,
+the next 100 for checking. `--check` compares the hashes of the manifest.
 """
 import hashlib, json, os, shutil, sys
 
-FILES = ["config.json", "generation_config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json", "tokenizer_config.json"]
+TRANSLATION = ["config.json", "generation_config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json", "tokenizer_config.json"]
+CLASSIFIER = ["config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"]
 root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Fixtures")
 
 
@@ -32,21 +34,35 @@ if sys.argv[1] == "--check":
     print(f"{len(expected)} fixtures are as the manifest says")
     sys.exit()
 
-model = sys.argv[1]
-os.makedirs(f"{root}/tatoeba-en-de", exist_ok=True)
+translation, classifier, dev = sys.argv[1:4]
+for name, source, files in (("tatoeba-en-de", translation, TRANSLATION), ("sst2-bert", classifier, CLASSIFIER)):
+    os.makedirs(f"{root}/{name}", exist_ok=True)
+    for file in files:
+        shutil.copyfile(f"{source}/{file}", f"{root}/{name}/{file}")
 os.makedirs(f"{root}/data", exist_ok=True)
-for name in FILES:
-    shutil.copyfile(f"{model}/{name}", f"{root}/tatoeba-en-de/{name}")
+
+
+def write(name, lines):
+    open(f"{root}/data/{name}", "w", encoding="utf-8").write("\n".join(lines) + "\n")
+
+
 for source, target, count in (("val", "plan", 300), ("test", "check", 200)):
     for language in ("en", "de"):
-        lines = open(f"{model}/data/{source}.{language}", encoding="utf-8").read().split("\n")[:count]
-        open(f"{root}/data/{target}.{language}", "w", encoding="utf-8").write("\n".join(lines) + "\n")
+        write(f"{target}.{language}", open(f"{translation}/data/{source}.{language}", encoding="utf-8").read().split("\n")[:count])
+rows = open(dev, encoding="utf-8").read().split("\n")
+write("sst2.plan.tsv", rows[:100])
+write("sst2.check.tsv", rows[100:200])
 origin = {
     "tatoeba-en-de": "trained by the bitplan authors on sentence pairs of Tatoeba; MarianMT layout, 2.4 M weights, FP16",
-    "data": "sentence pairs of Tatoeba (tatoeba.org)",
+    "data/plan.*, data/check.*": "sentence pairs of Tatoeba (tatoeba.org)",
+    "sst2-bert": "trained by the bitplan authors on SST-2; BERT layout with a classifier, 2.0 M weights, FP16",
+    "data/sst2.*": "a sample of the development set of SST-2 (Stanford Sentiment Treebank, Socher et al. 2013, as in GLUE)",
 }
 manifest = {
-    "licence": "CC-BY 2.0 FR, attribution: Tatoeba (tatoeba.org) and its contributors",
+    "licence": {
+        "tatoeba-en-de, data/plan.*, data/check.*": "CC-BY 2.0 FR, attribution: Tatoeba (tatoeba.org) and its contributors",
+        "sst2-bert, data/sst2.*": "research use, attribution: Stanford Sentiment Treebank (Socher et al. 2013)",
+    },
     "origin": origin,
     "made_by": "Scripts/make_fixtures.py",
     "files": {path: {"sha256": digest, "bytes": os.path.getsize(os.path.join(root, path))} for path, digest in tree().items()},

@@ -9,7 +9,7 @@ model=$1 train=$2 out=$3 source=${4:-en} target=de plan=${5:-300} text=${6:-1000
 bitplan=${BITPLAN:-.build/release/bitplan}
 mkdir -p "$out"
 [ -e "$out/table.json" ] || "$bitplan" sweep "$model" --data "$model/data/val.$source" "$model/data/val.$target" --limit "$plan" \
-    --calibration "$train.$source" "$train.$target" --calibration-limit "$text" --schemes bcq1..6 --no-metric --output "$out/table.json" > "$out/table.md"
+    --calibration "$train.$source" "$train.$target" --calibration-limit "$text" --schemes bcq1..6 --store "$out/store.sqlite" --output "$out/table.json" > "$out/table.md"
 
 row() { # name, packed directory
     "$bitplan" evaluate "$2" --data "$model/data/test.$source" "$model/data/test.$target" --reference "$model" --json > "$out/$1.json"
@@ -30,7 +30,7 @@ for preset in bcq2 bcq3 bcq4 chung; do
     bytes=$(python3 -c "import json; print(json.load(open('$out/$preset.size'))['bytes'])")
     "$bitplan" plan "$out/table.json" --size "${bytes}B" --model "$model" --data "$model/data/val.$source" "$model/data/val.$target" \
         --limit "$plan" --calibration "$train.$source" "$train.$target" --calibration-limit "$text" \
-        --output "$out/at-$preset.plan.json" > "$out/at-$preset.md"
+        --store "$out/store.sqlite" --output "$out/at-$preset.plan.json" > "$out/at-$preset.md"
     "$bitplan" quantize "$model" --plan "$out/at-$preset.plan.json" --data "$train.$source" "$train.$target" --limit "$text" \
         --output "$out/at-$preset" > /dev/null
     row "plan-at-$preset" "$out/at-$preset"

@@ -32,13 +32,14 @@ typedef int32_t JOIN(i16, SUFFIX) __attribute__((vector_size(64), aligned(4)));
         (out) = (v16)((i16)p_ & ~low_);                                                    \
     } while (0)
 
-INLINE float JOIN(sum16, SUFFIX)(const float *lanes) {
-    float s[8];
-    for (int i = 0; i < 8; i++) s[i] = lanes[i] + lanes[i + 8];
-    for (int i = 0; i < 4; i++) s[i] += s[i + 4];
-    return (s[0] + s[2]) + (s[1] + s[3]);
+// Halves are added to halves: lanes 8 apart, then 4, 2 and 1.
+INLINE float JOIN(sum16, SUFFIX)(v16 v) {
+    v16 s = v + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    s += __builtin_shufflevector(s, s, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    s += __builtin_shufflevector(s, s, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    return s[0] + s[1];
 }
-#define SUM(v) ({ float lanes_[16]; *(v16 *)lanes_ = (v); JOIN(sum16, SUFFIX)(lanes_); })
+#define SUM(v) JOIN(sum16, SUFFIX)(v)
 
 // Runs `body` on vectors v of x[0..<n], and writes them back; the last one is padded with `fill`.
 #define FOR_EACH(x, n, fill, body)                                  \
@@ -81,6 +82,22 @@ static float JOIN(maximum, SUFFIX)(const float *x, size_t n) {
     m = lanes[0];
     for (int i = 1; i < 16; i++) m = lanes[i] > m ? lanes[i] : m;
     return m;
+}
+
+// The first index of the largest number; 0 where x[0] is NaN.
+static size_t JOIN(index_of_largest, SUFFIX)(const float *x, size_t n) {
+    const float m = JOIN(maximum, SUFFIX)(x, n);
+    size_t start = 0;
+    for (; start + 64 <= n; start += 64) {
+        i16 any = {0};
+        for (size_t j = 0; j < 64; j += 16) any |= *(const v16 *)(x + start + j) == m;
+        int found = 0;
+        for (int lane = 0; lane < 16; lane++) found |= any[lane];
+        if (found) break;
+    }
+    for (size_t i = start; i < n; i++)
+        if (x[i] == m) return i;
+    return 0;
 }
 
 static void JOIN(scale, SUFFIX)(float *x, size_t n, float factor) { FOR_EACH(x, n, 0, v = v * factor) }
@@ -204,30 +221,23 @@ static void JOIN(dot_rows, SUFFIX)(const float *q, const float *rows, size_t str
 }
 
 static void JOIN(combine_rows, SUFFIX)(const float *weights, const float *rows, size_t stride, size_t count, size_t n,
-                                       float *out) {
+                                       int adds, float *out) {
     size_t i = 0;
     for (; i + 64 <= n; i += 64) {
-        v16 a = SPLAT(0.0f), b = a, c = a, d = a;
-        for (size_t j = 0; j < count; j++) {
-            const float *row = rows + j * stride + i;
-            const float w = weights[j];
-            a += *(const v16 *)row * w;
-            b += *(const v16 *)(row + 16) * w;
-            c += *(const v16 *)(row + 32) * w;
-            d += *(const v16 *)(row + 48) * w;
-        }
-        *(v16 *)(out + i) = a;
-        *(v16 *)(out + i + 16) = b;
-        *(v16 *)(out + i + 32) = c;
-        *(v16 *)(out + i + 48) = d;
+        v16 sums[4];
+        for (int v = 0; v < 4; v++) sums[v] = adds ? *(const v16 *)(out + i + 16 * v) : SPLAT(0.0f);
+        for (size_t j = 0; j < count; j++)
+#pragma clang loop unroll(full)
+            for (int v = 0; v < 4; v++) sums[v] += *(const v16 *)(rows + j * stride + i + 16 * v) * weights[j];
+        for (int v = 0; v < 4; v++) *(v16 *)(out + i + 16 * v) = sums[v];
     }
     for (; i + 16 <= n; i += 16) {
-        v16 a = SPLAT(0.0f);
+        v16 a = adds ? *(const v16 *)(out + i) : SPLAT(0.0f);
         for (size_t j = 0; j < count; j++) a += *(const v16 *)(rows + j * stride + i) * weights[j];
         *(v16 *)(out + i) = a;
     }
     for (; i < n; i++) {
-        float a = 0;
+        float a = adds ? out[i] : 0;
         for (size_t j = 0; j < count; j++) a += rows[j * stride + i] * weights[j];
         out[i] = a;
     }

@@ -44,9 +44,11 @@ void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, s
 }
 
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
-                     float *out) {
-    DISPATCH(isa, combine_rows, weights, rows, stride, count, n, out);
+                     int adds, float *out) {
+    DISPATCH(isa, combine_rows, weights, rows, stride, count, n, adds, out);
 }
+
+size_t bp_index_of_largest(bp_isa isa, const float *x, size_t n) { return n ? DISPATCH(isa, index_of_largest, x, n) : 0; }
 
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n) {
     return n ? DISPATCH(isa, kl_divergence, p, q, n) : 0;

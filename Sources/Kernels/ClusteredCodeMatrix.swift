@@ -1,3 +1,5 @@
+import CKernels
+import Foundation
 import PlanFormat
 import Tensors
 
@@ -14,11 +16,12 @@ public final class ClusteredCodeMatrix: PreparingOperator {
     /// Channels.
     public let columns: Int
     private let clusters: [BinaryCodeMatrix]
-    /// The token of each packed row.
-    private let order: [Int32]
+    /// The cluster of each token, numbered as `clusters`.
+    private let cluster: [UInt8]
     /// The packed row of each token.
     private let place: [Int32]
     private let first: BinaryCodeMatrix
+    private let instructions: InstructionSet
 
     /// An operator over the parts of `packed`.
     ///
@@ -32,15 +35,17 @@ public final class ClusteredCodeMatrix: PreparingOperator {
         let sizes = Scheme.clusterSizes(rows: rows, clusters: count, ratio: ratio)
         var starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
         let ends = sizes.indices.map { starts[$0] + sizes[$0] }
-        var order = [Int32](repeating: 0, count: rows)
-        var place = order
+        var members = [UInt8](repeating: 0, count: rows)
+        var place = [Int32](repeating: 0, count: rows)
+        // Clusters without rows have no number among those that run.
+        let numbers = sizes.indices.map { i in UInt8(sizes[..<i].count { $0 > 0 }) }
         for (token, cluster) in try packed.part("cluster", .uint8, [rows]).bytes.enumerated() {
             guard cluster < count, starts[Int(cluster)] < ends[Int(cluster)] else {
                 throw .badValue(
                     scheme: packed.scheme, name: "cluster", index: token,
                     message: "cluster \(cluster) is not one of \(count), or has too many tokens")
             }
-            order[starts[Int(cluster)]] = Int32(token)
+            members[token] = numbers[Int(cluster)]
             place[token] = Int32(starts[Int(cluster)])
             starts[Int(cluster)] += 1
         }
@@ -55,8 +60,9 @@ public final class ClusteredCodeMatrix: PreparingOperator {
                     normalizes: false, instructions: instructions))
         }
         self.clusters = clusters
-        self.order = order
+        cluster = members
         self.place = place
+        self.instructions = min(instructions, .best)
         first =
             clusters.first
             ?? BinaryCodeMatrix(
@@ -64,8 +70,8 @@ public final class ClusteredCodeMatrix: PreparingOperator {
                 instructions: instructions)
     }
 
-    /// Bytes of signs, alphas and the row order.
-    public var residentBytes: Int { clusters.reduce(8 * rows) { $0 + $1.residentBytes } }
+    /// Bytes of signs, alphas, clusters and places.
+    public var residentBytes: Int { clusters.reduce(5 * rows) { $0 + $1.residentBytes } }
 
     /// The tables that every cluster needs.
     public var preparation: Preparation { first.preparation }
@@ -80,19 +86,18 @@ public final class ClusteredCodeMatrix: PreparingOperator {
 
     /// `y = x W^T`, outputs in the order of tokens.
     public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        var start = 0
-        for cluster in clusters {
-            let size = cluster.rows
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * size) { scratch in
-                guard let from = scratch.baseAddress else { return }
-                cluster.multiply(prepared: prepared, tokens: tokens, into: from)
-                order.withUnsafeBufferPointer { order in
-                    for t in 0..<tokens {
-                        for r in 0..<size { y[t * rows + Int(order[start + r])] = from[t * size + r] }
-                    }
-                }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * rows)) { scratch in
+            guard let base = scratch.baseAddress else { return }
+            var start = base
+            let lists = clusters.map { cluster in
+                defer { start += tokens * cluster.rows }
+                cluster.multiply(prepared: prepared, tokens: tokens, into: start)
+                return start
             }
-            start += size
+            for t in 0..<tokens {
+                var from = zip(lists, clusters).map { UnsafePointer<Float>?($0 + t * $1.rows) }
+                bp_merge(instructions.code, cluster, rows, &from, from.count, y + t * rows)
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+import Tensors
+
 /// How an operator wants its activations before the product: rounded, and perhaps spread over tables.
 ///
 /// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together: the tables of
@@ -90,4 +92,30 @@ public func multiplyTogether(
             }
         }
     }
+}
+
+/// The products of one input with several matrices, as `multiplyTogether(_:_:tokens:into:)`.
+///
+/// - Shapes: `x` (tokens, columns) gives (tokens, rows) for each operator.
+public func multiplyTogether(_ operators: [any LinearOperator], _ x: Matrix) -> [Matrix] {
+    precondition(operators.allSatisfy { $0.columns == x.columns }, "activations have \(x.columns) channels")
+    let rows = x.rows
+    /// Takes memory for one result after the other, and multiplies when all have theirs.
+    func results(_ outputs: [UnsafeMutablePointer<Float>]) -> [[Float]] {
+        guard outputs.count < operators.count else {
+            x.storage.withUnsafeBufferPointer { x in
+                guard let base = x.baseAddress else { return }
+                multiplyTogether(operators, base, tokens: rows, into: outputs)
+            }
+            return []
+        }
+        var rest: [[Float]] = []
+        let size = rows * operators[outputs.count].rows
+        let own = [Float](unsafeUninitializedCapacity: max(1, size)) { buffer, count in
+            if let base = buffer.baseAddress { rest = results(outputs + [base]) }
+            count = size
+        }
+        return [own] + rest
+    }
+    return zip(operators, results([])).map { Matrix(rows: x.rows, columns: $0.rows, storage: $1) }
 }

@@ -89,11 +89,19 @@ public func dotRows(
 /// The weighted sum of attention: `out[i] = sum_j weights[j] rows[j * stride + i]`, in the order of j.
 ///
 /// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out` (dimension).
+/// - Parameter adding: goes on with the sums that `out` has: rows in several pieces give the bits of rows in one.
 public func combineRows(
     _ weights: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
-    into out: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
+    into out: UnsafeMutablePointer<Float>, adding: Bool = false, instructions: InstructionSet = .best
 ) {
-    bp_combine_rows(instructions.code, weights, rows, stride, count, dimension, out)
+    bp_combine_rows(instructions.code, weights, rows, stride, count, dimension, adding ? 1 : 0, out)
+}
+
+/// The first index of the largest number; 0 where the first is NaN or nothing is there.
+public func indexOfLargest(
+    _ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
+) -> Int {
+    bp_index_of_largest(instructions.code, x, count)
 }
 
 /// KL(softmax p || softmax q) in nats, from logits; never negative, exactly 0 for equal rows, the same if a constant is added to

@@ -6,6 +6,8 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownSublayer(String)
     /// No key covers a sublayer.
     case missingSublayer(SublayerName)
+    /// A measured step says other bytes than its schemes have.
+    case wrongStep(SublayerName, Scheme, expected: Int, got: Int)
 
     /// One line: what is wrong, expected and got.
     public var description: String {
@@ -15,6 +17,8 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "this is \(got.type) \(got.sha256.prefix(12))"
         case .unknownSublayer(let key): "names sublayer '\(key)', which the model does not have"
         case .missingSublayer(let name): "says nothing of sublayer '\(name)'"
+        case .wrongStep(let name, let scheme, let expected, let got):
+            "says that the step of '\(name)' to \(scheme) takes \(got) bytes, expected \(expected)"
         }
     }
 }
@@ -37,6 +41,24 @@ extension Plan {
             schemes.append(scheme)
         }
         return schemes
+    }
+
+    /// The steps that were measured around the plan.
+    ///
+    /// - Throws: `PlanError` where one is of a sublayer that `layout` does not have, or says other bytes than its schemes have.
+    public func steps(of layout: ModelLayout) throws(PlanError) -> [SublayerStep] {
+        let schemes = try schemes(of: layout)
+        for step in steps ?? [] {
+            guard let index = layout.sublayers.firstIndex(where: { $0.name == step.sublayer }) else {
+                throw .unknownSublayer(step.sublayer.description)
+            }
+            let sublayer = layout.sublayers[index]
+            let expected = sublayer.sizeInBytes(step.scheme) - sublayer.sizeInBytes(schemes[index])
+            guard step.bytesChange == expected else {
+                throw .wrongStep(sublayer.name, step.scheme, expected: expected, got: step.bytesChange)
+            }
+        }
+        return steps ?? []
     }
 
     /// Checks that the plan is for these weights.

@@ -21,6 +21,12 @@ public struct Plan: Codable, Hashable, Sendable {
     public var certificate: Certificate?
     /// What was measured before the plan was written: this plan and those that it was compared with.
     public var measured: [MeasuredPlan]?
+    /// Uniform plans and presets that are larger than the budget, measured on the same data for comparison.
+    public var overBudget: [MeasuredPlan]?
+    /// Rounds of planning in context, in order.
+    public var rounds: [Round]?
+    /// What one step of one sublayer changes, measured around this plan.
+    public var steps: [SublayerStep]?
     /// Program, data and metric.
     public var provenance: Provenance?
 
@@ -101,10 +107,31 @@ public struct Plan: Codable, Hashable, Sendable {
         }
     }
 
+    /// A round of planning in context: what the cells around a plan predicted of the next, and what it measured.
+    public struct Round: Codable, Hashable, Sendable {
+        /// Sublayers that the round's plan changes.
+        public let moves: Int
+        /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per prediction.
+        public let predictedKL: Double
+        /// KL of the plan, in nats per prediction.
+        public let measuredKL: Double
+        /// Whether the plan was better than the best before it.
+        public let isAccepted: Bool
+
+        /// A round from its parts.
+        public init(moves: Int, predictedKL: Double, measuredKL: Double, isAccepted: Bool) {
+            self.moves = moves
+            self.predictedKL = predictedKL
+            self.measuredKL = measuredKL
+            self.isAccepted = isAccepted
+        }
+    }
+
     /// A plan of these schemes.
     public init(
         model: ModelIdentity, name: String? = nil, fit: CodeFit? = nil, sublayers: [String: Scheme],
         predicted: Prediction? = nil, certificate: Certificate? = nil, measured: [MeasuredPlan]? = nil,
+        overBudget: [MeasuredPlan]? = nil, rounds: [Round]? = nil, steps: [SublayerStep]? = nil,
         provenance: Provenance? = nil
     ) {
         schemaVersion = Plan.currentSchema
@@ -115,11 +142,16 @@ public struct Plan: Codable, Hashable, Sendable {
         self.predicted = predicted
         self.certificate = certificate
         self.measured = measured
+        self.overBudget = overBudget
+        self.rounds = rounds
+        self.steps = steps
         self.provenance = provenance
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case schemaVersion, model, name, fit, sublayers, predicted, certificate, measured, provenance
+        case schemaVersion, model, name, fit, sublayers, predicted, certificate, measured, overBudget, rounds,
+            steps
+        case provenance
     }
 
     private struct AnyKey: CodingKey {
@@ -154,6 +186,9 @@ public struct Plan: Codable, Hashable, Sendable {
         predicted = try container.decodeIfPresent(Prediction.self, forKey: .predicted)
         certificate = try container.decodeIfPresent(Certificate.self, forKey: .certificate)
         measured = try container.decodeIfPresent([MeasuredPlan].self, forKey: .measured)
+        overBudget = try container.decodeIfPresent([MeasuredPlan].self, forKey: .overBudget)
+        rounds = try container.decodeIfPresent([Round].self, forKey: .rounds)
+        steps = try container.decodeIfPresent([SublayerStep].self, forKey: .steps)
         provenance = try container.decodeIfPresent(Provenance.self, forKey: .provenance)
     }
 }

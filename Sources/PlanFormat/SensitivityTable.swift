@@ -59,6 +59,8 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     public let provenance: Provenance
     /// How codes were fitted.
     public let fit: CodeFit
+    /// What stands for the loss in the cells, as `klNats`, whatever its unit; nil where KL was measured.
+    public var proxy: ProxySignal?
     /// The schemes of the columns.
     public let candidates: [Scheme]
     /// The unchanged model.

@@ -39,3 +39,13 @@ public func grouped(_ value: Int) -> String {
     }
     return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
 }
+
+/// A metric's value with the digits that are worth reading: two for scores of 0 to 100 and perplexity, four for shares and correlations.
+public func metricText(_ value: Double, of name: String) -> String {
+    let lower = name.lowercased()
+    let isCoarse = ["bleu", "chrf", "perplexity"].contains { lower.hasPrefix($0) }
+    return fixed(value, isCoarse ? 2 : 4)
+}
+
+/// KL in nats, four significant digits.
+public func klText(_ value: Double) -> String { significant(value, 4) }

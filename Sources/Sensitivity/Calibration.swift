@@ -8,7 +8,7 @@ import Tensors
 /// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which calibrated codes are fitted
 /// to, and how often each token occurs, which orders the clusters of an embedding.
 public struct Calibration: Sendable {
-    /// By tensor: (columns, columns); empty unless codes are calibrated.
+    /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were asked for.
     public let moments: [String: Matrix]
     /// Occurrences of each row of `tokenEmbedding`.
     public let frequencies: [Double]
@@ -16,9 +16,12 @@ public struct Calibration: Sendable {
     private let fit: CodeFit
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
-    public init<Net: Network>(_ network: Net, _ examples: [Net.Example], fit: CodeFit, threads: Int = 2)
-        throws
-    {
+    ///
+    /// - Parameter gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of losses need them.
+    public init<Net: Network>(
+        _ network: Net, _ examples: [Net.Example], fit: CodeFit, gathersMoments: Bool = false,
+        threads: Int = 2
+    ) throws {
         tokenEmbedding = network.tokenEmbedding
         self.fit = fit
         let rows =
@@ -28,8 +31,12 @@ public struct Calibration: Sendable {
             for token in network.tokens(example) { counts[token] += 1 }
         }
         moments =
-            fit == .calibrated ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
+            fit == .calibrated || gathersMoments
+            ? try Self.moments(network, examples, threads: threads, batchSize: 32) : [:]
     }
+
+    /// Whether a matrix is the table whose rows are tokens.
+    func isEmbedding(_ shape: MatrixShape) -> Bool { shape.tensor == tokenEmbedding }
 
     /// How much look-ups count beside the output projection; see `CalibrationContext.lookupWeight`.
     private static var lookupWeight: Double { 3 }
@@ -37,10 +44,10 @@ public struct Calibration: Sendable {
     /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is
     /// a matrix that no product reads (an embedding without an output projection, positions).
     public func context(_ shape: MatrixShape) -> CalibrationContext {
-        let isEmbedding = shape.tensor == tokenEmbedding
-        let plain = fit == .calibrated ? Matrix.identity(shape.columns) : nil
+        let isEmbedding = isEmbedding(shape)
+        let fitted = fit == .calibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
-            moments: moments[shape.tensor] ?? plain, lookupWeight: isEmbedding ? Self.lookupWeight : 0,
+            moments: fitted, lookupWeight: isEmbedding ? Self.lookupWeight : 0,
             rowFrequencies: isEmbedding ? frequencies : nil)
     }
 

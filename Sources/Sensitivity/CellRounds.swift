@@ -10,6 +10,8 @@ struct CellRounds<Family: ModelFamily> {
     private let measurer: Measurer<Family>
     private let assignments: [Assignment]
     private let precision: Double?
+    /// Weights that an item of each cell passes through: those behind the first change, and as many as a tenth of the model for scoring.
+    private let work: [Int]
     /// Batches up to which each round goes.
     private let ends: [Int]
     private var round = 0
@@ -26,6 +28,11 @@ struct CellRounds<Family: ModelFamily> {
         self.measurer = measurer
         self.assignments = assignments
         self.precision = precision
+        let layout = measurer.layout
+        work = assignments.map { assignment in
+            let first = assignment.firstIndex { $0 != .fp32 } ?? layout.sublayers.count
+            return layout.sublayers[first...].reduce(layout.parameterCount / 10) { $0 + $1.count }
+        }
         scores = assignments.map { _ in [] }
         isLive = assignments.map { _ in true }
         growth = assignments.map { _ in 1 }
@@ -58,13 +65,13 @@ struct CellRounds<Family: ModelFamily> {
         let before = live.map { kl(scores[$0]) }
         let sizes = measurer.evaluator.batchSizes
         let items = sizes[batches].reduce(0, +)
-        let rest = sizes[batches.lowerBound...].reduce(0, +) * live.count
-        let done = scores.reduce(0) { $0 + $1.count }
+        let rest = sizes[batches.lowerBound...].reduce(0, +) * live.reduce(0) { $0 + work[$1] }
+        let done = assignments.indices.reduce(0) { $0 + scores[$1].count * work[$1] }
         var count = 0
         let measured = try measurer.scores(
             of: live.map { assignments[$0] }, around: measurer.fullPrecision, batches: batches
-        ) { _, _, _ in
-            count += items
+        ) { index, _ in
+            count += items * work[live[index]]
             progress(done + count, done + rest)
         }
         for (cell, measured) in zip(live, measured) { scores[cell] += measured }

@@ -70,10 +70,16 @@ extension LinearOperators {
     /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
     public static func measuring(_ packed: PackedMatrix) throws -> any LinearOperator {
-        switch packed.scheme {
-        case .sign, .bitLinear, .integer8Activations: try make(packed)
-        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8:
-            DenseMatrix(try Quantizer.decode(packed))
+        packed.scheme.changesActivations ? try make(packed) : DenseMatrix(try Quantizer.decode(packed))
+    }
+}
+
+extension Scheme {
+    /// Whether activations are quantized too, so that the decoded weights are not all of it.
+    var changesActivations: Bool {
+        switch self {
+        case .sign, .bitLinear, .integer8Activations: true
+        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8: false
         }
     }
 }

@@ -17,14 +17,18 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     public let evaluator: Evaluator<Family.Net>
     /// Whether activations are kept; if not, every measurement runs the whole model, as a comparison.
     public let reusesPrefixes: Bool
+    /// What is kept of measurements, and looked at before each; nil keeps nothing.
+    public let records: StoredExperiment?
 
     /// A measurer over an evaluator's data.
     public init(
-        encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, reusesPrefixes: Bool = true
+        encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, reusesPrefixes: Bool = true,
+        records: StoredExperiment? = nil
     ) {
         self.encodings = encodings
         self.evaluator = evaluator
         self.reusesPrefixes = reusesPrefixes
+        self.records = records
     }
 
     /// The sublayers.
@@ -48,13 +52,13 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     ///
     /// - Parameters:
     ///   - context: what most of the assignments share; any assignment is right, a near one is fast.
-    ///   - each: called with the index and the network of every assignment once its losses are known.
+    ///   - each: called with the index of every assignment once its losses are known.
     public func losses(
         of assignments: [Assignment], around context: Assignment,
-        each: (Int, Family.Net, [ItemLoss]) throws -> Void = { _, _, _ in }
+        each: (Int, [ItemLoss]) throws -> Void = { _, _ in }
     ) throws -> [[ItemLoss]] {
         try scores(of: assignments, around: context, batches: evaluator.batchSizes.indices) {
-            try each($0, $1, $2.losses)
+            try each($0, $1.losses)
         }.map(\.losses)
     }
 
@@ -63,32 +67,74 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     /// - Parameters: as of `losses`; `each` gets the scores.
     public func scores(
         of assignments: [Assignment], around context: Assignment, batches: Range<Int>,
-        each: (Int, Family.Net, [ItemScore]) throws -> Void = { _, _, _ in }
+        each: (Int, [ItemScore]) throws -> Void = { _, _ in }
     ) throws -> [[ItemScore]] {
         var scores = [[ItemScore]](repeating: [], count: assignments.count)
         let firsts = assignments.map { assignment in
             reusesPrefixes
                 ? assignment.indices.first { assignment[$0] != context[$0] } ?? assignment.count : 0
         }
-        let base = (network: try network(context), assignment: context)
-        var states: (before: Int, all: [Family.Net.State])?
-        for index in assignments.indices.sorted(by: { (firsts[$0], $0) < (firsts[$1], $1) }) {
-            let first = firsts[index]
-            if first > 0 {
-                var current =
-                    try states ?? (1, evaluator.states(of: base.network, before: 1, batches: batches))
-                while current.before < first {
-                    current.all = try evaluator.advance(
-                        current.all, through: current.before, of: base.network)
-                    current.before += 1
+        let sizes = evaluator.batchSizes
+        let start = sizes[..<batches.lowerBound].reduce(0, +)
+        let items = start..<start + sizes[batches].reduce(0, +)
+        var waiting = assignments.indices.sorted { (firsts[$0], $0) < (firsts[$1], $1) }
+        while !waiting.isEmpty {
+            var run = PrefixRun(measurer: self, context: context, batches: batches)
+            var others: [Int] = []
+            for index in waiting {
+                func measure() throws -> [ItemScore] {
+                    try run.scores(of: assignments[index], from: firsts[index])
                 }
-                states = current
+                if let records {
+                    guard
+                        let kept = try records.scores(of: assignments[index], items: items, measure: measure)
+                    else {
+                        others.append(index)
+                        continue
+                    }
+                    scores[index] = kept
+                } else {
+                    scores[index] = try measure()
+                }
+                try each(index, scores[index])
             }
-            let probe = try network(assignments[index], from: base)
-            scores[index] = try evaluator.scores(
-                of: probe, from: first, states: states?.all ?? [], batches: batches)
-            try each(index, probe, scores[index])
+            // What other processes are at is theirs: it is waited for, or done here where they do not finish.
+            if others.count == waiting.count { StoredExperiment.wait() }
+            waiting = others
         }
         return scores
+    }
+}
+
+/// Measurements in order of the first sublayer that they change: what lies before it is computed once.
+private struct PrefixRun<Family: ModelFamily> {
+    let measurer: Measurer<Family>
+    let context: Assignment
+    let batches: Range<Int>
+    private var base: (network: Family.Net, assignment: Assignment)?
+    private var states: (before: Int, all: [Family.Net.State])?
+
+    init(measurer: Measurer<Family>, context: Assignment, batches: Range<Int>) {
+        self.measurer = measurer
+        self.context = context
+        self.batches = batches
+    }
+
+    /// The scores of an assignment that equals the context before sublayer `first`, which is not below that of the call before.
+    mutating func scores(of assignment: Assignment, from first: Int) throws -> [ItemScore] {
+        let base = try base ?? (measurer.network(context), context)
+        self.base = base
+        let evaluator = measurer.evaluator
+        if first > 0 {
+            var current = try states ?? (1, evaluator.states(of: base.network, before: 1, batches: batches))
+            while current.before < first {
+                current.all = try evaluator.advance(current.all, through: current.before, of: base.network)
+                current.before += 1
+            }
+            states = current
+        }
+        return try evaluator.scores(
+            of: try measurer.network(assignment, from: base), from: first, states: states?.all ?? [],
+            batches: batches)
     }
 }

@@ -33,13 +33,18 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
         batches = stride(from: 0, to: text.count, by: 32).map { Array(text[$0..<min($0 + 32, text.count)]) }
     }
 
+    /// How the matrices of a plan come about: only calibrated codes depend on the others.
+    public var encoding: Experiment.Encoding {
+        encodings.fit == .calibrated && !batches.isEmpty ? .inOrder : .alone
+    }
+
     /// The packed matrices of an assignment, by tensor.
     ///
     /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix.
     public func encode(_ assignment: Assignment) throws -> [String: PackedMatrix] {
         let sublayers = network.layout.sublayers
         var packed: [String: PackedMatrix] = [:]
-        guard encodings.fit == .calibrated, !batches.isEmpty else {
+        guard encoding == .inOrder else {
             for (sublayer, scheme) in zip(sublayers, assignment) {
                 for shape in sublayer.matrices { packed[shape.tensor] = try encodings.packed(shape, scheme) }
             }

@@ -41,6 +41,9 @@ struct PredictionSketch: Sendable {
 
     private static var width: Int { topCount + sampleCount }
 
+    /// Bytes that a position's sketch takes.
+    static func bytes(width columns: Int) -> Int { 8 * width + 8 * columns + 16 }
+
     /// Sketches the reference's predictions.
     ///
     /// - Shapes: `outputs` (positions, width); `logits` gives the reference's logits of some of them; `transposed` is the projection's

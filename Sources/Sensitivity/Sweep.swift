@@ -48,8 +48,21 @@ public struct Sweep<Family: ModelFamily> {
 
     /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
     public var assignments: [Assignment] {
+        Self.assignments(measurer.layout, candidates: candidates, measuresGroups: measuresGroups)
+    }
+
+    /// The assignments that a sweep of a model measures.
+    public static func assignments(
+        _ layout: ModelLayout, candidates: [Scheme], measuresGroups: Bool
+    ) -> [Assignment] {
         var seen: Set<Assignment> = []
-        return cells.map(assignment).filter { seen.insert($0).inserted }
+        let rows =
+            (measuresGroups ? layout.groups.map(\.members) : []) + layout.sublayers.indices.map { [$0] }
+        return rows.flatMap { members in
+            candidates.map { scheme in
+                layout.sublayers.indices.map { members.contains($0) ? scheme : .fp32 }
+            }
+        }.filter { seen.insert($0).inserted }
     }
 
     private func assignment(_ cell: Cell) -> Assignment {
@@ -65,11 +78,12 @@ public struct Sweep<Family: ModelFamily> {
     /// Measures all cells.
     ///
     /// - Parameters:
-    ///   - metric: the task's metric of a probe.
+    ///   - metric: the task's metric of an assignment.
     ///   - metricCells: how many cells, those of largest KL first, it is measured of.
-    ///   - progress: called after each measurement with the items that were scored so far, and at most will be.
+    ///   - progress: called after each measurement with the work that was done so far, and at most will be: items times the weights
+    ///     that they pass through, so that it grows as time does.
     public func run(
-        metric: (Family.Net) throws -> Double = { _ in 0 }, metricCells: Int = 0,
+        metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Cells {
         let assignments = assignments
@@ -94,7 +108,7 @@ public struct Sweep<Family: ModelFamily> {
         }
         for index in byLoss.prefix(metricCells) {
             let assignment = assignments[index]
-            measurements[assignment]?.metric = try metric(try measurer.network(assignment))
+            measurements[assignment]?.metric = try metric(assignment)
         }
         var result: Cells = ([], [])
         for cell in cells {

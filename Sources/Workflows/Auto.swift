@@ -61,16 +61,18 @@ public func auto<Family: ModelFamily>(
     event(.planned(result))
 
     // The plan, and the uniform plans that fit the same bytes.
-    let chosen = result.plan
+    var chosen = result.record
+    let budgetBytes = target.size?.bytes(of: layout)
+    let others =
+        try budgetBytes.map { try bench.measureOverBudget(candidates: candidates, budgetBytes: $0) } ?? []
+    chosen.overBudget = others.isEmpty ? nil : others
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
         path: "\(output.packed.lastPathComponent)-uniform")
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
         let isNamed = chosen.measured?.contains { $0.name == "uniform \(scheme)" } ?? false
-        guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
-            continue
-        }
+        guard budgetBytes.map({ layout.sizeInBytes(schemes) <= $0 }) ?? isNamed else { continue }
         let uniform = Plan.naming(
             schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
         let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
@@ -85,64 +87,26 @@ public func auto<Family: ModelFamily>(
         rows.append((model.name, try evaluate(model.directory)))
     }
 
+    let comparison = ComparisonTable(
+        rows, isHeldOut: check != nil, budgetBytes: budgetBytes)
     try JSONFile.write(chosen, to: output.plans.appending(path: "\(output.name).plan.json"))
     try JSONFile.write(table, to: output.reports.appending(path: "\(output.name).sensitivity.json"))
-    let report = try autoReport(
-        name: output.name, table: table, result: result, target: target, rows: rows, isChecked: check != nil)
-    try writeText(report, to: output.reports.appending(path: "\(output.name).md"))
+    try JSONFile.write(comparison, to: output.reports.appending(path: "\(output.name).comparison.json"))
+    try ModelReport(name: output.name, table, plan: chosen, comparison: comparison)
+        .write(to: output.reports.appending(path: "\(output.name).md"))
     try writeText(
         timingsReport(name: output.name, rows: rows),
         to: output.reports.appending(path: "\(output.name).timings.md"))
     return rows
 }
 
-/// The report: comparison, plan, rounds, sensitivity. Nothing in it depends on the machine.
-func autoReport(
-    name: String, table: SensitivityTable, result: PlanningResult, target: PlanTarget,
-    rows: [(name: String, evaluation: Evaluation)], isChecked: Bool
-) throws -> String {
-    let plan = result.plan
-    let full = table.layout.fullPrecisionBytes
-    var text = "# \(name)\n\nTarget: \(target.description(for: table.layout)). "
-    text += "Planned on \(table.provenance.sentences) sentences; "
-    text +=
-        isChecked
-        ? "the first table is measured on \(rows[0].evaluation.sentences) others.\n\n"
-        : "the first table is measured on the same, for no others were given.\n\n"
-    text += comparisonTable(
-        rows.map { row in
-            ComparisonRow(
-                name: row.name, bytes: row.evaluation.bytes, klNats: row.evaluation.kl,
-                metrics: row.evaluation.metrics.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
-        }, fullPrecisionBytes: full)
-    text +=
-        "\nMetric: `\(rows[0].evaluation.signature)`.\n\n## Plan\n\n" + (try plan.bitsTable(of: table.layout))
-    text += "\n## Plans measured on the planning data\n\n"
-    if table.fit == .calibrated, table.provenance.calibrationSHA256 == nil {
-        text += "Codes are calibrated on these sentences too, which flatters all plans alike.\n\n"
-    }
-    text += plan.measuredTable(metricName: table.metricName, fullPrecisionBytes: full)
-    text += "\n## Planning in context\n\n\(result.measurements) measurements. "
-    text +=
-        "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
-    var rounds = MarkdownTable([
-        "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
-    ])
-    for (index, round) in result.rounds.enumerated() {
-        rounds.add([
-            "\(index + 1)", "\(round.moves)", fixed(round.predictedKL, 4), fixed(round.measuredKL, 4),
-            fixed(100 * (round.measuredKL / round.predictedKL - 1), 1) + "%", round.isAccepted ? "yes" : "no",
-        ])
-    }
-    return text + rounds.text + "\n## Sensitivity\n\n" + table.markdown
-}
-
 /// What depends on the machine, apart from the report.
 func timingsReport(name: String, rows: [(name: String, evaluation: Evaluation)]) -> String {
-    var table = MarkdownTable(["model", "tokens/s", "peak memory, MB"])
+    var table = MarkdownTable(["model", "tokens/s", "one sentence, ms", "peak memory, MB"])
     for row in rows {
         table.add([
             row.name, fixed(row.evaluation.tokensPerSecond, 0),
+            row.evaluation.alone.map { fixed(1e3 * $0.seconds, 2) } ?? "",
             fixed(Double(row.evaluation.peakMemoryBytes) / 1e6, 1),
         ])
     }

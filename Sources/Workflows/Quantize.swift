@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Models
 import PlanFormat
 import Sensitivity
@@ -25,12 +26,39 @@ public func quantize<Family: ModelFamily>(
         )
     }
     let examples = try text?.read(model.family).examples ?? []
-    let network = try model.network()
+    // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
+    let network = fit == .calibrated && text != nil ? try model.network() : try model.outline()
     let calibration = try Calibration(network, examples, fit: text == nil ? .greedy : fit, threads: threads)
     let encodings = Encodings(model, fit: fit) { calibration.context($0) }
     let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
     try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
     return model.layout.sizeInBytes(schemes)
+}
+
+extension Model {
+    /// The network without its matrices: it can be asked what its tokens are, but not run.
+    fileprivate func outline() throws -> Family.Net {
+        var matrices: [String: any LinearOperator] = [:]
+        for shape in layout.sublayers.flatMap(\.matrices) {
+            matrices[shape.tensor] = Outline(rows: shape.rows, columns: shape.columns)
+        }
+        return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
+    }
+}
+
+/// The place of a matrix.
+private struct Outline: LinearOperator {
+    let rows: Int
+    let columns: Int
+    var residentBytes: Int { 0 }
+
+    func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        preconditionFailure("an outline has no weights")
+    }
+
+    func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        preconditionFailure("an outline has no weights")
+    }
 }
 
 private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {

@@ -49,14 +49,35 @@ public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
         throw FileError(file, "'fixedParameters': \(table.layout.fixedParameters) is impossible")
     }
     try checkCells(table.bySublayer, rows: table.layout.sublayers.map(\.name.description), table, file)
-    try checkCells(table.byType, rows: table.layout.groups.map(\.name), table, file)
+    // Types are measured where they were wanted.
+    if !table.byType.isEmpty {
+        try checkCells(table.byType, rows: table.layout.groups.map(\.name), table, file)
+    }
     return table
 }
 
-/// Every row has one cell for every candidate.
+/// Reads the evaluations that `auto` left.
+///
+/// - Throws: `FileError` where the file is none, has another version or no rows.
+public func readComparison(_ file: URL) throws(FileError) -> ComparisonTable {
+    let comparison = try JSONFile.read(ComparisonTable.self, from: file)
+    guard comparison.schemaVersion == ComparisonTable.currentSchema else {
+        throw FileError(
+            file,
+            "schemaVersion \(comparison.schemaVersion) is not supported, expected \(ComparisonTable.currentSchema)"
+        )
+    }
+    guard !comparison.rows.isEmpty else { throw FileError(file, "has no rows") }
+    return comparison
+}
+
+/// Every row has one cell for every candidate, of a size that can be.
 private func checkCells(
     _ cells: [SensitivityCell], rows: [String], _ table: SensitivityTable, _ file: URL
 ) throws(FileError) {
+    for cell in cells where !(0...(1 << 40)).contains(cell.bytes) {
+        throw FileError(file, "'\(cell.row)' under \(cell.scheme): \(cell.bytes) bytes are impossible")
+    }
     let schemes = Dictionary(grouping: cells, by: \.row).mapValues { $0.map(\.scheme) }
     for row in rows {
         for candidate in table.candidates where schemes[row]?.contains(candidate) != true {

@@ -19,10 +19,15 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     public let calibrationSource: DataSource?
     /// The data that plans are measured on.
     public let data: Dataset<Family.Net.Example>
+    /// What codes are calibrated on.
+    public let text: [Family.Net.Example]
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
     /// What encodes a whole plan as its packed model will have it.
     public let encoder: PlanEncoder<Family>
+    /// What the store has of cells, and of plans encoded as a whole.
+    let records: StoredExperiment?
+    let packedRecords: StoredExperiment?
     /// How codes are fitted and how much is measured.
     public let options: Options
     /// The weights' identity, which tables and plans carry.
@@ -42,6 +47,10 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         public var precision: Double?
         /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
         public var isNaive = false
+        /// What stands for KL in a sweep's cells; nil measures them.
+        public var proxy: ProxySignal?
+        /// Where measurements are kept, so that none is made twice; nil keeps none.
+        public var store: MeasurementStore?
 
         /// Calibrated codes, greedy decoding, KL alone, all items.
         public init(
@@ -69,22 +78,33 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         self.options = options
         identity = try model.identity()
         network = try model.network()
-        let text = try calibration?.read(model.family) ?? data
+        text = try calibration?.read(model.family).examples ?? data.examples
         let calibration = try Calibration(
-            network, text.examples, fit: options.fit, threads: options.task.threads)
+            network, text, fit: options.fit, threads: options.task.threads)
         let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
         encoder = PlanEncoder(
-            encodings, network, text: text.examples, calibration: calibration, threads: options.task.threads)
+            encodings, network, text: text, calibration: calibration, threads: options.task.threads)
+        // What is measured for comparison is measured.
+        if let store = options.isNaive ? nil : options.store {
+            var experiment = try Experiment(
+                model, identity, source: source, calibration: calibrationSource, fit: options.fit)
+            records = try StoredExperiment(experiment, in: store)
+            experiment.encoding = encoder.encoding
+            packedRecords = try StoredExperiment(experiment, in: store)
+        } else {
+            records = nil
+            packedRecords = nil
+        }
         measurer = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
                 reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
                 usesSketches: !options.isNaive),
-            reusesPrefixes: !options.isNaive)
+            reusesPrefixes: !options.isNaive, records: records)
     }
 
     /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
-    private static func shuffled<Item>(_ items: [Item]) -> [Item] {
+    static func shuffled<Item>(_ items: [Item]) -> [Item] {
         var items = items
         var generator = SeededGenerator(seed: 1)
         for last in items.indices.dropFirst().reversed() {
@@ -98,14 +118,6 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         try model.family.score(network, on: data, options: options.task)
     }
 
-    /// A plan's loss and score, measured on the codes that its packed model will have.
-    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
-        let matrices = try encoder.encode(assignment).mapValues { try LinearOperators.measuring($0) }
-        let probe = try network.replacing(matrices)
-        let losses = try measurer.evaluator.losses(of: probe)
-        return LossMeasurement(losses, metric: try score(probe).values.first?.value)
-    }
-
     /// Writes the packed directory of a plan for this model.
     public func write(_ plan: Plan, to directory: URL) throws {
         let packed = try encoder.encode(try plan.schemes(of: model.layout))
@@ -115,7 +127,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
     /// - Parameters:
-    ///   - progress: called with the items scored so far, and those that at most will be.
+    ///   - progress: called with the work that was done so far, and at most will be; see `Sweep.run`.
     ///   - cost: called with what the sweep took.
     public func sweep(
         candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }
@@ -134,10 +146,14 @@ public struct Workbench<Family: ModelFamily>: Sendable {
         let sweep = Sweep(
             measurer, candidates: candidates, precision: options.precision,
             measuresGroups: options.measuresGroups)
-        let cells = try sweep.run(
-            metric: { try score($0).values.first?.value ?? 0 }, metricCells: options.metricCells,
-            progress: progress)
-        return SensitivityTable(
+        let cells =
+            if let proxy = options.proxy {
+                try proxyCells(proxy, candidates: candidates, progress: progress)
+            } else {
+                try sweep.run(
+                    metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
+            }
+        var table = SensitivityTable(
             model: identity, layout: model.layout,
             provenance: try source.provenance(
                 sentences: data.examples.count, metric: full.signature,
@@ -146,6 +162,8 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             fullPrecision: LossMeasurement(
                 try measurer.evaluator.referenceLosses(), metric: full.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer, workload: meanWorkload)
+        table.proxy = options.proxy
+        return table
     }
 
     /// The work of a mean item of the data.

@@ -50,9 +50,12 @@ struct Bench: ParsableCommand {
             medians of thread time are shown.
 
             gemm    FP32 products, against OpenBLAS if it is installed
-            matvec  one token, (2048, 512) in rotation over 24 matrices
+            matvec  one token, (2048, 512) in rotation over 24 matrices, of which a cache holds what it can, as in decoding
             batch   16 tokens, (2048, 512) in rotation over 4 matrices
             dram    one token, (32000, 512) in rotation over 128 MiB, against the bandwidth of reading
+
+            With --model, whole translation models are timed instead: greedy decoding of the lines of --data to --length \
+            tokens, the directories in alternation batch by batch, each packed one checked against its decoded twin first.
             """)
 
     @Flag(help: "Print JSON instead of a table.")
@@ -61,16 +64,46 @@ struct Bench: ParsableCommand {
     @Option(help: "Run only one case, or only one kernel: gemm, matvec, batch, dram, bcq1, int4...")
     var only: String?
 
-    @Option(help: "Timed repetitions of each kernel.")
-    var repetitions = 15
+    @Option(help: "Timed repetitions of each kernel; of whole models 3 where not given.")
+    var repetitions: Int?
+
+    @Option(
+        help: "Translation model directory, packed or not; the first is what the others are compared with.")
+    var model: [String] = []
+
+    @Option(help: "Sentences that whole models translate, one a line.")
+    var data: String?
+
+    @Option(help: "Use only the first sentences.")
+    var sentences = 16
+
+    @Option(help: "Tokens of every translation.")
+    var length = 40
+
+    @Option(parsing: .upToNextOption, help: "Sentences at a time.")
+    var batch = [1, 16]
 
     func validate() throws {
-        guard repetitions > 0 else {
-            throw ValidationError("--repetitions: expected a positive number, got \(repetitions)")
+        for (name, value) in [
+            ("--repetitions", repetitions ?? 1), ("--sentences", sentences), ("--length", length),
+            ("--batch", batch.min() ?? 0),
+        ] where value < 1 {
+            throw ValidationError("\(name): expected a positive number, got \(value)")
+        }
+        guard model.isEmpty || data != nil else {
+            throw ValidationError("--model needs --data: sentences to translate")
         }
     }
 
     func run() throws {
+        if let data, !model.isEmpty {
+            let models = WholeModels(
+                directories: model.map { URL(fileURLWithPath: $0) }, text: URL(fileURLWithPath: data),
+                sentences: sentences, length: length, batches: batch, repetitions: repetitions ?? 3)
+            try show(try models.run()) { table($0) }
+            return
+        }
+        let repetitions = repetitions ?? 15
         let blas = OpenBLAS()
         let before = loadAverage()
         var cases = Cases(blas: blas, only: only, repetitions: repetitions)
@@ -82,13 +115,14 @@ struct Bench: ParsableCommand {
             instructions: InstructionSet.best.description, openBLAS: blas?.configuration, loadBefore: before,
             loadAfter: loadAverage(), clock: "thread CPU time, medians of \(repetitions)",
             records: cases.records)
-        if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
-        } else {
-            print(table(report))
-        }
+        try show(report, table)
+    }
+
+    private func show<Result: Encodable>(_ result: Result, _ text: (Result) -> String) throws {
+        guard json else { return print(text(result)) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        print(String(decoding: try encoder.encode(result), as: UTF8.self))
     }
 }
 
@@ -114,14 +148,19 @@ func table(_ report: Report) -> String {
             number(r.ofReadBandwidth), number(r.target),
         ])
     }
-    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    let body = lines.map { line in
-        line.enumerated().map { column, text in
-            let space = String(repeating: " ", count: widths[column] - text.count)
-            return column < 2 ? text + space : space + text
-        }.joined(separator: "  ")
-    }
+    let body = aligned(lines, left: 2)
     let load = [report.loadBefore, report.loadAfter].map { number($0, 1) }.joined(separator: " to ")
     let head = "\(report.instructions); \(report.openBLAS ?? "no OpenBLAS"); \(report.clock); load \(load)"
     return ([head] + body).joined(separator: "\n")
+}
+
+/// Cells as aligned columns, the first `left` of them to the left.
+func aligned(_ lines: [[String]], left: Int) -> [String] {
+    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    return lines.map { line in
+        line.enumerated().map { column, text in
+            let space = String(repeating: " ", count: widths[column] - text.count)
+            return column < left ? text + space : space + text
+        }.joined(separator: "  ")
+    }
 }

@@ -134,9 +134,8 @@ struct Cases {
             }
             reads.append { read(codes, sink) }
         }
-        // Reads come after all products, so that they find as little in the caches as the products do.
         if tokens == 1 { bodies += reads }
-        let timings = alternated(bodies, calls: count, repetitions: repetitions)
+        let timings = alternated(bodies, calls: count, repetitions: repetitions, steady: true)
         let reference = blas == nil ? nil : timings[1]
         add(name, "fp32", rows, columns, tokens, timings[0], bytes: 4 * rows * columns, blas: reference)
         if let reference {

@@ -18,11 +18,14 @@ struct Auto: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Most measurements in context.") var effort = 1000
     @Option(help: "Name of the files that are written.") var name = "auto"
     @Option(help: "Directory of the reports.") var reports = "Reports"
     @Option(help: "Directory of the plan.") var plans = "Plans"
     @Option(help: "Packed directory to write.") var output = "packed"
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     struct Row: Encodable {
@@ -37,17 +40,27 @@ struct Auto: ParsableCommand {
             let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
+                let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource,
                     target: try target.target(),
                     candidates: sweep.schemes.schemes, calibration: calibration.source,
-                    options: sweep.options(task.options),
+                    options: options,
                     effort: effort,
                     output: AutoOutput(
                         name: name, reports: URL(path: reports), plans: URL(path: plans),
                         packed: URL(path: output)),
                     evaluate: { try evaluateInOwnProcess($0, measured) },
                     event: { show($0, progress) })
+                progress.tell(store)
                 try printResult(
                     rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows)
                 )
@@ -82,8 +95,8 @@ struct Auto: ParsableCommand {
         case .sensitivity(let table): print(table.markdown)
         case .round(let round):
             print(
-                "in context: \(round.moves) sublayers moved, KL predicted \(fixed(round.predictedKL, 4)), "
-                    + "measured \(fixed(round.measuredKL, 4))\(round.isAccepted ? "" : ", not taken")")
+                "in context: \(round.moves) sublayers moved, KL predicted \(klText(round.predictedKL)), "
+                    + "measured \(klText(round.measuredKL))\(round.isAccepted ? "" : ", not taken")")
         case .planned(let result):
             print(
                 "plan: \(result.plan.name ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
@@ -99,8 +112,8 @@ struct Auto: ParsableCommand {
         for (name, result) in rows {
             let ratio = Double(rows[0].evaluation.bytes) / Double(result.bytes)
             var cells = [name, grouped(result.bytes), fixed(ratio, 2) + "x"]
-            cells += names.map { fixed(result.metrics[$0] ?? 0, 2) }
-            cells += [fixed(result.kl ?? 0, 4), fixed(result.tokensPerSecond, 0)]
+            cells += names.map { metricText(result.metrics[$0] ?? 0, of: $0) }
+            cells += [klText(result.kl ?? 0), fixed(result.tokensPerSecond, 0)]
             cells.append(fixed(Double(result.peakMemoryBytes) / 1e6, 1))
             table.add(cells)
         }

@@ -11,8 +11,8 @@ struct Bitplan: ParsableCommand {
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
         version: toolVersion,
         subcommands: [
-            Sweep.self, Profile.self, PlanCommand.self, Quantize.self, Run.self, Evaluate.self, Report.self,
-            Inspect.self, Cost.self, Auto.self,
+            Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Run.self,
+            Evaluate.self, Report.self, Export.self, Inspect.self, Cost.self, Auto.self, StoreCommand.self,
         ])
 }
 

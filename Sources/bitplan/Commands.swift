@@ -3,6 +3,7 @@ import Foundation
 import Models
 import PlanFormat
 import Reporting
+import Tensors
 import Workflows
 
 struct Sweep: ParsableCommand {
@@ -14,19 +15,31 @@ struct Sweep: ParsableCommand {
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the table is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many cells there are, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
+                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: data.source, calibration: calibration.source,
+                        options: options,
+                        candidates: sweep.schemes.schemes)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: data.source, calibration: calibration.source,
-                    options: sweep.options(task.options))
+                    URL(path: model), source: data.source, calibration: calibration.source, options: options)
                 let progress = ProgressLine("sweep")
                 let table = try bench.sweep(
                     candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
                     cost: { progress.tell($0) })
+                progress.tell(store)
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
@@ -43,7 +56,7 @@ struct PlanCommand: ParsableCommand {
     )
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @OptionGroup var options: TargetOptions
+    @OptionGroup(title: "Target") var targetOptions: TargetOptions
     @Option(
         help:
             "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
@@ -54,28 +67,48 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Most measurements in context.") var effort = 1000
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
+    @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
+    var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
-            let target = try options.target()
+            let target = try targetOptions.target()
             let file = URL(path: sweep)
             guard let model else {
+                if let proxy = table.proxy {
+                    throw FileError(
+                        URL(path: sweep),
+                        "was not measured but estimated ('\(proxy.rawValue)'): give --model and --data, so that the plan is measured"
+                    )
+                }
                 return try finish(
-                    try naming(profile: options.profile, file) { try additivePlan(table, target: target) },
-                    table)
+                    try naming(profile: targetOptions.profile, file) {
+                        try additivePlan(table, target: target)
+                    }, table)
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = try storage.open()
+                var options = Workbench<F>.Options(fit: table.fit, task: task.options)
+                options.store = store
+                let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                guard !dryRun else {
+                    let estimate = try Workbench<F>.estimate(
+                        URL(path: model), source: source, calibration: calibration.source, options: options,
+                        candidates: table.candidates, sweeps: false, effort: effort)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
+                }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: DataSource(files: data.map { URL(path: $0) }, limit: limit),
-                    calibration: calibration.source, options: .init(fit: table.fit, task: task.options))
-                let result = try naming(profile: options.profile, file) {
+                    URL(path: model), source: source, calibration: calibration.source, options: options)
+                let result = try naming(profile: targetOptions.profile, file) {
                     try bench.plan(table, target: target, effort: effort)
                 }
-                try finish(result.plan, table)
+                ProgressLine("plan").tell(store)
+                try finish(result.record, table)
             }
             try run(try Families.family(of: URL(path: model)))
         }
@@ -211,10 +244,12 @@ struct Evaluate: ParsableCommand {
     }
 
     private func text(_ result: Evaluation) -> String {
-        var lines = result.metrics.sorted { $0.key < $1.key }.map { "\($0.key): \(fixed($0.value, 4))" }
+        var lines = result.metrics.sorted { $0.key < $1.key }.map {
+            "\($0.key): \(metricText($0.value, of: $0.key))"
+        }
         lines.append("signature: \(result.signature)")
         lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per token")
-        if let kl = result.kl { lines.append("KL: \(fixed(kl, 5)) nats per token") }
+        if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per token") }
         lines.append("sentences: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
@@ -231,30 +266,6 @@ struct Evaluate: ParsableCommand {
         }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
         return lines.joined(separator: "\n")
-    }
-}
-
-struct Report: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Renders a sensitivity table, and a plan beside it, as Markdown.")
-
-    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @Option(help: "Plan file.") var plan: String?
-    @Option(help: "Where the report is written; printed where not given.") var output: String?
-
-    func run() throws {
-        try reporting {
-            let table = try readTable(URL(path: sweep))
-            var text = "# Sensitivity\n\n" + table.markdown
-            if let file = plan.map({ URL(path: $0) }) {
-                let plan = try JSONFile.read(Plan.self, from: file)
-                let bits = try naming(file) { try plan.bitsTable(of: table.layout) }
-                text += "\n# Plan: \(plan.name ?? "unnamed")\n\n" + bits + "\n"
-                text += plan.measuredTable(
-                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes)
-            }
-            if let output { try writeText(text, to: URL(path: output)) } else { print(text, terminator: "") }
-        }
     }
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Models
 import PlanFormat
+import Sensitivity
 import Workflows
 
 /// The data that a model is measured on.
@@ -71,6 +72,13 @@ struct SweepOptions: ParsableArguments {
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
     var fit = CodeFit.calibrated
 
+    @Option(
+        help: """
+            What stands in the cells: measured (KL), or a proxy where measuring is too dear: weight (squared weight error), output \
+            (output error on calibration text), fisher (output error x curvature, an estimate of KL).
+            """)
+    var signal = Signal.measured
+
     @Flag(help: "Measure the task's metric in every cell too, beside KL; costs much more.")
     var metric = false
 
@@ -98,14 +106,26 @@ struct SweepOptions: ParsableArguments {
         }
     }
 
-    func options<Family: ModelFamily>(_ task: TaskOptions) -> Workbench<Family>.Options {
+    func options<Family: ModelFamily>(
+        _ task: TaskOptions, _ store: MeasurementStore?
+    ) -> Workbench<Family>.Options {
         var options = Workbench<Family>.Options(
             fit: fit, task: task, metricCells: metric ? .max : metricTop ?? 0)
         options.measuresGroups = groups
         options.precision = precision
         options.isNaive = naive
+        options.proxy = signal.proxy
+        options.store = store
         return options
     }
+}
+
+/// What the cells of a table carry.
+enum Signal: String, ExpressibleByArgument, CaseIterable {
+    case measured, output, weight, fisher
+
+    /// nil where KL is measured.
+    var proxy: ProxySignal? { ProxySignal(rawValue: rawValue) }
 }
 
 /// The text that codes are calibrated on.

@@ -1,5 +1,6 @@
 import Foundation
 import Reporting
+import Sensitivity
 import Workflows
 
 /// One line on standard error that says how far a long job is and how long it may still take; silent where that is no terminal.
@@ -14,7 +15,8 @@ final class ProgressLine {
         guard isShown, done > 0 else { return }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let left = Int(seconds / Double(done) * Double(total - done))
-        let text = "\r\(label): \(done) of \(total), \(left) s left   " + (done == total ? "\n" : "")
+        let percent = Int(100 * Double(done) / Double(total))
+        let text = "\r\(label): \(percent)%, \(left) s left   " + (done == total ? "\n" : "")
         FileHandle.standardError.write(Data(text.utf8))
     }
 
@@ -24,6 +26,15 @@ final class ProgressLine {
             "\(label): \(fixed((ContinuousClock.now - start) / .seconds(1), 1)) s. Measuring took "
             + "\(fixed(cost.measuringSeconds, 1)) CPU s, \(fixed(cost.evaluations, 1)) times one evaluation of "
             + "\(fixed(cost.evaluationSeconds, 2)) CPU s; encoding \(fixed(cost.encodingSeconds, 1)) CPU s.\n"
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    /// What a store was used for.
+    func tell(_ store: MeasurementStore?) {
+        guard let store else { return }
+        let usage = store.usage
+        let text =
+            "store: \(usage.kept) measurements were kept, \(usage.made) were made; \(store.file.path)\n"
         FileHandle.standardError.write(Data(text.utf8))
     }
 }

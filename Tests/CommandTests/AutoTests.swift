@@ -7,7 +7,7 @@ import Testing
     private func run(_ workspace: Workspace, threads: Int) throws -> Outcome {
         try Program.succeed(
             ["auto", Fixture.model.path, "--size", "11x", "--schemes", "bcq2,bcq3", "--fit", "greedy"]
-                + ["--no-metric", "--effort", "50", "--limit", "10", "--check-limit", "10"]
+                + ["--effort", "50", "--limit", "10", "--check-limit", "10"]
                 + ["--threads", "\(threads)", "--name", "small", "--reports", workspace.path("reports")]
                 + ["--plans", workspace.path("plans"), "--output", workspace.path("packed"), "--json"]
                 + ["--data"] + Fixture.planning + ["--check"] + Fixture.checking)

@@ -12,7 +12,7 @@ enum Fixture {
 
     /// Arguments of a small sweep.
     static func sweep(threads: Int = 2, schemes: String = "bcq2,bcq3") -> [String] {
-        ["sweep", model.path, "--schemes", schemes, "--fit", "greedy", "--no-metric"]
+        ["sweep", model.path, "--schemes", schemes, "--fit", "greedy"]
             + ["--threads", "\(threads)", "--limit", "10", "--data"] + planning
     }
 

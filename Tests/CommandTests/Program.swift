@@ -48,9 +48,11 @@ enum Program {
         return found
     }
 
-    /// Runs bitplan.
-    static func bitplan(_ arguments: [String], input: String = "") throws -> Outcome {
-        try run(try executable(), arguments, input: input)
+    /// Runs bitplan, by default with a cache directory of its own: no test ever sees the user's store.
+    static func bitplan(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
+        try run(try executable(), arguments, input: input, environment: environment)
     }
 
     /// Runs bitplan and expects success.
@@ -63,21 +65,59 @@ enum Program {
         return outcome
     }
 
-    /// Runs a program; its streams are files, so that no pipe can fill up.
-    static func run(_ executable: URL, _ arguments: [String], input: String = "") throws -> Outcome {
-        let streams = try Workspace()
-        let process = Process()
+    /// Starts bitplan and goes on.
+    static func start(_ arguments: [String]) throws -> RunningProgram {
+        try RunningProgram(try executable(), arguments)
+    }
+
+    /// Starts bitplan and kills it (SIGKILL) after some seconds; false where it had ended before.
+    static func killed(_ arguments: [String], after seconds: Double) throws -> Bool {
+        let program = try start(arguments)
+        Thread.sleep(forTimeInterval: seconds)
+        return try program.kill()
+    }
+
+    /// Runs a program.
+    static func run(
+        _ executable: URL, _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
+        try RunningProgram(executable, arguments, input: input, environment: environment).wait()
+    }
+}
+
+/// A program that runs; its streams are files, so that no pipe can fill up.
+final class RunningProgram {
+    private let streams: Workspace
+    private let process = Process()
+
+    init(
+        _ executable: URL, _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws {
+        streams = try Workspace()
         process.executableURL = executable
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["XDG_CACHE_HOME": streams.path("cache")]) { $1 }.merging(environment) { $1 }
         process.currentDirectoryURL = streams.root
         process.standardInput = try FileHandle(forReadingFrom: streams.write(input, to: "in"))
         process.standardOutput = try FileHandle(forWritingTo: streams.write("", to: "out"))
         process.standardError = try FileHandle(forWritingTo: streams.write("", to: "err"))
         try process.run()
+    }
+
+    /// What it left behind, once it has ended.
+    func wait() throws -> Outcome {
         process.waitUntilExit()
         return Outcome(
             status: process.terminationStatus, output: try Data(contentsOf: streams.file("out")),
             error: try String(contentsOf: streams.file("err"), encoding: .utf8))
+    }
+
+    /// Kills it; false where it had ended before.
+    func kill() throws -> Bool {
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        return process.terminationReason == .uncaughtSignal
     }
 }
 

@@ -128,4 +128,53 @@ struct VectorFunctionsTests {
             #expect(sum == query.map { 2 * $0 })
         }
     }
+
+    @Test(
+        "weighted sums of rows in pieces have the bits of those in one", arguments: InstructionSet.available)
+    func sumsInPieces(instructions: InstructionSet) {
+        for dimension in [5, 64, 83] {
+            let rows = Self.numbers(40 * dimension, scale: 1)
+            let weights = Self.numbers(40, scale: 1)
+            func sums(_ pieces: [Range<Int>]) -> [Float] {
+                var out = [Float](repeating: 7, count: dimension)
+                for piece in pieces {
+                    rows.withUnsafeBufferPointer { rows in
+                        weights.withUnsafeBufferPointer { weights in
+                            combineRows(
+                                weights.baseAddress! + piece.lowerBound,
+                                rows.baseAddress! + piece.lowerBound * dimension, stride: dimension,
+                                count: piece.count, dimension: dimension, into: &out,
+                                adding: piece.lowerBound > 0, instructions: instructions)
+                        }
+                    }
+                }
+                return out
+            }
+            #expect(sums([0..<16, 16..<32, 32..<40]) == sums([0..<40]))
+        }
+    }
+
+    @Test("the first of the largest numbers", arguments: InstructionSet.available)
+    func largest(instructions: InstructionSet) {
+        for count in [1, 2, 15, 16, 63, 64, 65, 200, 1000] {
+            var x = Self.numbers(count, scale: 3)
+            func expect(_ index: Int) {
+                #expect(
+                    indexOfLargest(x, count: count, instructions: instructions) == index,
+                    "\(count) numbers, \(instructions)")
+            }
+            expect(x.indices.max { (x[$0], $1) < (x[$1], $0) } ?? 0)
+            for place in [0, count / 2, count - 1] {
+                x[place] = 50
+                x[count - 1] = 50
+                expect(place)
+                x[place] = -1
+            }
+            x = [Float](repeating: -.infinity, count: count)
+            expect(0)
+            x[count - 1] = .nan
+            expect(0)
+        }
+        #expect(indexOfLargest([1], count: 0, instructions: instructions) == 0)
+    }
 }

@@ -68,7 +68,16 @@ import Testing
         predicted: .init(bytes: 10, fixedBytes: 4, klNats: 0.1),
         certificate: .init(status: "optimal", budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0),
         measured: [.init(name: "in context", bytes: 10, klNats: 0.1, metric: 30.5)],
-        provenance: Provenance(tool: "bitplan", dataSHA256: identity.sha256, sentences: 3, metric: "BLEU"))
+        overBudget: [.init(name: "uniform bcq4", bytes: 20, klNats: 0.01, metric: 31.5)],
+        rounds: [.init(moves: 2, predictedKL: 0.11, measuredKL: 0.1, isAccepted: true)],
+        steps: [
+            .init(
+                sublayer: SublayerName("Enc_ffn", depth: 1), scheme: .bcq(3), bytesChange: 4, klChange: -0.01,
+                standardError: 0.001)
+        ],
+        provenance: Provenance(
+            tool: "bitplan", dataSHA256: identity.sha256, sentences: 3, metric: "BLEU",
+            calibrationSHA256: identity.sha256))
 
     @Test func readsWhatItWrites() throws {
         let data = try JSONEncoder().encode(Self.full)

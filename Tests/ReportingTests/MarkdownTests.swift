@@ -67,7 +67,9 @@ import Testing
             ))
         #expect(text.contains("| layer |  bcq2 | bcq1 | Avg.Deg |\n"))
         #expect(text.contains("| Enc   | 20.60 | 1.30 |  -14.45 |\n"))
-        #expect(text.contains("| Enc_ee.0 | 12.5 ± 1.0 |"), "\(text)")
+        // Thousandths of a nat and half a 95% interval; Emb is more sensitive than Enc_ee beyond the noise.
+        #expect(text.contains("| Enc_ee.0 | 12.50 ± 2.0 | 250.0 ± 2.0 |    2 |"), "\(text)")
+        #expect(text.contains("| Emb      | 500.0 ± 2.0 |  1500 ± 2.0 |    1 |"), "\(text)")
         #expect(text.contains("bytes at bcq1"))
     }
 
@@ -87,17 +89,115 @@ import Testing
 
                 """)
         let measured = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 552)
-        #expect(measured.contains("| b (written) |   200 |       2.76x | 0.5000 | 20.00 |"))
+        #expect(measured.contains("| b (written) |   200 |       2.76x | 0.5000 | 20.00 |"), "\(measured)")
         #expect(measured.contains("| a           |   100 |       5.52x | 0.7500 |       |"))
     }
 
     @Test func comparison() {
-        let text = comparisonTable(
-            [
-                ComparisonRow(name: "full", bytes: 1000, klNats: nil, metrics: [("bleu", 30)]),
-                ComparisonRow(name: "plan", bytes: 400, klNats: 0.25, metrics: [("bleu", 29.5)]),
-            ], fullPrecisionBytes: 1000)
-        #expect(text.contains("| full  | 1,000 |       1.00x | 30.00 |        |"))
-        #expect(text.contains("| plan  |   400 |       2.50x | 29.50 | 0.2500 |"))
+        let text = ComparisonTable(
+            metric: "BLEU", sentences: 3, isHeldOut: true, budgetBytes: 500,
+            rows: [
+                .init(name: "full", bytes: 1000, klNats: nil, metrics: ["bleu": 30, "accuracy": 0.912_34]),
+                .init(name: "plan", bytes: 400, klNats: 0.25, metrics: ["bleu": 29.5, "accuracy": 0.9]),
+            ]
+        ).markdown
+        #expect(text.contains("| model | bytes | compression | accuracy |  bleu |     KL |"))
+        #expect(text.contains("| full  | 1,000 |       1.00x |   0.9123 | 30.00 |        |"))
+        #expect(text.contains("| plan  |   400 |       2.50x |   0.9000 | 29.50 | 0.2500 |"))
+    }
+
+    /// Cells that the noise does not tell apart are marked, and share their ranks.
+    @Test func overlappingCellsAreMarked() {
+        let layout = Examples.layout(layers: 1)
+        let losses: [String: [Double]] = [
+            "Emb": [0.9, 0.5], "Enc_ee.0": [0.100, 0.098], "Enc_ffn.0": [0.101, 0.05],
+            "Dec_dd.0": [0.2, 0.1],
+            "Dec_ed.0": [0.05, 0.01], "Dec_ffn.0": [0.099, 0.02],
+        ]
+        let cells = layout.sublayers.flatMap { sublayer in
+            [Scheme.bcq(1), .bcq(2)].enumerated().map { index, scheme in
+                SensitivityCell(
+                    row: sublayer.name.description, scheme: scheme, bytes: sublayer.sizeInBytes(scheme),
+                    measurement: LossMeasurement(
+                        klNats: losses[sublayer.name.description]?[index] ?? 0, standardError: 0.001,
+                        crossEntropyNats: 1, sentences: 9))
+            }
+        }
+        let text = SensitivityTable(
+            model: ModelIdentity(type: "x", sha256: "0"), layout: layout,
+            provenance: Provenance(tool: "t", dataSHA256: "0", sentences: 9, metric: "accuracy"),
+            fit: .greedy,
+            candidates: [.bcq(1), .bcq(2)],
+            fullPrecision: LossMeasurement(klNats: 0, standardError: nil, crossEntropyNats: 1, sentences: 9),
+            byType: [], bySublayer: cells
+        ).markdown
+        for row in [
+            "| Emb       |   500.0 ± 2.0 | 900.0 ± 2.0 |    1 |",
+            "| Dec_dd.0  |   100.0 ± 2.0 | 200.0 ± 2.0 |    2 |",
+            "| Enc_ee.0  | 98.00 ± 2.0 ~ | 100.0 ± 2.0 |  3-5 |",
+            "| Enc_ffn.0 |   50.00 ± 2.0 | 101.0 ± 2.0 |  3-5 |",
+            "| Dec_ed.0  |   10.00 ± 2.0 | 50.00 ± 2.0 |    6 |",
+        ] { #expect(text.contains(row), "\(row) in:\n\(text)") }
+    }
+
+    @Test func frontierAndPrices() {
+        let text = Examples.frontier().markdown
+        #expect(text.contains("All 500 plans"))
+        #expect(text.contains("| **in context**    |   950,000 |       9.47x |"), "\(text)")
+        #expect(text.contains("| smallest          |   400,000 |      22.50x |        2.500 |"))
+        func step(_ type: String, _ scheme: Scheme, _ bytes: Int, _ kl: Double) -> SublayerStep {
+            SublayerStep(
+                sublayer: SublayerName(type), scheme: scheme, bytesChange: bytes, klChange: kl,
+                standardError: 0.001)
+        }
+        let up = step("B", .bcq(3), 1000, -0.002)
+        let down = step("A", .bcq(1), -1000, 0.003)
+        func entry(_ type: String, _ cheaper: SublayerStep?, _ dearer: SublayerStep?, _ isTie: Bool)
+            -> PlanPrices.Entry
+        {
+            PlanPrices.Entry(
+                sublayer: SublayerName(type), scheme: .bcq(2), bytes: 2000, bitsPerWeight: 2.5,
+                cheaper: cheaper,
+                dearer: dearer, isNearTie: isTie)
+        }
+        let prices = PlanPrices(
+            basis: .context, klPerMegabyte: 2.5,
+            sublayers: [entry("A", down, nil, true), entry("B", nil, up, false)],
+            exchanges: [.init(up: up, down: down)], exchangeCount: 3
+        ).markdown
+        #expect(prices.contains("a megabyte is worth 2.500 nats"))
+        #expect(
+            prices.contains("| A        |   bcq2 | 2.50 | 2,000 | bcq1: +3.00 ± 2.0 | -1,000 | ~ 3.00 |"),
+            "\(prices)")
+        #expect(prices.contains("bcq3: -2.00 ± 2.0 | +1,000 | ~ 2.00 |"), "\(prices)")
+        #expect(prices.contains("Near-ties: A."))
+        #expect(prices.contains("3, of which the first 1."))
+        #expect(prices.contains("| B to bcq3 | A to bcq1 |     +1.00 |     0 |"), "\(prices)")
+    }
+
+    /// The parts that there are, and no picture that does not stand beside it.
+    @Test func reportHasItsParts() throws {
+        let table = Examples.table(layers: 2, metric: "accuracy|classes:2")
+        var plan = Examples.plan(table)
+        var report = ModelReport(
+            name: "small", sensitivity: table, frontier: Examples.frontier(), plan: nil, comparison: nil)
+        #expect(try report.figures().map(\.name) == ["small.sensitivity.svg", "small.frontier.svg"])
+        #expect(try !report.markdown(withFigures: false).contains("]("))
+        plan.measured = [.init(name: "in context", bytes: 100, klNats: 0.123_456, metric: 0.876_54)]
+        plan.overBudget = [.init(name: "uniform bcq4", bytes: 200, klNats: 0.01, metric: 0.9)]
+        plan.rounds = [.init(moves: 3, predictedKL: 0.2, measuredKL: 0.21, isAccepted: true)]
+        report.plan = plan
+        let text = try report.markdown(withFigures: true)
+        for figure in try report.figures() { #expect(text.contains("](\(figure.name))")) }
+        #expect(text.contains("| in context (written)         |   100 |"), "\(text)")
+        #expect(
+            text.contains("0.1235 |   0.8765 |") && text.contains("uniform bcq4 (over the budget)"), "\(text)"
+        )
+        #expect(
+            text.contains("| 1     |               3 |       0.2000 |      0.2100 |       5.0% |   yes |"))
+        report.plan?.sublayers["Dec_xx.9"] = .bcq(1)
+        let broken = report
+        #expect(throws: PlanError.unknownSublayer("Dec_xx.9")) { try broken.markdown(withFigures: true) }
+        #expect(throws: PlanError.unknownSublayer("Dec_xx.9")) { try broken.figures() }
     }
 }

@@ -52,4 +52,17 @@ import Testing
         (-999, "-999"), (1_000_000_007, "1,000,000,007"),
     ])
     func groups(_ value: Int, _ text: String) { #expect(grouped(value) == text) }
+
+    /// Scores of 0 to 100 and perplexity with two digits, shares and correlations with four.
+    @Test(arguments: [
+        ("BLEU", 32.404_9, "32.40"), ("chrf2", 56.405, "56.41"), ("perplexity", 24.1, "24.10"),
+        ("accuracy", 0.912_345, "0.9123"), ("spearman", 0.867_24, "0.8672"), ("Spearman", -0.5, "-0.5000"),
+        ("bitsPerByte", 1.234_56, "1.2346"), ("f1", 1, "1.0000"),
+    ])
+    func metrics(_ name: String, _ value: Double, _ text: String) {
+        #expect(metricText(value, of: name) == text)
+    }
+
+    @Test(arguments: [(0.0, "0"), (1.234_56, "1.235"), (0.000_123_456, "0.0001235"), (12.345_6, "12.35")])
+    func kl(_ value: Double, _ text: String) { #expect(klText(value) == text) }
 }

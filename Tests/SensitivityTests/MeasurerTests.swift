@@ -36,7 +36,7 @@ import Testing
         // Unordered, and one twice.
         assignments.append(assignments[0])
         var seen: [Int] = []
-        let losses = try measurer.losses(of: assignments, around: context) { index, _, _ in seen.append(index)
+        let losses = try measurer.losses(of: assignments, around: context) { index, _ in seen.append(index)
         }
         #expect(seen.sorted() == Array(assignments.indices))
         for (assignment, losses) in zip(assignments, losses) {

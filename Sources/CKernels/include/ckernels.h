@@ -59,11 +59,14 @@ void bp_layer_norm(bp_isa isa, const float *x, size_t n, const float *gain, cons
                    float *out);
 
 // Attention of one query over `count` rows that lie `stride` numbers apart:
-// scores[j] = scale <q, rows[j]>, and out = sum_j weights[j] rows[j].
+// scores[j] = scale <q, rows[j]>, and out = sum_j weights[j] rows[j], or out += that, one after the other, where `adds`.
 void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, size_t count, size_t n, float scale,
                  float *scores);
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
-                     float *out);
+                     int adds, float *out);
+
+// The first index of the largest number; 0 where x[0] is NaN or nothing is there.
+size_t bp_index_of_largest(bp_isa isa, const float *x, size_t n);
 
 // KL(softmax p || softmax q) in nats, never negative; exactly 0 where p and q are equal.
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n);
@@ -144,5 +147,8 @@ void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uin
 // y[t][r] = scale * (columns - 2 popcount(signs[r] ^ bits[t])), signs being one plane.
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
                       size_t tokens, float *y);
+
+// out[i] is the next number of from[which[i]]: lists of numbers back in one. which[i] < count <= 8. Moves the pointers of `from`.
+void bp_merge(bp_isa isa, const uint8_t *which, size_t n, const float **from, size_t count, float *out);
 
 #endif

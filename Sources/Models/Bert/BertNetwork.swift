@@ -129,8 +129,7 @@ public struct BertNetwork: Network {
             let layer = layers[inLayers / 2]
             if inLayers % 2 == 0 {
                 let y = layer.attention(
-                    state.hidden, state.sequences, over: state.hidden, state.sequences, causal: false,
-                    observing: observing)
+                    state.hidden, state.sequences, causal: false, observing: observing)
                 state.hidden.add(y)
                 layer.attentionNorm.apply(&state.hidden)
             } else {

@@ -101,21 +101,32 @@ struct Attention: Sendable {
         AttentionNames(name).shapes(width: width)
     }
 
-    /// Attention of every sequence of `x` over the same sequence of `source`.
+    /// Attention of every sequence of `x` over itself.
+    ///
+    /// - Shapes: `x` (rows of `offsets`, width).
+    func callAsFunction(
+        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ((String, Matrix) -> Void)?
+    ) -> Matrix {
+        var projections = Linear.together([query, key, value], x, observing: observing)
+        if let rotary {
+            rotary.apply(to: &projections[0], offsets)
+            rotary.apply(to: &projections[1], offsets)
+        }
+        let context = contexts(
+            projections[0], offsets, over: projections[1], projections[2], offsets, causal: causal)
+        return output(context, observing: observing)
+    }
+
+    /// Attention of every sequence of `x` over the same sequence of `source`, positions being none of its matter.
     ///
     /// - Shapes: `x` (rows of `offsets`, width), `source` (rows of `sourceOffsets`, width).
     func callAsFunction(
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
-        causal: Bool, observing: ((String, Matrix) -> Void)?
+        observing: ((String, Matrix) -> Void)?
     ) -> Matrix {
-        var queries = query(x, observing: observing)
-        var keys = key(source, observing: observing)
-        let values = value(source, observing: observing)
-        if let rotary {
-            rotary.apply(to: &queries, offsets)
-            rotary.apply(to: &keys, sourceOffsets)
-        }
-        let context = contexts(queries, offsets, over: keys, values, sourceOffsets, causal: causal)
+        let queries = query(x, observing: observing)
+        let read = Linear.together([key, value], source, observing: observing)
+        let context = contexts(queries, offsets, over: read[0], read[1], sourceOffsets, causal: false)
         return output(context, observing: observing)
     }
 
@@ -157,7 +168,7 @@ struct Attention: Sendable {
     /// Attention of one query over `count` keys and values; `scores` has room for `count` numbers.
     ///
     /// - Shapes: `query` and `context` (width), `keys` and `values` (count, width * keyHeads / heads).
-    func attend(
+    private func attend(
         query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, count: Int,
         width: Int, scores: UnsafeMutablePointer<Float>, into context: UnsafeMutablePointer<Float>
     ) {

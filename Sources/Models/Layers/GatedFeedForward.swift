@@ -30,9 +30,11 @@ struct GatedFeedForward: Sendable {
     }
 
     func callAsFunction(_ x: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Matrix {
-        var hidden = gate(x, observing: observing)
+        var both = Linear.together([gate, up], x, observing: observing)
+        let lifted = both.removeLast()
+        var hidden = both.removeLast()
         activation.apply(&hidden)
-        hidden.multiply(by: up(x, observing: observing))
+        hidden.multiply(by: lifted)
         return down(hidden, observing: observing)
     }
 }

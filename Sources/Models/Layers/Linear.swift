@@ -20,6 +20,18 @@ struct Linear: Sendable {
         if let bias { y.add(bias) }
         return y
     }
+
+    /// Several layers of one input, which is prepared once for those whose weights can share that.
+    static func together(
+        _ layers: [Linear], _ x: Matrix, observing: ((String, Matrix) -> Void)? = nil
+    ) -> [Matrix] {
+        if let observing { for layer in layers { observing(layer.name, x) } }
+        var results = multiplyTogether(layers.map(\.weight), x)
+        for (index, layer) in layers.enumerated() {
+            if let bias = layer.bias { results[index].add(bias) }
+        }
+        return results
+    }
 }
 
 extension Matrix {

@@ -13,24 +13,18 @@ extension LlamaNetwork {
         case temperature(Double, seed: UInt64)
     }
 
-    /// Keys and values of the tokens so far: by layer, then by text, (tokens, keyHeads * headSize).
+    /// Keys and values of the tokens so far, by layer and text.
     private struct Cache {
-        var keys: [[[Float]]]
-        var values: [[[Float]]]
-        var lengths: [Int]
+        var histories: [[KeyValueHistory]]
+        /// Memory for the scores of attention.
+        var scores: [Float] = []
 
-        init(layers: Int, lengths: [Int]) {
-            let empty = [[[Float]]](repeating: lengths.map { _ in [] }, count: layers)
-            (keys, values) = (empty, empty)
-            self.lengths = lengths
+        init(layers: Int, texts: Int) {
+            histories = (0..<layers).map { _ in (0..<texts).map { _ in KeyValueHistory() } }
         }
 
         mutating func select(_ rows: [Int]) {
-            for layer in keys.indices {
-                keys[layer] = rows.map { keys[layer][$0] }
-                values[layer] = rows.map { values[layer][$0] }
-            }
-            lengths = rows.map { lengths[$0] }
+            for layer in histories.indices { histories[layer] = rows.map { histories[layer][$0] } }
         }
     }
 
@@ -58,7 +52,7 @@ extension LlamaNetwork {
                 SeededGenerator(seed: 0)
             }
         }
-        var cache = Cache(layers: layers.count, lengths: prompts.map(\.count))
+        var cache = Cache(layers: layers.count, texts: prompts.count)
         var scores = logits(read(prompts, &cache))
         var active = Array(prompts.indices)
         while true {
@@ -87,18 +81,20 @@ extension LlamaNetwork {
         for (index, layer) in layers.enumerated() {
             let attention = layer.attention
             let x = layer.attentionNorm(hidden)
-            var queries = attention.query(x)
-            var keys = attention.key(x)
-            let values = attention.value(x)
-            attention.rotary?.apply(to: &queries, offsets)
-            attention.rotary?.apply(to: &keys, offsets)
+            var projections = Linear.together([attention.query, attention.key, attention.value], x)
+            attention.rotary?.apply(to: &projections[0], offsets)
+            attention.rotary?.apply(to: &projections[1], offsets)
             for text in prompts.indices {
-                cache.keys[index][text] = keys.slice(rows: offsets[text]).storage
-                cache.values[index][text] = values.slice(rows: offsets[text]).storage
+                for row in offsets[text] {
+                    cache.histories[index][text].append(
+                        keys: projections[1], values: projections[2], row: row, heads: attention.keyHeads)
+                }
             }
             hidden.add(
                 attention.output(
-                    attention.contexts(queries, offsets, over: keys, values, offsets, causal: true)))
+                    attention.contexts(
+                        projections[0], offsets, over: projections[1], projections[2], offsets, causal: true))
+            )
             hidden.add(layer.feedForward(layer.feedForwardNorm(hidden)))
         }
         return finalNorm(hidden.gathering(rows: offsets.starts.dropFirst().map { $0 - 1 }))
@@ -111,33 +107,19 @@ extension LlamaNetwork {
             hidden.add(attend(layer.attentionNorm(hidden), layer.attention, index, &cache))
             hidden.add(layer.feedForward(layer.feedForwardNorm(hidden)))
         }
-        for row in cache.lengths.indices { cache.lengths[row] += 1 }
         return finalNorm(hidden)
     }
 
     private func attend(_ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: inout Cache) -> Matrix {
-        var queries = attention.query(x)
-        var keys = attention.key(x)
-        let values = attention.value(x)
-        var context = Matrix(rows: x.rows, columns: queries.columns)
-        let width = queries.columns
-        var scores = [Float](repeating: 0, count: (cache.lengths.max() ?? 0) + 1)
+        var projections = Linear.together([attention.query, attention.key, attention.value], x)
         for row in 0..<x.rows {
-            attention.rotary?.apply(to: &queries, row: row, position: cache.lengths[row])
-            attention.rotary?.apply(to: &keys, row: row, position: cache.lengths[row])
-            cache.keys[layer][row].append(contentsOf: keys[row: row])
-            cache.values[layer][row].append(contentsOf: values[row: row])
-            context.storage.withUnsafeMutableBufferPointer { c in
-                queries.storage.withUnsafeBufferPointer { q in
-                    guard let c = c.baseAddress, let q = q.baseAddress else { return }
-                    attention.attend(
-                        query: q + row * width, keys: cache.keys[layer][row],
-                        values: cache.values[layer][row],
-                        count: cache.lengths[row] + 1, width: width, scores: &scores, into: c + row * width)
-                }
-            }
+            let position = cache.histories[layer][row].count
+            attention.rotary?.apply(to: &projections[0], row: row, position: position)
+            attention.rotary?.apply(to: &projections[1], row: row, position: position)
+            cache.histories[layer][row].append(
+                keys: projections[1], values: projections[2], row: row, heads: attention.keyHeads)
         }
-        return attention.output(context)
+        return attention.read(cache.histories[layer], projections[0], scores: &cache.scores)
     }
 
     private static func choose(

@@ -121,7 +121,7 @@ public struct LlamaNetwork: Network {
             let x = layer.attentionNorm(state.hidden)
             state.hidden.add(
                 layer.attention(
-                    x, state.sequences, over: x, state.sequences, causal: true, observing: observing))
+                    x, state.sequences, causal: true, observing: observing))
         } else {
             state.hidden.add(layer.feedForward(layer.feedForwardNorm(state.hidden), observing: observing))
         }

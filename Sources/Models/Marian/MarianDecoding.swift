@@ -1,27 +1,23 @@
 import Foundation
+import Kernels
 import Tensors
 
 // Greedy decoding with a key/value cache. Sentences of a batch decode together; one that has ended leaves the batch.
 
 extension MarianNetwork {
-    /// Keys and values of the tokens so far, one entry per row of the batch, and those of the source.
+    /// Keys and values of every row of the batch, by layer and row: of the tokens so far, and of the source.
     struct Cache {
-        /// By layer, then by row: (tokens so far, width).
-        var keys: [[[Float]]]
-        var values: [[[Float]]]
-        /// By layer: keys and values of all sources, (source tokens, width).
-        let sourceKeys: [Matrix]
-        let sourceValues: [Matrix]
-        /// Where each row's source lies in them.
-        var sources: [Range<Int>]
+        var targets: [[KeyValueHistory]]
+        var sources: [[KeyValueHistory]]
+        /// Memory for the scores of attention.
+        var scores: [Float] = []
 
-        /// Keeps the rows at `indices`, in that order; a row may occur several times.
+        /// Keeps the rows at `indices`, in that order; a row may occur several times. Nothing is copied.
         mutating func select(_ indices: [Int]) {
-            for layer in keys.indices {
-                keys[layer] = indices.map { keys[layer][$0] }
-                values[layer] = indices.map { values[layer][$0] }
+            for layer in targets.indices {
+                targets[layer] = indices.map { targets[layer][$0] }
+                sources[layer] = indices.map { sources[layer][$0] }
             }
-            sources = indices.map { sources[$0] }
         }
     }
 
@@ -36,15 +32,19 @@ extension MarianNetwork {
         return (state.encoder, offsets)
     }
 
-    /// A cache over encoded sources, `copies` rows for each.
-    func cache(_ encoded: Matrix, _ offsets: SequenceOffsets, copies: Int = 1) -> Cache {
-        let rows = offsets.count * copies
-        let empty = [[[Float]]](repeating: [[Float]](repeating: [], count: rows), count: decoder.count)
+    /// A cache over encoded sources, one row for each: what every step reads of them is computed here, once.
+    func cache(_ encoded: Matrix, _ offsets: SequenceOffsets) -> Cache {
+        let projections = decoder.flatMap { [$0.crossAttention.key, $0.crossAttention.value] }
+        let read = Linear.together(projections, encoded)
         return Cache(
-            keys: empty, values: empty,
-            sourceKeys: decoder.map { $0.crossAttention.key(encoded) },
-            sourceValues: decoder.map { $0.crossAttention.value(encoded) },
-            sources: (0..<rows).map { offsets[$0 / copies] })
+            targets: decoder.map { _ in (0..<offsets.count).map { _ in KeyValueHistory() } },
+            sources: decoder.indices.map { layer in
+                (0..<offsets.count).map {
+                    KeyValueHistory(
+                        keys: read[2 * layer], values: read[2 * layer + 1], rows: offsets[$0],
+                        heads: configuration.decoderHeads)
+                }
+            })
     }
 
     /// One step: the logits that follow `tokens`, which stand at `position` in their rows.
@@ -56,7 +56,7 @@ extension MarianNetwork {
         for (index, layer) in decoder.enumerated() {
             x.add(attendSelf(x, layer.selfAttention, index, &cache))
             layer.selfAttentionNorm.apply(&x)
-            x.add(attendSource(x, layer.crossAttention, index, cache))
+            x.add(attendSource(x, layer.crossAttention, index, &cache))
             layer.crossAttentionNorm.apply(&x)
             x.add(layer.feedForward(x))
             layer.feedForwardNorm.apply(&x)
@@ -66,61 +66,18 @@ extension MarianNetwork {
 
     private func attendSelf(_ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: inout Cache) -> Matrix
     {
-        let queries = attention.query(x)
-        let keys = attention.key(x)
-        let values = attention.value(x)
+        let projections = Linear.together([attention.query, attention.key, attention.value], x)
         for row in 0..<x.rows {
-            cache.keys[layer][row].append(contentsOf: keys[row: row])
-            cache.values[layer][row].append(contentsOf: values[row: row])
+            cache.targets[layer][row].append(
+                keys: projections[1], values: projections[2], row: row, heads: attention.keyHeads)
         }
-        let rows = (cache.keys[layer], cache.values[layer])
-        return attention.output(
-            contexts(queries, attention) { row, body in
-                rows.0[row].withUnsafeBufferPointer { k in
-                    rows.1[row].withUnsafeBufferPointer { v in body(k, v) }
-                }
-            })
+        return attention.read(cache.targets[layer], projections[0], scores: &cache.scores)
     }
 
-    private func attendSource(_ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: Cache) -> Matrix {
-        let width = x.columns
-        return attention.output(
-            contexts(attention.query(x), attention) { row, body in
-                let span = cache.sources[row].lowerBound * width..<cache.sources[row].upperBound * width
-                cache.sourceKeys[layer].storage.withUnsafeBufferPointer { k in
-                    cache.sourceValues[layer].storage.withUnsafeBufferPointer { v in
-                        body(UnsafeBufferPointer(rebasing: k[span]), UnsafeBufferPointer(rebasing: v[span]))
-                    }
-                }
-            })
-    }
-
-    /// The context of every query over the keys and values that `source` gives for its row.
-    private func contexts(
-        _ queries: Matrix, _ attention: Attention,
-        _ source: (Int, (UnsafeBufferPointer<Float>, UnsafeBufferPointer<Float>) -> Void) -> Void
+    private func attendSource(
+        _ x: Matrix, _ attention: Attention, _ layer: Int, _ cache: inout Cache
     ) -> Matrix {
-        let width = queries.columns
-        var context = Matrix(rows: queries.rows, columns: width)
-        var scores: [Float] = []
-        context.storage.withUnsafeMutableBufferPointer { c in
-            queries.storage.withUnsafeBufferPointer { q in
-                for row in 0..<queries.rows {
-                    source(row) { keys, values in
-                        guard let c = c.baseAddress, let q = q.baseAddress, let k = keys.baseAddress,
-                            let v = values.baseAddress
-                        else { return }
-                        let count = keys.count / width
-                        if scores.count < count { scores = [Float](repeating: 0, count: 2 * count) }
-                        attention.attend(
-                            query: q + row * width, keys: k, values: v, count: count, width: width,
-                            scores: &scores,
-                            into: c + row * width)
-                    }
-                }
-            }
-        }
-        return context
+        attention.read(cache.sources[layer], attention.query(x), scores: &cache.scores)
     }
 
     /// Bans and forces tokens as the generation settings say; `length` counts the tokens so far, the start symbol included.
@@ -164,7 +121,7 @@ extension MarianNetwork {
                     } else {
                         line[generation.endToken] = -.infinity
                     }
-                    let token = indexOfLargest(line)
+                    let token = line.baseAddress.map { indexOfLargest($0, count: columns) } ?? 0
                     results[sentence].append(token)
                     if forcedLength != nil || token != generation.endToken {
                         kept.append(row)
@@ -181,11 +138,4 @@ extension MarianNetwork {
         }
         return results
     }
-}
-
-/// The index of the largest number; the first of several.
-func indexOfLargest(_ values: UnsafeMutableBufferPointer<Float>) -> Int {
-    var best = 0
-    for index in values.indices where values[index] > values[best] { best = index }
-    return best
 }

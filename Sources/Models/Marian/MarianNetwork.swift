@@ -40,7 +40,8 @@ public struct MarianNetwork: Network {
     /// Matrices and vectors, by name.
     public let weights: WeightTable
     let embedding: any LinearOperator
-    let outputBias: [Float]
+    /// `final_logits_bias`; nil where it is all zeros, as it is in most models.
+    let outputBias: [Float]?
     let encoder: [EncoderLayer]
     let decoder: [DecoderLayer]
     private let positions: Matrix
@@ -70,7 +71,8 @@ public struct MarianNetwork: Network {
         self.weights = weights
         layout = MarianNetwork.layout(configuration)
         embedding = try weights.matrix(MarianNetwork.embeddingName)
-        outputBias = try weights.vector("final_logits_bias")
+        let bias = try weights.vector("final_logits_bias")
+        outputBias = bias.contains { $0 != 0 } ? bias : nil
         func norm(_ name: String) throws(MissingWeight) -> LayerNorm {
             try LayerNorm(name, epsilon: MarianNetwork.normEpsilon, weights)
         }
@@ -145,8 +147,7 @@ public struct MarianNetwork: Network {
             let layer = encoder[inEncoder / 2]
             if inEncoder % 2 == 0 {
                 let y = layer.attention(
-                    state.encoder, state.sources, over: state.encoder, state.sources, causal: false,
-                    observing: observing)
+                    state.encoder, state.sources, causal: false, observing: observing)
                 state.encoder.add(y)
                 layer.attentionNorm.apply(&state.encoder)
             } else {
@@ -160,14 +161,12 @@ public struct MarianNetwork: Network {
         switch inDecoder % 3 {
         case 0:
             let y = layer.selfAttention(
-                state.decoder, state.targets, over: state.decoder, state.targets, causal: true,
-                observing: observing)
+                state.decoder, state.targets, causal: true, observing: observing)
             state.decoder.add(y)
             layer.selfAttentionNorm.apply(&state.decoder)
         case 1:
             let y = layer.crossAttention(
-                state.decoder, state.targets, over: state.encoder, state.sources, causal: false,
-                observing: observing)
+                state.decoder, state.targets, over: state.encoder, state.sources, observing: observing)
             state.decoder.add(y)
             layer.crossAttentionNorm.apply(&state.decoder)
         default:
@@ -184,7 +183,7 @@ public struct MarianNetwork: Network {
     public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         observing?(MarianNetwork.embeddingName, outputs)
         var logits = embedding(outputs)
-        logits.add(outputBias)
+        if let outputBias { logits.add(outputBias) }
         return logits
     }
 

@@ -66,7 +66,7 @@ public func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -
     let (schemes, proof) = try space.solved(table)
     var plan = Plan.naming(
         schemes, of: table.layout, model: table.model, name: "sum of losses", fit: table.fit)
-    plan.predicted = space.prediction(schemes, klNats: proof.klNats)
+    plan.predicted = space.prediction(schemes, klNats: table.estimatesKL ? proof.klNats : nil)
     plan.certificate = proof.certificate
     plan.provenance = table.provenance
     return plan
@@ -75,6 +75,11 @@ public func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -
 /// The plan of least summed loss within a size; errors as `additivePlan(_:target:)` of a whole target.
 public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
     try additivePlan(table, target: PlanTarget(size: target))
+}
+
+extension SensitivityTable {
+    /// Whether the cells are KL in nats, measured or estimated, and so sums of them predict that of a plan.
+    var estimatesKL: Bool { proxy?.estimatesKL ?? true }
 }
 
 /// The summed loss that a solver's answer predicts, with its proof.

@@ -165,7 +165,7 @@ extension Workbench {
         var starts: [(name: String, assignment: Assignment, proof: SolvedLoss?)] = []
         do {
             let (additive, proof) = try space.solved(table)
-            starts.append(("sum of losses", additive, proof))
+            starts.append(("sum of losses", additive, table.estimatesKL ? proof : nil))
         } catch AllocationError.infeasible(let reason) where reason.budget == "loss" {
             // The sum of losses misleads at low bits: measured plans may lose less.
         }
@@ -180,7 +180,8 @@ extension Workbench {
             let above = uniform.first(where: { layout.sizeInBytes($0.1) > layout.sizeInBytes(below.1) }),
             let (between, proof) = try? space.solved(table, schemes: [below.0, above.0])
         {
-            starts.append(("between \(below.0) and \(above.0)", between, proof))
+            starts.append(
+                ("between \(below.0) and \(above.0)", between, table.estimatesKL ? proof : nil))
         }
         if let chung = layout.chung(), space.admits(chung) { starts.append(("preset chung", chung, nil)) }
         guard !starts.isEmpty else { throw AllocationError.noItems }

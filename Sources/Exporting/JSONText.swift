@@ -1,0 +1,60 @@
+/// JSON whose objects keep the order of their keys: for consumers that take the first key that matches.
+indirect enum JSONText {
+    case object([(key: String, value: JSONText)])
+    case array([JSONText])
+    case string(String)
+    case number(Int)
+    case bool(Bool)
+    case null
+
+    /// The text, indented by two spaces; a line feed at the end.
+    var text: String { rendered(indent: "") + "\n" }
+
+    private func rendered(indent: String) -> String {
+        let inner = indent + "  "
+        switch self {
+        case .object(let entries):
+            guard !entries.isEmpty else { return "{}" }
+            // Objects of plain values stand on one line.
+            if entries.allSatisfy({ $0.value.isPlain }), !indent.isEmpty {
+                return "{"
+                    + entries.map { "\(quoted($0.key)): \($0.value.rendered(indent: ""))" }.joined(
+                        separator: ", ")
+                    + "}"
+            }
+            return "{\n"
+                + entries.map { "\(inner)\(quoted($0.key)): \($0.value.rendered(indent: inner))" }
+                .joined(separator: ",\n") + "\n\(indent)}"
+        case .array(let values):
+            guard !values.isEmpty else { return "[]" }
+            return "[\n" + values.map { inner + $0.rendered(indent: inner) }.joined(separator: ",\n")
+                + "\n\(indent)]"
+        case .string(let text): return quoted(text)
+        case .number(let value): return String(value)
+        case .bool(let value): return value ? "true" : "false"
+        case .null: return "null"
+        }
+    }
+
+    private var isPlain: Bool {
+        switch self {
+        case .object, .array: false
+        case .string, .number, .bool, .null: true
+        }
+    }
+
+    private func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

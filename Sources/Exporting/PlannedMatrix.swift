@@ -1,0 +1,76 @@
+import PlanFormat
+
+/// A matrix and what the plan makes of it.
+struct PlannedMatrix: Hashable {
+    let sublayer: SublayerName
+    let shape: MatrixShape
+    let scheme: Scheme
+
+    /// The module that the matrix is the weight of, as the checkpoint names it.
+    var module: String {
+        let suffix = ".weight"
+        return shape.tensor.hasSuffix(suffix) ? String(shape.tensor.dropLast(suffix.count)) : shape.tensor
+    }
+
+    /// Whether it is looked up by index, not multiplied: words and positions.
+    var isEmbedding: Bool { ["Emb", "Pos"].contains(sublayer.type) }
+
+    static func list(_ plan: Plan, _ layout: ModelLayout) throws(ExportError) -> [PlannedMatrix] {
+        let schemes: [Scheme]
+        do { schemes = try plan.schemes(of: layout) } catch { throw .plan(error) }
+        return zip(layout.sublayers, schemes).flatMap { sublayer, scheme in
+            sublayer.matrices.map { PlannedMatrix(sublayer: sublayer.name, shape: $0, scheme: scheme) }
+        }
+    }
+}
+
+extension Scheme {
+    /// Bits of a weight's code, scales not counted, rounded up; 16 and 32 for full precision.
+    var codeBits: Int {
+        switch self {
+        case .full(let type): 8 * type.sizeInBytes
+        case .binaryCodes(let bits, _, _): bits
+        // Most tokens have few planes, the frequent ones all: the mean of equal clusters is the middle.
+        case .clusteredCodes(let clusters, _, _): (clusters + 2) / 2
+        case .integer(let bits, _, _, _): bits
+        case .normalFloat4: 4
+        case .productCodes(let block, let centroids, _):
+            max(1, (Int.bitWidth - (centroids - 1).leadingZeroBitCount + block - 1) / block)
+        case .index8, .integer8Activations: 8
+        case .sign, .bitLinear: 1
+        }
+    }
+
+    var isFull: Bool {
+        if case .full = self { return true }
+        return false
+    }
+}
+
+/// Notes of what was mapped: one line for every pair of scheme and setting, with the sublayers that it befell.
+struct MappingNotes {
+    private var order: [String] = []
+    private var sublayers: [String: [SublayerName]] = [:]
+
+    mutating func add(_ matrix: PlannedMatrix, _ setting: String) {
+        let key = "\(matrix.scheme) becomes \(setting)"
+        if sublayers[key] == nil { order.append(key) }
+        if sublayers[key]?.last != matrix.sublayer { sublayers[key, default: []].append(matrix.sublayer) }
+    }
+
+    var lines: [String] {
+        order.map { key in
+            "\(key): " + (sublayers[key] ?? []).map(\.description).joined(separator: ", ")
+        }
+    }
+}
+
+/// A regular expression that matches `text` and nothing else, from its start to its end.
+func anchored(_ text: String) -> String {
+    var pattern = "^"
+    for character in text {
+        if "\\^$.|?*+()[]{}".contains(character) { pattern.append("\\") }
+        pattern.append(character)
+    }
+    return pattern + "$"
+}

@@ -1,0 +1,104 @@
+import PlanFormat
+
+/// Everything that is known of one model: what `report` and `auto` render.
+///
+/// Nothing in it depends on the machine that measured or the time: the same values give the same bytes.
+public struct ModelReport: Sendable {
+    /// The title, and the stem of the pictures' files.
+    public var name: String
+    /// The sensitivity table.
+    public var sensitivity: SensitivityTable
+    /// The frontier of the table, with the plan's place and prices where there is a plan.
+    public var frontier: FrontierTable
+    /// The chosen plan.
+    public var plan: Plan?
+    /// Full precision, uniform plans and the chosen one, evaluated.
+    public var comparison: ComparisonTable?
+
+    /// A picture that stands beside the report.
+    public struct Figure: Hashable, Sendable {
+        /// The file's name, which the Markdown refers to.
+        public let name: String
+        /// SVG.
+        public let svg: String
+    }
+
+    /// A report of these parts.
+    public init(
+        name: String, sensitivity: SensitivityTable, frontier: FrontierTable, plan: Plan?,
+        comparison: ComparisonTable?
+    ) {
+        self.name = name
+        self.sensitivity = sensitivity
+        self.frontier = frontier
+        self.plan = plan
+        self.comparison = comparison
+    }
+
+    /// The pictures: sensitivity by depth, frontier, and bits by depth where there is a plan.
+    ///
+    /// - Throws: `PlanError` where the plan does not fit the table's model.
+    public func figures() throws(PlanError) -> [Figure] {
+        var figures = [
+            Figure(name: name + ".sensitivity.svg", svg: sensitivity.mapSVG),
+            Figure(name: name + ".frontier.svg", svg: frontier.plotSVG),
+        ]
+        if let plan {
+            figures.append(
+                Figure(name: name + ".bits.svg", svg: try plan.bitsSVG(of: sensitivity.layout)))
+        }
+        return figures
+    }
+
+    /// The report as Markdown.
+    ///
+    /// - Parameter withFigures: whether it refers to the pictures, which then have to stand beside it.
+    /// - Throws: `PlanError` where the plan does not fit the table's model.
+    public func markdown(withFigures: Bool) throws(PlanError) -> String {
+        func figure(_ kind: String, _ title: String) -> String {
+            withFigures ? "![\(title)](\(name).\(kind).svg)\n\n" : ""
+        }
+        var text = "# \(name)\n\n"
+        if let comparison { text += comparisonSection(comparison) }
+        if let plan {
+            text += "## Plan\n\n" + (try plan.bitsTable(of: sensitivity.layout)) + "\n"
+            text += figure("bits", "Bits of every sublayer by depth")
+            text += planSections(plan)
+        }
+        text += "## Frontier\n\n" + figure("frontier", "Bytes against loss: the frontier and plans beside it")
+        text += frontier.markdown + "\n"
+        if let prices = frontier.prices { text += "## Why these bits\n\n" + prices.markdown + "\n" }
+        text += "## Sensitivity\n\n" + figure("sensitivity", "KL of each sublayer by type and depth")
+        return text + sensitivity.markdown
+    }
+
+    private func comparisonSection(_ comparison: ComparisonTable) -> String {
+        var text = comparison.budgetBytes.map { "Target: \(grouped($0)) bytes. " } ?? ""
+        text += "Planned on \(sensitivity.provenance.sentences) sentences; "
+        text +=
+            comparison.isHeldOut
+            ? "the first table is measured on \(comparison.sentences) others.\n\n"
+            : "the first table is measured on the same, for no others were given.\n\n"
+        return text + comparison.markdown + "\nMetric: `\(comparison.metric)`.\n\n"
+    }
+
+    private func planSections(_ plan: Plan) -> String {
+        var text = ""
+        if plan.measured?.isEmpty == false {
+            text += "## Plans measured on the planning data\n\n"
+            if sensitivity.fit == .calibrated, sensitivity.provenance.calibrationSHA256 == nil {
+                text += "Codes are calibrated on these sentences too, which flatters all plans alike.\n\n"
+            }
+            text += plan.measuredTable(
+                metricName: sensitivity.metricName, fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes)
+            text += "\n"
+        }
+        if plan.rounds?.isEmpty == false {
+            text += "## Planning in context\n\n"
+            text +=
+                "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
+            text += plan.roundsTable + "\n"
+        }
+        return text
+    }
+}

@@ -1,0 +1,207 @@
+import PlanFormat
+
+extension FrontierTable {
+    /// The frontier as an SVG plot: bytes against loss on a logarithmic scale. Plans stand on it or above it: full marks where their loss
+    /// is predicted, hollow ones where it was measured, a line between the two.
+    public var plotSVG: String {
+        var plot = PlanScatter(self)
+        plot.drawAxes()
+        plot.drawFrontier()
+        plot.drawPlans()
+        plot.drawLegend()
+        return plot.picture.svg
+    }
+}
+
+/// The parts of the plot of a frontier.
+private struct PlanScatter {
+    var picture: Picture
+    private let table: FrontierTable
+    private let bytes: Axis
+    private let loss: Axis
+    private let area = (left: 64.0, top: 12.0, right: 814.0, bottom: 380.0)
+    private var taken: [Box] = []
+
+    /// Where a text or a mark stands.
+    private struct Box {
+        let x: ClosedRange<Double>
+        let y: ClosedRange<Double>
+
+        func overlaps(_ other: Box) -> Bool { x.overlaps(other.x) && y.overlaps(other.y) }
+    }
+
+    private struct Mark {
+        let plan: FrontierTable.PlanPoint
+        let x: Double
+        let predicted: Double?
+        let measured: Double?
+    }
+
+    init(_ table: FrontierTable) {
+        self.table = table
+        picture = Picture(
+            width: DepthGrid.pageWidth, height: 456,
+            title: "Bytes against predicted loss: the frontier and plans beside it")
+        bytes = Axis(
+            .linear,
+            over: table.points.map { Double($0.bytes) / 1e6 } + table.plans.map { Double($0.bytes) / 1e6 },
+            from: area.left, to: area.right)
+        loss = Axis(
+            .logarithmic,
+            over: table.points.map(\.klNats)
+                + table.plans.flatMap { [$0.predictedKL, $0.measuredKL].compactMap { $0 } },
+            from: area.bottom, to: area.top)
+    }
+
+    mutating func drawAxes() {
+        for tick in bytes.ticks(about: 9) {
+            let x = bytes.pixel(tick.value)
+            picture.line([(x, area.top), (x, area.bottom)], colour: Palette.ink, width: 1, opacity: 0.3)
+            picture.text(tick.text, x: x, y: area.bottom + 17, anchor: .middle, size: 11)
+        }
+        for tick in loss.ticks(about: 8) {
+            let y = loss.pixel(tick.value)
+            picture.line([(area.left, y), (area.right, y)], colour: Palette.ink, width: 1, opacity: 0.3)
+            picture.text(tick.text, x: area.left - 7, y: y + 4, anchor: .end, size: 11)
+        }
+        picture.text("megabytes", x: (area.left + area.right) / 2, y: area.bottom + 35, anchor: .middle)
+        picture.verticalText("KL(full precision || plan), nats", x: 14, y: (area.top + area.bottom) / 2)
+    }
+
+    mutating func drawFrontier() {
+        var line: [(x: Double, y: Double)] = []
+        for (index, point) in table.points.enumerated() {
+            let next = (x: bytes.pixel(Double(point.bytes) / 1e6), y: loss.pixel(point.klNats))
+            // Thousands of points lie on the same pixels.
+            if let last = line.last, index < table.points.count - 1, abs(next.x - last.x) < 0.7,
+                abs(next.y - last.y) < 0.7
+            {
+                continue
+            }
+            line.append(next)
+        }
+        picture.line(line, colour: Palette.frontier, width: 2)
+        guard let knee = table.knee.flatMap({ table.points.indices.contains($0) ? table.points[$0] : nil })
+        else {
+            return
+        }
+        let place = (x: bytes.pixel(Double(knee.bytes) / 1e6), y: loss.pixel(knee.klNats))
+        picture.polygon(
+            shape(.optimum, place.x, place.y), colour: Palette.marked, isFilled: true,
+            note: "knee: \(grouped(knee.bytes)) bytes, KL \(significant(knee.klNats, 4))")
+        taken.append(Box(x: (place.x - 6)...(place.x + 6), y: (place.y - 6)...(place.y + 6)))
+        label("knee", x: place.x, y: place.y, colour: Palette.marked, below: true)
+    }
+
+    mutating func drawPlans() {
+        let marks = table.plans.map { plan in
+            Mark(
+                plan: plan, x: bytes.pixel(Double(plan.bytes) / 1e6),
+                predicted: plan.predictedKL.map(loss.pixel),
+                measured: plan.measuredKL.map(loss.pixel))
+        }
+        for mark in marks {
+            let colour = colour(mark.plan.kind)
+            if let predicted = mark.predicted, let measured = mark.measured {
+                picture.line(
+                    [(mark.x, predicted), (mark.x, measured)], colour: colour, width: 1, dash: "3 2")
+            }
+            draw(mark, y: mark.predicted, isFilled: true, what: "predicted", mark.plan.predictedKL)
+            draw(mark, y: mark.measured, isFilled: false, what: "measured", mark.plan.measuredKL)
+        }
+        // The chosen plan takes the best place for its name.
+        for mark in marks.filter({ $0.plan.kind == .chosen }) + marks.filter({ $0.plan.kind != .chosen })
+        where mark.plan.kind != .measured && mark.plan.kind != .optimum {
+            guard let y = [mark.predicted, mark.measured].compactMap({ $0 }).min() else { continue }
+            label(name(mark.plan), x: mark.x, y: y, colour: colour(mark.plan.kind), below: false)
+        }
+    }
+
+    private mutating func draw(_ mark: Mark, y: Double?, isFilled: Bool, what: String, _ value: Double?) {
+        guard let y, let value else { return }
+        picture.polygon(
+            shape(mark.plan.kind, mark.x, y), colour: colour(mark.plan.kind), isFilled: isFilled,
+            note: "\(mark.plan.name): \(grouped(mark.plan.bytes)) bytes, KL \(significant(value, 4)) \(what)")
+        taken.append(Box(x: (mark.x - 6)...(mark.x + 6), y: (y - 6)...(y + 6)))
+    }
+
+    /// A name beside a mark, where it covers nothing.
+    private mutating func label(_ text: String, x: Double, y: Double, colour: String, below: Bool) {
+        let width = Picture.characterWidth * Double(text.count)
+        let places: [(Double, Double)] = [
+            (9, -7), (-9 - width, 17), (-9 - width, -7), (9, 17), (-width / 2, -13),
+        ]
+        let order = below ? [1, 2, 3, 0, 4] : [0, 4, 2, 3, 1]
+        let boxes = order.map { index -> (x: Double, y: Double, box: Box) in
+            let left = min(max(x + places[index].0, area.left), area.right - width)
+            let base = y + places[index].1
+            return (left, base, Box(x: left...(left + width), y: (base - 10)...(base + 3)))
+        }
+        let free = boxes.first { place in !taken.contains { $0.overlaps(place.box) } } ?? boxes[0]
+        taken.append(free.box)
+        picture.text(text, x: free.x, y: free.y, colour: colour)
+    }
+
+    mutating func drawLegend() {
+        var kinds: [(FrontierTable.PlanPoint.Kind, String)] = []
+        for (kind, text) in [
+            (FrontierTable.PlanPoint.Kind.chosen, "chosen plan"), (.uniform, "uniform"), (.preset, "preset"),
+            (.optimum, "knee, optimum asked for"), (.measured, "others measured"),
+        ]
+        where table.plans.contains(where: {
+            $0.kind == kind && ($0.predictedKL ?? $0.measuredKL) != nil
+        }) || (kind == .optimum && table.knee != nil) {
+            kinds.append((kind, text))
+        }
+        var x = area.left
+        let y = picture.height - 26
+        picture.line([(x, y - 4), (x + 18, y - 4)], colour: Palette.frontier, width: 2)
+        picture.text("frontier", x: x + 23, y: y)
+        x += 23 + 8 * Picture.characterWidth + 12
+        for (kind, text) in kinds {
+            picture.polygon(shape(kind, x + 6, y - 4), colour: colour(kind), isFilled: kind != .measured)
+            picture.text(text, x: x + 16, y: y)
+            x += 16 + Double(text.count) * Picture.characterWidth + 12
+        }
+        picture.text(
+            "full mark: predicted (sum of the table's cells); hollow: measured on the planning data",
+            x: area.left,
+            y: y + 18, size: 11)
+    }
+
+    private func name(_ plan: FrontierTable.PlanPoint) -> String {
+        switch plan.kind {
+        case .uniform: plan.name.split(separator: " ").last.map(String.init) ?? plan.name
+        case .preset: plan.name.hasPrefix("preset ") ? String(plan.name.dropFirst(7)) : plan.name
+        case .chosen: "plan"
+        case .optimum, .measured: plan.name
+        }
+    }
+
+    private func colour(_ kind: FrontierTable.PlanPoint.Kind) -> String {
+        switch kind {
+        case .uniform: Palette.uniform
+        case .preset: Palette.preset
+        case .optimum: Palette.marked
+        case .measured: Palette.measured
+        case .chosen: Palette.chosen
+        }
+    }
+
+    /// Squares, triangles, diamonds and octagons: kinds differ by more than their colour.
+    private func shape(_ kind: FrontierTable.PlanPoint.Kind, _ x: Double, _ y: Double) -> [(
+        x: Double, y: Double
+    )] {
+        switch kind {
+        case .uniform: [(x - 4.5, y - 4.5), (x + 4.5, y - 4.5), (x + 4.5, y + 4.5), (x - 4.5, y + 4.5)]
+        case .preset: [(x, y - 6), (x + 6, y + 4.5), (x - 6, y + 4.5)]
+        case .optimum: [(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)]
+        case .measured: [(x - 5, y - 4), (x + 5, y - 4), (x, y + 5)]
+        case .chosen:
+            [
+                (x - 2.5, y - 6), (x + 2.5, y - 6), (x + 6, y - 2.5), (x + 6, y + 2.5), (x + 2.5, y + 6),
+                (x - 2.5, y + 6), (x - 6, y + 2.5), (x - 6, y - 2.5),
+            ]
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import PlanFormat
+
+extension FrontierTable {
+    /// The frontier as Markdown: its ends and knee, and how far the plans beside it are from the least loss of their bytes.
+    public var markdown: String {
+        var text = extentText
+        var table = MarkdownTable([
+            "plan", "bytes", "compression", "KL predicted", "least KL of these bytes", "KL measured",
+        ])
+        for row in rows.sorted(by: { ($0.bytes, $0.name) < ($1.bytes, $1.name) }) {
+            table.add([
+                row.kind == .chosen ? "**\(row.name)**" : row.name, grouped(row.bytes),
+                compressionText(row.bytes, of: fullPrecisionBytes), row.predictedKL.map(klText) ?? "",
+                row.leastKL.map(klText) ?? "", row.measuredKL.map(klText) ?? "",
+            ])
+        }
+        text += table.text
+        return text
+    }
+
+    private var rows: [PlanPoint] {
+        func onFrontier(_ name: String, _ index: Int) -> PlanPoint {
+            PlanPoint(
+                name: name, kind: .optimum, bytes: points[index].bytes, predictedKL: points[index].klNats,
+                measuredKL: nil, leastKL: points[index].klNats)
+        }
+        var rows = plans
+        if let knee, points.indices.contains(knee) { rows.append(onFrontier("knee", knee)) }
+        guard points.count > 1 else { return rows }
+        return rows + [onFrontier("smallest", 0), onFrontier("largest", points.count - 1)]
+    }
+
+    private var extentText: String {
+        let points = grouped(points.count)
+        let which =
+            switch extent {
+            case .complete:
+                "All \(points) plans of which no other has both fewer bytes and less predicted loss"
+            case .sampled:
+                "\(points) plans: the vertices of the convex hull, and exact optima at the sizes below"
+            }
+        return which
+            + ". Predicted is the sum of the table's cells, each measured with the rest in full precision; at low bits losses do not "
+            + "add up, so plans are compared by what they measure.\n\n"
+    }
+}
+
+extension PlanPrices {
+    /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that the noise leaves open.
+    public var markdown: String {
+        let source =
+            switch basis {
+            case .table:
+                "from the sensitivity table, where each sublayer was measured with the rest in full precision"
+            case .context: "measured around this plan"
+            }
+        var text =
+            "At the margin a megabyte is worth \(klText(klPerMegabyte)) nats of KL. A step less (more) is the next cheaper (dearer) scheme: "
+            + "its change of KL in nats x 1000 with half its 95% interval, its bytes, and KL per megabyte; losses are \(source). "
+            + "`~` marks a step that the noise does not tell from the margin: it could have gone the other way.\n\n"
+        var table = MarkdownTable([
+            "sublayer", "scheme", "bits", "bytes", "one step less", "bytes", "KL/MB", "one step more",
+            "bytes",
+            "KL/MB",
+        ])
+        for entry in sublayers {
+            table.add(
+                [
+                    entry.sublayer.description, entry.scheme.description, fixed(entry.bitsPerWeight, 2),
+                    grouped(entry.bytes),
+                ] + cells(entry.cheaper) + cells(entry.dearer))
+        }
+        text += table.text
+        let ties = sublayers.filter(\.isNearTie).map(\.sublayer.description)
+        text +=
+            ties.isEmpty
+            ? "\nNo step lies within the noise of the margin.\n"
+            : "\nNear-ties: \(ties.joined(separator: ", ")).\n"
+        guard exchangeCount > 0 else { return text }
+        text +=
+            "\nExchanges that fit the budget and whose change of KL cannot be told from none: \(exchangeCount)"
+            + (exchanges.count < exchangeCount ? ", of which the first \(exchanges.count)" : "") + ".\n\n"
+        var open = MarkdownTable(["up", "down", "KL x 1000", "bytes"])
+        for exchange in exchanges {
+            open.add([
+                "\(exchange.up.sublayer) to \(exchange.up.scheme)",
+                "\(exchange.down.sublayer) to \(exchange.down.scheme)", signed(1000 * exchange.klChange),
+                (exchange.bytesChange > 0 ? "+" : "") + grouped(exchange.bytesChange),
+            ])
+        }
+        return text + open.text
+    }
+
+    private func cells(_ step: SublayerStep?) -> [String] {
+        guard let step else { return ["", "", ""] }
+        let reach = step.standardError.map {
+            " ± " + significant(1000 * LossMeasurement.intervalFactor * $0, 2)
+        }
+        let isOpen = step.klPerMegabyteReach.map { abs(step.klPerMegabyte - klPerMegabyte) <= $0 } ?? false
+        return [
+            "\(step.scheme): \(signed(1000 * step.klChange))\(reach ?? "")",
+            (step.bytesChange > 0 ? "+" : "") + grouped(step.bytesChange),
+            (isOpen ? "~ " : "") + significant(step.klPerMegabyte, 3),
+        ]
+    }
+
+    private func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + significant(value, 3) }
+}

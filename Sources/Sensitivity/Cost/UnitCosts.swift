@@ -1,0 +1,155 @@
+import Kernels
+import Models
+import PlanFormat
+import Quantizers
+import Tensors
+
+/// What the parts of measuring a model cost, timed on a few of its items: all that a sweep does is made of them.
+///
+/// Times are CPU seconds of all threads, so that what else the machine does matters little; work that is shared out takes that long
+/// divided by the threads.
+public struct UnitCosts: Sendable {
+    /// Items that were timed.
+    public let items: Int
+    /// All items.
+    public let allItems: Int
+    /// Each sublayer over all items.
+    public let sublayers: [Double]
+    /// Scoring what a probe predicts from, over all items.
+    public let scoring: Double
+    /// The reference over all items: its outputs, logits, and what probes are scored by.
+    public let reference: Double
+    /// What codes are calibrated on, over all the text.
+    public let calibration: Double
+    /// Encoding all matrices, by candidate.
+    public let encoding: [Double]
+    /// Bytes that measuring needs at most, the program itself and the model included.
+    public let peakMemoryBytes: Int
+
+    /// Predictions that are timed, about.
+    static var predictions: Int { 400 }
+    /// Rows of a matrix whose encoding is timed.
+    static var rows: Int { 128 }
+
+    /// Times `model` on the first of `examples`.
+    ///
+    /// - Parameters:
+    ///   - text: what codes are calibrated on.
+    ///   - residentBytes: what the program has resident, asked for after the model was run.
+    public init<Family: ModelFamily>(
+        _ model: Model<Family>, _ network: Family.Net, examples: [Family.Net.Example],
+        text: [Family.Net.Example], candidates: [Scheme], fit: CodeFit, residentBytes: () -> Int
+    ) throws {
+        func predictions(_ examples: [Family.Net.Example]) -> Int {
+            examples.reduce(0) { $0 + network.targets($1).count }
+        }
+        var few: [Family.Net.Example] = []
+        while few.count < examples.count, few.count < 2 || predictions(few) < Self.predictions {
+            few.append(examples[few.count])
+        }
+        let all = predictions(examples)
+        let scale = Double(all) / Double(max(1, predictions(few)))
+        let positions = max(1, all)
+        let classes = network.logits(network.outputs(network.state([few[0]])), observing: nil).columns
+        let keepsLogits = positions * classes * 4 <= Evaluator<Family.Net>.logitsLimit
+        func timed<Value>(_ body: () throws -> Value) rethrows -> (Value, Double) {
+            let start = processSeconds()
+            return (try body(), processSeconds() - start)
+        }
+
+        // The first run is slower than those after it, and is timed as what it is in a sweep: the reference's.
+        let (evaluator, reference) = try timed {
+            try Evaluator(
+                reference: network, examples: few, threads: 1, logitsLimit: keepsLogits ? nil : 0)
+        }
+        var sublayers = [Double](repeating: 0, count: network.layout.sublayers.count)
+        var states = try evaluator.states(of: network, before: 1)
+        (states, sublayers[0]) = try timed { try evaluator.states(of: network, before: 1) }
+        var last = states
+        for index in sublayers.indices.dropFirst() {
+            last = states
+            (states, sublayers[index]) = try timed {
+                try evaluator.advance(last, through: index, of: network)
+            }
+        }
+        // What is easily scored and what is not, in equal parts.
+        let encodings = Encodings(model, fit: .greedy)
+        var scoring = 0.0
+        let end = network.layout.sublayers.count - 1
+        for scheme in [candidates.first, candidates.last].compactMap({ $0 }) where end > 0 {
+            let probe = try network.replacing(
+                try encodings.dense([(network.layout.sublayers[end], scheme)]))
+            let (_, seconds) = try timed {
+                try evaluator.scores(
+                    of: probe, from: end, states: last, batches: evaluator.batchSizes.indices)
+            }
+            scoring += max(0, seconds - sublayers[end]) / 2
+        }
+        let (calibration, gathering) = try timed {
+            try Calibration(network, few, fit: fit, threads: 1)
+        }
+        let tokens = { (examples: [Family.Net.Example]) in
+            max(1, examples.reduce(0) { $0 + network.tokens($1).count })
+        }
+        let resident = residentBytes()
+
+        items = few.count
+        allItems = examples.count
+        self.sublayers = sublayers.map { $0 * scale }
+        self.scoring = scoring * scale
+        self.reference = reference * scale
+        self.calibration = gathering * Double(tokens(text)) / Double(tokens(few))
+        encoding = try candidates.map { scheme in
+            try Self.encodingSeconds(model, scheme, fit, calibration)
+        }
+        let width = evaluator.outputs.first?.columns ?? 0
+        let scored =
+            keepsLogits
+            ? 4 * positions * classes
+            : positions * PredictionSketch.bytes(width: width) + 8 * classes * width
+        let groups = network.layout.groups.map { group in
+            group.members.reduce(0) { $0 + network.layout.sublayers[$1].count }
+        }
+        peakMemoryBytes =
+            resident + scored + 4 * positions * width
+            // States before and behind a sublayer, of both sides of a translation.
+            + 2 * 4 * width * tokens(examples)
+            // Every matrix under every candidate, and a decoded probe.
+            + candidates.reduce(0) { sum, scheme in
+                sum + network.layout.sublayers.reduce(0) { $0 + $1.sizeInBytes(scheme) }
+            } + 8 * (groups.max() ?? 0)
+    }
+
+    /// Encoding all matrices under a scheme: some rows of a matrix of each width are timed.
+    private static func encodingSeconds<Family: ModelFamily>(
+        _ model: Model<Family>, _ scheme: Scheme, _ fit: CodeFit, _ calibration: Calibration
+    ) throws -> Double {
+        var secondsPerRow: [Int: Double] = [:]
+        var seconds = 0.0
+        for shape in model.layout.sublayers.flatMap(\.matrices) {
+            if secondsPerRow[shape.columns] == nil {
+                let rows = try model.matrix(shape).slice(rows: 0..<min(rows, shape.rows))
+                var context = calibration.context(shape)
+                context.rowFrequencies = context.rowFrequencies.map { Array($0.prefix(rows.rows)) }
+                let start = processSeconds()
+                _ = try Quantizer.encode(rows, as: scheme, fit: fit, context: context)
+                secondsPerRow[shape.columns] = (processSeconds() - start) / Double(rows.rows)
+            }
+            seconds += (secondsPerRow[shape.columns] ?? 0) * Double(shape.rows)
+        }
+        return seconds
+    }
+
+    /// One run of the model and the scoring of it: what everything else is a multiple of.
+    public var evaluation: Double { sublayers.reduce(0, +) + scoring }
+
+    /// A measurement of all items that starts at a sublayer.
+    public func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
+
+    /// Measurements of assignments that differ from a context in these sublayers first.
+    ///
+    /// - Complexity: what lies before is run once for all of them.
+    public func measuring(from firsts: [Int]) -> Double {
+        firsts.reduce(firsts.isEmpty ? 0 : sublayers.reduce(0, +)) { $0 + measuring(from: $1) }
+    }
+}

@@ -1,0 +1,99 @@
+import Models
+import PlanFormat
+import Quantizers
+import Tensors
+
+/// A sensitivity table's cells without measuring them: what each sublayer loses under each candidate by a proxy.
+///
+/// Cells by type are the sums of their sublayers'.
+public struct ProxySweep<Family: ModelFamily> {
+    /// The proxy.
+    public let signal: ProxySignal
+    /// The schemes of the columns.
+    public let candidates: [Scheme]
+    private let measurer: Measurer<Family>
+    private let calibration: Calibration
+
+    /// A sweep over `candidates`.
+    ///
+    /// - Parameters:
+    ///   - measurer: encodes matrices; `fisher` measures its probes with it, so few items make it fast.
+    ///   - calibration: has moments, whatever the fit.
+    public init(
+        _ signal: ProxySignal, _ measurer: Measurer<Family>, calibration: Calibration, candidates: [Scheme]
+    ) {
+        self.signal = signal
+        self.measurer = measurer
+        self.calibration = calibration
+        self.candidates = candidates
+    }
+
+    /// Steps that `progress` of `run` counts: a matrix under a scheme, and for `fisher` the probes of a matrix.
+    public var steps: Int {
+        let matrices = measurer.layout.sublayers.reduce(0) { $0 + $1.matrices.count }
+        return matrices * (candidates.count + (signal == .fisher ? 1 : 0))
+    }
+
+    /// The cells.
+    ///
+    /// - Complexity: every matrix is encoded under every candidate; see `OutputError` and `Curvature` for what comes on top.
+    /// - Throws: `FileError` where a scheme cannot be judged by its weights.
+    public func run(progress: (Int) -> Void = { _ in }) throws -> Sweep<Family>.Cells {
+        var done = 0
+        let curvatures =
+            signal == .fisher
+            ? try Curvature(measurer: measurer, calibration: calibration, probes: 1).curvatures {
+                done = $0
+                progress(done)
+            } : [:]
+        let layout = measurer.layout
+        var losses = [[Double]](repeating: [], count: layout.sublayers.count)
+        for (index, sublayer) in layout.sublayers.enumerated() {
+            losses[index] = [Double](repeating: 0, count: candidates.count)
+            for shape in sublayer.matrices {
+                let weights = try measurer.encodings.model.matrix(shape)
+                let form = calibration.outputError(shape)
+                for (place, scheme) in candidates.enumerated() {
+                    let change = weights.subtracting(try decoded(shape, scheme))
+                    losses[index][place] += value(
+                        change, form, curvature: curvatures[shape.tensor] ?? 0)
+                    done += 1
+                    progress(done)
+                }
+            }
+        }
+        func cells(_ name: String, _ members: [Int]) -> [SensitivityCell] {
+            candidates.indices.map { place in
+                SensitivityCell(
+                    row: name, scheme: candidates[place],
+                    bytes: members.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(candidates[place]) },
+                    measurement: LossMeasurement(
+                        klNats: members.reduce(0) { $0 + losses[$1][place] }, standardError: nil,
+                        crossEntropyNats: 0, sentences: 0))
+            }
+        }
+        return (
+            layout.groups.flatMap { cells($0.name, $0.members) },
+            layout.sublayers.indices.flatMap { cells(layout.sublayers[$0].name.description, [$0]) }
+        )
+    }
+
+    private func decoded(_ shape: MatrixShape, _ scheme: Scheme) throws -> Matrix {
+        if signal != .weight, scheme.changesActivations {
+            throw FileError(
+                measurer.encodings.model.directory,
+                "scheme '\(scheme)' changes a layer's inputs too, which signal '\(signal.rawValue)' does not see; use 'measured'"
+            )
+        }
+        return try Quantizer.decode(try measurer.encodings.packed(shape, scheme))
+    }
+
+    /// The proxy's value of a change of a matrix.
+    private func value(_ change: Matrix, _ form: OutputError, curvature: Double) -> Double {
+        switch signal {
+        case .weight: change.squares
+        case .output: form.total(change) / calibration.tokens
+        case .fisher: curvature * form.total(change) / 2
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import GRDB
+import PlanFormat
+import Tensors
+
+/// What a store holds, experiment by experiment.
+public struct StoreSummary: Codable, Hashable, Sendable {
+    /// One experiment.
+    public struct Entry: Codable, Hashable, Sendable {
+        /// SHA-256 of the weights.
+        public let weights: String
+        /// SHA-256 of the data, and how much of them was read.
+        public let data: String
+        /// How codes were fitted.
+        public let fit: String
+        /// How matrices were encoded.
+        public let encoding: String
+        /// The version of what measured.
+        public let version: Int
+        /// Assignments with losses.
+        public let cells: Int
+        /// Items of all of them.
+        public let items: Int
+        /// Values of metrics.
+        public let metrics: Int
+        /// Cells that processes are at.
+        public let claims: Int
+    }
+
+    /// The file.
+    public let file: String
+    /// Its bytes.
+    public let bytes: Int
+    /// The version of its format.
+    public let schema: Int
+    /// In the order in which they were begun.
+    public let experiments: [Entry]
+}
+
+extension MeasurementStore {
+    /// Counts what the store holds.
+    ///
+    /// - Throws: `FileError` where the file is damaged.
+    public func summary() throws(FileError) -> StoreSummary {
+        try check()
+        return try read { db in
+            let entries = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT weights, data, fit, encoding, version,
+                        (SELECT count(*) FROM cell WHERE experiment = id) AS cells,
+                        (SELECT coalesce(sum(items), 0) FROM cell WHERE experiment = id) AS items,
+                        (SELECT count(*) FROM metric WHERE experiment = id) AS metrics,
+                        (SELECT count(*) FROM claim WHERE experiment = id) AS claims
+                    FROM experiment ORDER BY id
+                    """)
+            let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+            let pageSize = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0
+            return StoreSummary(
+                file: file.path, bytes: pages * pageSize,
+                schema: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0,
+                experiments: entries.map { row in
+                    StoreSummary.Entry(
+                        weights: row["weights"], data: row["data"], fit: row["fit"],
+                        encoding: row["encoding"],
+                        version: row["version"], cells: row["cells"], items: row["items"],
+                        metrics: row["metrics"], claims: row["claims"])
+                })
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Models
+import PlanFormat
+import Sensitivity
+import Tensors
+
+/// What a sweep, or planning after it, will take, said before it starts.
+public struct CostEstimate: Codable, Sendable {
+    /// Measurements at most.
+    public let cells: Int
+    /// Those of them that the store has.
+    public let keptCells: Int
+    /// Items of the data.
+    public let items: Int
+    /// One run of the model over all items and its scores, in CPU seconds.
+    public let evaluationCPUSeconds: Double
+    /// CPU seconds by part: reference, calibration, encoding, measuring, metric.
+    public let cpuSeconds: [String: Double]
+    /// Seconds, with the threads that were asked for and nothing else on the machine.
+    public let seconds: Double
+    /// Most bytes of memory, about.
+    public let peakMemoryBytes: Int
+}
+
+extension Workbench {
+    /// Estimates a sweep, or with `effort` planning in context too, by timing the parts on a few items.
+    ///
+    /// - Parameters: as of the bench and its sweep; `effort` are the measurements in context, nil for none.
+    ///   - sweeps: whether the table is still to be made.
+    public static func estimate(
+        _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: Options,
+        candidates: [Scheme], sweeps: Bool = true, effort: Int? = nil
+    ) throws -> CostEstimate {
+        let model = try Model<Family>(directory: directory)
+        let data = try source.read(model.family)
+        let text = try calibration?.read(model.family).examples ?? data.examples
+        let network = try model.network()
+        let examples = shuffled(data.examples)
+        let units = try UnitCosts(
+            model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
+            residentBytes: peakMemoryBytes)
+        let threads = Double(max(1, options.task.threads))
+
+        var firsts: [Int] = []
+        var cells = 0
+        var kept = 0
+        if sweeps, options.proxy == nil {
+            let assignments = Sweep<Family>.assignments(
+                model.layout, candidates: candidates, measuresGroups: options.measuresGroups)
+            let records = try options.store.map { store in
+                try StoredExperiment(
+                    try Experiment(
+                        model, try model.identity(), source: source, calibration: calibration,
+                        fit: options.fit),
+                    in: store)
+            }
+            for assignment in assignments {
+                cells += 1
+                if try records?.cell(assignment).items.count ?? 0 >= examples.count {
+                    kept += 1
+                } else {
+                    firsts.append(options.isNaive ? 0 : assignment.firstIndex { $0 != .fp32 } ?? 0)
+                }
+            }
+        } else if sweeps, options.proxy == .fisher {
+            // Two probes a matrix over a part of the items.
+            let part = Double(min(curvatureItems, examples.count)) / Double(max(1, examples.count))
+            for (index, sublayer) in model.layout.sublayers.enumerated() {
+                let probes = 2 * sublayer.matrices.count
+                cells += probes
+                firsts += [Int](repeating: index, count: Int((Double(probes) * part).rounded(.up)))
+            }
+        }
+        var measuring = units.measuring(from: firsts)
+        var metrics = 1
+        if sweeps { metrics += min(options.metricCells, cells - kept) }
+        if let effort {
+            cells += effort
+            let mean =
+                model.layout.sublayers.indices.reduce(0) { $0 + units.measuring(from: $1) }
+                / Double(model.layout.sublayers.count)
+            measuring += Double(effort) * mean
+            metrics += 5
+        }
+        let few = Dataset(
+            examples: Array(data.examples.prefix(units.items)),
+            references: Array(data.references.prefix(units.items)))
+        let start = processSeconds()
+        _ = try model.family.score(network, on: few, options: options.task)
+        let metric =
+            (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
+            * Double(metrics)
+        let parts = [
+            "reference": units.reference, "calibration": units.calibration,
+            "encoding": units.encoding.reduce(0, +), "measuring": measuring, "metric": metric,
+        ]
+        return CostEstimate(
+            cells: cells, keptCells: kept, items: examples.count, evaluationCPUSeconds: units.evaluation,
+            cpuSeconds: parts, seconds: parts.values.reduce(0, +) / threads,
+            peakMemoryBytes: units.peakMemoryBytes)
+    }
+}

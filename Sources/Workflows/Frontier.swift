@@ -1,0 +1,89 @@
+import Allocation
+import PlanFormat
+
+extension FrontierTable {
+    /// The trade-off of bytes against summed loss of a sensitivity table, from the smallest plan to the best one.
+    ///
+    /// Complete where all Pareto-optimal plans can be enumerated within `effort`; otherwise the hull's vertices and the exact optima at the
+    /// bytes of the plans beside it and at `sizes`.
+    /// - Parameters:
+    ///   - sizes: where a plan is wanted in any case.
+    ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
+    /// - Throws: `PlanError` where the plan is for another model, `AllocationError`.
+    public init(
+        _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil, effort: Int = 1_000_000
+    ) throws {
+        try plan?.check(for: table.model)
+        let layout = table.layout
+        let problem = AllocationProblem(table, budgetBytes: layout.fullPrecisionBytes)
+        let known = try Self.knownPlans(table, plan)
+        let wanted = sizes.map { $0.bytes(of: layout) }
+        let range = try problem.costRange(of: "bytes")
+        for bytes in wanted where Double(bytes) < range.lowerBound {
+            throw UsageError(
+                "no plan has \(bytes) bytes or fewer: the smallest of these candidates has \(Int(range.lowerBound))"
+            )
+        }
+        let frontier = try problem.frontier(
+            of: "bytes", exactAt: (wanted + known.map(\.bytes)).map(Double.init), effort: effort)
+        let optima = wanted.map { frontier.index(atMost: Double($0)) }
+        // Schemes are listed where a reader may want to take the plan: everywhere they would make the file long.
+        let listed = Set(frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 })
+        let points = frontier.points.enumerated().map { index, point in
+            Point(
+                bytes: Int(point.cost), klNats: point.loss,
+                sublayers: listed.contains(index)
+                    ? Dictionary(
+                        uniqueKeysWithValues: zip(
+                            layout.sublayers.map(\.name.description), problem.assignment(point.choice))) : nil
+            )
+        }
+        let asked = zip(wanted, optima).compactMap { size, index in
+            index.map { index in
+                PlanPoint(
+                    name: "optimum at \(size)", kind: .optimum, bytes: points[index].bytes,
+                    predictedKL: points[index].klNats, measuredKL: nil, leastKL: points[index].klNats)
+            }
+        }
+        self.init(
+            model: table.model, provenance: table.provenance, fullPrecisionBytes: layout.fullPrecisionBytes,
+            extent: frontier.extent == .complete ? .complete : .sampled, points: points, knee: frontier.knee,
+            plans: known.map { known in
+                PlanPoint(
+                    name: known.name, kind: known.kind, bytes: known.bytes, predictedKL: known.predictedKL,
+                    measuredKL: known.measuredKL,
+                    leastKL: frontier.index(atMost: Double(known.bytes)).map { points[$0].klNats })
+            } + asked,
+            prices: try plan.map { try PlanPrices(of: $0, in: table) })
+    }
+
+    private typealias Known = (
+        name: String, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?
+    )
+
+    /// Uniform plans of all candidates, the presets that fit the model, and what the chosen plan's file says was measured.
+    private static func knownPlans(_ table: SensitivityTable, _ plan: Plan?) throws -> [Known] {
+        let layout = table.layout
+        let measured = (plan?.measured ?? []) + (plan?.overBudget ?? [])
+        func known(_ name: String, _ kind: PlanPoint.Kind, _ schemes: [Scheme]) -> Known {
+            let bytes = layout.sizeInBytes(schemes)
+            return (
+                name, kind, bytes, table.summedLoss(of: schemes),
+                measured.first { $0.name == name && $0.bytes == bytes }?.klNats
+            )
+        }
+        var plans = table.candidates.map { scheme in
+            known("uniform \(scheme)", .uniform, layout.sublayers.map { _ in scheme })
+        }
+        if let chung = layout.chung() { plans.append(known("preset chung", .preset, chung)) }
+        guard let plan else { return plans }
+        let chosen = known(plan.name ?? "plan", .chosen, try plan.schemes(of: layout))
+        // A chosen plan that is a uniform one or a preset is shown once, as chosen.
+        plans.removeAll { $0.name == chosen.name && $0.bytes == chosen.bytes }
+        let others = measured.filter { other in
+            other.name != chosen.name && !plans.contains { $0.name == other.name }
+        }
+        plans += others.map { ($0.name, .measured, $0.bytes, nil, $0.klNats) }
+        return plans + [chosen]
+    }
+}

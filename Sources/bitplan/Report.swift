@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import PlanFormat
+import Reporting
+import Workflows
+
+struct Report: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Renders a sensitivity table, its frontier, a plan and evaluations as Markdown with SVG plots.",
+        discussion: """
+            With --output the plots are written beside the report, as <name>.sensitivity.svg, <name>.frontier.svg and, with a plan, \
+            <name>.bits.svg. Printed to standard output the report has no plots.
+            """)
+
+    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
+    @Option(help: "Plan file.") var plan: String?
+    @Option(help: "Evaluations that auto left beside its report: NAME.comparison.json.") var comparison:
+        String?
+    @Option(help: "Where the report is written; printed where not given.") var output: String?
+    @Option(help: "The report's title; the stem of the output where not given.") var name: String?
+
+    func run() throws {
+        try reporting {
+            let table = try readTable(URL(path: sweep))
+            let planFile = plan.map { URL(path: $0) }
+            let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
+            let comparison = try comparison.map { try readComparison(URL(path: $0)) }
+            let stem = output.map { URL(path: $0).deletingPathExtension().lastPathComponent }
+            try naming(planFile ?? URL(path: sweep)) {
+                let report = try ModelReport(
+                    name: name ?? stem ?? "Sensitivity", table, plan: plan, comparison: comparison)
+                if let output {
+                    try report.write(to: URL(path: output))
+                } else {
+                    print(try report.markdown(withFigures: false), terminator: "")
+                }
+            }
+        }
+    }
+}
+
+struct FrontierCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "frontier",
+        abstract:
+            "Computes the whole trade-off of bytes against predicted loss, its knee, and what a megabyte is worth.",
+        discussion: """
+            Predicted is the sum of the table's cells. Uniform plans and presets stand beside the frontier; with a plan its place is shown, and \
+            for each of its sublayers the price of one step more and one step less.
+            """)
+
+    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
+    @Option(help: "Plan whose place and prices are shown.") var plan: String?
+    @Option(
+        parsing: .upToNextOption,
+        help: "Sizes at which a plan of the frontier is wanted: 20MB, 20MiB, 10x, 2.6bits.",
+        transform: SizeTarget.option)
+    var at: [SizeTarget] = []
+    @Option(
+        help: ArgumentHelp(
+            "File to write: JSON; Markdown with its plot beside it where the name ends in .md.",
+            valueName: "file"))
+    var output: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            let table = try readTable(URL(path: sweep))
+            let planFile = plan.map { URL(path: $0) }
+            let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
+            let frontier = try naming(planFile ?? URL(path: sweep)) {
+                try FrontierTable(table, sizes: at, plan: plan)
+            }
+            let text = frontier.markdown + (frontier.prices.map { "\n" + $0.markdown } ?? "")
+            if let output { try write(frontier, text, to: URL(path: output)) }
+            try printResult(frontier, asJSON: json, text)
+        }
+    }
+
+    private func write(_ frontier: FrontierTable, _ text: String, to file: URL) throws {
+        guard file.pathExtension == "md" else { return try JSONFile.write(frontier, to: file) }
+        let plot = file.deletingPathExtension().appendingPathExtension("svg")
+        try writeText(frontier.plotSVG, to: plot)
+        let picture = "![Bytes against loss: the frontier and plans beside it](\(plot.lastPathComponent))"
+        try writeText("# Frontier\n\n\(picture)\n\n\(text)", to: file)
+    }
+}

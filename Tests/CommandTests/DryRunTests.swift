@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a long job will take is said before it starts, and nothing is done.
+@Suite struct DryRunTests {
+    @Test func sweepCountsItsCells() throws {
+        let workspace = try Workspace()
+        let store = ["--store", workspace.path("store")]
+        let sweep = Fixture.sweep() + store + ["--output", workspace.path("table")]
+        let estimate = try Program.succeed(sweep + ["--dry-run", "--json"]).object()
+        #expect(estimate["cells"] as? Int == 2 * (21 + 7) && estimate["keptCells"] as? Int == 0)
+        #expect(estimate["items"] as? Int == 10)
+        let seconds = try #require(estimate["seconds"] as? Double)
+        #expect(seconds > 0 && seconds < 1000)
+        // The program has more than its weights, and less than a hundred times as much.
+        let memory = try #require(estimate["peakMemoryBytes"] as? Int)
+        #expect(memory > Fixture.fullPrecisionBytes && memory < 100 * Fixture.fullPrecisionBytes)
+        let parts = try #require(estimate["cpuSeconds"] as? [String: Double])
+        #expect(Set(parts.keys) == ["reference", "calibration", "encoding", "measuring", "metric"])
+        #expect(!FileManager.default.fileExists(atPath: workspace.path("table")))
+
+        try Program.succeed(sweep)
+        let rest = try Program.succeed(sweep + ["--dry-run", "--json"]).object()
+        #expect(rest["keptCells"] as? Int == 2 * (21 + 7))
+        let measuring = { (estimate: [String: Any]) in
+            (estimate["cpuSeconds"] as? [String: Double])?["measuring"]
+        }
+        #expect(measuring(rest) == 0 && measuring(estimate) ?? 0 > 0)
+        #expect(try Program.succeed(Fixture.sweep() + ["--dry-run"]).text.contains("peak memory: about"))
+    }
+
+    @Test func proxiesAndPlansToo() throws {
+        let workspace = try Workspace()
+        let weight = try Program.succeed(Fixture.sweep() + ["--signal", "weight", "--dry-run", "--json"])
+            .object()
+        #expect(weight["cells"] as? Int == 0)
+        let fisher = try Program.succeed(Fixture.sweep() + ["--signal", "fisher", "--dry-run", "--json"])
+            .object()
+        #expect(fisher["cells"] as? Int == 2 * 65, "two probes for each matrix")
+        let plan = try Program.succeed(
+            [
+                "plan", try Fixture.table.get().path, "--size", "10x", "--model", Fixture.model.path,
+                "--effort", "70",
+            ]
+                + ["--dry-run", "--json", "--limit", "10", "--output", workspace.path("plan"), "--data"]
+                + Fixture.planning
+        ).object()
+        #expect(plan["cells"] as? Int == 70)
+        let auto = try Program.succeed(
+            [
+                "auto", Fixture.model.path, "--size", "11x", "--dry-run", "--json", "--effort", "50",
+                "--limit", "10",
+            ]
+                + ["--reports", workspace.path("r"), "--plans", workspace.path("p")]
+                + ["--output", workspace.path("packed"), "--data"] + Fixture.planning
+        ).object()
+        #expect(auto["cells"] as? Int == 4 * (21 + 7) + 50)
+        #expect(try workspace.contents() == [])
+    }
+}
