@@ -19,7 +19,7 @@ enum CoreMLTools {
             case .linear(let bits, let isSymmetric, let group):
                 IntegerFormat(bits: bits, group: group, isSymmetric: isSymmetric).description
             case .palette(let bits, let rows):
-                "palette of \(bits) bits per \(rows == 1 ? "row" : "\(rows) rows")"
+                "palette of \(bitsText(bits)) per \(rows == 1 ? "row" : "\(rows) rows")"
             }
         }
     }

@@ -21,8 +21,8 @@ struct IntegerFormat: Hashable {
             case .row: "per row"
             case .group(let columns): "groups of \(columns)"
             }
-        let inputs = activationBits.map { ", inputs of \($0) bits" } ?? ""
-        return "\(bits) bits, \(unit), \(isSymmetric ? "symmetric" : "asymmetric")\(inputs)"
+        let inputs = activationBits.map { ", inputs of \(bitsText($0))" } ?? ""
+        return "\(bitsText(bits)), \(unit), \(isSymmetric ? "symmetric" : "asymmetric")\(inputs)"
     }
 }
 
@@ -143,3 +143,5 @@ struct IntegerCapabilities {
         }
     }
 }
+
+func bitsText(_ bits: Int) -> String { bits == 1 ? "1 bit" : "\(bits) bits" }

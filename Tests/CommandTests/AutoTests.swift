@@ -27,13 +27,29 @@ import Testing
         let second = try Workspace()
         _ = try run(second, threads: 1)
         for file in [
-            "reports/small.md", "reports/small.sensitivity.json", "plans/small.plan.json",
+            "reports/small.md", "reports/small.sensitivity.json", "reports/small.comparison.json",
+            "reports/small.sensitivity.svg", "reports/small.frontier.svg", "reports/small.bits.svg",
+            "plans/small.plan.json",
             "packed/model.safetensors", "packed/config.json",
         ] { #expect(try first.read(file) == second.read(file), "\(file)") }
         let timings = try String(decoding: first.read("reports/small.timings.md"), as: UTF8.self)
         #expect(timings.contains("tokens/s"))
         let report = try String(decoding: first.read("reports/small.md"), as: UTF8.self)
         #expect(!report.contains("tokens/s"), "what depends on the machine stays out of the report")
+        // The report is what `report` renders from the files that lie there.
+        try Program.succeed(
+            [
+                "report", first.path("reports/small.sensitivity.json"), "--plan",
+                first.path("plans/small.plan.json"),
+            ]
+                + ["--comparison", first.path("reports/small.comparison.json")]
+                + ["--output", second.path("again/small.md")])
+        for file in ["small.md", "small.sensitivity.svg", "small.frontier.svg", "small.bits.svg"] {
+            #expect(try first.read("reports/" + file) == second.read("again/" + file), "\(file)")
+        }
+        let plan =
+            try JSONSerialization.jsonObject(with: first.read("plans/small.plan.json")) as? [String: Any]
+        #expect(plan?["overBudget"] is [Any], "uniform bcq3 and Chung's preset are larger than the budget")
         let answers = try Program.succeed(["run", first.path("packed")], input: "Tom is a doctor.\n")
         #expect(answers.text.split(separator: "\n").count == 1)
     }

@@ -88,8 +88,8 @@ import Workflows
             #expect((plan.predictedKL ?? .infinity) >= least(plan.bytes) - 1e-12)
         }
         let optimum = try #require(frontier.plans.last)
-        let loss = try #require(optimum.predictedKL)
-        #expect(optimum.bytes <= size && abs(loss - least(size)) < 1e-9)
+        let predicted = try #require(optimum.predictedKL)
+        #expect(optimum.bytes <= size && abs(predicted - least(size)) < 1e-9)
         #expect(frontier.points.contains { $0.bytes == optimum.bytes && $0.sublayers != nil })
     }
 
@@ -98,7 +98,7 @@ import Workflows
         let table = table(seed: 9)
         let complete = try FrontierTable(table)
         let size = complete.points[complete.points.count / 2].bytes
-        let sampled = try FrontierTable(table, sizes: [.bytes(size)], effort: 200)
+        let sampled = try FrontierTable(table, sizes: [.bytes(size)], effort: 20)
         #expect(sampled.extent == .sampled && sampled.points.count < complete.points.count)
         for point in sampled.points {
             #expect(

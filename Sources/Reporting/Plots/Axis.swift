@@ -80,7 +80,7 @@ struct Axis {
                     return (value, fixed(value, max(0, -power)))
                 }
             }.filter { range.contains($0.value) }
-            if ticks.count >= min(3, count) { break }
+            if ticks.count >= (count + 1) / 2 { break }
         }
         // Over many decades every second or third one is named.
         let every = max(1, (ticks.count + count - 1) / max(count, 1))

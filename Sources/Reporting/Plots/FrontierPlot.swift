@@ -19,7 +19,7 @@ private struct PlanScatter {
     private let table: FrontierTable
     private let bytes: Axis
     private let loss: Axis
-    private let area = (left: 64.0, top: 12.0, right: 814.0, bottom: 380.0)
+    private let area = (left: 76.0, top: 12.0, right: 814.0, bottom: 380.0)
     private var taken: [Box] = []
 
     /// Where a text or a mark stands.
@@ -42,10 +42,10 @@ private struct PlanScatter {
         picture = Picture(
             width: DepthGrid.pageWidth, height: 456,
             title: "Bytes against predicted loss: the frontier and plans beside it")
-        bytes = Axis(
-            .linear,
-            over: table.points.map { Double($0.bytes) / 1e6 } + table.plans.map { Double($0.bytes) / 1e6 },
-            from: area.left, to: area.right)
+        let sizes = (table.points.map(\.bytes) + table.plans.map(\.bytes)).map { Double($0) / 1e6 }
+        // Where full precision is a candidate, everything else would lie at the left edge.
+        let isWide = (sizes.max() ?? 1) > 8 * (sizes.min() ?? 1)
+        bytes = Axis(isWide ? .logarithmic : .linear, over: sizes, from: area.left, to: area.right)
         loss = Axis(
             .logarithmic,
             over: table.points.map(\.klNats)

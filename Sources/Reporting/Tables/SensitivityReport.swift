@@ -9,16 +9,22 @@ extension SensitivityTable {
         }
         text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per token, "
         text += "\(fullPrecision.sentences) sentences. Codes: \(fit.rawValue).\n\n"
-        if hasMetrics {
+        let counts = bySublayer.map(\.measurement.sentences)
+        if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
+            text += "Cells were measured on as many sentences as their decision needs: \(least) to "
+            text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average.\n\n"
+        }
+        if hasMetrics, !byType.isEmpty {
             text += "### \(metricName) by type, the rest in full precision\n\n" + metricTable(byType) + "\n"
         }
-        text += "### \(heading) by type, \(unit)\n\n" + klTable(byType) + "\n"
+        if !byType.isEmpty {
+            text += "### \(heading) by type, \(unit)\n\n" + klTable(byType) + "\n"
+        }
         if hasMetrics {
             text += "### \(metricName) by sublayer\n\n" + metricTable(bySublayer) + "\n"
         }
-        if let proxy {
-            text += "### \(heading) by sublayer, \(unit)\(proxy.estimatesKL ? " (x 1000)" : "")\n\n"
-            return text + klTable(bySublayer, scale: proxy.estimatesKL ? 1000 : 1)
+        if proxy != nil {
+            return text + "### \(heading) by sublayer, \(unit)\n\n" + klTable(bySublayer)
         }
         text += "### KL by sublayer, nats per token (x 1000)\n\n"
         text +=

@@ -86,8 +86,14 @@ extension SensitivityTable {
 public struct SolvedLoss: Sendable {
     /// The prediction, in nats per prediction.
     public let klNats: Double
-    /// The bound and the gap.
-    public let certificate: Plan.Certificate
+    /// The bound and the gap; nil for a prediction that is no optimum.
+    public let certificate: Plan.Certificate?
+
+    /// A prediction without a proof.
+    init(klNats: Double) {
+        self.klNats = klNats
+        certificate = nil
+    }
 
     /// What an answer predicts, its losses counted from `base`.
     init(

@@ -13,7 +13,7 @@ import Sensitivity
 public struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
-    /// What the target admits.
+    /// What the target admits, and what it makes small.
     public let space: PlanSpace
     /// Most measurements, cells and plans together.
     public let effort: Int
@@ -41,64 +41,90 @@ public struct ContextPlanner<Family: ModelFamily> {
         self.effort = effort
     }
 
-    /// Improves the best of `starts`, all of which the target must admit.
+    /// Climbs from the best of `starts`, all of which the target must admit, and from the next ones as far as the effort reaches.
     ///
     /// - Parameter progress: called with each round.
     public func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
     ) throws -> Result? {
+        var search = Search()
         let measured = starts.map {
-            (assignment: $0.assignment, losses: $0.losses, kl: LossMeasurement($0.losses).klNats)
+            Step(space, assignment: $0.assignment, losses: $0.losses, proof: nil)
+        }.sorted { $0.merit < $1.merit }
+        for start in measured { search.known[start.assignment] = start.klNats }
+        guard var best = measured.first else { return nil }
+        for start in measured.prefix(Self.climbs) {
+            let top = try climb(from: start, &search, progress: progress)
+            if top.merit < best.merit { best = top }
         }
-        guard
-            var best = measured.min(by: {
-                space.merit($0.assignment, klNats: $0.kl) < space.merit($1.assignment, klNats: $1.kl)
-            })
-        else { return nil }
+        // The best of all climbs stands last.
+        let taken = search.taken.enumerated().sorted {
+            ($1.element.merit, -$1.offset) < ($0.element.merit, -$0.offset)
+        }.map(\.element)
+        return Result(
+            assignment: best.assignment, losses: best.losses, klNats: best.klNats,
+            taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
+            rounds: search.rounds, measurements: search.count)
+    }
+
+    /// A measured plan.
+    private struct Step {
+        let assignment: Assignment
+        let losses: [ItemLoss]
+        /// What the solver said of it; nil for a start.
+        let proof: SolvedLoss?
+        let klNats: Double
+        let merit: PlanSpace.Merit
+
+        init(_ space: PlanSpace, assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss?) {
+            self.assignment = assignment
+            self.losses = losses
+            self.proof = proof
+            klNats = LossMeasurement(losses).klNats
+            merit = space.merit(assignment, klNats: klNats)
+        }
+    }
+
+    /// What all climbs know and have done.
+    private struct Search {
+        var known: [Assignment: Double] = [:]
+        var taken: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
-        var known: [Assignment: Double] = [:]
-        for start in measured { known[start.assignment] = start.kl }
-        var taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)] = []
+    }
+
+    /// Starts that are climbed from.
+    static var climbs: Int { 2 }
+    /// Pairs of steps that are measured where single ones lead nowhere.
+    static var pairCount: Int { 24 }
+
+    /// Steps from `start` as long as they are measured to be better.
+    private func climb(
+        from start: Step, _ search: inout Search, progress: (PlanningRound) -> Void
+    ) throws -> Step {
+        var best = start
         var reach = 1
         while true {
             let neighbours = neighbours(of: best.assignment, reach: reach)
-            guard count + neighbours.count < effort else { break }
+            guard search.count + neighbours.count < effort else { break }
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
-            count += neighbours.count
-            let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.kl) }
+            search.count += neighbours.count
+            let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.klNats) }
+            let before = best
             var moves = space.groups.count
-            var isImproved = false
-            while moves >= 1, count < effort, !isImproved,
-                let step = try step(from: best.assignment, klNats: best.kl, changes, moves: moves),
-                step.moves > 0
+            while moves >= 1, best.merit == before.merit,
+                let step = try step(from: before, changes, moves: moves), step.moves > 0
             {
                 moves = min(moves, step.moves) / 2
-                guard known[step.assignment] == nil else { continue }
-                let losses = try measurer.losses(of: [step.assignment], around: best.assignment)[0]
-                count += 1
-                let base = best.kl
-                let predicted = base + step.solution.loss
-                let kl = LossMeasurement(losses).klNats
-                known[step.assignment] = kl
-                isImproved =
-                    space.merit(step.assignment, klNats: kl)
-                    < space.merit(best.assignment, klNats: best.kl)
-                let round = PlanningRound(
-                    moves: step.moves, predictedKL: predicted, measuredKL: kl, isAccepted: isImproved)
-                rounds.append(round)
-                progress(round)
-                if isImproved {
-                    best = (step.assignment, losses, kl)
-                    taken.append(
-                        (
-                            step.assignment, losses,
-                            SolvedLoss(step.solution, space, base: base, minimized: step.minimized)
-                        ))
-                }
+                let proof = SolvedLoss(
+                    step.solution, space, base: before.klNats, minimized: step.minimized)
+                try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            // One step is measured again wherever something moved; two steps only where one step leads nowhere.
-            if isImproved {
+            if best.merit == before.merit, reach == Self.longestReach {
+                try take(pairs(from: before, changes, search.known), &best, &search, progress)
+            }
+            // One step is measured again wherever something moved; more only where one step leads nowhere.
+            if best.merit < before.merit {
                 reach = 1
             } else if reach < Self.longestReach {
                 reach += 1
@@ -106,9 +132,31 @@ public struct ContextPlanner<Family: ModelFamily> {
                 break
             }
         }
-        return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.kl, taken: taken, rounds: rounds,
-            measurements: count)
+        return best
+    }
+
+    /// Measures plans that are not known, and takes the best where it is better than `best`.
+    private func take(
+        _ plans: [(assignment: Assignment, proof: SolvedLoss, moves: Int)], _ best: inout Step,
+        _ search: inout Search, _ progress: (PlanningRound) -> Void
+    ) throws {
+        let plans = plans.filter { search.known[$0.assignment] == nil }.prefix(max(0, effort - search.count))
+        let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
+        search.count += plans.count
+        let steps = zip(plans, losses).map { plan, losses in
+            Step(space, assignment: plan.assignment, losses: losses, proof: plan.proof)
+        }
+        for step in steps { search.known[step.assignment] = step.klNats }
+        guard let top = steps.indices.min(by: { steps[$0].merit < steps[$1].merit }) else { return }
+        let round = PlanningRound(
+            moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
+            measuredKL: steps[top].klNats, isAccepted: steps[top].merit < best.merit)
+        search.rounds.append(round)
+        progress(round)
+        if round.isAccepted {
+            best = steps[top]
+            search.taken.append(best)
+        }
     }
 
     private struct Neighbour {
@@ -144,14 +192,35 @@ public struct ContextPlanner<Family: ModelFamily> {
         }
     }
 
-    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
+    /// Pairs of measured steps of two groups that the target admits together, best prediction first.
+    private func pairs(
+        from start: Step, _ changes: [(Neighbour, Double)], _ known: [Assignment: Double]
+    ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
+        var pairs: [(order: Int, assignment: Assignment, klNats: Double, merit: PlanSpace.Merit)] = []
+        for first in changes.indices {
+            for second in changes.indices.dropFirst(first + 1)
+            where changes[first].0.group != changes[second].0.group {
+                var moved = changes[first].0.assignment
+                for member in space.groups[changes[second].0.group] {
+                    moved[member] = changes[second].0.scheme
+                }
+                guard known[moved] == nil, space.admits(moved) else { continue }
+                let klNats = start.klNats + changes[first].1 + changes[second].1
+                pairs.append((pairs.count, moved, klNats, space.merit(moved, klNats: klNats)))
+            }
+        }
+        pairs.sort { ($0.merit, $0.order) < ($1.merit, $1.order) }
+        return pairs.prefix(Self.pairCount).map { ($0.assignment, SolvedLoss(klNats: $0.klNats), 2) }
+    }
+
+    /// The best assignment among the measured steps from `start`, moving at most so many sublayers or groups.
     private func step(
-        from assignment: Assignment, klNats: Double, _ changes: [(Neighbour, Double)], moves: Int
+        from start: Step, _ changes: [(Neighbour, Double)], moves: Int
     ) throws -> (
         assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
     )? {
         let options = space.groups.indices.map { index -> [(scheme: Scheme, loss: Double)] in
-            [(assignment[space.groups[index][0]], 0)]
+            [(start.assignment[space.groups[index][0]], 0)]
                 + changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
         }
         var problem = AllocationProblem(
@@ -168,7 +237,7 @@ public struct ContextPlanner<Family: ModelFamily> {
         var minimized = space.goal.cost
         var solution: AllocationSolution?
         if case .least(let cost, let maximumLoss) = space.goal {
-            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - klNats)
+            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - start.klNats)
             solution = try? problem.solve()
         }
         if solution == nil {
