@@ -23,6 +23,11 @@ extension AllocationProblem {
                 .init(name: "bytes", limit: Double(budgetBytes), fixedCost: Double(table.layout.fixedBytes))
             ])
     }
+
+    /// The schemes of a choice.
+    func assignment(_ choice: [Int]) -> [Scheme] {
+        zip(items, choice).compactMap { Scheme($0.options[$1].label) }
+    }
 }
 
 extension PlanSpace {
