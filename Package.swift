@@ -56,8 +56,8 @@ let package = Package(
         .executableTarget(
             name: "bitplan",
             dependencies: [
-                "Allocation", "Exporting", "Latency", "Models", "PlanFormat", "Reporting", "Sensitivity", "Tensors",
-                "Workflows",
+                "Allocation", "Exporting", "Latency", "Models", "PlanFormat", "Reporting", "Sensitivity",
+                "Tensors", "Workflows",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

@@ -62,9 +62,10 @@ public func auto<Family: ModelFamily>(
 
     // The plan, and the uniform plans that fit the same bytes.
     var chosen = result.record
-    let budgetBytes = target.size?.bytes(of: layout)
-    let others =
-        try budgetBytes.map { try bench.measureOverBudget(candidates: candidates, budgetBytes: $0) } ?? []
+    // Without a limit of bytes the plan's own are what others are compared with.
+    let budget =
+        target.size?.bytes(of: layout) ?? chosen.predicted?.bytes ?? layout.fullPrecisionBytes
+    let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: budget)
     chosen.overBudget = others.isEmpty ? nil : others
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
@@ -72,7 +73,9 @@ public func auto<Family: ModelFamily>(
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
         let isNamed = chosen.measured?.contains { $0.name == "uniform \(scheme)" } ?? false
-        guard budgetBytes.map({ layout.sizeInBytes(schemes) <= $0 }) ?? isNamed else { continue }
+        guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
+            continue
+        }
         let uniform = Plan.naming(
             schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
         let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
@@ -88,7 +91,7 @@ public func auto<Family: ModelFamily>(
     }
 
     let comparison = ComparisonTable(
-        rows, isHeldOut: check != nil, budgetBytes: budgetBytes)
+        rows, isHeldOut: check != nil, budgetBytes: budget)
     try JSONFile.write(chosen, to: output.plans.appending(path: "\(output.name).plan.json"))
     try JSONFile.write(table, to: output.reports.appending(path: "\(output.name).sensitivity.json"))
     try JSONFile.write(comparison, to: output.reports.appending(path: "\(output.name).comparison.json"))
@@ -102,11 +105,10 @@ public func auto<Family: ModelFamily>(
 
 /// What depends on the machine, apart from the report.
 func timingsReport(name: String, rows: [(name: String, evaluation: Evaluation)]) -> String {
-    var table = MarkdownTable(["model", "tokens/s", "one sentence, ms", "peak memory, MB"])
+    var table = MarkdownTable(["model", "tokens/s", "peak memory, MB"])
     for row in rows {
         table.add([
             row.name, fixed(row.evaluation.tokensPerSecond, 0),
-            row.evaluation.alone.map { fixed(1e3 * $0.seconds, 2) } ?? "",
             fixed(Double(row.evaluation.peakMemoryBytes) / 1e6, 1),
         ])
     }

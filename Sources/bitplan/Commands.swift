@@ -56,7 +56,7 @@ struct PlanCommand: ParsableCommand {
     )
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
-    @OptionGroup(title: "Target") var targetOptions: TargetOptions
+    @OptionGroup var options: TargetOptions
     @Option(
         help:
             "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
@@ -76,35 +76,34 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
-            let target = try targetOptions.target()
+            let target = try options.target()
             let file = URL(path: sweep)
             guard let model else {
                 if let proxy = table.proxy {
                     throw FileError(
-                        URL(path: sweep),
+                        file,
                         "was not measured but estimated ('\(proxy.rawValue)'): give --model and --data, so that the plan is measured"
                     )
                 }
                 return try finish(
-                    try naming(profile: targetOptions.profile, file) {
-                        try additivePlan(table, target: target)
-                    }, table)
+                    try naming(profile: options.profile, file) { try additivePlan(table, target: target) },
+                    table)
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let store = try storage.open()
-                var options = Workbench<F>.Options(fit: table.fit, task: task.options)
-                options.store = store
+                var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
+                measuring.store = store
                 let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
                 guard !dryRun else {
                     let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: source, calibration: calibration.source, options: options,
+                        URL(path: model), source: source, calibration: calibration.source, options: measuring,
                         candidates: table.candidates, sweeps: false, effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: source, calibration: calibration.source, options: options)
-                let result = try naming(profile: targetOptions.profile, file) {
+                    URL(path: model), source: source, calibration: calibration.source, options: measuring)
+                let result = try naming(profile: options.profile, file) {
                     try bench.plan(table, target: target, effort: effort)
                 }
                 ProgressLine("plan").tell(store)

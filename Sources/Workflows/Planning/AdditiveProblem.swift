@@ -77,14 +77,14 @@ public func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -
     return plan
 }
 
-/// The plan of least summed loss within a size; errors as `additivePlan(_:target:)` of a whole target.
-public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
-    try additivePlan(table, target: PlanTarget(size: target))
-}
-
 extension SensitivityTable {
     /// Whether the cells are KL in nats, measured or estimated, and so sums of them predict that of a plan.
     var estimatesKL: Bool { proxy?.estimatesKL ?? true }
+}
+
+/// The plan of least summed loss within a size; errors as `additivePlan(_:target:)` of a whole target.
+public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
+    try additivePlan(table, target: PlanTarget(size: target))
 }
 
 /// The summed loss that a solver's answer predicts, with its proof.

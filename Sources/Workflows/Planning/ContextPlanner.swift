@@ -13,7 +13,7 @@ import Sensitivity
 public struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
     public let measurer: Measurer<Family>
-    /// What the target admits, and what it makes small.
+    /// What the target admits.
     public let space: PlanSpace
     /// Most measurements, cells and plans together.
     public let effort: Int
@@ -49,18 +49,16 @@ public struct ContextPlanner<Family: ModelFamily> {
     ) throws -> Result? {
         var search = Search()
         let measured = starts.map {
-            Step(space, assignment: $0.assignment, losses: $0.losses, proof: nil)
-        }.sorted { $0.merit < $1.merit }
+            Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
+        }.sorted { merit($0) < merit($1) }
         for start in measured { search.known[start.assignment] = start.klNats }
         guard var best = measured.first else { return nil }
         for start in measured.prefix(Self.climbs) {
             let top = try climb(from: start, &search, progress: progress)
-            if top.merit < best.merit { best = top }
+            if merit(top) < merit(best) { best = top }
         }
         // The best of all climbs stands last.
-        let taken = search.taken.enumerated().sorted {
-            ($1.element.merit, -$1.offset) < ($0.element.merit, -$0.offset)
-        }.map(\.element)
+        let taken = search.taken.sorted { merit($1) < merit($0) }
         return Result(
             assignment: best.assignment, losses: best.losses, klNats: best.klNats,
             taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
@@ -74,14 +72,12 @@ public struct ContextPlanner<Family: ModelFamily> {
         /// What the solver said of it; nil for a start.
         let proof: SolvedLoss?
         let klNats: Double
-        let merit: PlanSpace.Merit
 
-        init(_ space: PlanSpace, assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss?) {
+        init(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss?) {
             self.assignment = assignment
             self.losses = losses
             self.proof = proof
             klNats = LossMeasurement(losses).klNats
-            merit = space.merit(assignment, klNats: klNats)
         }
     }
 
@@ -91,6 +87,10 @@ public struct ContextPlanner<Family: ModelFamily> {
         var taken: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
+    }
+
+    private func merit(_ step: Step) -> PlanSpace.Merit {
+        space.merit(step.assignment, klNats: step.klNats)
     }
 
     /// Starts that are climbed from.
@@ -112,19 +112,22 @@ public struct ContextPlanner<Family: ModelFamily> {
             let changes = zip(neighbours, cells).map { ($0, LossMeasurement($1).klNats - best.klNats) }
             let before = best
             var moves = space.groups.count
-            while moves >= 1, best.merit == before.merit,
-                let step = try step(from: before, changes, moves: moves), step.moves > 0
+            while moves >= 1, best.assignment == before.assignment,
+                let step = try step(
+                    from: best.assignment, klNats: best.klNats, changes, moves: moves), step.moves > 0
             {
                 moves = min(moves, step.moves) / 2
                 let proof = SolvedLoss(
                     step.solution, space, base: before.klNats, minimized: step.minimized)
                 try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            if best.merit == before.merit, reach == Self.longestReach {
-                try take(pairs(from: before, changes, search.known), &best, &search, progress)
+            if best.assignment == before.assignment, reach == Self.longestReach {
+                try take(
+                    pairs(from: best, changes, search.known), &best, &search,
+                    progress)
             }
             // One step is measured again wherever something moved; more only where one step leads nowhere.
-            if best.merit < before.merit {
+            if best.assignment != before.assignment {
                 reach = 1
             } else if reach < Self.longestReach {
                 reach += 1
@@ -144,13 +147,13 @@ public struct ContextPlanner<Family: ModelFamily> {
         let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
         search.count += plans.count
         let steps = zip(plans, losses).map { plan, losses in
-            Step(space, assignment: plan.assignment, losses: losses, proof: plan.proof)
+            Step(assignment: plan.assignment, losses: losses, proof: plan.proof)
         }
         for step in steps { search.known[step.assignment] = step.klNats }
-        guard let top = steps.indices.min(by: { steps[$0].merit < steps[$1].merit }) else { return }
+        guard let top = steps.indices.min(by: { merit(steps[$0]) < merit(steps[$1]) }) else { return }
         let round = PlanningRound(
             moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
-            measuredKL: steps[top].klNats, isAccepted: steps[top].merit < best.merit)
+            measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
         search.rounds.append(round)
         progress(round)
         if round.isAccepted {
@@ -192,35 +195,37 @@ public struct ContextPlanner<Family: ModelFamily> {
         }
     }
 
-    /// Pairs of measured steps of two groups that the target admits together, best prediction first.
+    /// Pairs of measured steps of two sublayers or groups that the target admits together, least predicted loss first.
     private func pairs(
-        from start: Step, _ changes: [(Neighbour, Double)], _ known: [Assignment: Double]
+        from best: Step, _ changes: [(Neighbour, Double)], _ known: [Assignment: Double]
     ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
-        var pairs: [(order: Int, assignment: Assignment, klNats: Double, merit: PlanSpace.Merit)] = []
-        for first in changes.indices {
-            for second in changes.indices.dropFirst(first + 1)
-            where changes[first].0.group != changes[second].0.group {
-                var moved = changes[first].0.assignment
-                for member in space.groups[changes[second].0.group] {
-                    moved[member] = changes[second].0.scheme
-                }
+        var pairs: [(assignment: Assignment, loss: Double)] = []
+        for (place, first) in changes.enumerated() {
+            for second in changes.dropFirst(place + 1) where first.0.group != second.0.group {
+                var moved = first.0.assignment
+                for member in space.groups[second.0.group] { moved[member] = second.0.scheme }
                 guard known[moved] == nil, space.admits(moved) else { continue }
-                let klNats = start.klNats + changes[first].1 + changes[second].1
-                pairs.append((pairs.count, moved, klNats, space.merit(moved, klNats: klNats)))
+                pairs.append((moved, best.klNats + first.1 + second.1))
             }
         }
-        pairs.sort { ($0.merit, $0.order) < ($1.merit, $1.order) }
-        return pairs.prefix(Self.pairCount).map { ($0.assignment, SolvedLoss(klNats: $0.klNats), 2) }
+        return pairs.enumerated().sorted {
+            let (left, right) = ($0.element, $1.element)
+            let merits = (
+                space.merit(left.assignment, klNats: left.loss),
+                space.merit(right.assignment, klNats: right.loss)
+            )
+            return merits.0 == merits.1 ? $0.offset < $1.offset : merits.0 < merits.1
+        }.prefix(Self.pairCount).map { ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2) }
     }
 
-    /// The best assignment among the measured steps from `start`, moving at most so many sublayers or groups.
+    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
     private func step(
-        from start: Step, _ changes: [(Neighbour, Double)], moves: Int
+        from assignment: Assignment, klNats: Double, _ changes: [(Neighbour, Double)], moves: Int
     ) throws -> (
         assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
     )? {
         let options = space.groups.indices.map { index -> [(scheme: Scheme, loss: Double)] in
-            [(start.assignment[space.groups[index][0]], 0)]
+            [(assignment[space.groups[index][0]], 0)]
                 + changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
         }
         var problem = AllocationProblem(
@@ -237,7 +242,7 @@ public struct ContextPlanner<Family: ModelFamily> {
         var minimized = space.goal.cost
         var solution: AllocationSolution?
         if case .least(let cost, let maximumLoss) = space.goal {
-            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - start.klNats)
+            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - klNats)
             solution = try? problem.solve()
         }
         if solution == nil {

@@ -273,7 +273,7 @@ public struct PlanSpace: Sendable {
 
     /// The schemes of all sublayers under a choice of `problem`.
     func assignment(_ problem: AllocationProblem, _ choice: [Int]) -> [Scheme] {
-        assignment(problem.assignment(choice))
+        assignment(zip(problem.items, choice).compactMap { Scheme($0.options[$1].label) })
     }
 
     /// Checks by costs alone that some plan meets all limits.

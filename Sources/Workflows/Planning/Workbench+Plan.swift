@@ -181,7 +181,9 @@ extension Workbench {
             let (between, proof) = try? space.solved(table, schemes: [below.0, above.0])
         {
             starts.append(
-                ("between \(below.0) and \(above.0)", between, table.estimatesKL ? proof : nil))
+                (
+                    "between \(below.0) and \(above.0)", between, table.estimatesKL ? proof : nil
+                ))
         }
         if let chung = layout.chung(), space.admits(chung) { starts.append(("preset chung", chung, nil)) }
         guard !starts.isEmpty else { throw AllocationError.noItems }
