@@ -16,6 +16,9 @@ public protocol ModelFamily: Sendable {
     /// Files beside config.json that a packed model needs.
     static var companionFiles: [String] { get }
 
+    /// Whether less of the metric that plans are judged by is better: perplexity, not BLEU.
+    static var prefersLessMetric: Bool { get }
+
     /// Reads configuration and tokenizer of a model directory; one-line errors for what is missing or unsupported.
     init(directory: URL) throws
 
@@ -42,6 +45,9 @@ public protocol ModelFamily: Sendable {
 extension ModelFamily {
     /// No other names.
     public func aliases(of tensor: String) -> [String] { [] }
+
+    /// More is better.
+    public static var prefersLessMetric: Bool { false }
 }
 
 /// What is wrong with one of the lines that a family was given to answer.

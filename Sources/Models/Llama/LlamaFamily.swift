@@ -13,6 +13,9 @@ public struct LlamaFamily: ModelFamily {
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
 
+    /// Plans are judged by perplexity.
+    public static let prefersLessMetric = true
+
     /// Tokens of a window of text, less where the model has fewer positions.
     public static let context = 256
     /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as context.

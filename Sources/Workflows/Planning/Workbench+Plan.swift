@@ -143,9 +143,10 @@ extension Workbench {
         guard space.goal == .leastLoss else { return true }
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
         guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
+        let (ours, its) = (plan.measured.metric ?? 0, uniform.measured.metric ?? 0)
         return plan.contender.assignment == uniform.contender.assignment
             || (plan.measured.klNats <= uniform.measured.klNats
-                && (plan.measured.metric ?? 0) >= (uniform.measured.metric ?? 0))
+                && (Family.prefersLessMetric ? ours <= its : ours >= its))
     }
 
     /// The plans of this model that a target admits.
