@@ -35,14 +35,15 @@ public struct ModelReport: Sendable {
         self.comparison = comparison
     }
 
-    /// The pictures: sensitivity by depth, frontier, and bits by depth where there is a plan.
+    /// The pictures: sensitivity by depth and frontier where the cells were measured, and bits by depth where there is a plan.
     ///
     /// - Throws: `PlanError` where the plan does not fit the table's model.
     public func figures() throws(PlanError) -> [Figure] {
-        var figures = [
-            Figure(name: name + ".sensitivity.svg", svg: sensitivity.mapSVG),
-            Figure(name: name + ".frontier.svg", svg: frontier.plotSVG),
-        ]
+        var figures: [Figure] = []
+        if sensitivity.proxy == nil {
+            figures.append(Figure(name: name + ".sensitivity.svg", svg: sensitivity.mapSVG))
+            figures.append(Figure(name: name + ".frontier.svg", svg: frontier.plotSVG))
+        }
         if let plan {
             figures.append(
                 Figure(name: name + ".bits.svg", svg: try plan.bitsSVG(of: sensitivity.layout)))
@@ -64,6 +65,11 @@ public struct ModelReport: Sendable {
             text += "## Plan\n\n" + (try plan.bitsTable(of: sensitivity.layout)) + "\n"
             text += figure("bits", "Bits of every sublayer by depth")
             text += planSections(plan)
+        }
+        guard sensitivity.proxy == nil else {
+            text +=
+                "## Sensitivity\n\nThe cells were not measured, so no frontier and no prices are made of them.\n\n"
+            return text + sensitivity.markdown
         }
         text += "## Frontier\n\n" + figure("frontier", "Bytes against loss: the frontier and plans beside it")
         text += frontier.markdown + "\n"

@@ -5,7 +5,7 @@ public struct Experiment: Hashable, Sendable {
     /// What measures: networks, kernels, encoders, KL and the tasks' metrics.
     ///
     /// Add 1 when a change in any of them changes what is measured by more than rounding does; what a store has from before is then
-    /// measured again. `MeasurementVersionTests` fails when that was forgotten.
+    /// measured again.
     public static let currentVersion = 1
 
     /// How the matrices of a plan are encoded.
