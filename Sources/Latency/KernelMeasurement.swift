@@ -38,8 +38,7 @@ public struct KernelGrid: Hashable, Sendable {
 /// Times products of one scheme.
 ///
 /// As in a model, a product finds its weights where the products between two uses of them left them: operators of one shape take
-/// turns, as many as fill the working set. Time is what the thread computes; repetitions go round all working sets and token counts of
-/// a shape, so that what disturbs the machine does not hit one of them alone.
+/// turns, as many as fill the working set. Time is what the thread computes.
 struct KernelMeasurement {
     let scheme: Scheme
     let grid: KernelGrid
@@ -47,6 +46,8 @@ struct KernelMeasurement {
 
     /// Matrices of one shape at most: more than any model has.
     private static let mostOperators = 256
+    /// Times that all cases of a shape are gone through: what disturbs the machine does not hit one of them alone.
+    private static let rounds = 3
     /// Seconds of one repetition, where the products in rotation take less.
     private static let secondsAtATime = 4e-4
 
@@ -79,7 +80,7 @@ struct KernelMeasurement {
 
     /// One body that is repeated.
     private struct Case {
-        let tokens: Int
+        var tokens: Int
         /// Operators in rotation.
         let count: Int
         /// Products at a time.
@@ -115,17 +116,19 @@ struct KernelMeasurement {
             let once = max(1e-9, ThreadClock.measure { run(&cases[index]) })
             cases[index].products = max(1, min(Int(Self.secondsAtATime / once), 1 << 16))
         }
-        for _ in 0..<grid.repetitions {
+        let rounds = min(Self.rounds, grid.repetitions)
+        for round in 0..<rounds {
             for index in cases.indices {
-                // What a cache can hold is there before the clock starts: the cases before this one have displaced it.
-                if cases[index].count * size <= 32 << 20 {
+                // What a cache can hold is there before the clock starts; caches that others' lines went through take two turns for it.
+                if cases[index].count * size <= 64 << 20 {
                     var warm = cases[index]
-                    warm.products = min(warm.count, max(1, 4 * warm.products))
-                    warm.next = (cases[index].next + warm.count - warm.products % warm.count) % warm.count
+                    (warm.tokens, warm.products) = (1, 2 * warm.count)
                     run(&warm)
                 }
-                let time = reference.ratio { run(&cases[index]) }
-                cases[index].times.append(time / Double(cases[index].products))
+                for _ in grid.repetitions * round / rounds..<grid.repetitions * (round + 1) / rounds {
+                    let time = reference.ratio { run(&cases[index]) }
+                    cases[index].times.append(time / Double(cases[index].products))
+                }
             }
         }
         let preparations = Dictionary(
