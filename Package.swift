@@ -89,7 +89,7 @@ let package = Package(
             dependencies: [
                 "Sensitivity", "Models", "Quantizers", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+            ], exclude: ["Goldens"]),
         .testTarget(name: "LatencyTests", dependencies: ["Latency", "Models", "TestSupport"]),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
         .testTarget(
