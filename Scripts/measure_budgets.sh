@@ -1,49 +1,58 @@
 #!/bin/sh
-# Plans in context at several budgets beside the uniform plans of the same bytes: predicted and measured loss on the planning data, and
-# KL and BLEU on test sentences that no plan has seen.
+# Plans in context at several budgets beside uniform plans and presets: predicted and measured loss on the planning data, and KL and the
+# task's metric on other data.
 #
-# usage: measure_budgets.sh MODEL OUT FIT PLAN_LIMIT SIZE... ; for calibrated codes TRAIN_PREFIX names training pairs.
-# MODEL has data/{val,test}.{en,de}; the first 500 test sentences are used. A SIZE is as of `bitplan plan --size`.
+# usage: measure_budgets.sh MODEL OUT METRIC "PLAN FILES" "CHECK FILES" "PRESETS" SIZE...
+# METRIC is its JSON name (bleu, accuracy, spearman, perplexity); a SIZE is as of `bitplan plan --size`, or @PRESET for that preset's bytes.
+# In the environment: FIT (calibrated), PLAN_LIMIT, CHECK_LIMIT, TEXT and TEXT_LIMIT (other calibration files), SCHEMES (bcq1..4).
 set -eu
-model=$1 out=$2 fit=$3 limit=$4
-shift 4
+model=$1 out=$2 metric=$3 plan=$4 check=$5 presets=$6
+shift 6
 bitplan=${BITPLAN:-.build/release/bitplan}
-text=""
-[ "$fit" != calibrated ] || text="--calibration $TRAIN_PREFIX.en $TRAIN_PREFIX.de --calibration-limit 1000"
-quantizing=""
-[ "$fit" != calibrated ] || quantizing="--data $TRAIN_PREFIX.en $TRAIN_PREFIX.de --limit 1000"
-val="--data $model/data/val.en $model/data/val.de --limit $limit"
+fit=${FIT:-calibrated} schemes=${SCHEMES:-bcq1..4}
+planning="--data $plan ${PLAN_LIMIT:+--limit $PLAN_LIMIT}"
+checking="--data $check ${CHECK_LIMIT:+--limit $CHECK_LIMIT}"
+calibration="" quantizing=$planning
+if [ -n "${TEXT:-}" ]; then
+    calibration="--calibration $TEXT ${TEXT_LIMIT:+--calibration-limit $TEXT_LIMIT}"
+    quantizing="--data $TEXT ${TEXT_LIMIT:+--limit $TEXT_LIMIT}"
+fi
 mkdir -p "$out"
 store="--store $out/measurements.sqlite"
 # shellcheck disable=SC2086
-[ -e "$out/table.json" ] || "$bitplan" sweep "$model" $val $text $store --fit "$fit" --no-groups --schemes bcq1..4 \
+[ -e "$out/table.json" ] || "$bitplan" sweep "$model" $planning $calibration $store --fit "$fit" --schemes "$schemes" \
     --output "$out/table.json" > "$out/table.md"
 
-row() { # name, packed directory, plan or none
-    "$bitplan" evaluate "$2" --data "$model/data/test.en" "$model/data/test.de" --limit 500 --reference "$model" --json > "$2.json"
-    python3 - "$1" "$2.json" "$3" <<'P'
+row() { # name, model or packed directory, result, plan or none
+    # shellcheck disable=SC2086
+    "$bitplan" evaluate "$2" $checking --reference "$model" --json > "$3"
+    python3 - "$1" "$3" "$4" "$metric" <<'P'
 import json, sys
 name, result = sys.argv[1], json.load(open(sys.argv[2]))
 predicted = measured = ""
 if sys.argv[3] != "none":
     plan = json.load(open(sys.argv[3]))
-    measured = f"{plan['measured'][0]['klNats']:.4f}"
+    measured = f"{next(p for p in plan['measured'] if p['name'] == plan['name'])['klNats']:.4f}"
     if plan["predicted"].get("klNats") is not None:
         predicted = f"{plan['predicted']['klNats']:.4f}"
-print(f"| {name} | {result['bytes']:,} | {predicted} | {measured} | {result['kl']:.4f} | {result['bleu']:.2f} |", flush=True)
+print(f"| {name} | {result['bytes']:,} | {predicted} | {measured} | {result['kl']:.4f} | {result[sys.argv[4]]:.4f} |", flush=True)
 P
 }
 
-echo "| model ($fit codes) | bytes | KL predicted | KL measured | KL on test | BLEU on test |"
+echo "| model ($fit codes) | bytes | KL predicted | KL measured | KL on other data | $metric there |"
 echo "|---|---:|---:|---:|---:|---:|"
-# shellcheck disable=SC2086
-for bits in 2 3 4; do
-    "$bitplan" quantize "$model" --preset "bcq$bits" --fit "$fit" $quantizing --output "$out/bcq$bits" > /dev/null
-    row "uniform bcq$bits" "$out/bcq$bits" none
+row "full precision" "$model" "$out/full.json" none
+for preset in $presets; do
+    # shellcheck disable=SC2086
+    "$bitplan" quantize "$model" --preset "$preset" --fit "$fit" $quantizing --output "$out/$preset" > /dev/null
+    row "$preset" "$out/$preset" "$out/$preset.json" none
 done
-# shellcheck disable=SC2086
 for size; do
-    "$bitplan" plan "$out/table.json" --size "$size" --model "$model" $val $text $store --output "$out/$size.plan.json" > "$out/$size.md"
+    name=$size
+    case $size in @*) size=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['bytes'])" "$out/${size#@}.json")B ;; esac
+    # shellcheck disable=SC2086
+    "$bitplan" plan "$out/table.json" --size "$size" --model "$model" $planning $calibration $store --output "$out/$size.plan.json" > "$out/$size.md"
+    # shellcheck disable=SC2086
     "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $quantizing --output "$out/$size" > /dev/null
-    row "plan at $size" "$out/$size" "$out/$size.plan.json"
+    row "plan at $name" "$out/$size" "$out/$size.result.json" "$out/$size.plan.json"
 done

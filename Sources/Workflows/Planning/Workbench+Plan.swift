@@ -72,7 +72,8 @@ extension Workbench {
             best.contender.assignment, of: model.layout, model: identity, name: best.contender.name,
             fit: options.fit)
         plan.predicted = space.prediction(
-            best.contender.assignment, klNats: best.contender.proof?.klNats)
+            best.contender.assignment,
+            klNats: best.contender.proof.map { $0.klNats * packingGain(best, among: ranked) })
         plan.certificate = best.contender.proof?.certificate
         plan.measured = ranked.map {
             Plan.MeasuredPlan(
@@ -97,6 +98,17 @@ extension Workbench {
     }
 
     private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
+
+    /// What encoding in order of execution makes of a loss predicted for codes that were fitted alone: its share in the finalist that is
+    /// nearest in loss, the plan itself left out, so that the prediction knows nothing of its measurement.
+    private func packingGain(_ plan: Ranked, among ranked: [Ranked]) -> Double {
+        let others = ranked.filter {
+            $0.contender.assignment != plan.contender.assignment && $0.contender.kl > 0
+        }
+        func distance(_ other: Ranked) -> Double { abs(other.contender.kl - plan.contender.kl) }
+        guard let nearest = others.min(by: { distance($0) < distance($1) }) else { return 1 }
+        return nearest.measured.klNats / nearest.contender.kl
+    }
 
     /// Plans that are worth encoding as a whole: those of least KL, and every plan that the written one must not lose to.
     private func finalists(_ contenders: [Contender], _ space: PlanSpace) -> [Contender] {
