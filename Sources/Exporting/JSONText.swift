@@ -1,3 +1,5 @@
+import PlanFormat
+
 /// JSON whose objects keep the order of their keys: for consumers that take the first key that matches.
 indirect enum JSONText {
     case object([(key: String, value: JSONText)])
@@ -18,18 +20,18 @@ indirect enum JSONText {
             // Objects of plain values stand on one line.
             if entries.allSatisfy({ $0.value.isPlain }), !indent.isEmpty {
                 return "{"
-                    + entries.map { "\(quoted($0.key)): \($0.value.rendered(indent: ""))" }.joined(
+                    + entries.map { "\($0.key.jsonQuoted): \($0.value.rendered(indent: ""))" }.joined(
                         separator: ", ")
                     + "}"
             }
             return "{\n"
-                + entries.map { "\(inner)\(quoted($0.key)): \($0.value.rendered(indent: inner))" }
+                + entries.map { "\(inner)\($0.key.jsonQuoted): \($0.value.rendered(indent: inner))" }
                 .joined(separator: ",\n") + "\n\(indent)}"
         case .array(let values):
             guard !values.isEmpty else { return "[]" }
             return "[\n" + values.map { inner + $0.rendered(indent: inner) }.joined(separator: ",\n")
                 + "\n\(indent)]"
-        case .string(let text): return quoted(text)
+        case .string(let text): return text.jsonQuoted
         case .number(let value): return String(value)
         case .bool(let value): return value ? "true" : "false"
         case .null: return "null"
@@ -41,20 +43,5 @@ indirect enum JSONText {
         case .object, .array: false
         case .string, .number, .bool, .null: true
         }
-    }
-
-    private func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

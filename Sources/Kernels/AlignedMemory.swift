@@ -21,11 +21,8 @@ final class AlignedMemory: @unchecked Sendable {
         let huge = 1 << 21
         // A block that huge pages would waste most of stays on small ones.
         let alignment = byteCount >= huge ? huge : 64
-        var memory: UnsafeMutableRawPointer?
         let size = (byteCount + 64 + alignment - 1) / alignment * alignment
-        guard posix_memalign(&memory, alignment, size) == 0, let memory else {
-            fatalError("no memory for \(size) bytes")
-        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
         #if os(Linux)
             // Advice only: a kernel without huge pages refuses it, and nothing changes.
             if alignment == huge { _ = madvise(memory, size, 14) }
@@ -35,7 +32,7 @@ final class AlignedMemory: @unchecked Sendable {
         self.byteCount = byteCount
     }
 
-    deinit { free(base) }
+    deinit { base.deallocate() }
 }
 
 /// Bytes on huge pages where they are large and the system has such pages: products that read from main memory run up to

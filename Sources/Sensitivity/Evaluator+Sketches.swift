@@ -12,14 +12,16 @@ extension Evaluator {
 
     /// The scores of some batches by sketches, corrected where the probe is too far from the reference, or at the anchors.
     ///
-    /// - Parameter outputs: what the probe predicts from, for each of the batches in turn.
+    /// - Parameters:
+    ///   - projection: the probe's.
+    ///   - outputs: what the probe predicts from, for each of the batches in turn.
     func sketchedScores(
-        of probe: Net, _ sketches: Sketches, batches range: Range<Int>,
+        of probe: Net, _ projection: any LinearOperator, _ sketches: Sketches, batches range: Range<Int>,
         outputs changed: @Sendable (Int) -> Matrix
     ) throws -> [ItemScore] {
-        guard let projection = probe.outputProjection else { return [] }
-        let isShared = reference.outputProjection.map { ($0 as AnyObject) === (projection as AnyObject) }
-        let table = isShared == true ? nil : projection.decoded()
+        let isShared =
+            reference.outputProjection.map { ($0 as AnyObject) === (projection as AnyObject) } ?? false
+        let table = isShared ? nil : projection.decoded()
         var scored = try concurrentMap(count: range.count, threads: threads) { place -> SketchedBatch in
             let batch = range.lowerBound + place
             let outputs = changed(place)
@@ -41,7 +43,7 @@ extension Evaluator {
             let chosen = places[
                 chunk * Self.logitRows..<min((chunk + 1) * Self.logitRows, places.count)]
             return exactLosses(
-                probe, sketches, isShared: isShared == true,
+                probe, sketches, isShared: isShared,
                 chosen.map { (range.lowerBound + $0.place, scored[$0.place].rows[$0.row]) },
                 chosen.map { scored[$0.place].outputs[row: $0.row] })
         }.flatMap { $0 }

@@ -159,8 +159,8 @@ public struct Evaluator<Net: Network>: Sendable {
                 : probe.state(batches[range.lowerBound + place])
             return probe.outputs(state)
         }
-        if let sketches, probe.outputProjection != nil {
-            return try sketchedScores(of: probe, sketches, batches: range, outputs: outputs)
+        if let sketches, let projection = probe.outputProjection {
+            return try sketchedScores(of: probe, projection, sketches, batches: range, outputs: outputs)
         }
         return try concurrentMap(count: range.count, threads: threads) {
             compare(probe, outputs($0), batch: range.lowerBound + $0)
@@ -179,7 +179,7 @@ public struct Evaluator<Net: Network>: Sendable {
             losses += compare(
                 p, probe.logits(changed.slice(rows: rows), observing: nil), targets: targets[rows])
         }
-        return items(of: batch, losses.map { ($0.kl, $0.crossEntropy) })
+        return items(of: batch, losses)
     }
 
     /// KL and cross-entropy of every row of logits.

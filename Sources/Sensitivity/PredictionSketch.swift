@@ -85,7 +85,6 @@ struct PredictionSketch: Sendable {
         at position: Int, _ changed: Matrix, table: Matrix, probeTable: Matrix?, target: Int?
     ) -> Loss {
         let columns = outputs.columns
-        let first = position * columns
         let h = Array(outputs[row: position])
         let probe = Array(changed[row: position])
         let delta = zip(probe, h).map { $0 - $1 }
@@ -114,16 +113,7 @@ struct PredictionSketch: Sendable {
             mean += weights[index] * changes[place]
         }
         if probeTable == nil {
-            mean = means.storage[first..<first + columns].withUnsafeBufferPointer { mu in
-                delta.withUnsafeBufferPointer { delta in
-                    var sum: Float = 0
-                    if let mu = mu.baseAddress, let delta = delta.baseAddress {
-                        dotRows(
-                            delta, mu, stride: columns, count: 1, dimension: columns, scale: 1, into: &sum)
-                    }
-                    return sum
-                }
-            }
+            mean = dot(delta, means, position)
         }
         var sum = 0.0
         for (place, index) in span.enumerated() where weights[index] > 0 {

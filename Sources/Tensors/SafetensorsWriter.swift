@@ -1,4 +1,5 @@
 import Foundation
+import PlanFormat
 
 /// Writes a safetensors file, tensor by tensor, so that no more than one is in memory beside the file.
 public enum SafetensorsWriter {
@@ -53,7 +54,9 @@ public enum SafetensorsWriter {
     static func header(_ declarations: [Declaration], _ metadata: [String: String]) -> Data {
         var fields: [String] = []
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+            let pairs = metadata.sorted { $0.key < $1.key }.map {
+                "\($0.key.jsonQuoted):\($0.value.jsonQuoted)"
+            }
             fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         var offset = 0
@@ -61,27 +64,12 @@ public enum SafetensorsWriter {
             let end = offset + declaration.sizeInBytes
             let shape = declaration.shape.map(String.init).joined(separator: ",")
             fields.append(
-                "\(quoted(declaration.name)):{\"dtype\":\"\(declaration.type.rawValue)\",\"shape\":[\(shape)],"
+                "\(declaration.name.jsonQuoted):{\"dtype\":\"\(declaration.type.rawValue)\",\"shape\":[\(shape)],"
                     + "\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var json = Data("{\(fields.joined(separator: ","))}".utf8)
         json.append(contentsOf: [UInt8](repeating: 0x20, count: (64 - (json.count + 8) % 64) % 64))
         return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }

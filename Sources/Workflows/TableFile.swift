@@ -7,12 +7,7 @@ import Tensors
 /// - Throws: `FileError` where the file is none, has another version, impossible shapes, or lacks a cell.
 public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     let table = try JSONFile.read(SensitivityTable.self, from: file)
-    guard table.schemaVersion == SensitivityTable.currentSchema else {
-        throw FileError(
-            file,
-            "schemaVersion \(table.schemaVersion) is not supported, expected \(SensitivityTable.currentSchema)"
-        )
-    }
+    try checkSchema(table.schemaVersion, expected: SensitivityTable.currentSchema, file)
     guard !table.candidates.isEmpty else { throw FileError(file, "has no candidates") }
     // What people write by hand must not overflow what is counted from it.
     let sizes = 1...(1 << 24)
@@ -61,14 +56,15 @@ public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
 /// - Throws: `FileError` where the file is none, has another version or no rows.
 public func readComparison(_ file: URL) throws(FileError) -> ComparisonTable {
     let comparison = try JSONFile.read(ComparisonTable.self, from: file)
-    guard comparison.schemaVersion == ComparisonTable.currentSchema else {
-        throw FileError(
-            file,
-            "schemaVersion \(comparison.schemaVersion) is not supported, expected \(ComparisonTable.currentSchema)"
-        )
-    }
+    try checkSchema(comparison.schemaVersion, expected: ComparisonTable.currentSchema, file)
     guard !comparison.rows.isEmpty else { throw FileError(file, "has no rows") }
     return comparison
+}
+
+private func checkSchema(_ version: Int, expected: Int, _ file: URL) throws(FileError) {
+    guard version == expected else {
+        throw FileError(file, "schemaVersion \(version) is not supported, expected \(expected)")
+    }
 }
 
 /// Every row has one cell for every candidate, of a size that can be.

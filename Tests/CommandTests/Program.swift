@@ -77,6 +77,13 @@ enum Program {
         return try program.kill()
     }
 
+    /// Starts bitplan and kills it (SIGKILL) as soon as `condition` holds; false where it had ended before.
+    static func killed(_ arguments: [String], when condition: () throws -> Bool) throws -> Bool {
+        let program = try start(arguments)
+        while program.isRunning, try !condition() { Thread.sleep(forTimeInterval: 0.01) }
+        return try program.kill()
+    }
+
     /// Runs a program.
     static func run(
         _ executable: URL, _ arguments: [String], input: String = "", environment: [String: String] = [:]
@@ -104,6 +111,8 @@ final class RunningProgram {
         process.standardError = try FileHandle(forWritingTo: streams.write("", to: "err"))
         try process.run()
     }
+
+    var isRunning: Bool { process.isRunning }
 
     /// What it left behind, once it has ended.
     func wait() throws -> Outcome {

@@ -45,13 +45,17 @@ import Testing
         for trial in 0..<10 {
             let workspace = try Workspace()
             let arguments = Self.sweep(workspace.path("table"), ["--store", workspace.path("store")])
-            for _ in 0..<3 {
-                killed += try Program.killed(arguments, after: seconds * generator.uniform()) ? 1 : 0
+            func finished() throws -> Int {
+                guard FileManager.default.fileExists(atPath: workspace.path("store")) else { return 0 }
+                return try entry(workspace.path("store"))?["cells"] as? Int ?? 0
             }
-            var kept = 0
-            if FileManager.default.fileExists(atPath: workspace.path("store")) {
-                kept = try entry(workspace.path("store"))?["cells"] as? Int ?? 0
+            // Twice at any moment, and once amid the cells, however fast the machine is just then.
+            for _ in 0..<2 {
+                killed += try Program.killed(arguments, after: seconds * generator.uniform() * 0.6) ? 1 : 0
             }
+            let goal = try finished() + 1 + generator.index(below: 10)
+            killed += try Program.killed(arguments) { (try? finished()) ?? 0 >= goal } ? 1 : 0
+            let kept = try finished()
             let outcome = try Program.succeed(arguments)
             #expect(try workspace.read("table") == expected, "seed \(seed), trial \(trial)")
             let usage = try usage(outcome)

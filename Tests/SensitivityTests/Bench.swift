@@ -29,3 +29,15 @@ struct Bench: Sendable {
                 reference: network, examples: Array(examples[..<count]), threads: threads))
     }
 }
+
+/// A small model of the goldens with its network, and data in which `text` is.
+func golden<Family: ModelFamily>(
+    _ type: Family.Type, _ directory: String, data text: String
+) throws -> (model: Model<Family>, network: Family.Net, examples: [Family.Net.Example]) {
+    let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
+    try Data(text.utf8).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
+    let model = try Model<Family>(directory: goldens.appending(path: directory))
+    return (model, try model.network(), try model.family.dataset([file], limit: nil).examples)
+}

@@ -8,25 +8,18 @@ import Testing
 
 /// Every family measures by the same laws, whatever its sublayers are.
 @Suite struct FamilyMeasureTests {
-    private static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
-
     private func check<Family: ModelFamily>(_ type: Family.Type, _ directory: String, data text: String)
         throws
     {
-        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
-        try Data(text.utf8).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let model = try Model<Family>(directory: Self.goldens.appending(path: directory))
-        let network = try model.network()
-        let data = try model.family.dataset([file], limit: nil)
-        let calibration = try Calibration(network, data.examples, fit: .calibrated)
+        let (model, network, examples) = try golden(type, directory, data: text)
+        let calibration = try Calibration(network, examples, fit: .calibrated)
         let encodings = Encodings(model, fit: .calibrated) { calibration.context($0) }
         let measurer = Measurer(
-            encodings: encodings, evaluator: try Evaluator(reference: network, examples: data.examples))
+            encodings: encodings, evaluator: try Evaluator(reference: network, examples: examples))
 
         // Nothing changed costs exactly nothing.
         let identity = try measurer.evaluator.losses(of: try network.replacing([:]))
-        #expect(identity.count == data.examples.count)
+        #expect(identity.count == examples.count)
         #expect(identity.allSatisfy { $0.kl.nats == 0 })
 
         // One sublayer at a time: what lies before it is reused, and nothing changes by that.

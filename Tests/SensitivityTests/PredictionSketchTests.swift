@@ -19,7 +19,8 @@ import Testing
         let encodings = Encodings(model, fit: .greedy)
         let whole = try Evaluator(reference: network, examples: examples)
         let sketched = try Evaluator(reference: network, examples: examples, logitsLimit: 0)
-        for index in [1, 8, 9, 19, 20] {
+        // The embedding, sublayer 0, is the output projection too.
+        for index in [0, 1, 8, 9, 19, 20] {
             let sublayer = model.layout.sublayers[index]
             let probe = try network.replacing(try encodings.dense([(sublayer, .bcq(bits))]))
             let expected = LossMeasurement(try whole.losses(of: probe))

@@ -137,21 +137,14 @@ import Testing
         #expect(try prepared.cells(.weight, [.integer8Activations]).values.allSatisfy { $0 > 0 })
     }
 
-    private static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
-
     private func check<Family: ModelFamily>(_ type: Family.Type, _ directory: String, data text: String)
         throws
     {
-        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
-        try Data(text.utf8).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        let model = try Model<Family>(directory: Self.goldens.appending(path: directory))
-        let network = try model.network()
-        let data = try model.family.dataset([file], limit: nil)
-        let calibration = try Calibration(network, data.examples, fit: .greedy, gathersMoments: true)
+        let (model, network, examples) = try golden(type, directory, data: text)
+        let calibration = try Calibration(network, examples, fit: .greedy, gathersMoments: true)
         let measurer = Measurer(
             encodings: Encodings(model, fit: .greedy),
-            evaluator: try Evaluator(reference: network, examples: data.examples))
+            evaluator: try Evaluator(reference: network, examples: examples))
         for signal in ProxySignal.allCases {
             let sweep = ProxySweep(
                 signal, measurer, calibration: calibration, candidates: [.bcq(1), .bcq(3)])

@@ -12,12 +12,12 @@ import Workflows
     /// A table of random losses, falling with the bits on the whole, over five sublayers.
     private func table(seed: UInt64) -> SensitivityTable {
         var generator = SeededGenerator(seed: seed)
-        let sublayers = (0..<5).map { index in
+        let sublayers = (0..<5).map { index -> SublayerShape in
             SublayerShape(
                 name: SublayerName("Layer", depth: index),
                 matrices: [
                     MatrixShape(
-                        tensor: "w\(index)", rows: 3 + generator.index(below: 40),
+                        tensor: "w" + String(index), rows: 3 + generator.index(below: 40),
                         columns: 5 + generator.index(below: 40))
                 ])
         }
@@ -62,7 +62,7 @@ import Workflows
         let largest = try #require(plans.map(\.bytes).max())
         for step in 0...20 {
             let budget = smallest + (largest - smallest) * step / 20
-            let plan = try additivePlan(table, target: .bytes(budget))
+            let plan = try additivePlan(table, target: PlanTarget(size: .bytes(budget)))
             let best = try #require(plans.filter { $0.bytes <= budget }.map(\.loss).min())
             let predicted = try #require(plan.predicted)
             #expect(abs(try #require(predicted.klNats) - best) < 1e-12, "seed \(seed), \(budget) bytes")
@@ -74,7 +74,7 @@ import Workflows
             #expect(abs(certificate.lowerBound - best) < 1e-12)
         }
         let error = #expect(throws: AllocationError.self) {
-            try additivePlan(table, target: .bytes(smallest - 1))
+            try additivePlan(table, target: PlanTarget(size: .bytes(smallest - 1)))
         }
         #expect(
             error?.description.contains("smallest achievable is \(smallest)") == true,
@@ -83,11 +83,13 @@ import Workflows
 
     @Test func targetsCountWhatStaysFP32() throws {
         let table = table(seed: 9)
-        let half = try additivePlan(table, target: .compression(2))
+        let half = try additivePlan(table, target: PlanTarget(size: .compression(2)))
         #expect(try #require(half.predicted).bytes <= table.layout.fullPrecisionBytes / 2)
         #expect(half.predicted?.fixedBytes == 4 * 17)
-        let all = try additivePlan(table, target: .compression(1))
+        let all = try additivePlan(table, target: PlanTarget(size: .compression(1)))
         #expect(try #require(all.predicted?.klNats) <= 0, "everything fits")
-        #expect(try JSONFile.data(half) == JSONFile.data(additivePlan(table, target: .compression(2))))
+        #expect(
+            try JSONFile.data(half)
+                == JSONFile.data(additivePlan(table, target: PlanTarget(size: .compression(2)))))
     }
 }

@@ -86,11 +86,21 @@ extension MeasurementStore {
         }
     }
 
-    /// Gives every claim back.
+    /// Gives every claim back, and takes away those of processes that are gone.
     func releaseAll() throws(FileError) {
         owner.stop()
         try write { db in
-            try db.execute(sql: "DELETE FROM claim WHERE owner = ?", arguments: [owner.token])
+            let now = Date().timeIntervalSince1970
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT DISTINCT host, process, owner, heartbeat FROM claim")
+            for row in rows
+            where row["owner"] == owner.token
+                || owner.isGone(
+                    host: row["host"], process: row["process"], heartbeat: row["heartbeat"], now: now)
+            {
+                try db.execute(
+                    sql: "DELETE FROM claim WHERE owner = ?", arguments: [row["owner"] as String])
+            }
         }
     }
 }

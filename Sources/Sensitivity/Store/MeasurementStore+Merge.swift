@@ -76,23 +76,24 @@ extension MeasurementStore {
         }
     }
 
-    private static func forEachCell(
-        _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
+    /// Calls `body` with every row of a table that belongs to an experiment, and its assignment.
+    private static func forEach(
+        _ columns: String, in table: String, _ db: Database, of experiment: Int64,
+        _ body: (Row, String) throws -> Void
     ) throws {
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT assignment, items, record, checksum FROM cell WHERE experiment = ?",
+            db, sql: "SELECT assignment, \(columns) FROM \(table) WHERE experiment = ?",
             arguments: [experiment])
         while let row = try rows.next() { try body(row, try row.decode(forColumn: "assignment")) }
     }
 
+    private static func forEachCell(
+        _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
+    ) throws { try forEach("items, record, checksum", in: "cell", db, of: experiment, body) }
+
     private static func forEachMetric(
         _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
-    ) throws {
-        let rows = try Row.fetchCursor(
-            db, sql: "SELECT assignment, name, bits, checksum FROM metric WHERE experiment = ?",
-            arguments: [experiment])
-        while let row = try rows.next() { try body(row, try row.decode(forColumn: "assignment")) }
-    }
+    ) throws { try forEach("name, bits, checksum", in: "metric", db, of: experiment, body) }
 
     /// Checks the whole file, checksums included.
     ///

@@ -82,11 +82,6 @@ extension SensitivityTable {
     var estimatesKL: Bool { proxy?.estimatesKL ?? true }
 }
 
-/// The plan of least summed loss within a size; errors as `additivePlan(_:target:)` of a whole target.
-public func additivePlan(_ table: SensitivityTable, target: SizeTarget) throws -> Plan {
-    try additivePlan(table, target: PlanTarget(size: target))
-}
-
 /// The summed loss that a solver's answer predicts, with its proof.
 public struct SolvedLoss: Sendable {
     /// The prediction, in nats per prediction.

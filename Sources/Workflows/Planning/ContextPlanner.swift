@@ -18,15 +18,9 @@ public struct ContextPlanner<Family: ModelFamily> {
     /// Most measurements, cells and plans together.
     public let effort: Int
 
-    /// A plan with its loss and how it was reached.
+    /// What was found and how.
     public struct Result: Sendable {
-        /// The best schemes found, in order of the sublayers.
-        public let assignment: Assignment
-        /// What every item loses under them.
-        public let losses: [ItemLoss]
-        /// Their mean KL per prediction, in nats.
-        public let klNats: Double
-        /// Every plan that was taken on the way, the last one included.
+        /// Every plan that was taken on the way, the best one last; none where no start was improved.
         public let taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)]
         /// The rounds, in order.
         public let rounds: [PlanningRound]
@@ -46,21 +40,18 @@ public struct ContextPlanner<Family: ModelFamily> {
     /// - Parameter progress: called with each round.
     public func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
-    ) throws -> Result? {
+    ) throws -> Result {
         var search = Search()
         let measured = starts.map {
             Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
         }.sorted { merit($0) < merit($1) }
         for start in measured { search.known[start.assignment] = start.klNats }
-        guard var best = measured.first else { return nil }
         for start in measured.prefix(Self.climbs) {
-            let top = try climb(from: start, &search, progress: progress)
-            if merit(top) < merit(best) { best = top }
+            try climb(from: start, &search, progress: progress)
         }
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
         return Result(
-            assignment: best.assignment, losses: best.losses, klNats: best.klNats,
             taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
             rounds: search.rounds, measurements: search.count)
     }
@@ -101,7 +92,7 @@ public struct ContextPlanner<Family: ModelFamily> {
     /// Steps from `start` as long as they are measured to be better.
     private func climb(
         from start: Step, _ search: inout Search, progress: (PlanningRound) -> Void
-    ) throws -> Step {
+    ) throws {
         var best = start
         var reach = 1
         while true {
@@ -135,7 +126,6 @@ public struct ContextPlanner<Family: ModelFamily> {
                 break
             }
         }
-        return best
     }
 
     /// Measures plans that are not known, and takes the best where it is better than `best`.

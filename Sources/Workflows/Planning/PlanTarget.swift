@@ -42,21 +42,6 @@ public struct PlanTarget: Sendable {
     /// A plan of least loss within a size, or anything else that is set later.
     public init(size: SizeTarget? = nil) { self.size = size }
 
-    /// The target in words.
-    public func description(for layout: ModelLayout) -> String {
-        var parts: [String] = []
-        if case .least(let cost, let loss) = goal {
-            parts.append("least \(cost.rawValue) with a loss of at most \(loss) nats")
-        }
-        if let size { parts.append("\(size) (\(grouped(size.bytes(of: layout))) bytes)") }
-        if let seconds { parts.append("\(seconds) s an item") }
-        if let joules { parts.append("\(joules) J an item at \(process.rawValue)") }
-        parts += restrictions
-        if let minimumBits { parts.append("at least \(minimumBits) bits") }
-        if let tie { parts.append("equal \(tie == .types ? "depths of a type" : "types of a depth")") }
-        return parts.joined(separator: ", ")
-    }
-
     /// What is wrong with the combination, if anything.
     ///
     /// - Throws: `UsageError` where nothing limits the plan, or seconds are asked for without a profile.

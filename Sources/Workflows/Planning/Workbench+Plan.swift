@@ -52,7 +52,7 @@ extension Workbench {
             Contender(
                 name: start.name, assignment: start.assignment, losses: losses, proof: start.proof)
         }
-        let taken = improved?.taken ?? []
+        let taken = improved.taken
         let inContext = taken.enumerated().map { index, plan in
             Contender(
                 name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
@@ -83,8 +83,8 @@ extension Workbench {
         plan.provenance = table.provenance
         return PlanningResult(
             plan: plan,
-            rounds: improved?.rounds ?? [],
-            measurements: starts.count + (improved?.measurements ?? 0))
+            rounds: improved.rounds,
+            measurements: starts.count + improved.measurements)
     }
 
     private struct Contender {
