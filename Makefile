@@ -7,7 +7,7 @@ DEMO = .build/demo
 
 demo: build
 	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
-	    --check Fixtures/data/check.en Fixtures/data/check.de --size 10x --effort 400 --name demo \
+	    --check Fixtures/data/check.en Fixtures/data/check.de --size 10x --name demo \
 	    --reports Reports --plans Plans --output $(DEMO)/packed
 
 build: dependencies

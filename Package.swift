@@ -96,7 +96,7 @@ let package = Package(
             name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
             exclude: ["Goldens"]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["bitplan", "Tensors", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["bitplan", "Kernels", "Tensors", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

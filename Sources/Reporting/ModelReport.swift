@@ -102,7 +102,7 @@ public struct ModelReport: Sendable {
         if plan.rounds?.isEmpty == false {
             text += "## Planning in context\n\n"
             text +=
-                "Each round solves the cells measured around the best plan so far, exactly, and measures the answer.\n\n"
+                "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer.\n\n"
             text += plan.roundsTable + "\n"
         }
         return text

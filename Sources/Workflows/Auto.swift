@@ -67,10 +67,6 @@ public func auto<Family: ModelFamily>(
         target.size?.bytes(of: layout) ?? chosen.predicted?.bytes ?? layout.fullPrecisionBytes
     let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: budget)
     chosen.overBudget = others.isEmpty ? nil : others
-    // With hardly any effort there are no measurements in context either; the table's cells then say what a step costs.
-    if effort >= 2 * layout.sublayers.count {
-        chosen.steps = try bench.measureSteps(chosen, candidates: candidates)
-    }
     var models = [(name: "full precision", directory: directory)]
     let comparisons = output.packed.deletingLastPathComponent().appending(
         path: "\(output.packed.lastPathComponent)-uniform")

@@ -59,8 +59,11 @@ extension Workbench {
         return value
     }
 
-    /// A plan's loss and score, measured on the codes that its packed model will have.
-    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
+    /// What every item loses under a plan, and the plan's metric where it is asked for, measured on the codes that its packed model
+    /// will have.
+    private func packedScores(
+        of assignment: Assignment, withMetric: Bool
+    ) throws -> (losses: [ItemLoss], metric: Double?) {
         // Encoded once, and only where something is not known.
         var encoded: Family.Net?
         func probe() throws -> Family.Net {
@@ -77,7 +80,19 @@ extension Workbench {
         let scores =
             try packedRecords?.finishedScores(
                 of: assignment, items: 0..<batches.reduce(0, +), measure: measure) ?? measure()
-        return LossMeasurement(
-            scores.losses, metric: try metric(of: assignment, packedRecords, network: probe))
+        return (
+            scores.losses, withMetric ? try metric(of: assignment, packedRecords, network: probe) : nil
+        )
+    }
+
+    /// What every item loses under a plan, measured on the codes that its packed model will have.
+    func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
+        try packedScores(of: assignment, withMetric: false).losses
+    }
+
+    /// A plan's loss and score, measured on the codes that its packed model will have.
+    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
+        let (losses, metric) = try packedScores(of: assignment, withMetric: true)
+        return LossMeasurement(losses, metric: metric)
     }
 }

@@ -9,10 +9,10 @@ import Workflows
 @Suite struct AdditivePlanTests {
     private static let schemes: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .fp32]
 
-    /// A table of random losses, falling with the bits on the whole, over five sublayers.
-    private func table(seed: UInt64) -> SensitivityTable {
+    /// A table of random losses, falling with the bits on the whole.
+    func table(seed: UInt64, sublayers count: Int = 5) -> SensitivityTable {
         var generator = SeededGenerator(seed: seed)
-        let sublayers = (0..<5).map { index -> SublayerShape in
+        let sublayers = (0..<count).map { index -> SublayerShape in
             SublayerShape(
                 name: SublayerName("Layer", depth: index),
                 matrices: [

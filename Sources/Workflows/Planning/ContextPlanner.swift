@@ -10,48 +10,42 @@ import Sensitivity
 /// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
 /// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
 /// Where one step leads nowhere, two are tried. Sublayers that are tied move together.
-public struct ContextPlanner<Family: ModelFamily> {
+struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
-    public let measurer: Measurer<Family>
+    let measurer: Measurer<Family>
     /// What the target admits.
-    public let space: PlanSpace
+    let space: PlanSpace
     /// Most measurements, cells and plans together.
-    public let effort: Int
-
-    /// What was found and how.
-    public struct Result: Sendable {
-        /// Every plan that was taken on the way, the best one last; none where no start was improved.
-        public let taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)]
-        /// The rounds, in order.
-        public let rounds: [PlanningRound]
-        /// Measurements that were made.
-        public let measurements: Int
-    }
+    let effort: Int
 
     /// A planner of the plans that a target admits.
-    public init(_ measurer: Measurer<Family>, space: PlanSpace, effort: Int) {
+    init(_ measurer: Measurer<Family>, space: PlanSpace, effort: Int) {
         self.measurer = measurer
         self.space = space
         self.effort = effort
     }
 
-    /// Climbs from the best of `starts`, all of which the target must admit, and from the next ones as far as the effort reaches.
+    /// Climbs from the best of `starts`, all of which the target must admit, from the best uniform one, and from the next best, as far as
+    /// the effort reaches: from different starts come different optima.
     ///
     /// - Parameter progress: called with each round.
-    public func improve(
+    func improve(
         _ starts: [(assignment: Assignment, losses: [ItemLoss])], progress: (PlanningRound) -> Void = { _ in }
-    ) throws -> Result {
+    ) throws -> PlanSearchResult {
         var search = Search()
         let measured = starts.map {
             Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
         }.sorted { merit($0) < merit($1) }
         for start in measured { search.known[start.assignment] = start.klNats }
-        for start in measured.prefix(Self.climbs) {
-            try climb(from: start, &search, progress: progress)
+        let uniform = measured.firstIndex { Set($0.assignment).count == 1 }
+        let order = [0, uniform].compactMap { $0 } + Array(measured.indices)
+        var seen: Set<Int> = []
+        for place in order.filter({ seen.insert($0).inserted }).prefix(min(Self.climbs, measured.count)) {
+            try climb(from: measured[place], &search, progress: progress)
         }
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
-        return Result(
+        return PlanSearchResult(
             taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
             rounds: search.rounds, measurements: search.count)
     }
@@ -85,7 +79,7 @@ public struct ContextPlanner<Family: ModelFamily> {
     }
 
     /// Starts that are climbed from.
-    static var climbs: Int { 2 }
+    static var climbs: Int { 3 }
     /// Pairs of steps that are measured where single ones lead nowhere.
     static var pairCount: Int { 24 }
 

@@ -13,6 +13,16 @@ public struct PlanningResult: Sendable {
     public let measurements: Int
 }
 
+/// What a search found and how.
+struct PlanSearchResult: Sendable {
+    /// Every plan that was taken on the way, the best one last; none where no start was improved.
+    let taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)]
+    /// The rounds, in order.
+    let rounds: [PlanningRound]
+    /// Measurements that were made.
+    let measurements: Int
+}
+
 /// One round of planning in context.
 public struct PlanningRound: Sendable {
     /// Sublayers that the plan changes.
@@ -44,10 +54,17 @@ extension Workbench {
         }
         let space = try space(target, table)
         let starts = try starts(table, space)
-        let losses = try measurer.losses(of: starts.map(\.assignment), around: starts[0].assignment)
-        let planner = ContextPlanner(measurer, space: space, effort: effort)
-        let improved = try planner.improve(
-            zip(starts, losses).map { ($0.assignment, $1) }, progress: progress)
+        // Codes that are fitted behind each other are searched as they are packed; others as they are measured alone.
+        let isWhole = encoder.encoding == .inOrder
+        let losses =
+            try isWhole
+            ? starts.map { try packedLosses(of: $0.assignment) }
+            : measurer.losses(of: starts.map(\.assignment), around: starts[0].assignment)
+        let measured = zip(starts, losses).map { ($0.assignment, $1) }
+        let improved =
+            try isWhole
+            ? PackedPlanner(self, table, space: space, effort: effort).improve(measured, progress: progress)
+            : ContextPlanner(measurer, space: space, effort: effort).improve(measured, progress: progress)
         let fromStarts = zip(starts, losses).map { start, losses in
             Contender(
                 name: start.name, assignment: start.assignment, losses: losses, proof: start.proof)
@@ -73,7 +90,7 @@ extension Workbench {
             fit: options.fit)
         plan.predicted = space.prediction(
             best.contender.assignment,
-            klNats: best.contender.proof.map { $0.klNats * packingGain(best, among: ranked) })
+            klNats: best.contender.proof?.klNats)
         plan.certificate = best.contender.proof?.certificate
         plan.measured = ranked.map {
             Plan.MeasuredPlan(
@@ -81,6 +98,10 @@ extension Workbench {
                 metric: $0.measured.metric)
         }
         plan.provenance = table.provenance
+        // With hardly any effort there are no measurements in context either; the table's cells then say what a step costs.
+        if effort >= 2 * model.layout.sublayers.count {
+            plan.steps = try steps(around: best.contender.assignment, table.candidates)
+        }
         return PlanningResult(
             plan: plan,
             rounds: improved.rounds,
@@ -99,18 +120,7 @@ extension Workbench {
 
     private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
 
-    /// What encoding in order of execution makes of a loss predicted for codes that were fitted alone: its share in the finalist that is
-    /// nearest in loss, the plan itself left out, so that the prediction knows nothing of its measurement.
-    private func packingGain(_ plan: Ranked, among ranked: [Ranked]) -> Double {
-        let others = ranked.filter {
-            $0.contender.assignment != plan.contender.assignment && $0.contender.kl > 0
-        }
-        func distance(_ other: Ranked) -> Double { abs(other.contender.kl - plan.contender.kl) }
-        guard let nearest = others.min(by: { distance($0) < distance($1) }) else { return 1 }
-        return nearest.measured.klNats / nearest.contender.kl
-    }
-
-    /// Plans that are worth encoding as a whole: those of least KL, and every plan that the written one must not lose to.
+    /// Plans whose metric is worth measuring: those of least KL, and every plan that the written one must not lose to.
     private func finalists(_ contenders: [Contender], _ space: PlanSpace) -> [Contender] {
         func merit(_ contender: Contender) -> PlanSpace.Merit {
             space.merit(contender.assignment, klNats: contender.kl)
@@ -128,8 +138,8 @@ extension Workbench {
         return finalists
     }
 
-    /// How many plans of least KL are encoded as a whole before one is written.
-    private static var finalistCount: Int { 3 }
+    /// How many plans of least KL get the task's metric before one is written.
+    private static var finalistCount: Int { 4 }
 
     /// The contenders measured as packed models, best first (by KL, where no cost is made small); of equal ones the smaller plan, then
     /// the first.

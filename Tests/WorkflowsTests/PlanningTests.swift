@@ -1,0 +1,122 @@
+import Foundation
+import Models
+import PlanFormat
+import Sensitivity
+import Tensors
+import TestSupport
+import Testing
+import Workflows
+
+/// Plans of the fixture: never worse than uniform ones, and what they say of themselves is so.
+@Suite struct PlanningTests {
+    private static let candidates: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .bcq(4)]
+
+    /// A bench on few sentences with its table.
+    private struct Prepared: Sendable {
+        let bench: Workbench<MarianFamily>
+        let table: SensitivityTable
+
+        init(fit: CodeFit, sentences: Int, store: MeasurementStore? = nil) throws {
+            var options = Workbench<MarianFamily>.Options(fit: fit)
+            options.store = store
+            bench = try Workbench<MarianFamily>(
+                PackedModelTests.model,
+                source: DataSource(files: PackedModelTests.planning, limit: sentences), options: options)
+            table = try bench.sweep(candidates: candidates)
+        }
+    }
+
+    private static let greedy = Result { try Prepared(fit: .greedy, sentences: 8) }
+
+    /// Encodes and measures the plan and every uniform one that fits, beside what the planner says.
+    private func check(_ result: PlanningResult, _ prepared: Prepared, budget: Int) throws {
+        let layout = prepared.bench.model.layout
+        let schemes = try result.plan.schemes(of: layout)
+        #expect(layout.sizeInBytes(schemes) == result.plan.predicted?.bytes)
+        #expect(layout.sizeInBytes(schemes) <= budget)
+        let ours = try prepared.bench.measurePacked(schemes)
+        for scheme in Self.candidates {
+            let uniform = layout.sublayers.map { _ in scheme }
+            guard layout.sizeInBytes(uniform) <= budget else { continue }
+            let its = try prepared.bench.measurePacked(uniform)
+            #expect(ours.klNats <= its.klNats, "KL of uniform \(scheme) at \(budget) bytes")
+            // A uniform plan of more KL may have more BLEU by chance: the best one counts.
+            if result.plan.measured?.first(where: { $0.name.hasPrefix("uniform") })?.name
+                == "uniform \(scheme)"
+            {
+                #expect(try #require(ours.metric) >= #require(its.metric), "BLEU at \(budget) bytes")
+            }
+        }
+        let measured = try #require(result.plan.measured)
+        let written = try #require(measured.first { $0.name == result.plan.name })
+        #expect(written.klNats == ours.klNats && written.metric == ours.metric)
+        #expect(measured.map(\.klNats) == measured.map(\.klNats).sorted(), "best first")
+        for round in result.rounds where round.isAccepted { #expect(round.moves >= 1) }
+        if let steps = result.plan.steps {
+            #expect(Set(steps.map(\.sublayer)).count == layout.sublayers.count)
+        }
+    }
+
+    @Test(arguments: [15.0, 11.9, 10, 8.2, 6.5])
+    func neverWorseThanUniform(compression: Double) throws {
+        let prepared = try Self.greedy.get()
+        let budget = Int(Double(prepared.bench.model.layout.fullPrecisionBytes) / compression)
+        let result = try prepared.bench.plan(prepared.table, target: .bytes(budget), effort: 150)
+        try check(result, prepared, budget: budget)
+    }
+
+    /// Calibrated codes are fitted behind each other, and plans of them are searched as they are packed.
+    @Test func packedPlansAreSearchedAsTheyArePacked() throws {
+        let file = FileManager.default.temporaryDirectory.appending(
+            path: "bitplan-\(UUID().uuidString).sqlite")
+        defer {
+            for more in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + more) }
+        }
+        let prepared = try Prepared(fit: .calibrated, sentences: 12, store: try MeasurementStore(file))
+        let budget = prepared.bench.model.layout.fullPrecisionBytes / 10
+        let result = try prepared.bench.plan(prepared.table, target: .bytes(budget), effort: 5)
+        try check(result, prepared, budget: budget)
+        #expect(1...5 ~= result.rounds.count && result.measurements >= result.rounds.count)
+        for round in result.rounds {
+            #expect(abs(round.predictedKL / round.measuredKL - 1) < 0.25, "\(round)")
+        }
+        let again = try prepared.bench.plan(prepared.table, target: .bytes(budget), effort: 5)
+        #expect(again.plan == result.plan, "from the store")
+    }
+
+    /// Losses that add up are found from few plans, in whatever unit the table's cells are.
+    @Test(arguments: [UInt64(1), 2, 3])
+    func cellsAreCorrectedByPlans(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let unit = exp(8 * generator.uniform() - 4)
+        let table = AdditivePlanTests().table(seed: seed, sublayers: 12)
+        let truth = table.layout.sublayers.map { sublayer in
+            let own = Dictionary(
+                uniqueKeysWithValues: table.candidates.map { scheme in
+                    let cell = table.cell(sublayer.name, scheme)?.measurement.klNats ?? 0
+                    return (scheme, unit * cell * (0.8 + 0.4 * generator.uniform()))
+                })
+            return own
+        }
+        func loss(_ schemes: [Scheme]) -> Double { zip(truth, schemes).reduce(0) { $0 + ($1.0[$1.1] ?? 0) } }
+        func plan() -> [Scheme] { truth.map { _ in table.candidates[generator.index(below: 2)] } }
+        var losses = CorrectedLosses(table)
+        let unseen = (0..<20).map { _ in plan() }
+        func error() throws -> Double {
+            try unseen.map { abs(try #require(losses.loss($0)) / loss($0) - 1) }.reduce(0, +) / 20
+        }
+        var known: [[Scheme]] = [plan()]
+        losses.learn(known[0], klNats: loss(known[0]))
+        #expect(abs(try #require(losses.loss(known[0])) / loss(known[0]) - 1) < 0.01, "seed \(seed)")
+        let before = try error()
+        for _ in 0..<40 {
+            known.append(plan())
+            losses.learn(known[known.count - 1], klNats: loss(known[known.count - 1]))
+        }
+        let best = try #require(known.min { loss($0) < loss($1) })
+        #expect(abs(try #require(losses.loss(best)) / loss(best) - 1) < 0.03, "seed \(seed)")
+        let after = try error()
+        #expect(after < before, "seed \(seed): \(before), \(after)")
+        #expect(losses.loss(truth.map { _ in .bcq(8) }) == nil)
+    }
+}
