@@ -4,7 +4,7 @@
 #
 # usage: measure_budgets.sh MODEL OUT METRIC "PLAN FILES" "CHECK FILES" "PRESETS" SIZE...
 # METRIC is its JSON name (bleu, accuracy, spearman, perplexity); a SIZE is as of `bitplan plan --size`, or @PRESET for that preset's bytes.
-# In the environment: FIT (calibrated), PLAN_LIMIT, CHECK_LIMIT, TEXT and TEXT_LIMIT (other calibration files), SCHEMES (bcq1..4).
+# In the environment: FIT (calibrated), EFFORT (as of `bitplan plan`), PLAN_LIMIT, CHECK_LIMIT, TEXT and TEXT_LIMIT (other calibration files), SCHEMES (bcq1..4).
 set -eu
 model=$1 out=$2 metric=$3 plan=$4 check=$5 presets=$6
 shift 6
@@ -51,7 +51,7 @@ for size; do
     name=$size
     case $size in @*) size=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['bytes'])" "$out/${size#@}.json")B ;; esac
     # shellcheck disable=SC2086
-    "$bitplan" plan "$out/table.json" --size "$size" --model "$model" $planning $calibration $store --output "$out/$size.plan.json" > "$out/$size.md"
+    "$bitplan" plan "$out/table.json" --size "$size" --model "$model" $planning $calibration $store ${EFFORT:+--effort "$EFFORT"} --output "$out/$size.plan.json" > "$out/$size.md"
     # shellcheck disable=SC2086
     "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $quantizing --output "$out/$size" > /dev/null
     row "plan at $name" "$out/$size" "$out/$size.result.json" "$out/$size.plan.json"
