@@ -54,3 +54,6 @@ public func readThrough(_ memory: UnsafeRawBufferPointer, instructions: Instruct
     guard let base = memory.bindMemory(to: UInt8.self).baseAddress else { return 0 }
     return bp_read(instructions.code, base, memory.count / 256 * 256)
 }
+
+/// Gives memory that was freed back to the system, where it is kept otherwise: what reading large files leaves behind.
+public func returnFreedMemory() { bp_return_freed_memory() }

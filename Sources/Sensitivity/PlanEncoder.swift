@@ -59,6 +59,7 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
         var rounded = try concurrentMap(count: batches.count, threads: threads) { [quantized] in
             quantized.start(batches[$0])
         }
+        quantized = try quantized.replacing(try Self.small(sublayers[0], packed))
         for index in sublayers.indices.dropFirst() {
             var last: Moments?
             for shape in sublayers[index].matrices {
@@ -84,8 +85,20 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
             }
             exact = try advance(exact, index, network)
             rounded = try advance(rounded, index, quantized)
+            quantized = try quantized.replacing(try Self.small(sublayers[index], packed))
         }
         return packed
+    }
+
+    /// A sublayer's matrices as they are packed: what lies behind is not run again, and that is the least that has its place.
+    private static func small(
+        _ sublayer: SublayerShape, _ packed: [String: PackedMatrix]
+    ) throws -> [String: any LinearOperator] {
+        var matrices: [String: any LinearOperator] = [:]
+        for shape in sublayer.matrices {
+            matrices[shape.tensor] = try packed[shape.tensor].map { try LinearOperators.make($0) }
+        }
+        return matrices
     }
 
     private func take(

@@ -25,6 +25,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         let file = directory.appending(path: "config.json")
         configurationFile = file
         family = try Family(directory: directory)
+        returnFreedMemory()
         let settings = try FileError.readObject(file)
         guard let quantization = settings[Self.configurationKey] as? [String: Any],
             quantization["quant_method"] as? String == Self.method, let plan = quantization["plan"]

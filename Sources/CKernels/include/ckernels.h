@@ -22,6 +22,9 @@ bp_isa bp_best_isa(void);
 // something that depends on all of them.
 uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes);
 
+// Gives freed memory back to the system where the allocator keeps it (glibc).
+void bp_return_freed_memory(void);
+
 // FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of rows
 // 64 p .. 64 p + 63, zeros beyond the last row.
 #define BP_PANEL 64

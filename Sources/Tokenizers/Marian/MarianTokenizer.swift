@@ -67,7 +67,7 @@ public struct MarianTokenizer: Tokenizer {
             let file = directory.appending(path: "target_vocab.json")
             targetVocabulary = try Vocabulary(JSONReader.read(file))
             for id in special {
-                let name = String(decoding: vocabulary.tokens[id], as: UTF8.self)
+                let name = String(decoding: vocabulary[id], as: UTF8.self)
                 let other = try targetVocabulary.requiredID(of: name, file: file.path)
                 guard other == id else {
                     throw .unexpectedValue(
@@ -78,7 +78,7 @@ public struct MarianTokenizer: Tokenizer {
         }
 
         let found = options.splitsSpecialTokens ? [] : special
-        let added = AddedTokens(found.map { AddedToken(content: vocabulary.tokens[$0], id: $0) })
+        let added = AddedTokens(found.map { AddedToken(content: Array(vocabulary[$0]), id: $0) })
         func side(_ model: SentencePieceModel, _ vocabulary: Vocabulary) -> Side {
             Side(model: model, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
         }
@@ -102,9 +102,9 @@ public struct MarianTokenizer: Tokenizer {
     ///
     /// Empty where the SentencePiece library fails, which a sound model does on no pieces.
     public func decode(_ ids: [Int]) -> String {
-        let tokens = target.vocabulary.tokens
-        let shown = ids.filter { tokens.indices.contains($0) && !specialIDs.contains($0) }
-        guard let bytes = decodingModel.text(of: shown.map { tokens[$0] }) else { return "" }
+        let vocabulary = target.vocabulary
+        let shown = ids.filter { 0..<vocabulary.count ~= $0 && !specialIDs.contains($0) }
+        guard let bytes = decodingModel.text(of: shown.map { Array(vocabulary[$0]) }) else { return "" }
         // Pieces that the SentencePiece model does not know come back as they are, their space mark included.
         let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars
         let text = SpaceCleaning.trimmed(scalars.map { $0 == "\u{2581}" ? " " : $0 })

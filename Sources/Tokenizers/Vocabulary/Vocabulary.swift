@@ -2,17 +2,59 @@
 ///
 /// Tokens are compared by their bytes, never as Swift strings, whose equality is canonical equivalence.
 struct Vocabulary: Sendable {
-    /// The bytes of every token, by id.
-    let tokens: [[UInt8]]
-    private let ids: [ArraySlice<UInt8>: Int]
+    /// The bytes of all tokens in the order of their ids, and where each of them ends.
+    private let bytes: [UInt8]
+    private let ends: [Int32]
+    /// Ids at the places that the tokens' hashes lead to, or behind them; -1 where there is none. Twice as many places as tokens, at least.
+    private let places: [Int32]
 
-    var count: Int { tokens.count }
+    var count: Int { ends.count }
+
+    /// The bytes of every token, by id.
+    var tokens: [[UInt8]] { (0..<count).map { Array(self[$0]) } }
+
+    /// The bytes of a token.
+    subscript(id: Int) -> ArraySlice<UInt8> { bytes[(id == 0 ? 0 : Int(ends[id - 1]))..<Int(ends[id])] }
 
     /// The id of a token given by its bytes.
-    func id(of token: ArraySlice<UInt8>) -> Int? { ids[token] }
+    func id(of token: ArraySlice<UInt8>) -> Int? {
+        var place = Self.hash(token) & (places.count - 1)
+        while places[place] >= 0 {
+            let id = Int(places[place])
+            if self[id] == token { return id }
+            place = (place + 1) & (places.count - 1)
+        }
+        return nil
+    }
+
+    /// Seeded anew in each run, so that no file can be made to collide.
+    private static func hash(_ token: ArraySlice<UInt8>) -> Int {
+        var hasher = Hasher()
+        token.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+
+    /// Keeps distinct tokens in one block each of bytes, ends and places: a fraction of what as many arrays and a dictionary take.
+    private init(distinct tokens: [[UInt8]]) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(tokens.reduce(0) { $0 + $1.count })
+        var ends: [Int32] = []
+        ends.reserveCapacity(tokens.count)
+        var size = 4
+        while size < 2 * tokens.count { size *= 2 }
+        var places = [Int32](repeating: -1, count: size)
+        for (id, token) in tokens.enumerated() {
+            bytes += token
+            ends.append(Int32(bytes.count))
+            var place = Self.hash(token[...]) & (size - 1)
+            while places[place] >= 0 { place = (place + 1) & (size - 1) }
+            places[place] = Int32(id)
+        }
+        (self.bytes, self.ends, self.places) = (bytes, ends, places)
+    }
 
     /// The id of a token given as text.
-    func id(of token: String) -> Int? { ids[ArraySlice(token.utf8)] }
+    func id(of token: String) -> Int? { id(of: ArraySlice(token.utf8)) }
 
     /// The id of a token that has to be there; `file` is named where it is not.
     func requiredID(of token: String, file: String) throws(TokenizerError) -> Int {
@@ -22,13 +64,12 @@ struct Vocabulary: Sendable {
 
     /// Tokens in the order of their ids, as the lines of vocab.txt.
     init(tokens: [[UInt8]], file: String) throws(TokenizerError) {
-        var ids: [ArraySlice<UInt8>: Int] = [:]
-        ids.reserveCapacity(tokens.count)
-        for (id, token) in tokens.enumerated() where ids.updateValue(id, forKey: token[...]) != nil {
+        var seen: Set<ArraySlice<UInt8>> = []
+        seen.reserveCapacity(tokens.count)
+        for token in tokens where !seen.insert(token[...]).inserted {
             throw .duplicateToken(file: file, token: String(decoding: token, as: UTF8.self))
         }
-        self.tokens = tokens
-        self.ids = ids
+        self.init(distinct: tokens)
     }
 
     /// An object of tokens and ids, as in vocab.json; together the ids must be `0..<n`, each once.
@@ -69,7 +110,6 @@ struct Vocabulary: Sendable {
             tokens[id] = key
         }
         // As many distinct ids below the count as there are tokens: none is missing.
-        self.tokens = tokens.compactMap { $0 }
-        self.ids = ids
+        self.init(distinct: tokens.compactMap { $0 })
     }
 }

@@ -40,16 +40,16 @@ public struct WordPieceTokenizer: Tokenizer {
         let unknown = try vocabulary.requiredID(of: options.unknownToken, file: file.path)
         let start = try vocabulary.requiredID(of: options.startToken, file: file.path)
         let separator = try vocabulary.requiredID(of: options.separatorToken, file: file.path)
-        var added = [unknown, start, separator].map { AddedToken(content: vocabulary.tokens[$0], id: $0) }
+        var added = [unknown, start, separator].map { AddedToken(content: Array(vocabulary[$0]), id: $0) }
         for token in [options.paddingToken, options.maskToken] {
             // A model that never masks or pads may have left them out.
             if let id = vocabulary.id(of: token) {
-                added.append(AddedToken(content: vocabulary.tokens[id], id: id))
+                added.append(AddedToken(content: Array(vocabulary[id]), id: id))
             }
         }
         for token in options.extraTokens {
             let id = try vocabulary.requiredID(of: token, file: file.path)
-            added.append(AddedToken(content: vocabulary.tokens[id], id: id))
+            added.append(AddedToken(content: Array(vocabulary[id]), id: id))
         }
         let known = Set(added.map(\.id))
         added += try AddedToken.listed(in: directory, vocabulary).filter { !known.contains($0.id) }
