@@ -12,9 +12,10 @@
 #define AVX2_FEATURES "avx2,fma,f16c,popcnt"
 #define AVX512_FEATURES \
     "avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512vpopcntdq,avx512vbmi2"
+#define HAS_AVX512(isa) ((isa) == BP_AVX512 || (isa) == BP_AMX)
 // Calls name_avx512, name_avx2 or name_portable.
 #define DISPATCH(isa, name, ...)                                  \
-    ((isa) == BP_AVX512 ? JOIN(name, avx512)(__VA_ARGS__)         \
+    (HAS_AVX512(isa) ? JOIN(name, avx512)(__VA_ARGS__)            \
      : (isa) == BP_AVX2 ? JOIN(name, avx2)(__VA_ARGS__)           \
                         : JOIN(name, portable)(__VA_ARGS__))
 #else

@@ -147,7 +147,7 @@ struct KernelMeasurement {
         guard let preparing = weights.preparing else { return 0 }
         let calls = 64
         let prepared = UnsafeMutableRawPointer.allocate(
-            byteCount: max(1, preparing.preparedBytesPerToken * tokens), alignment: 64)
+            byteCount: max(1, preparing.preparedBytes(tokens: tokens)), alignment: 64)
         defer { prepared.deallocate() }
         let times = (0...grid.repetitions).map { _ in
             reference.ratio {
