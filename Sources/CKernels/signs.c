@@ -112,13 +112,11 @@ static size_t table_stride(const bp_segment *segments, size_t count) {
     return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
 }
 
-static int uses_tiles(bp_isa isa, size_t tokens, size_t count) {
 #if defined(__x86_64__)
+static int uses_tiles(bp_isa isa, size_t tokens, size_t count) {
     return isa == BP_AMX && tokens >= FEWEST_TILE_TOKENS && count;
-#else
-    return (void)isa, (void)tokens, (void)count, 0;
-#endif
 }
+#endif
 
 size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count, size_t tokens) {
 #if defined(__x86_64__)
