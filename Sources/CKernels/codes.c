@@ -52,7 +52,7 @@ void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t toke
             for (size_t i = before; i < before + n; i++) sum += q[i];
             sums[s] = sum;
             for (size_t u = 0; u < segments[s].units; u++, unit += UNIT) {
-                if (isa == BP_AVX512) {
+                if (HAS_AVX512(isa)) {
                     for (size_t i = 0; i < 32; i++) {
                         const int high = (q[32 * u + i] + 128) >> 8;
                         unit[i] = (uint8_t)high;
@@ -127,7 +127,7 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
         const size_t in_block = m->rows - r < height ? m->rows - r : height;
         const uint8_t *block = m->codes + row_bytes * r;
 #if defined(__x86_64__)
-        if (isa == BP_AVX512) {
+        if (HAS_AVX512(isa)) {
             for (size_t t = 0; t < tokens; t += 3) {
                 const size_t left = tokens - t < 3 ? tokens - t : 3;
                 code_block_avx512(m, segments, count, block, r, in_block, activations + t * size, size, left,

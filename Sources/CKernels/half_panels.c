@@ -78,7 +78,7 @@ void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, si
 #if defined(__x86_64__)
         if (tokens == 1 && isa != BP_PORTABLE) {
             float sums[BP_PANEL];
-            if (isa == BP_AVX512) vector_panel_avx512(panel, columns, x, sums);
+            if (HAS_AVX512(isa)) vector_panel_avx512(panel, columns, x, sums);
             else vector_panel_avx2(panel, columns, x, sums);
             memcpy(y + r, sums, height * sizeof(float));
             continue;

@@ -17,10 +17,6 @@ static size_t tables_of(const bp_segment *segments, size_t count) {
     return units * TABLE;
 }
 
-size_t bp_sign_tables_size(const bp_segment *segments, size_t count) {
-    return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
-}
-
 #include "moments.h"
 #include "quantize.h"
 
@@ -99,49 +95,96 @@ static void rows_portable(const sign_matrix *m, const uint8_t *block, size_t str
 #if defined(__x86_64__)
 #include "signs_avx2.h"
 #include "signs_avx512.h"
+#include "signs_amx.h"
 #elif defined(__aarch64__)
 #include "signs_neon.h"
 #endif
 
-// `before` zeros, n numbers, zeros to the end of the last unit; then a table a unit.
-static uint8_t *segment_tables(bp_isa isa, const bp_segment *segment, int16_t *q, uint8_t *table) {
-    const size_t before = segment->first_column % 32, n = segment->columns;
+// Where prepared activations of one token go: tables of its own, or its rows of the tiles of a group.
+typedef struct {
+    uint8_t *at;
+    float *scales;
+    // Tokens of a group; 0 for tables.
+    size_t height;
+} place;
+
+static size_t table_stride(const bp_segment *segments, size_t count) {
+    return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
+}
+
+#if defined(__x86_64__)
+static int uses_tiles(bp_isa isa, size_t tokens, size_t count) {
+    return isa == BP_AMX && tokens >= FEWEST_TILE_TOKENS && count;
+}
+#endif
+
+size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count, size_t tokens) {
+#if defined(__x86_64__)
+    if (uses_tiles(isa, tokens, count)) {
+        const size_t height = tile_height(tokens);
+        return (tokens + height - 1) / height * tile_group_size(segments, count, height);
+    }
+#endif
+    return tokens * table_stride(segments, count);
+}
+
+static place place_of(bp_isa isa, const bp_segment *segments, size_t count, size_t t, size_t tokens, uint8_t *tables) {
+#if defined(__x86_64__)
+    if (uses_tiles(isa, tokens, count)) {
+        const size_t height = tile_height(tokens);
+        uint8_t *group = tables + t / height * tile_group_size(segments, count, height);
+        float *scales = (float *)(group + 128 * height * tile_steps(segments, count));
+        return (place){group + 64 * (t % height), scales + t % height, height};
+    }
+#endif
+    uint8_t *table = tables + t * table_stride(segments, count);
+    return (place){table, (float *)(table + tables_of(segments, count)), 0};
+}
+
+// Writes a segment, whose numbers stand in `q` from first_column % 32 on, and moves `place` behind it.
+static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int16_t *q, place *place) {
+    // Zeros outside the segment, as far as whole steps of tiles.
+    const size_t before = segment->first_column % 32, n = segment->columns, units = (segment->units + 1) / 2 * 2;
     memset(q, 0, before * sizeof *q);
-    memset(q + before + n, 0, (32 * segment->units - before - n) * sizeof *q);
-    for (size_t w = 0; w < segment->units; w++, table += TABLE) DISPATCH(isa, word_tables, q + 32 * w, table);
-    return table;
+    memset(q + before + n, 0, (32 * units - before - n) * sizeof *q);
+    *place->scales = scale;
+#if defined(__x86_64__)
+    if (place->height) {
+        put_in_tiles(q, units / 2, place->height, place->at);
+        place->at += 64 * place->height * units;
+        place->scales += place->height;
+        return;
+    }
+#endif
+    place->scales++;
+    for (size_t w = 0; w < segment->units; w++, place->at += TABLE) DISPATCH(isa, word_tables, q + 32 * w, place->at);
 }
 
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables) {
-    const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
     int16_t q[BP_SEGMENT + 64];
-    for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
-        float *scales = (float *)(tables + scales_at);
-        uint8_t *table = tables;
+    for (size_t t = 0; t < tokens; t++, x += columns) {
+        place place = place_of(isa, segments, count, t, tokens, tables);
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column;
-            scales[s] = DISPATCH(isa, quantize, x + first, segments[s].columns, 8191, q + first % 32);
-            table = segment_tables(isa, segments + s, q, table);
+            const float scale = DISPATCH(isa, quantize, x + first, segments[s].columns, 8191, q + first % 32);
+            put_segment(isa, segments + s, scale, q, &place);
         }
     }
 }
 
 void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
                          size_t count, uint8_t *tables) {
-    const size_t size = bp_sign_tables_size(segments, count), scales_at = tables_of(segments, count);
     int16_t q[BP_SEGMENT + 64];
     float normal[BP_SEGMENT];
-    for (size_t t = 0; t < tokens; t++, x += columns, tables += size) {
+    for (size_t t = 0; t < tokens; t++, x += columns) {
         const moments m = DISPATCH(isa, moments, x, columns);
-        float *scales = (float *)(tables + scales_at);
-        uint8_t *table = tables;
+        place place = place_of(isa, segments, count, t, tokens, tables);
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column, n = segments[s].columns;
             DISPATCH(isa, normal, x + first, n, m, normal);
             DISPATCH(isa, round, normal, n, 128 / (m.largest > 0 ? m.largest : 1), 127, q + first % 32);
-            scales[s] = isfinite(m.factor) && isfinite(m.largest) ? m.largest / 128 : NAN;
-            table = segment_tables(isa, segments + s, q, table);
+            put_segment(isa, segments + s, isfinite(m.factor) && isfinite(m.largest) ? m.largest / 128 : NAN, q, &place);
         }
     }
 }
@@ -150,8 +193,11 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y) {
     const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count, tables_of(segments, count)};
-    const size_t height = bp_block_rows(bits), size = bp_sign_tables_size(segments, count);
+    const size_t height = bp_block_rows(bits), size = table_stride(segments, count);
     const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
+#if defined(__x86_64__)
+    if (uses_tiles(isa, tokens, count)) return multiply_amx(&m, tables, tokens, y);
+#endif
     for (size_t r = 0; r < rows; r += height) {
         const size_t in_block = rows - r < height ? rows - r : height;
         const uint8_t *block = signs + row_bytes * r;
@@ -159,7 +205,7 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
             const uint8_t *of_token = tables + t * size;
             float *out = y + t * rows + r;
 #if defined(__x86_64__)
-            if (isa == BP_AVX512 && in_block == height) {
+            if (HAS_AVX512(isa) && in_block == height) {
                 if (bits <= 6 && t + 1 < tokens) {
                     pair_of_tokens_avx512(&m, block, r, of_token, size, out);
                     t++;

@@ -124,7 +124,7 @@ void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t colu
             const uint32_t *of_token = bits + t * ((columns + 31) / 32);
             float *out = y + t * rows + r;
 #if defined(__x86_64__)
-            if (isa == BP_AVX512 && in_block == 64 && !width) {
+            if (HAS_AVX512(isa) && in_block == 64 && !width) {
                 xnor_block_avx512(block, words, of_token, columns, scale, out);
                 continue;
             }

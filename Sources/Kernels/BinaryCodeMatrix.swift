@@ -7,8 +7,9 @@ import Tensors
 ///
 /// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an outlier costs
 /// precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16 possible signed sums are put
-/// in a table; 4 weights of a plane are then one look-up. Sums are exact integers within a run, and runs and planes are
-/// added in one order: all instruction sets, and a token alone or in a batch, give the same bits.
+/// in a table; 4 weights of a plane are then one look-up. With AMX, batches are multiplied as bytes in tiles. Sums are exact
+/// integers within a run, and runs and planes are added in one order: all instruction sets, and a token alone or in a
+/// batch, give the same bits.
 ///
 /// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits first.
 ///
@@ -84,11 +85,16 @@ public final class BinaryCodeMatrix: PreparingOperator {
 
     /// Tables of signed sums, by columns and group.
     public var preparation: Preparation {
-        Preparation(kind: normalizes ? .bitLinearTables : .signTables(group: group), columns: columns)
+        Preparation(
+            kind: normalizes
+                ? .bitLinearTables(instructions: instructions)
+                : .signTables(group: group, instructions: instructions), columns: columns)
     }
 
-    /// 8 bytes of tables for each column.
-    public var preparedBytesPerToken: Int { bp_sign_tables_size(segments, segments.count) }
+    /// 8 bytes of tables for each column and token; 2 where tiles are used.
+    public func preparedBytes(tokens: Int) -> Int {
+        bp_sign_tables_size(instructions.code, segments, segments.count, tokens)
+    }
 
     /// Rounds the activations and makes their tables.
     public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {

@@ -77,7 +77,7 @@ public final class ClusteredCodeMatrix: PreparingOperator {
     public var preparation: Preparation { first.preparation }
 
     /// 8 bytes of tables for each column.
-    public var preparedBytesPerToken: Int { first.preparedBytesPerToken }
+    public func preparedBytes(tokens: Int) -> Int { first.preparedBytes(tokens: tokens) }
 
     /// Rounds the activations and makes their tables.
     public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {

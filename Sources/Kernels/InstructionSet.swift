@@ -10,8 +10,10 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
     case avx2 = 1
     /// AVX-512 with VNNI, VBMI and VPOPCNTDQ.
     case avx512 = 2
+    /// The same with GFNI and AMX tiles of 8-bit integers, which binary codes use for batches.
+    case amx = 3
     /// 64-bit ARM: the portable code, which becomes NEON, and intrinsics for table look-ups.
-    case neon = 3
+    case neon = 4
 
     /// The widest set that this machine has.
     public static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
@@ -27,6 +29,7 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
         case .portable: "portable"
         case .avx2: "AVX2"
         case .avx512: "AVX-512"
+        case .amx: "AMX"
         case .neon: "NEON"
         }
     }

@@ -94,8 +94,10 @@ public final class IntegerCodeMatrix: PreparingOperator {
             columns: columns)
     }
 
-    /// 2 bytes for each column.
-    public var preparedBytesPerToken: Int { bp_code_activations_size(segments, segments.count) }
+    /// 2 bytes for each column and token.
+    public func preparedBytes(tokens: Int) -> Int {
+        tokens * bp_code_activations_size(segments, segments.count)
+    }
 
     /// Rounds the activations.
     public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {

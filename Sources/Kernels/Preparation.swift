@@ -6,10 +6,10 @@ import Tensors
 /// one input are made once.
 public struct Preparation: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
-        /// Tables of signed sums for sign planes; `group` columns share alphas.
-        case signTables(group: Int)
+        /// Tables of signed sums for sign planes, or tiles of bytes; `group` columns share alphas.
+        case signTables(group: Int, instructions: InstructionSet)
         /// The same behind BitNet's normalisation and 8-bit rounding.
-        case bitLinearTables
+        case bitLinearTables(instructions: InstructionSet)
         /// Integers of 16 or 8 bits; their order in memory differs by instruction set.
         case integers(bytes: Int, group: Int, instructions: InstructionSet)
         /// One bit a number.
@@ -25,13 +25,13 @@ public protocol PreparingOperator: LinearOperator {
     /// What the operator needs; operators with equal values can share it.
     var preparation: Preparation { get }
 
-    /// Bytes of prepared activations of one token.
-    var preparedBytesPerToken: Int { get }
+    /// Bytes of the prepared activations of so many tokens.
+    func preparedBytes(tokens: Int) -> Int
 
     /// Writes the prepared form of `x` (tokens, columns) to `prepared`, which lies on 64 bytes.
     func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer)
 
-    /// As `multiply(_:tokens:into:)`, from prepared activations.
+    /// As `multiply(_:tokens:into:)`, from activations that were prepared for as many tokens.
     func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>)
 }
 
@@ -50,9 +50,10 @@ extension PreparingOperator {
     func forEachBatch(
         _ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer, Range<Int>) -> Void
     ) {
-        let size = max(preparedBytesPerToken, 64)
-        let limit = max(1, min(tokens, (384 << 10) / size))
-        withUnsafeTemporaryAllocation(byteCount: size * limit, alignment: 64) { scratch in
+        let perToken = max(1, preparedBytes(tokens: tokens) / max(1, tokens))
+        let limit = max(1, min(tokens, (384 << 10) / perToken))
+        let size = max(preparedBytes(tokens: limit), preparedBytes(tokens: tokens % limit), 64)
+        withUnsafeTemporaryAllocation(byteCount: size, alignment: 64) { scratch in
             guard let base = scratch.baseAddress else { return }
             for start in stride(from: 0, to: tokens, by: limit) {
                 let batch = start..<min(start + limit, tokens)

@@ -39,7 +39,7 @@ public final class SignMatrix: PreparingOperator {
     public var preparation: Preparation { Preparation(kind: .signs, columns: columns) }
 
     /// 4 bytes for each 32 columns.
-    public var preparedBytesPerToken: Int { (columns + 31) / 32 * 4 }
+    public func preparedBytes(tokens: Int) -> Int { tokens * ((columns + 31) / 32 * 4) }
 
     /// The signs of the activations.
     public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {

@@ -24,10 +24,11 @@ public struct KernelGrid: Hashable, Sendable {
         self.repetitions = repetitions
     }
 
-    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory.
+    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory: closely where packed
+    /// models lie, for somewhere there the last cache ends, and times do not grow evenly.
     public static let standard = KernelGrid(
-        rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 16, 64],
-        workingSets: [1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20], repetitions: 9)
+        rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 8, 16, 64],
+        workingSets: [1, 4, 8, 12, 16, 24, 32, 64, 256].map { $0 << 20 }, repetitions: 9)
 
     /// Fewer points: about a fifth of the time, and some accuracy.
     public static let quick = KernelGrid(
@@ -38,7 +39,8 @@ public struct KernelGrid: Hashable, Sendable {
 /// Times products of one scheme.
 ///
 /// As in a model, a product finds its weights where the products between two uses of them left them: operators of one shape take
-/// turns, as many as fill the working set. Time is what the thread computes.
+/// turns, as many as fit into the working set, and what is missing to it is read between the turns, untimed. Time is what the
+/// thread computes.
 struct KernelMeasurement {
     let scheme: Scheme
     let grid: KernelGrid
@@ -48,6 +50,9 @@ struct KernelMeasurement {
     private static let mostOperators = 256
     /// Times that all cases of a shape are gone through: what disturbs the machine does not hit one of them alone.
     private static let rounds = 3
+    /// Turns of a rotation before it is timed. A last cache that learns which lines are used again takes about as many until it keeps
+    /// what it can: after two turns of 16 MiB products took half as long again as in a model, after ten as long.
+    private static let warmTurns = 10
     /// Seconds of one repetition, where the products in rotation take less.
     private static let secondsAtATime = 4e-4
 
@@ -78,11 +83,26 @@ struct KernelMeasurement {
         }
     }
 
+    /// Operators in rotation, and bytes that are read between their turns.
+    private struct Rotation: Hashable {
+        let count: Int
+        let filler: Int
+
+        /// The rotation of matrices of `size` bytes in a working set; nil where most of it would be read between turns, unless it is the
+        /// least set.
+        init?(workingSet: Int, size: Int, isLeast: Bool) {
+            count = max(1, min(workingSet / size, KernelMeasurement.mostOperators))
+            let missing = workingSet - count * size
+            // Small matrices come close enough by themselves.
+            filler = missing >= workingSet / 8 ? missing : 0
+            if count == KernelMeasurement.mostOperators, filler > workingSet * 3 / 4, !isLeast { return nil }
+        }
+    }
+
     /// One body that is repeated.
     private struct Case {
         var tokens: Int
-        /// Operators in rotation.
-        let count: Int
+        let rotation: Rotation
         /// Products at a time.
         var products = 1
         var next = 0
@@ -94,39 +114,67 @@ struct KernelMeasurement {
         let isFull = if case .full = scheme { true } else { false }
         // Quantized models are small: only full precision has to come from as far as that.
         let sets = grid.workingSets.filter { isFull || $0 <= 64 << 20 || grid.workingSets.count == 1 }
-        var counts = sets.map { max(1, min($0 / size, Self.mostOperators)) }
-        counts = counts.indices.filter { $0 == 0 || counts[$0] != counts[$0 - 1] }.map { counts[$0] }
-        let operators = try (0..<(counts.last ?? 1)).map {
+        var rotations: [Rotation] = []
+        for set in sets {
+            // Small matrices have at least the smallest set.
+            guard let rotation = Rotation(workingSet: set, size: size, isLeast: rotations.isEmpty),
+                !rotations.contains(rotation)
+            else { continue }
+            rotations.append(rotation)
+        }
+        let operators = try (0..<(rotations.map(\.count).max() ?? 1)).map {
             try RandomWeights.make(scheme, rows: rows, columns: columns, seed: UInt64($0))
         }
         let most = grid.tokens.max() ?? 1
+        // Depends on all that was read, so that reading is not left out.
+        var sink: UInt32 = 0
+        defer { withExtendedLifetime(sink) {} }
         let x = RandomWeights.activations(tokens: most, columns: columns)
         let y = UnsafeMutablePointer<Float>.allocate(capacity: most * rows)
         y.initialize(repeating: 0, count: most * rows)
         defer { y.deallocate() }
-        func run(_ body: inout Case) {
-            for _ in 0..<body.products {
-                operators[body.next].multiply(x.storage, tokens: body.tokens, into: y)
-                body.next = (body.next + 1) % body.count
+        let filler = alignedData(byteCount: rotations.map(\.filler).max() ?? 0) { _ in }
+        /// Seconds of the products of `body`.
+        func run(_ body: inout Case) -> Double {
+            var (seconds, left) = (0.0, body.products)
+            while left > 0 {
+                if body.next == 0, body.rotation.filler > 0 {
+                    filler.withUnsafeBytes {
+                        sink ^= readThrough(.init(rebasing: $0[..<body.rotation.filler]))
+                    }
+                }
+                let turn = body.next..<min(body.next + left, body.rotation.count)
+                seconds += ThreadClock.measure {
+                    for index in turn {
+                        operators[index].multiply(x.storage, tokens: body.tokens, into: y)
+                    }
+                }
+                left -= turn.count
+                body.next = turn.upperBound % body.rotation.count
             }
+            return seconds
         }
-        var cases = grid.tokens.flatMap { tokens in counts.map { Case(tokens: tokens, count: $0) } }
+        var cases = rotations.flatMap { rotation in
+            grid.tokens.map { Case(tokens: $0, rotation: rotation) }
+        }
         for index in cases.indices {
-            run(&cases[index])
-            let once = max(1e-9, ThreadClock.measure { run(&cases[index]) })
+            _ = run(&cases[index])
+            let once = max(1e-9, run(&cases[index]))
             cases[index].products = max(1, min(Int(Self.secondsAtATime / once), 1 << 16))
         }
         let rounds = min(Self.rounds, grid.repetitions)
         for round in 0..<rounds {
             for index in cases.indices {
-                // What a cache can hold is there before the clock starts; caches that others' lines went through take two turns for it.
-                if cases[index].count * size <= 64 << 20 {
+                // What a cache can hold is there before the clock starts.
+                let rotation = cases[index].rotation
+                let isOther = index == 0 || cases[index - 1].rotation != rotation
+                if isOther, rotation.count * size + rotation.filler <= 64 << 20 {
                     var warm = cases[index]
-                    (warm.tokens, warm.products) = (1, 2 * warm.count)
-                    run(&warm)
+                    (warm.tokens, warm.products) = (1, Self.warmTurns * rotation.count)
+                    _ = run(&warm)
                 }
                 for _ in grid.repetitions * round / rounds..<grid.repetitions * (round + 1) / rounds {
-                    let time = reference.ratio { run(&cases[index]) }
+                    let time = reference.inUnits { run(&cases[index]) }
                     cases[index].times.append(time / Double(cases[index].products))
                 }
             }
@@ -136,7 +184,8 @@ struct KernelMeasurement {
         return cases.map { body in
             let timing = Timing(body.times)
             return LatencyProfile.KernelPoint(
-                rows: rows, columns: columns, tokens: body.tokens, workingSetBytes: body.count * size,
+                rows: rows, columns: columns, tokens: body.tokens,
+                workingSetBytes: body.rotation.count * size + body.rotation.filler,
                 seconds: timing.median, spread: timing.spread,
                 preparationSeconds: min(preparations[body.tokens] ?? 0, timing.median))
         }
@@ -147,7 +196,7 @@ struct KernelMeasurement {
         guard let preparing = weights.preparing else { return 0 }
         let calls = 64
         let prepared = UnsafeMutableRawPointer.allocate(
-            byteCount: max(1, preparing.preparedBytesPerToken * tokens), alignment: 64)
+            byteCount: max(1, preparing.preparedBytes(tokens: tokens)), alignment: 64)
         defer { prepared.deallocate() }
         let times = (0...grid.repetitions).map { _ in
             reference.ratio {

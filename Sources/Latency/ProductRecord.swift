@@ -43,7 +43,7 @@ public struct ProductRecord: Hashable, Sendable {
         var columns: Int { weights.columns }
         var residentBytes: Int { weights.residentBytes }
         var preparation: Preparation { weights.preparation }
-        var preparedBytesPerToken: Int { weights.preparedBytesPerToken }
+        func preparedBytes(tokens: Int) -> Int { weights.preparedBytes(tokens: tokens) }
 
         func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
             recorder.change { $0.preparations += 1 }

@@ -42,8 +42,13 @@ public final class ReferenceWork {
 
     /// What `body` takes, in units of this work.
     public func ratio(of body: () throws -> Void) rethrows -> Double {
+        try inUnits { try ThreadClock.measure(body) }
+    }
+
+    /// The seconds that `body` returns, in units of this work.
+    public func inUnits(_ body: () throws -> Double) rethrows -> Double {
         let before = sample()
-        let seconds = try ThreadClock.measure(body)
+        let seconds = try body()
         return 2 * seconds / (before + sample())
     }
 

@@ -143,6 +143,27 @@ struct BinaryCodeMatrixTests {
         }
     }
 
+    @Test("batches equal the portable build bit for bit, on every instruction set", arguments: 1...8)
+    func batches(bits: Int) throws {
+        // From too few for tiles up to several groups, the last one not full.
+        for tokens in [5, 11, 16, 23, 101] {
+            for (index, (rows, columns)) in Self.shapes.enumerated() {
+                for group in [nil, 64, 20] {
+                    let codes = RandomCodes(
+                        bits: bits, rows: rows, columns: columns, group: group, seed: UInt64(index))
+                    let x = randomMatrix(tokens, columns, seed: UInt64(tokens))
+                    let portable = try product(codes.packed, x, .portable)
+                    for instructions in InstructionSet.available {
+                        let y = try product(codes.packed, x, instructions)
+                        #expect(
+                            y == portable,
+                            "\(tokens) tokens, \(rows) x \(columns), \(group ?? 0), \(instructions)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("within 2e-4 of the dense product; an outlier of 40 standard deviations costs its own run only")
     func accuracy() throws {
         for columns in [512, 2048] {
@@ -206,8 +227,8 @@ struct BinaryCodeMatrixTests {
     func edges() throws {
         let matrix = try LinearOperators.make(RandomCodes(bits: 2, rows: 20, columns: 300, seed: 8).packed)
         #expect(matrix(Matrix(rows: 1, columns: 300)).storage.allSatisfy { $0 == 0 })
-        for bad in [Float.nan, .infinity] {
-            var x = randomMatrix(2, 300, seed: 1)
+        for (bad, tokens) in [(Float.nan, 2), (.infinity, 2), (.nan, 16), (.infinity, 16)] {
+            var x = randomMatrix(tokens, 300, seed: 1)
             x[0, 7] = bad
             let y = matrix(x)
             #expect(y[row: 0].allSatisfy { $0.isNaN } && y[row: 1].allSatisfy { $0.isFinite })

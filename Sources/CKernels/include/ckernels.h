@@ -12,7 +12,8 @@ typedef enum {
     BP_PORTABLE = 0,  // vector extensions only
     BP_AVX2 = 1,      // AVX2, FMA, F16C
     BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI, VPOPCNTDQ
-    BP_NEON = 3,      // 64-bit ARM: the portable code, and NEON where only intrinsics do it
+    BP_AMX = 3,       // the same, GFNI, and AMX tiles of 8-bit integers
+    BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON where only intrinsics do it
 } bp_isa;
 
 // The widest set that this machine has.
@@ -102,10 +103,10 @@ typedef struct {
 size_t bp_segments(size_t columns, size_t group, bp_segment *out);
 
 // Sign planes (BCQ): interleaved rows of bits; bit c % 8 of byte c / 8 is column c, 1 for +1.
-// Activations become tables of signed sums.
-// Bytes of the tables of one token, a multiple of 64.
-size_t bp_sign_tables_size(const bp_segment *segments, size_t count);
-// tables is aligned to 64 bytes; tokens lie bp_sign_tables_size apart.
+// Activations become tables of signed sums, or bytes of tiles where there are AMX and tokens enough.
+// Bytes that the tables of `tokens` tokens take, a multiple of 64.
+size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count, size_t tokens);
+// tables is aligned to 64 bytes, and multiplied with as many tokens at a time as it was made for.
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables);
 // As above behind BitNet's rounding: x[t] is normalised to mean 0 and variance 1, then rounded to 8 bits by its absmax.
