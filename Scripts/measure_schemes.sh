@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures every scheme, uniform over a model: bytes, KL, BLEU and tokens/s of a translation model on its test sentences, and, with
-# a second model, bytes and tokens/s of that one. Prints Markdown; what a run has already written to OUT is not measured again.
+# Measures every scheme, uniform over a model: bytes, KL and BLEU of a translation model on its test sentences, and tokens/s of it and, where
+# there is one, of a second model, in alternation. Prints Markdown; what a run has already written to OUT is not measured again.
 #
 # usage: measure_schemes.sh [MODEL [TRAIN_PREFIX [OUT [SECOND_MODEL SENTENCES]]]]
 # MODEL has data/test.{en,de}; TRAIN_PREFIX.{en,de} are training pairs; SENTENCES has sentences of SECOND_MODEL's source language.
@@ -30,8 +30,8 @@ pack() {
     "$bitplan" quantize "$1" --preset "$2" --fit "$3" ${5:+--data "$5" "$6" --limit "$7"} --output "$4" --json > "$4.json"
 }
 
-echo "| scheme | codes | bytes | x smaller | KL | BLEU | chrF2 | tokens/s |"
-echo "|---|---|---:|---:|---:|---:|---:|---:|"
+echo "| scheme | codes | bytes | x smaller | KL | BLEU | chrF2 |"
+echo "|---|---|---:|---:|---:|---:|---:|"
 for entry in $schemes; do
     scheme=${entry%%/*} fit=calibrated
     case $entry in */*) fit=${entry##*/} ;; esac
@@ -45,27 +45,26 @@ import json, sys
 scheme, fit, path = sys.argv[1:]
 r, size = json.load(open(path + ".evaluation.json")), json.load(open(path + ".json"))
 print(f"| {scheme} | {fit} | {r['bytes']:,} | {size['fullPrecisionBytes'] / r['bytes']:.2f} | {r.get('kl') or 0:.4f} "
-      f"| {r['bleu']:.2f} | {r['chrf2']:.2f} | {r['tokensPerSecond']:.0f} |", flush=True)
+      f"| {r['bleu']:.2f} | {r['chrf2']:.2f} |", flush=True)
 P
 done
 
-[ -n "$second" ] || exit 0
-[ -e "$second/config.json" ] && [ -e "$sentences" ] || { echo "skipped: $second or $sentences is missing" >&2; exit 0; }
-# All in one run, in alternation.
-models=
-for entry in $schemes; do
-    # Speed does not depend on how codes were fitted: one of both is enough. Clusters want token counts; any text does.
-    case $entry in */*|fp32) continue ;; esac
-    name=second-$(echo "$entry" | tr ':' '-')
-    pack "$second" "$entry" alternating "$out/$name" "$sentences" "$sentences" 200
-    models="$models --model $out/$name"
-done
-[ -e "$out/second.json" ] || "$bench" --model "$second" $models --data "$sentences" --sentences 16 --repetitions 1 --json > "$out/second.part"
-[ -e "$out/second.part" ] && mv "$out/second.part" "$out/second.json"
-echo
-python3 - "$out/second.json" <<'P'
+# Tokens/s of model $1 and its packed directories $2SCHEME$4, on sentences $3.
+speed() {
+    models=
+    for entry in $schemes; do
+        # Speed does not depend on how codes were fitted: one of both is enough.
+        case $entry in */*|fp32) continue ;; esac
+        models="$models --model $2$(echo "$entry" | tr ':' '-')$4"
+    done
+    # shellcheck disable=SC2086
+    [ -e "$2speed.json" ] || "$bench" --model "$1" $models --data "$3" --sentences 16 --repetitions 1 --json > "$2speed.part"
+    [ -e "$2speed.part" ] && mv "$2speed.part" "$2speed.json"
+    echo
+    python3 - "$2" "$4" <<'P'
 import json, sys
-records = json.load(open(sys.argv[1]))
+prefix, suffix = sys.argv[1:]
+records = json.load(open(prefix + "speed.json"))
 full = records[0]["model"]
 sizes = {r["model"]: json.load(open(r["model"] + ".json")) for r in records if r["model"] != full}
 full_bytes = next(iter(sizes.values()))["fullPrecisionBytes"]
@@ -74,6 +73,17 @@ print("|---|---:|---:|---:|---:|---:|---:|")
 for model in dict.fromkeys(r["model"] for r in records):
     size = full_bytes if model == full else sizes[model]["bytes"]
     cells = [f"{r['tokensPerSecond']:.0f} | {r['overFirst']:.2f}" for r in records if r["model"] == model]
-    name = "fp32" if model == full else model.rsplit("/second-", 1)[1].replace("-", ":")
+    name = "fp32" if model == full else model[len(prefix):len(model) - len(suffix)].replace("-", ":")
     print(f"| {name} | {size:,} | {full_bytes / size:.2f} | " + " | ".join(cells) + " |")
 P
+}
+
+speed "$model" "$out/" "$model/data/test.en" -calibrated
+[ -n "$second" ] || exit 0
+[ -e "$second/config.json" ] && [ -e "$sentences" ] || { echo "skipped: $second or $sentences is missing" >&2; exit 0; }
+for entry in $schemes; do
+    case $entry in */*|fp32) continue ;; esac
+    # Clusters want token counts; any text does.
+    pack "$second" "$entry" alternating "$out/second-$(echo "$entry" | tr ':' '-')" "$sentences" "$sentences" 200
+done
+speed "$second" "$out/second-" "$sentences" ""
