@@ -63,7 +63,7 @@ import Testing
     }
 
     /// `make demo` leaves what is checked in, byte for byte. Other kernels round otherwise.
-    @Test(.enabled(if: InstructionSet.best == .avx512, "made by the AVX-512 kernels"))
+    @Test(.enabled(if: [.avx512, .amx].contains(InstructionSet.best), "made by the AVX-512 kernels"))
     func demoIsWhatIsCheckedIn() throws {
         let makefile = try String(contentsOf: TestFiles.root.appending(path: "Makefile"), encoding: .utf8)
         let recipe = makefile.split(separator: "\n", omittingEmptySubsequences: false)
