@@ -42,14 +42,7 @@ extension PlanSpace {
 
     /// The summed losses of a table's cells, over the groups.
     func problem(_ table: SensitivityTable, schemes: [Scheme]? = nil) throws -> AllocationProblem {
-        try problem(schemes: schemes) { group, scheme in
-            groups[group].reduce(0.0) { sum, member in
-                guard let sum, let cell = table.cell(layout.sublayers[member].name, scheme) else {
-                    return nil
-                }
-                return sum + cell.measurement.klNats
-            }
-        }
+        try problem(schemes: schemes) { table.cell(layout.sublayers[$0].name, $1)?.measurement.klNats }
     }
 
     /// The optimum of a table's summed losses, with its proof.

@@ -46,7 +46,7 @@ struct ContextPlanner<Family: ModelFamily> {
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
         return PlanSearchResult(
-            taken: taken.compactMap { step in step.proof.map { (step.assignment, step.losses, $0) } },
+            taken: taken.compactMap(\.found), others: search.others.compactMap(\.found),
             rounds: search.rounds, measurements: search.count)
     }
 
@@ -64,12 +64,18 @@ struct ContextPlanner<Family: ModelFamily> {
             self.proof = proof
             klNats = LossMeasurement(losses).klNats
         }
+
+        var found: PlanSearchResult.Found? {
+            proof.map { PlanSearchResult.Found(assignment: assignment, losses: losses, proof: $0) }
+        }
     }
 
     /// What all climbs know and have done.
     private struct Search {
         var known: [Assignment: Double] = [:]
         var taken: [Step] = []
+        /// Measured as plans, not as cells, and not taken.
+        var others: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
     }
@@ -80,8 +86,9 @@ struct ContextPlanner<Family: ModelFamily> {
 
     /// Starts that are climbed from.
     static var climbs: Int { 3 }
-    /// Pairs of steps that are measured where single ones lead nowhere.
+    /// Pairs of steps that are measured at a time where single ones lead nowhere, and how often.
     static var pairCount: Int { 24 }
+    static var pairBatches: Int { 6 }
 
     /// Steps from `start` as long as they are measured to be better.
     private func climb(
@@ -90,7 +97,7 @@ struct ContextPlanner<Family: ModelFamily> {
         var best = start
         var reach = 1
         while true {
-            let neighbours = neighbours(of: best.assignment, reach: reach)
+            let neighbours = space.neighbours(of: best.assignment, reach: reach)
             guard search.count + neighbours.count < effort else { break }
             let cells = try measurer.losses(of: neighbours.map(\.assignment), around: best.assignment)
             search.count += neighbours.count
@@ -106,10 +113,12 @@ struct ContextPlanner<Family: ModelFamily> {
                     step.solution, space, base: before.klNats, minimized: step.minimized)
                 try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            if best.assignment == before.assignment, reach == Self.longestReach {
-                try take(
-                    pairs(from: best, changes, search.known), &best, &search,
-                    progress)
+            if reach == Self.longestReach {
+                var pairs = pairs(from: best, changes, search.known)[...]
+                while best.assignment == before.assignment, !pairs.isEmpty, search.count < effort {
+                    try take(Array(pairs.prefix(Self.pairCount)), &best, &search, progress)
+                    pairs = pairs.dropFirst(Self.pairCount)
+                }
             }
             // One step is measured again wherever something moved; more only where one step leads nowhere.
             if best.assignment != before.assignment {
@@ -140,54 +149,24 @@ struct ContextPlanner<Family: ModelFamily> {
             measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
         search.rounds.append(round)
         progress(round)
+        search.others += steps.indices.filter { $0 != top || !round.isAccepted }.map { steps[$0] }
         if round.isAccepted {
             best = steps[top]
             search.taken.append(best)
         }
     }
 
-    private struct Neighbour {
-        let group: Int
-        let scheme: Scheme
-        let assignment: Assignment
-    }
-
     /// Steps up and down a ladder that are tried where one step leads nowhere.
     static var longestReach: Int { 2 }
 
-    /// Every sublayer, or group of tied ones, up to `reach` steps up and down its ladder, alone.
-    private func neighbours(of assignment: Assignment, reach: Int) -> [Neighbour] {
-        space.groups.indices.flatMap { index -> [Neighbour] in
-            let (members, ladder) = (space.groups[index], space.ladders[index])
-            let places: [Int]
-            if let place = ladder.firstIndex(of: assignment[members[0]]) {
-                places = (1...reach).flatMap { [place - $0, place + $0] }
-            } else {
-                // Not on the ladder (a preset's scheme): its neighbours in bytes.
-                func bytes(_ scheme: Scheme) -> Int {
-                    members.reduce(0) { $0 + measurer.layout.sublayers[$1].sizeInBytes(scheme) }
-                }
-                let now = bytes(assignment[members[0]])
-                let above = ladder.firstIndex { bytes($0) > now } ?? ladder.count
-                places = (1...reach).flatMap { [above - $0, above + $0 - 1] }
-            }
-            return places.filter(ladder.indices.contains).map { place in
-                var changed = assignment
-                for member in members { changed[member] = ladder[place] }
-                return Neighbour(group: index, scheme: ladder[place], assignment: changed)
-            }
-        }
-    }
-
     /// Pairs of measured steps of two sublayers or groups that the target admits together, least predicted loss first.
     private func pairs(
-        from best: Step, _ changes: [(Neighbour, Double)], _ known: [Assignment: Double]
+        from best: Step, _ changes: [(PlanNeighbour, Double)], _ known: [Assignment: Double]
     ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
         var pairs: [(assignment: Assignment, loss: Double)] = []
         for (place, first) in changes.enumerated() {
             for second in changes.dropFirst(place + 1) where first.0.group != second.0.group {
-                var moved = first.0.assignment
-                for member in space.groups[second.0.group] { moved[member] = second.0.scheme }
+                let moved = space.moved(first.0.assignment, second.0.group, to: second.0.scheme)
                 guard known[moved] == nil, space.admits(moved) else { continue }
                 pairs.append((moved, best.klNats + first.1 + second.1))
             }
@@ -199,12 +178,14 @@ struct ContextPlanner<Family: ModelFamily> {
                 space.merit(right.assignment, klNats: right.loss)
             )
             return merits.0 == merits.1 ? $0.offset < $1.offset : merits.0 < merits.1
-        }.prefix(Self.pairCount).map { ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2) }
+        }.prefix(Self.pairCount * Self.pairBatches).map {
+            ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2)
+        }
     }
 
     /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
     private func step(
-        from assignment: Assignment, klNats: Double, _ changes: [(Neighbour, Double)], moves: Int
+        from assignment: Assignment, klNats: Double, _ changes: [(PlanNeighbour, Double)], moves: Int
     ) throws -> (
         assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
     )? {

@@ -10,7 +10,8 @@ import Sensitivity
 /// - Source: Bayesian linear regression; the prior is ours.
 public struct CorrectedLosses {
     private let cells: [[Scheme: Double]]
-    private var plans: [(assignment: Assignment, klNats: Double)] = []
+    /// Measured plans, with their summed cells.
+    private var plans: [(assignment: Assignment, sum: Double, klNats: Double)] = []
     /// The posterior's weight of each plan, and what it says of all cells.
     private var weights: [Double] = []
     private var factor = 1.0
@@ -43,14 +44,12 @@ public struct CorrectedLosses {
 
     /// Learns what a whole plan loses; of plans with schemes that the table has not nothing is learnt.
     public mutating func learn(_ assignment: Assignment, klNats: Double) {
-        guard let own = sum(assignment), own > 0 else { return }
-        plans.append((assignment, klNats))
-        guard let best = plans.min(by: { $0.klNats < $1.klNats }), let scale = sum(best.assignment) else {
-            return
-        }
+        guard let sum = sum(assignment), sum > 0 else { return }
+        plans.append((assignment, sum, klNats))
+        guard let best = plans.min(by: { $0.klNats < $1.klNats }) else { return }
         // The scale of the best plan is the prior's: a table of proxies has one of its own.
-        factor = best.klNats / scale
-        let sums = plans.map { (sum($0.assignment) ?? 0) * factor }
+        factor = best.klNats / best.sum
+        let sums = plans.map { $0.sum * factor }
         var matrix = [[Double]](
             repeating: [Double](repeating: 0, count: plans.count), count: plans.count)
         for (row, plan) in plans.enumerated() {
@@ -76,7 +75,7 @@ public struct CorrectedLosses {
         let cell = raw * factor
         var change = 0.0
         for (weight, plan) in zip(weights, plans) {
-            change += Self.common * Self.common * weight * (sum(plan.assignment) ?? 0) * factor
+            change += Self.common * Self.common * weight * plan.sum * factor
             if plan.assignment[index] == scheme { change += Self.own * Self.own * weight * cell }
         }
         return cell * (1 + change)

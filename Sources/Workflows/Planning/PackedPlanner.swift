@@ -17,6 +17,8 @@ struct PackedPlanner<Family: ModelFamily> {
 
     /// Plans in turn without a gain after which the search ends.
     private static var patience: Int { 8 }
+    /// Plans after which searches have usually ended.
+    static var usualMeasurements: Int { 3 * patience }
 
     /// A planner of the plans that a target admits; `effort` are the most plans that are encoded and measured.
     init(_ bench: Workbench<Family>, _ table: SensitivityTable, space: PlanSpace, effort: Int) {
@@ -50,7 +52,7 @@ struct PackedPlanner<Family: ModelFamily> {
             known.insert(start.assignment)
             if best.map({ merit < $0.merit }) ?? true { best = (start.assignment, merit) }
         }
-        var taken: [(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss)] = []
+        var (taken, others): ([PlanSearchResult.Found], [PlanSearchResult.Found]) = ([], [])
         var rounds: [PlanningRound] = []
         var failures = 0
         while let base = best, rounds.count < effort, failures < Self.patience,
@@ -66,25 +68,25 @@ struct PackedPlanner<Family: ModelFamily> {
                 predictedKL: next.proof.klNats, measuredKL: klNats, isAccepted: isBetter)
             rounds.append(round)
             progress(round)
+            let found = PlanSearchResult.Found(
+                assignment: next.assignment, losses: items, proof: next.proof)
             if isBetter {
                 best = (next.assignment, merit)
-                taken.append((next.assignment, items, next.proof))
+                taken.append(found)
+            } else {
+                others.append(found)
             }
             failures = isBetter ? 0 : failures + 1
         }
-        return PlanSearchResult(taken: taken, rounds: rounds, measurements: rounds.count)
+        return PlanSearchResult(
+            taken: taken, others: others, rounds: rounds, measurements: rounds.count)
     }
 
     /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is none.
     private func candidate(
         _ losses: CorrectedLosses, near base: Assignment, _ known: Set<Assignment>
     ) throws -> Candidate? {
-        let problem = try space.problem { group, scheme in
-            space.groups[group].reduce(0.0) { sum, member in
-                guard let sum, let loss = losses.loss(member, scheme) else { return nil }
-                return sum + loss
-            }
-        }
+        let problem = try space.problem { losses.loss($0, $1) }
         // Without a solution within the loss that is admitted, plans near the best one remain.
         if let solution = try? problem.solve() {
             let assignment = space.assignment(problem, solution.choice)
@@ -94,7 +96,7 @@ struct PackedPlanner<Family: ModelFamily> {
                     proof: SolvedLoss(solution, space, minimized: space.goal.cost))
             }
         }
-        let near = neighbours(of: base).filter { !known.contains($0) && space.admits($0) }
+        let near = near(base).filter { !known.contains($0) && space.admits($0) }
             .compactMap { assignment in losses.loss(assignment).map { (assignment, $0) } }
         func merit(_ index: Int) -> PlanSpace.Merit { space.merit(near[index].0, klNats: near[index].1) }
         return near.indices.min { merit($0) < merit($1) }.map {
@@ -103,21 +105,13 @@ struct PackedPlanner<Family: ModelFamily> {
     }
 
     /// Plans with one or two groups of sublayers one step up or down their ladders.
-    private func neighbours(of assignment: Assignment) -> [Assignment] {
-        let steps = space.groups.indices.flatMap { group -> [(group: Int, scheme: Scheme)] in
-            let ladder = space.ladders[group]
-            guard let place = ladder.firstIndex(of: assignment[space.groups[group][0]]) else { return [] }
-            return [place - 1, place + 1].filter(ladder.indices.contains).map { (group, ladder[$0]) }
-        }
-        func moved(_ assignment: Assignment, _ step: (group: Int, scheme: Scheme)) -> Assignment {
-            var moved = assignment
-            for member in space.groups[step.group] { moved[member] = step.scheme }
-            return moved
-        }
+    private func near(_ assignment: Assignment) -> [Assignment] {
+        let steps = space.neighbours(of: assignment, reach: 1)
         return steps.enumerated().flatMap { place, first in
-            let once = moved(assignment, first)
-            return [once]
-                + steps.dropFirst(place + 1).filter { $0.group != first.group }.map { moved(once, $0) }
+            [first.assignment]
+                + steps.dropFirst(place + 1).filter { $0.group != first.group }.map {
+                    space.moved(first.assignment, $0.group, to: $0.scheme)
+                }
         }
     }
 }

@@ -247,7 +247,7 @@ public struct PlanSpace: Sendable {
 
     /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names where there are any.
     ///
-    /// - Parameter loss: the loss of a group under a scheme.
+    /// - Parameter loss: the loss of a sublayer under a scheme; those of a group add up.
     func problem(
         schemes: [Scheme]? = nil, loss: (Int, Scheme) -> Double?
     ) throws -> AllocationProblem {
@@ -256,9 +256,11 @@ public struct PlanSpace: Sendable {
             return AllocationProblem.Item(
                 name: groups[group].map { layout.sublayers[$0].name.description }.joined(separator: "+"),
                 options: try (named.isEmpty ? ladders[group] : named).compactMap { scheme in
-                    guard let loss = loss(group, scheme) else { return nil }
+                    let losses = groups[group].map { loss($0, scheme) }
+                    guard !losses.contains(nil) else { return nil }
                     return .init(
-                        label: scheme.description, loss: loss, costs: try cost(of: group, scheme))
+                        label: scheme.description, loss: losses.reduce(0) { $0 + ($1 ?? 0) },
+                        costs: try cost(of: group, scheme))
                 })
         }
         return AllocationProblem(items: items, budgets: budgets, objective: goal.objective)
