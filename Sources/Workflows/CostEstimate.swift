@@ -14,7 +14,8 @@ public struct CostEstimate: Codable, Sendable {
     public let items: Int
     /// One run of the model over all items and its scores, in CPU seconds.
     public let evaluationCPUSeconds: Double
-    /// CPU seconds by part: reference, calibration, encoding, measuring, metric.
+    /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of calibrated codes counts as one of usual
+    /// length.
     public let cpuSeconds: [String: Double]
     /// Seconds, with the threads that were asked for and nothing else on the machine.
     public let seconds: Double
@@ -74,12 +75,21 @@ extension Workbench {
         var measuring = units.measuring(from: firsts)
         var metrics = 1
         if sweeps { metrics += min(options.metricCells, cells - kept) }
+        var packing = 0.0
         if let effort {
             cells += effort
-            let mean =
-                model.layout.sublayers.indices.reduce(0) { $0 + units.measuring(from: $1) }
-                / Double(model.layout.sublayers.count)
-            measuring += Double(effort) * mean
+            let sublayers = model.layout.sublayers.indices
+            let mean = sublayers.reduce(0) { $0 + units.measuring(from: $1) } / Double(sublayers.count)
+            if options.fit == .calibrated {
+                // Whole plans, the uniform ones and others to start from included, and the written plan's steps up and down.
+                let plans = Double(
+                    candidates.count + 2 + min(effort, PackedPlanner<Family>.usualMeasurements))
+                packing = plans * units.packing
+                measuring += plans * units.evaluation
+                if effort >= 2 * sublayers.count { measuring += 2 * Double(sublayers.count) * mean }
+            } else {
+                measuring += Double(effort) * mean
+            }
             metrics += 5
         }
         let few = Dataset(
@@ -92,7 +102,7 @@ extension Workbench {
             * Double(metrics)
         let parts = [
             "reference": units.reference, "calibration": units.calibration,
-            "encoding": units.encoding.reduce(0, +), "measuring": measuring, "metric": metric,
+            "encoding": units.encoding.reduce(0, +) + packing, "measuring": measuring, "metric": metric,
         ]
         return CostEstimate(
             cells: cells, keptCells: kept, items: examples.count, evaluationCPUSeconds: units.evaluation,

@@ -146,6 +146,11 @@ public struct UnitCosts: Sendable {
     /// A measurement of all items that starts at a sublayer.
     public func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
 
+    /// Encoding a plan of calibrated codes in order of execution: four runs over the text, and every matrix.
+    public var packing: Double {
+        4 * calibration + encoding.reduce(0, +) / Double(max(1, encoding.count))
+    }
+
     /// Measurements of assignments that differ from a context in these sublayers first.
     ///
     /// - Complexity: what lies before is run once for all of them.
