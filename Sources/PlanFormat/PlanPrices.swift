@@ -12,6 +12,8 @@ public struct PlanPrices: Codable, Hashable, Sendable {
     public let basis: Basis
     /// What one more megabyte (10^6 bytes) would save at the margin, in nats: the multiplier of the byte budget.
     public let klPerMegabyte: Double
+    /// What one more millisecond a mean item would save, were time what is limited, in nats; nil without a latency profile.
+    public let klPerMillisecond: Double?
     /// One per sublayer, in order of execution.
     public let sublayers: [Entry]
     /// Exchanges between two sublayers that fit the budget and whose gain or loss lies within the noise, the best first.
@@ -35,11 +37,16 @@ public struct PlanPrices: Codable, Hashable, Sendable {
         public let dearer: SublayerStep?
         /// Whether the interval of either step holds the price at the margin: it could have gone the other way.
         public let isNearTie: Bool
+        /// Predicted seconds of a mean item that `cheaper` adds, most often less than none; nil without a latency profile.
+        public let cheaperSeconds: Double?
+        /// Predicted seconds of a mean item that `dearer` adds.
+        public let dearerSeconds: Double?
 
         /// An entry from its parts.
         public init(
             sublayer: SublayerName, scheme: Scheme, bytes: Int, bitsPerWeight: Double, cheaper: SublayerStep?,
-            dearer: SublayerStep?, isNearTie: Bool
+            dearer: SublayerStep?, isNearTie: Bool, cheaperSeconds: Double? = nil,
+            dearerSeconds: Double? = nil
         ) {
             self.sublayer = sublayer
             self.scheme = scheme
@@ -48,6 +55,8 @@ public struct PlanPrices: Codable, Hashable, Sendable {
             self.cheaper = cheaper
             self.dearer = dearer
             self.isNearTie = isNearTie
+            self.cheaperSeconds = cheaperSeconds
+            self.dearerSeconds = dearerSeconds
         }
     }
 
@@ -71,10 +80,12 @@ public struct PlanPrices: Codable, Hashable, Sendable {
 
     /// Prices from their parts.
     public init(
-        basis: Basis, klPerMegabyte: Double, sublayers: [Entry], exchanges: [Exchange], exchangeCount: Int
+        basis: Basis, klPerMegabyte: Double, klPerMillisecond: Double? = nil, sublayers: [Entry],
+        exchanges: [Exchange], exchangeCount: Int
     ) {
         self.basis = basis
         self.klPerMegabyte = klPerMegabyte
+        self.klPerMillisecond = klPerMillisecond
         self.sublayers = sublayers
         self.exchanges = exchanges
         self.exchangeCount = exchangeCount

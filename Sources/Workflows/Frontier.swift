@@ -9,9 +9,11 @@ extension FrontierTable {
     /// - Parameters:
     ///   - sizes: where a plan is wanted in any case.
     ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
-    /// - Throws: `PlanError` where the plan is for another model, `AllocationError`.
+    ///   - profile: what its prices of a millisecond follow from.
+    /// - Throws: `PlanError` where the plan is for another model, `AllocationError`, `LatencyError`.
     public init(
-        _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil, effort: Int = 1_000_000
+        _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil,
+        profile: LatencyProfile? = nil, effort: Int = 1_000_000
     ) throws {
         try plan?.check(for: table.model)
         let layout = table.layout
@@ -55,7 +57,7 @@ extension FrontierTable {
                     measuredKL: known.measuredKL,
                     leastKL: frontier.index(atMost: Double(known.bytes)).map { points[$0].klNats })
             } + asked,
-            prices: try plan.map { try PlanPrices(of: $0, in: table) })
+            prices: try plan.map { try PlanPrices(of: $0, in: table, profile: profile) })
     }
 
     private typealias Known = (

@@ -1,4 +1,5 @@
 import Allocation
+import Latency
 import PlanFormat
 
 extension PlanPrices {
@@ -7,11 +8,16 @@ extension PlanPrices {
     /// A sublayer whose scheme the table does not have (a preset's) gets no steps. A step is a near-tie where its 95% interval holds the
     /// loss that its bytes are worth at the margin. An exchange lies within the noise where the interval of its change holds 0; the
     /// interval is as wide as it can be, since how the errors of two steps go together is not known.
-    /// - Parameter listed: how many exchanges are listed.
-    /// - Throws: `PlanError` where the plan does not fit the table's model, `AllocationError`.
-    public init(of plan: Plan, in table: SensitivityTable, listed: Int = 8) throws {
+    /// - Parameters:
+    ///   - profile: what prices of a millisecond follow from, counted for the table's mean item.
+    ///   - listed: how many exchanges are listed.
+    /// - Throws: `PlanError` where the plan does not fit the table's model, `AllocationError`, `LatencyError`.
+    public init(
+        of plan: Plan, in table: SensitivityTable, profile: LatencyProfile? = nil, listed: Int = 8
+    ) throws {
         let layout = table.layout
         let schemes = try plan.schemes(of: layout)
+        let seconds = try profile.map { try StepSeconds($0, table, schemes) }
         let measured = try plan.steps(of: layout)
         let steps = Dictionary(
             grouping: measured.isEmpty ? table.steps(from: schemes) : measured, by: \.sublayer)
@@ -19,19 +25,20 @@ extension PlanPrices {
             (steps[$0.name] ?? []).sorted { $0.bytesChange < $1.bytesChange }
         }
         let bytes = layout.sizeInBytes(schemes)
+        let items = try options.indices.map { index in
+            // The plan's own option first: no loss and no cost relative to the plan.
+            AllocationProblem.Item(
+                name: layout.sublayers[index].name.description,
+                options: [.init(label: "", loss: 0, costs: [0, 0])]
+                    + (try options[index].map {
+                        .init(
+                            label: $0.scheme.description, loss: $0.klChange,
+                            costs: [Double($0.bytesChange), try seconds?.change(index, to: $0.scheme) ?? 0])
+                    }))
+        }
         let problem = AllocationProblem(
-            items: zip(layout.sublayers, options).map { sublayer, steps in
-                // The plan's own option first: no loss and no cost relative to the plan.
-                AllocationProblem.Item(
-                    name: sublayer.name.description,
-                    options: [.init(label: "", loss: 0, costs: [0])]
-                        + steps.map {
-                            .init(
-                                label: $0.scheme.description, loss: $0.klChange,
-                                costs: [Double($0.bytesChange)])
-                        })
-            },
-            budgets: [.init(name: "bytes", fixedCost: Double(bytes))])
+            items: items,
+            budgets: [.init(name: "bytes", fixedCost: Double(bytes)), .init(name: "seconds")])
         let prices = try problem.shadowPrices(of: layout.sublayers.map { _ in 0 }, in: "bytes")
         let margin = prices.lossPerUnit[0] * 1e6
         func step(_ name: SublayerName, _ step: ShadowPrices.Step?) -> SublayerStep? {
@@ -53,13 +60,41 @@ extension PlanPrices {
             return Entry(
                 sublayer: sublayer.name, scheme: schemes[index], bytes: size,
                 bitsPerWeight: 8 * Double(size) / Double(max(1, sublayer.count)), cheaper: cheaper,
-                dearer: dearer, isNearTie: isTie)
+                dearer: dearer, isNearTie: isTie,
+                cheaperSeconds: seconds == nil ? nil : item.cheaper?.costChanges[1],
+                dearerSeconds: seconds == nil ? nil : item.dearer?.costChanges[1])
+        }
+        let ofTime = try seconds.map { _ in
+            try problem.shadowPrices(of: layout.sublayers.map { _ in 0 }, in: "seconds").lossPerUnit[1]
         }
         let room = (plan.certificate?.budgetBytes ?? bytes) - bytes
         let exchanges = Self.exchanges(entries, room: room)
         self.init(
-            basis: measured.isEmpty ? .table : .context, klPerMegabyte: margin, sublayers: entries,
+            basis: measured.isEmpty ? .table : .context, klPerMegabyte: margin,
+            klPerMillisecond: ofTime.map { $0 / 1e3 }, sublayers: entries,
             exchanges: Array(exchanges.prefix(listed)), exchangeCount: exchanges.count)
+    }
+
+    /// What steps away from a plan add to the time of a table's mean item.
+    private struct StepSeconds {
+        let model: LatencyModel
+        let workload: Workload
+        let schemes: [Scheme]
+
+        init(_ profile: LatencyProfile, _ table: SensitivityTable, _ schemes: [Scheme]) throws {
+            guard let workload = table.workload else {
+                throw UsageError("the table does not say how long its sentences are: sweep the model again")
+            }
+            model = try LatencyModel(profile, layout: table.layout, modelType: table.model.type)
+            self.workload = workload
+            self.schemes = schemes
+        }
+
+        func change(_ index: Int, to scheme: Scheme) throws -> Double {
+            let set = model.workingSet(schemes)
+            return try model.productSeconds(of: index, scheme, workload, within: set)
+                - model.productSeconds(of: index, schemes[index], workload, within: set)
+        }
     }
 
     /// Exchanges of a step up and a step down that fit and cannot be told from no change, by their change of the loss.

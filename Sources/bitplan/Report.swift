@@ -47,11 +47,13 @@ struct FrontierCommand: ParsableCommand {
             "Computes the whole trade-off of bytes against predicted loss, its knee, and what a megabyte is worth.",
         discussion: """
             Predicted is the sum of the table's cells. Uniform plans and presets stand beside the frontier; with a plan its place is shown, and \
-            for each of its sublayers the price of one step more and one step less.
+            for each of its sublayers the price of one step more and one step less, with a latency profile also that of a millisecond.
             """)
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
     @Option(help: "Plan whose place and prices are shown.") var plan: String?
+    @Option(help: "Latency profile that prices of a millisecond follow from; needs --plan.") var profile:
+        String?
     @Option(
         parsing: .upToNextOption,
         help: "Sizes at which a plan of the frontier is wanted: 20MB, 20MiB, 10x, 2.6bits.",
@@ -64,13 +66,20 @@ struct FrontierCommand: ParsableCommand {
     var output: String?
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        guard profile == nil || plan != nil else {
+            throw ValidationError("--profile needs --plan: prices are those at a plan")
+        }
+    }
+
     func run() throws {
         try reporting {
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
             let frontier = try naming(planFile ?? URL(path: sweep)) {
-                try FrontierTable(table, sizes: at, plan: plan)
+                try FrontierTable(
+                    table, sizes: at, plan: plan, profile: try profile.map { try readProfile(URL(path: $0)) })
             }
             let text = frontier.markdown + (frontier.prices.map { "\n" + $0.markdown } ?? "")
             if let output { try write(frontier, text, to: URL(path: output)) }

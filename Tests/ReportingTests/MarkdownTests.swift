@@ -158,13 +158,23 @@ import Testing
             PlanPrices.Entry(
                 sublayer: SublayerName(type), scheme: .bcq(2), bytes: 2000, bitsPerWeight: 2.5,
                 cheaper: cheaper,
-                dearer: dearer, isNearTie: isTie)
+                dearer: dearer, isNearTie: isTie, cheaperSeconds: -2e-5, dearerSeconds: 1e-5)
         }
-        let prices = PlanPrices(
-            basis: .context, klPerMegabyte: 2.5,
-            sublayers: [entry("A", down, nil, true), entry("B", nil, up, false)],
-            exchanges: [.init(up: up, down: down)], exchangeCount: 3
-        ).markdown
+        func markdown(klPerMillisecond: Double?) -> String {
+            PlanPrices(
+                basis: .context, klPerMegabyte: 2.5, klPerMillisecond: klPerMillisecond,
+                sublayers: [entry("A", down, nil, true), entry("B", nil, up, false)],
+                exchanges: [.init(up: up, down: down)], exchangeCount: 3
+            ).markdown
+        }
+        let timed = markdown(klPerMillisecond: 0.125)
+        #expect(timed.contains("a millisecond of a mean sentence 0.1250"), "\(timed)")
+        // 0.003 nats for 0.02 ms, 0.002 nats for 0.01 ms.
+        #expect(
+            timed.contains("| -1,000 | ~ 3.00 | 0.150 |") && timed.contains("| +1,000 | ~ 2.00 | 0.200 |"),
+            "\(timed)")
+        let prices = markdown(klPerMillisecond: nil)
+        #expect(!prices.contains("millisecond") && !prices.contains("KL/ms"))
         #expect(prices.contains("a megabyte is worth 2.500 nats"))
         #expect(
             prices.contains("| A        |   bcq2 | 2.50 | 2,000 | bcq1: +3.00 ± 2.0 | -1,000 | ~ 3.00 |"),

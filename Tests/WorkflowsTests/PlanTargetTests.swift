@@ -103,6 +103,47 @@ import Workflows
         }
     }
 
+    /// What a step adds to the time is the difference of two predictions; the price at the margin is where the dual function is greatest.
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
+    func pricesOfAMillisecond(_ seed: UInt64) throws {
+        let table = table(seed: seed)
+        let profile = Self.profile(Self.schemes, modelType: "test")
+        let model = try LatencyModel(profile, layout: table.layout, modelType: "test")
+        let schemes = table.layout.sublayers.indices.map { Self.schemes[($0 + Int(seed)) % 4] }
+        let plan = Plan.naming(schemes, of: table.layout, model: table.model, name: "x", fit: .greedy)
+        let prices = try PlanPrices(of: plan, in: table, profile: profile)
+        let base = try model.predict(schemes, Self.workload).seconds
+        func added(_ index: Int, _ scheme: Scheme) throws -> Double {
+            var other = schemes
+            other[index] = scheme
+            return try model.predict(other, Self.workload).seconds - base
+        }
+        for (index, entry) in prices.sublayers.enumerated() {
+            for (step, seconds) in [
+                (entry.cheaper, entry.cheaperSeconds), (entry.dearer, entry.dearerSeconds),
+            ] {
+                #expect((step == nil) == (seconds == nil))
+                guard let step, let seconds else { continue }
+                #expect(abs(try added(index, step.scheme) - seconds) < 1e-9 * base, "seed \(seed)")
+            }
+        }
+        let price = 1e3 * (try #require(prices.klPerMillisecond))
+        func dual(_ price: Double) throws -> Double {
+            try table.layout.sublayers.indices.reduce(0) { sum, index in
+                let name = table.layout.sublayers[index].name
+                let values = try Self.schemes.map { scheme in
+                    try #require(table.cell(name, scheme)).measurement.klNats + price * added(index, scheme)
+                }
+                return sum + (values.min() ?? 0)
+            }
+        }
+        let best = try dual(price)
+        for factor in [0, 0.5, 0.9, 0.99, 1.01, 1.1, 2] {
+            #expect(try dual(factor * price) <= best + 1e-12, "seed \(seed), \(factor) of the price")
+        }
+        #expect(try PlanPrices(of: plan, in: table).klPerMillisecond == nil)
+    }
+
     @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
     func equalsBruteForce(_ seed: UInt64) throws {
         var generator = SeededGenerator(seed: 100 + seed)

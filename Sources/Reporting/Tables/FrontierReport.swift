@@ -58,21 +58,24 @@ extension PlanPrices {
                 "from the sensitivity table, where each sublayer was measured with the rest in full precision"
             case .context: "measured around this plan"
             }
+        let time =
+            klPerMillisecond.map {
+                ", a millisecond of a mean sentence \(klText($0)) where time is what is limited"
+            } ?? ""
         var text =
-            "At the margin a megabyte is worth \(klText(klPerMegabyte)) nats of KL. A step less (more) is the next cheaper (dearer) scheme: "
-            + "its change of KL in nats x 1000 with half its 95% interval, its bytes, and KL per megabyte; losses are \(source). "
+            "At the margin a megabyte is worth \(klText(klPerMegabyte)) nats of KL\(time). A step less (more) is the next cheaper (dearer) scheme: "
+            + "its change of KL in nats x 1000 with half its 95% interval, its bytes, and KL per megabyte\(time.isEmpty ? "" : " and per millisecond"); losses are \(source). "
             + "`~` marks a step that the noise does not tell from the margin: it could have gone the other way.\n\n"
-        var table = MarkdownTable([
-            "sublayer", "scheme", "bits", "bytes", "one step less", "bytes", "KL/MB", "one step more",
-            "bytes",
-            "KL/MB",
-        ])
+        let perTime = time.isEmpty ? [] : ["KL/ms"]
+        var table = MarkdownTable(
+            ["sublayer", "scheme", "bits", "bytes", "one step less", "bytes", "KL/MB"] + perTime
+                + ["one step more", "bytes", "KL/MB"] + perTime)
         for entry in sublayers {
             table.add(
                 [
                     entry.sublayer.description, entry.scheme.description, fixed(entry.bitsPerWeight, 2),
                     grouped(entry.bytes),
-                ] + cells(entry.cheaper) + cells(entry.dearer))
+                ] + cells(entry.cheaper, entry.cheaperSeconds) + cells(entry.dearer, entry.dearerSeconds))
         }
         text += table.text
         let ties = sublayers.filter(\.isNearTie).map(\.sublayer.description)
@@ -95,8 +98,9 @@ extension PlanPrices {
         return text + open.text
     }
 
-    private func cells(_ step: SublayerStep?) -> [String] {
-        guard let step else { return ["", "", ""] }
+    private func cells(_ step: SublayerStep?, _ seconds: Double?) -> [String] {
+        let isTimed = klPerMillisecond != nil
+        guard let step else { return ["", "", ""] + (isTimed ? [""] : []) }
         let reach = step.standardError.map {
             " ± " + significant(1000 * LossMeasurement.intervalFactor * $0, 2)
         }
@@ -105,7 +109,7 @@ extension PlanPrices {
             "\(step.scheme): \(signed(1000 * step.klChange))\(reach ?? "")",
             (step.bytesChange > 0 ? "+" : "") + grouped(step.bytesChange),
             (isOpen ? "~ " : "") + significant(step.klPerMegabyte, 3),
-        ]
+        ] + (isTimed ? [seconds.map { $0 == 0 ? "" : significant(-step.klChange / $0 / 1e3, 3) } ?? ""] : [])
     }
 
     private func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + significant(value, 3) }
