@@ -76,7 +76,31 @@ with torch.no_grad():
     greedy = [{'prompt': p, 'ids': model.generate(torch.tensor([p]), attention_mask=torch.ones(1, len(p), dtype=torch.long), do_sample=False, max_new_tokens=20,
                                                   pad_token_id=1)[0].tolist()[len(p):]} for p in [[0, 5, 9], [0], ids[0, :12].tolist()]]
 save_file({'logits': logits.contiguous()}, f'{d}/goldens.safetensors')
-dump(f'{d}/goldens.json', {'ids': ids[0].tolist(), 'greedy': greedy})
+
+# Nats of a text in sliding windows, as the guide on perplexity of transformers takes them; labels before a window's own are masked.
+text = ['the cat and the hat', 'an ant ran and ran', 'then there was nothing']
+tokens = [i for line in text for i in tokenizer.encode(line).ids + [1]]
+
+
+def windows(context, stride):
+    begin = end = 0
+    rows = []
+    while end < len(tokens):
+        stop = min(begin + context, len(tokens))
+        x = torch.tensor([tokens[begin:stop]])
+        labels = x.clone()
+        labels[:, :end - begin] = -100
+        scored = int((labels[0, 1:] != -100).sum())
+        if scored == 0:
+            break
+        with torch.no_grad():
+            rows.append([float(model(x, labels=labels).loss) * scored, scored])
+        begin, end = begin + stride, stop
+    return {'context': context, 'stride': stride, 'nats': rows}
+
+
+dump(f'{d}/goldens.json', {'ids': ids[0].tolist(), 'greedy': greedy, 'text': text,
+                           'windows': [windows(*w) for w in [(48, 24), (len(tokens) - 1, len(tokens) - 1), (20, 20), (20, 7), (9, 1), (2, 1)]]})
 
 # BERT
 d = fresh('tiny-bert')

@@ -36,6 +36,8 @@ public protocol ModelFamily: Sendable {
 
     /// Reads the data that the model is measured on; `limit` keeps the first items.
     func dataset(_ files: [URL], limit: Int?) throws -> Dataset<Net.Example>
+    /// Reads a text in these windows; the family's own where nil. Families that read items one by one know no other.
+    func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example>
     /// The task's metric over the whole of `data`, from what the network produces.
     func score(_ network: Net, on data: Dataset<Net.Example>, options: TaskOptions) throws -> TaskScore
     /// Answers input lines: translations, labels, text; `LineError` where one cannot be answered.
@@ -45,6 +47,15 @@ public protocol ModelFamily: Sendable {
 extension ModelFamily {
     /// No other names.
     public func aliases(of tensor: String) -> [String] { [] }
+
+    /// The family's own reading; an error for windows.
+    public func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example> {
+        guard windows == nil else {
+            throw FileError(
+                "--context, --stride", "expected only for language models, got a \(Self.modelType) model")
+        }
+        return try dataset(files, limit: limit)
+    }
 
     /// More is better.
     public static var prefersLessMetric: Bool { false }
@@ -73,16 +84,20 @@ public struct Dataset<Example: Sendable>: Sendable {
     public let examples: [Example]
     /// What the task's metric compares with: reference translations, labels.
     public let references: [String]
+    /// How a text was cut into items; nil where items are read one by one.
+    public let windows: TextWindows?
 
     /// A dataset of these items.
-    public init(examples: [Example], references: [String]) {
+    public init(examples: [Example], references: [String], windows: TextWindows? = nil) {
         self.examples = examples
         self.references = references
+        self.windows = windows
     }
 
     /// The items of `range`.
     public subscript(range: Range<Int>) -> Dataset {
-        Dataset(examples: Array(examples[range]), references: Array(references[range]))
+        Dataset(
+            examples: Array(examples[range]), references: Array(references[range]), windows: windows)
     }
 }
 

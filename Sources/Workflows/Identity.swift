@@ -27,14 +27,6 @@ extension Model {
     }
 }
 
-/// SHA-256 of the bytes of several files, one after the other.
-func contentHash(of files: [URL], limit: Int?) throws -> String {
-    var hash = SHA256()
-    for file in files { hash.update(data: try FileError.read(file)) }
-    if let limit { hash.update(data: Data("first \(limit)".utf8)) }
-    return hash.finalize().hexadecimal
-}
-
 extension Digest {
     var hexadecimal: String {
         let digits = Array("0123456789abcdef")

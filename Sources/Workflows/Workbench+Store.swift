@@ -27,10 +27,10 @@ extension Experiment {
         _ model: Model<Family>, _ identity: ModelIdentity, source: DataSource, calibration: DataSource?,
         fit: CodeFit
     ) throws {
-        let data = try contentHash(of: source.files, limit: source.limit)
+        let data = try source.contentHash()
         self.init(
             weights: identity.sha256, configuration: try model.configurationHash(), data: data,
-            calibration: try calibration.map { try contentHash(of: $0.files, limit: $0.limit) } ?? data,
+            calibration: try calibration.map { try $0.contentHash() } ?? data,
             fit: fit)
     }
 }

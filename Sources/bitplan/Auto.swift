@@ -36,7 +36,10 @@ struct Auto: ParsableCommand {
     func run() throws {
         try reporting {
             let checkSource =
-                check.isEmpty ? nil : DataSource(files: check.map { URL(path: $0) }, limit: checkLimit)
+                check.isEmpty
+                ? nil
+                : DataSource(
+                    files: check.map { URL(path: $0) }, limit: checkLimit, windows: data.windows.windows)
             let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
@@ -44,7 +47,7 @@ struct Auto: ParsableCommand {
                 let options: Workbench<F>.Options = sweep.options(task.options, store)
                 guard !dryRun else {
                     let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: data.source, calibration: calibration.source,
+                        URL(path: model), source: data.source, calibration: calibration.source(data.windows),
                         options: options,
                         candidates: sweep.schemes.schemes, effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
@@ -52,7 +55,7 @@ struct Auto: ParsableCommand {
                 let rows = try auto(
                     family, model: URL(path: model), source: data.source, check: checkSource,
                     target: try target.target(),
-                    candidates: sweep.schemes.schemes, calibration: calibration.source,
+                    candidates: sweep.schemes.schemes, calibration: calibration.source(data.windows),
                     options: options,
                     effort: effort,
                     output: AutoOutput(
@@ -77,6 +80,9 @@ struct Auto: ParsableCommand {
         arguments += ["--beams", "\(task.beams)", "--threads", "\(task.threads)", "--batch", "\(task.batch)"]
         if let length = task.maxLength { arguments += ["--max-length", "\(length)"] }
         if let limit = source.limit { arguments += ["--limit", "\(limit)"] }
+        if let windows = source.windows {
+            arguments += ["--context", "\(windows.context)", "--stride", "\(windows.stride)"]
+        }
         arguments += ["--data"] + source.files.map(\.path)
         process.arguments = arguments
         let output = Pipe()

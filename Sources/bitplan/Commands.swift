@@ -29,13 +29,14 @@ struct Sweep: ParsableCommand {
                 let options: Workbench<F>.Options = sweep.options(task.options, store)
                 guard !dryRun else {
                     let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: data.source, calibration: calibration.source,
+                        URL(path: model), source: data.source, calibration: calibration.source(data.windows),
                         options: options,
                         candidates: sweep.schemes.schemes)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: data.source, calibration: calibration.source, options: options)
+                    URL(path: model), source: data.source, calibration: calibration.source(data.windows),
+                    options: options)
                 let progress = ProgressLine("sweep")
                 let table = try bench.sweep(
                     candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
@@ -65,6 +66,7 @@ struct PlanCommand: ParsableCommand {
     var model: String?
     @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
+    @OptionGroup var windows: WindowOptions
     @Option(help: "Most measurements in context.") var effort = 1000
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
@@ -96,15 +98,18 @@ struct PlanCommand: ParsableCommand {
                 let store = try storage.open()
                 var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
                 measuring.store = store
-                let source = DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                let source = DataSource(
+                    files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 guard !dryRun else {
                     let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: source, calibration: calibration.source, options: measuring,
+                        URL(path: model), source: source, calibration: calibration.source(windows),
+                        options: measuring,
                         candidates: table.candidates, sweeps: false, effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let bench = try Workbench<F>(
-                    URL(path: model), source: source, calibration: calibration.source, options: measuring)
+                    URL(path: model), source: source, calibration: calibration.source(windows),
+                    options: measuring)
                 let result = try naming(profile: options.profile, file) {
                     try bench.plan(table, target: target, effort: effort)
                 }
@@ -143,6 +148,7 @@ struct Quantize: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data:
         [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
+    @OptionGroup var windows: WindowOptions
     @Option(help: "Packed directory to write.") var output: String
     @Flag(help: "Print JSON.") var json = false
 
@@ -156,7 +162,11 @@ struct Quantize: ParsableCommand {
         try reporting {
             let directory = URL(path: model)
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                let text = data.isEmpty ? nil : DataSource(files: data.map { URL(path: $0) }, limit: limit)
+                let text =
+                    data.isEmpty
+                    ? nil
+                    : DataSource(
+                        files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 let chosen = try chosenPlan(family, directory, hasText: text != nil)
                 let bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
                     try Workflows.quantize(

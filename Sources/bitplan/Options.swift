@@ -15,6 +15,8 @@ struct DataOptions: ParsableArguments {
     @Option(help: "Use only the first items.")
     var limit: Int?
 
+    @OptionGroup var windows: WindowOptions
+
     func validate() throws {
         if data.isEmpty {
             throw ValidationError("--data is missing: expected the files that the model is measured on")
@@ -22,7 +24,26 @@ struct DataOptions: ParsableArguments {
         if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
     }
 
-    var source: DataSource { DataSource(files: data.map { URL(path: $0) }, limit: limit) }
+    var source: DataSource {
+        DataSource(files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
+    }
+}
+
+/// How language models read a text, of data and calibration alike.
+struct WindowOptions: ParsableArguments {
+    @Option(help: "Language models: tokens of a window of text.") var context: Int?
+    @Option(
+        help:
+            "Language models: tokens by which windows move on, and that each predicts; half a window where not given."
+    )
+    var stride: Int?
+
+    /// nil where nothing is said.
+    var windows: TextWindows? {
+        guard context != nil || stride != nil else { return nil }
+        let context = context ?? LlamaFamily.windows.context
+        return TextWindows(context: context, stride: stride ?? context / 2)
+    }
 }
 
 /// How the task is run.
@@ -136,8 +157,10 @@ struct CalibrationOptions: ParsableArguments {
     @Option(help: "Use only the first items of that text.")
     var calibrationLimit: Int?
 
-    var source: DataSource? {
+    func source(_ windows: WindowOptions) -> DataSource? {
         calibration.isEmpty
-            ? nil : DataSource(files: calibration.map { URL(path: $0) }, limit: calibrationLimit)
+            ? nil
+            : DataSource(
+                files: calibration.map { URL(path: $0) }, limit: calibrationLimit, windows: windows.windows)
     }
 }

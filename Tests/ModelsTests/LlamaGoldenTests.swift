@@ -39,8 +39,15 @@ private struct TinyGoldens: Decodable {
         let prompt: [Int]
         let ids: [Int]
     }
+    struct Windows: Decodable {
+        let context: Int
+        let stride: Int
+        let nats: [[Double]]
+    }
     let ids: [Int]
     let greedy: [Continuation]
+    let text: [String]
+    let windows: [Windows]
 }
 
 private func decode<Value: Decodable>(_ type: Value.Type, _ file: URL) throws -> Value {
@@ -141,6 +148,42 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
         #expect(worst < 2e-3)
         let continued = network.generate(goldens.greedy.map(\.prompt), maximumLength: 20)
         #expect(continued == goldens.greedy.map(\.ids))
+    }
+
+    /// Nats of every window of a text, for several contexts and strides, against transformers.
+    @Test func windowsOfOtherSizes() throws {
+        let model = try Model<LlamaFamily>(directory: Self.tiny)
+        let network = try model.network()
+        let goldens = try decode(TinyGoldens.self, Self.tiny.appending(path: "goldens.json"))
+        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).txt")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(goldens.text.joined(separator: "\n").utf8).write(to: file)
+        for golden in goldens.windows {
+            let windows = TextWindows(context: golden.context, stride: golden.stride)
+            let data = try model.family.dataset([file], limit: nil, windows: windows)
+            #expect(data.windows == windows)
+            #expect(data.examples.map(\.scored) == golden.nats.map { Int($0[1]) }, "\(windows)")
+            let score = try model.family.score(network, on: data, options: TaskOptions())
+            #expect(score.signature == "perplexity|context:\(golden.context)|stride:\(golden.stride)")
+            for (nats, golden) in zip(score.outputs, golden.nats) {
+                #expect(abs((Double(nats) ?? 0) - golden[0]) < 1e-3 * golden[1], "\(windows)")
+            }
+            let tokens = golden.nats.reduce(0) { $0 + $1[1] }
+            let perplexity = exp(golden.nats.reduce(0) { $0 + $1[0] } / tokens)
+            #expect(abs(score.values[0].value / perplexity - 1) < 1e-3, "\(windows)")
+        }
+        for (context, stride, message) in [
+            (49, 5, "--context: expected 2 to the model's 48 positions, got 49"),
+            (1, 1, "--context: expected 2"),
+            (10, 11, "--stride: expected 1 to the 10 tokens of a window, got 11"),
+            (10, 0, "--stride: expected 1"),
+        ] {
+            let error = #expect(throws: FileError.self) {
+                try model.family.dataset(
+                    [file], limit: nil, windows: TextWindows(context: context, stride: stride))
+            }
+            #expect(error.map { "\($0)" }?.contains(message) == true, "\(error.map { "\($0)" } ?? "")")
+        }
     }
 
     @Test func windowsScoreEveryTokenOnce() throws {

@@ -16,10 +16,8 @@ public struct LlamaFamily: ModelFamily {
     /// Plans are judged by perplexity.
     public static let prefersLessMetric = true
 
-    /// Tokens of a window of text, less where the model has fewer positions.
-    public static let context = 256
-    /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as context.
-    public static let stride = 128
+    /// How a text is read where nothing else is said; with fewer tokens where the model has fewer positions.
+    public static let windows = TextWindows(context: 256, stride: 128)
     /// Tokens that `run` adds where the options say nothing.
     static let defaultLength = 128
 
@@ -57,18 +55,36 @@ public struct LlamaFamily: ModelFamily {
         try LlamaNetwork(configuration, weights)
     }
 
-    /// Reads text files as one text, cut into windows of `context` tokens, `stride` apart.
+    /// Reads text files as one text in the usual windows.
+    ///
+    /// - Throws: as `dataset(_:limit:windows:)`.
+    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
+        try dataset(files, limit: limit, windows: nil)
+    }
+
+    /// Reads text files as one text, cut into windows.
     ///
     /// Every line that is not blank is encoded alone, the end symbol after it where the model has one, and all are joined. A window
     /// predicts what no window before it has predicted; an item is a window, and `limit` counts windows.
     /// - Source: the guide on perplexity of Hugging Face transformers.
-    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, or there are fewer than two tokens.
-    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
+    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two tokens, or the model has not the
+    ///   windows' positions.
+    public func dataset(
+        _ files: [URL], limit: Int?, windows: TextWindows?
+    ) throws -> Dataset<LlamaNetwork.Example> {
         guard let first = files.first else { throw FileError("--data", "expected a text file, got none") }
-        let context = min(Self.context, configuration.maximumPositions)
-        let step = min(Self.stride, context - 1)
-        guard step >= 1 else {
-            throw FileError(first, "the model has \(context) position: expected at least 2")
+        let positions = configuration.maximumPositions
+        guard positions >= 2 else {
+            throw FileError(first, "the model has \(positions) position: expected at least 2")
+        }
+        let usual = min(Self.windows.context, positions)
+        let context = windows?.context ?? usual
+        let step = windows?.stride ?? min(Self.windows.stride, usual - 1)
+        guard (2...positions).contains(context) else {
+            throw FileError("--context", "expected 2 to the model's \(positions) positions, got \(context)")
+        }
+        guard (1...context).contains(step) else {
+            throw FileError("--stride", "expected 1 to the \(context) tokens of a window, got \(step)")
         }
         var tokens: [Int] = []
         var bytes: [Int] = []
@@ -88,20 +104,24 @@ public struct LlamaFamily: ModelFamily {
         guard tokens.count >= 2 else {
             throw FileError(first, "has \(tokens.count) tokens: expected at least 2")
         }
-        var windows: [LlamaNetwork.Example] = []
+        var examples: [LlamaNetwork.Example] = []
         var begin = 0
         var end = 0
-        while end < tokens.count, windows.count < limit ?? .max {
+        while end < tokens.count, examples.count < limit ?? .max {
             let stop = min(begin + context, tokens.count)
             let scored = min(stop - end, stop - begin - 1)
-            windows.append(
+            // One token alone, at the end of a text without overlaps, has nothing to be predicted from.
+            guard scored > 0 else { break }
+            examples.append(
                 .init(
                     tokens: Array(tokens[begin..<stop]), scored: scored,
                     bytes: bytes[stop - scored..<stop].reduce(0, +)))
             end = stop
             begin += step
         }
-        return Dataset(examples: windows, references: windows.map { _ in "" })
+        return Dataset(
+            examples: examples, references: examples.map { _ in "" },
+            windows: TextWindows(context: context, stride: step))
     }
 
     /// Perplexity per token and bits per byte of text.
@@ -124,8 +144,7 @@ public struct LlamaFamily: ModelFamily {
                 .init(name: "perplexity", value: total.perplexity ?? 0),
                 .init(name: "bitsPerByte", value: total.bitsPerByte(bytes: bytes) ?? 0),
             ],
-            signature:
-                "perplexity|context:\(min(Self.context, configuration.maximumPositions))|stride:\(Self.stride)",
+            signature: (["perplexity"] + [data.windows?.signature].compactMap { $0 }).joined(separator: "|"),
             tokens: total.tokens, outputs: losses.map { String($0.nats) })
     }
 
