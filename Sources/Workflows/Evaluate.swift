@@ -143,11 +143,12 @@ public func evaluate<Family: ModelFamily>(
 /// Answers standard input with a model directory, packed or not: a batch of lines at a time, in order.
 ///
 /// - Parameter answer: called with every line and its answer.
+/// - Throws: `FileError` for a line that is not UTF-8 or that the model cannot answer.
 public func run<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, options: TaskOptions, answer: (String, String) throws -> Void
 ) throws {
     let opened = try OpenedModel<Family>(directory)
-    // A terminal or a slow pipe gets its answers line by line, a file in batches.
+    // A terminal gets its answers line by line, anything else in batches.
     let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
     var lines: [String] = []
     var answered = 0
@@ -164,7 +165,17 @@ public func run<Family: ModelFamily>(
         answered += lines.count
         lines.removeAll()
     }
-    while let line = readLine() {
+    var input = InputLines()
+    func next() throws -> String? {
+        do {
+            return try input.next()
+        } catch {
+            // What came before a line that cannot be read is answered.
+            try flush()
+            throw error
+        }
+    }
+    while let line = try next() {
         lines.append(line)
         if lines.count == size { try flush() }
     }

@@ -76,6 +76,18 @@ import Testing
         #expect(try workspace.contents() == [])
     }
 
+    /// Bytes that are no text are not repaired in silence; what came before them is answered.
+    @Test func bytesThatAreNoTextInRun() throws {
+        let outcome = try Program.run(
+            URL(filePath: "/bin/sh"),
+            ["-c", #"printf 'Yes.\r\nNo.\n\303\050\nYes.\n' | "$0" run "$1""#, (try Program.executable()).path]
+                + [Fixture.model.path])
+        #expect(outcome.status != 0)
+        #expect(outcome.errorLines.count == 1)
+        #expect(outcome.error.contains("standard input: line 3 is not UTF-8"), "\(outcome.error)")
+        #expect(outcome.text == (try Program.succeed(["run", Fixture.model.path], input: "Yes.\nNo.").text))
+    }
+
     @Test func outputBelowAFileIsRefused() throws {
         let workspace = try Workspace()
         try workspace.write("text", to: "file")

@@ -33,7 +33,7 @@ enum Program {
     static let python = ProcessInfo.processInfo.environment["BITPLAN_PYTHON"]
 
     /// The binary beside the test bundle, else the release build.
-    private static func executable() throws -> URL {
+    static func executable() throws -> URL {
         let bundles = CommandLine.arguments.filter { $0.contains(".xctest") }
         var places: [URL] = []
         for bundle in bundles {
