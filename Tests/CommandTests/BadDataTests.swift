@@ -80,7 +80,10 @@ import Testing
     @Test func bytesThatAreNoTextInRun() throws {
         let outcome = try Program.run(
             URL(filePath: "/bin/sh"),
-            ["-c", #"printf 'Yes.\r\nNo.\n\303\050\nYes.\n' | "$0" run "$1""#, (try Program.executable()).path]
+            [
+                "-c", #"printf 'Yes.\r\nNo.\n\303\050\nYes.\n' | "$0" run "$1""#,
+                (try Program.executable()).path,
+            ]
                 + [Fixture.model.path])
         #expect(outcome.status != 0)
         #expect(outcome.errorLines.count == 1)
