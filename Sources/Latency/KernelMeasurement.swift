@@ -28,7 +28,7 @@ public struct KernelGrid: Hashable, Sendable {
     /// models lie, for somewhere there the last cache ends, and times do not grow evenly.
     public static let standard = KernelGrid(
         rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 8, 16, 64],
-        workingSets: [1, 4, 8, 12, 16, 24, 32, 64, 256].map { $0 << 20 }, repetitions: 9)
+        workingSets: [1, 4, 8, 12, 16, 20, 24, 32, 64, 256].map { $0 << 20 }, repetitions: 9)
 
     /// Fewer points: about a fifth of the time, and some accuracy.
     public static let quick = KernelGrid(

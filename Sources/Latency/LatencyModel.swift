@@ -57,17 +57,33 @@ public struct LatencyModel: Sendable {
         return tables
     }
 
-    /// What a plan's weights take between two uses of one.
+    /// Bytes that pass through the caches between two uses of a weight.
     public struct WorkingSet: Hashable, Sendable {
-        /// All matrices that are multiplied.
+        /// All matrices that are multiplied, and what else an item touches.
         public let readBytes: Int
-        /// Those of every step and prediction.
+        /// The matrices of every step and prediction, and what else these touch.
         public let stepBytes: Int
     }
 
-    /// The working set of a plan, in order of the layout.
-    public func workingSet(_ schemes: [Scheme]) -> WorkingSet {
-        var (read, step) = (0, 0)
+    /// What an item touches beside matrices: vectors, scores of the vocabulary, keys and values of a mean step, all FP32.
+    private func otherBytes(_ workload: Workload) -> Int {
+        var bytes = layout.fixedBytes
+        for sublayer in layout.sublayers {
+            let parts = work[sublayer.name]
+            for product in parts.products where product.pass == .predict {
+                bytes += product.matrices.reduce(0) { $0 + 4 * sublayer.matrices[$1].rows }
+            }
+            for attention in parts.attentions where attention.pass == .step && workload.steps > 0 {
+                bytes += Int(8 * Double(attention.width) * attention.pairs(workload) / Double(workload.steps))
+            }
+        }
+        return bytes
+    }
+
+    /// The working set of a plan, in order of the layout, for items of a workload.
+    public func workingSet(_ schemes: [Scheme], _ workload: Workload) -> WorkingSet {
+        let other = otherBytes(workload)
+        var (read, step) = (other, other)
         for (sublayer, scheme) in zip(layout.sublayers, schemes) {
             for (index, matrix) in sublayer.matrices.enumerated() {
                 let passes = work[sublayer.name].products.filter { $0.matrices.contains(index) }.map(\.pass)
@@ -81,11 +97,13 @@ public struct LatencyModel: Sendable {
     }
 
     /// The working set of plans of so many bytes, shared out as `schemes` do.
-    public func workingSet(_ schemes: [Scheme], sizeInBytes: Int) -> WorkingSet {
-        let set = workingSet(schemes)
+    public func workingSet(
+        _ schemes: [Scheme], _ workload: Workload, sizeInBytes: Int
+    ) -> WorkingSet {
+        let (set, other) = (workingSet(schemes, workload), otherBytes(workload))
         let part = min(1, Double(sizeInBytes) / Double(max(1, layout.sizeInBytes(schemes))))
-        return WorkingSet(
-            readBytes: Int(part * Double(set.readBytes)), stepBytes: Int(part * Double(set.stepBytes)))
+        func shared(_ bytes: Int) -> Int { other + Int(part * Double(bytes - other)) }
+        return WorkingSet(readBytes: shared(set.readBytes), stepBytes: shared(set.stepBytes))
     }
 
     /// Seconds of an item under a plan, in order of the layout.
@@ -93,7 +111,7 @@ public struct LatencyModel: Sendable {
     /// - Throws: `LatencyError.noKernel` where a scheme was not measured.
     public func predict(_ schemes: [Scheme], _ workload: Workload) throws(LatencyError) -> Prediction {
         precondition(schemes.count == layout.sublayers.count, "a scheme for every sublayer")
-        let set = workingSet(schemes)
+        let set = workingSet(schemes, workload)
         var products: [Double] = []
         for (index, scheme) in schemes.enumerated() {
             products.append(try productSeconds(of: index, scheme, workload, within: set))

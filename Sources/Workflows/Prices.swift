@@ -91,7 +91,7 @@ extension PlanPrices {
         }
 
         func change(_ index: Int, to scheme: Scheme) throws -> Double {
-            let set = model.workingSet(schemes)
+            let set = model.workingSet(schemes, workload)
             return try model.productSeconds(of: index, scheme, workload, within: set)
                 - model.productSeconds(of: index, schemes[index], workload, within: set)
         }

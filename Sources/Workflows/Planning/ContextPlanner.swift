@@ -86,9 +86,8 @@ struct ContextPlanner<Family: ModelFamily> {
 
     /// Starts that are climbed from.
     static var climbs: Int { 3 }
-    /// Pairs of steps that are measured at a time where single ones lead nowhere, and how often.
+    /// Pairs of steps that are measured where single ones lead nowhere.
     static var pairCount: Int { 24 }
-    static var pairBatches: Int { 6 }
 
     /// Steps from `start` as long as they are measured to be better.
     private func climb(
@@ -113,12 +112,10 @@ struct ContextPlanner<Family: ModelFamily> {
                     step.solution, space, base: before.klNats, minimized: step.minimized)
                 try take([(step.assignment, proof, step.moves)], &best, &search, progress)
             }
-            if reach == Self.longestReach {
-                var pairs = pairs(from: best, changes, search.known)[...]
-                while best.assignment == before.assignment, !pairs.isEmpty, search.count < effort {
-                    try take(Array(pairs.prefix(Self.pairCount)), &best, &search, progress)
-                    pairs = pairs.dropFirst(Self.pairCount)
-                }
+            if best.assignment == before.assignment, reach == Self.longestReach {
+                try take(
+                    pairs(from: best, changes, search.known), &best, &search,
+                    progress)
             }
             // One step is measured again wherever something moved; more only where one step leads nowhere.
             if best.assignment != before.assignment {
@@ -178,7 +175,7 @@ struct ContextPlanner<Family: ModelFamily> {
                 space.merit(right.assignment, klNats: right.loss)
             )
             return merits.0 == merits.1 ? $0.offset < $1.offset : merits.0 < merits.1
-        }.prefix(Self.pairCount * Self.pairBatches).map {
+        }.prefix(Self.pairCount).map {
             ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2)
         }
     }

@@ -57,8 +57,11 @@ public struct PlanSpace: Sendable {
         }
         self.workload = item
         let sizeLimit = target.size?.bytes(of: layout)
-        workingSet = try latency.map {
-            try Self.workingSet($0, candidates, item, sizeLimit: sizeLimit, seconds: target.seconds)
+        if let latency, let item {
+            workingSet = try Self.workingSet(
+                latency, candidates, item, sizeLimit: sizeLimit, seconds: target.seconds)
+        } else {
+            workingSet = nil
         }
         budgets = Self.budgets(target, kinds, layout, item, latency)
         var all: [[Scheme: [Double]]] = []
@@ -132,18 +135,18 @@ public struct PlanSpace: Sendable {
     /// How much weights the plans to come have between two uses of one: all that the size admits, else the least uniform plan that
     /// takes too long. Plans are then a little faster than they are counted, never slower.
     private static func workingSet(
-        _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload?, sizeLimit: Int?, seconds: Double?
+        _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload, sizeLimit: Int?, seconds: Double?
     ) throws(LatencyError) -> LatencyModel.WorkingSet {
         let layout = model.layout
         func uniform(_ scheme: Scheme) -> [Scheme] { layout.sublayers.map { _ in scheme } }
-        if let sizeLimit { return model.workingSet(uniform(.fp32), sizeInBytes: sizeLimit) }
+        if let sizeLimit { return model.workingSet(uniform(.fp32), item, sizeInBytes: sizeLimit) }
         let bySize = candidates.map(uniform).sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
         for schemes in bySize {
-            if let seconds, let item, try model.predict(schemes, item).seconds > seconds {
-                return model.workingSet(schemes)
+            if let seconds, try model.predict(schemes, item).seconds > seconds {
+                return model.workingSet(schemes, item)
             }
         }
-        return model.workingSet(bySize.last ?? uniform(.fp32))
+        return model.workingSet(bySize.last ?? uniform(.fp32), item)
     }
 
     private static func costs(
