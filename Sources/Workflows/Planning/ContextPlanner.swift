@@ -46,8 +46,7 @@ struct ContextPlanner<Family: ModelFamily> {
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
         return PlanSearchResult(
-            taken: taken.compactMap(\.found), others: search.others.compactMap(\.found),
-            rounds: search.rounds, measurements: search.count)
+            taken: taken.compactMap(\.found), rounds: search.rounds, measurements: search.count)
     }
 
     /// A measured plan.
@@ -74,8 +73,6 @@ struct ContextPlanner<Family: ModelFamily> {
     private struct Search {
         var known: [Assignment: Double] = [:]
         var taken: [Step] = []
-        /// Measured as plans, not as cells, and not taken.
-        var others: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
     }
@@ -146,7 +143,6 @@ struct ContextPlanner<Family: ModelFamily> {
             measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
         search.rounds.append(round)
         progress(round)
-        search.others += steps.indices.filter { $0 != top || !round.isAccepted }.map { steps[$0] }
         if round.isAccepted {
             best = steps[top]
             search.taken.append(best)

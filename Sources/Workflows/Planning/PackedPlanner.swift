@@ -52,7 +52,7 @@ struct PackedPlanner<Family: ModelFamily> {
             known.insert(start.assignment)
             if best.map({ merit < $0.merit }) ?? true { best = (start.assignment, merit) }
         }
-        var (taken, others): ([PlanSearchResult.Found], [PlanSearchResult.Found]) = ([], [])
+        var taken: [PlanSearchResult.Found] = []
         var rounds: [PlanningRound] = []
         var failures = 0
         while let base = best, rounds.count < effort, failures < Self.patience,
@@ -68,18 +68,13 @@ struct PackedPlanner<Family: ModelFamily> {
                 predictedKL: next.proof.klNats, measuredKL: klNats, isAccepted: isBetter)
             rounds.append(round)
             progress(round)
-            let found = PlanSearchResult.Found(
-                assignment: next.assignment, losses: items, proof: next.proof)
             if isBetter {
                 best = (next.assignment, merit)
-                taken.append(found)
-            } else {
-                others.append(found)
+                taken.append(.init(assignment: next.assignment, losses: items, proof: next.proof))
             }
             failures = isBetter ? 0 : failures + 1
         }
-        return PlanSearchResult(
-            taken: taken, others: others, rounds: rounds, measurements: rounds.count)
+        return PlanSearchResult(taken: taken, rounds: rounds, measurements: rounds.count)
     }
 
     /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is none.

@@ -24,8 +24,6 @@ struct PlanSearchResult: Sendable {
 
     /// Every plan that was taken on the way, the best one last; none where no start was improved.
     let taken: [Found]
-    /// Plans that were measured and not taken.
-    let others: [Found]
     /// The rounds, in order.
     let rounds: [PlanningRound]
     /// Measurements that were made.
@@ -85,13 +83,7 @@ extension Workbench {
                 name: index == taken.count - 1 ? "in context" : "in context, step \(index + 1)",
                 assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
-        let others = improved.others.enumerated().map { index, plan in
-            Contender(
-                name: "in context, other \(index + 1)", assignment: plan.assignment, losses: plan.losses,
-                proof: plan.proof)
-        }
-        let contenders = inContext.reversed() + fromStarts
-        let ranked = try rank(finalists(contenders, space), contenders + others, space)
+        let ranked = try rank(finalists(inContext.reversed() + fromStarts, space), space)
         guard let best = ranked.first(where: { isAdmitted($0, among: ranked, space) }) else {
             throw AllocationError.noItems
         }
@@ -156,38 +148,20 @@ extension Workbench {
     /// How many plans of least KL get the task's metric before one is written.
     private static var finalistCount: Int { 4 }
 
-    /// How many further plans get it while only a uniform one could be written.
-    private static var furtherCount: Int { 12 }
-
-    /// The finalists measured as packed models, best first (by KL, where no cost is made small); of equal ones the smaller plan, then
-    /// the first. Where none but a uniform plan may be written, others of `all` that lose less are measured too, until one may.
-    private func rank(
-        _ finalists: [Contender], _ all: [Contender], _ space: PlanSpace
-    ) throws -> [Ranked] {
-        func measured(_ contender: Contender) throws -> Ranked {
+    /// The contenders measured as packed models, best first (by KL, where no cost is made small); of equal ones the smaller plan, then
+    /// the first.
+    private func rank(_ contenders: [Contender], _ space: PlanSpace) throws -> [Ranked] {
+        let measured = try contenders.map { contender -> Ranked in
             let bytes = model.layout.sizeInBytes(contender.assignment)
             return (contender, bytes, try measurePacked(contender.assignment))
         }
         func merit(_ plan: Ranked) -> PlanSpace.Merit {
             space.merit(plan.contender.assignment, klNats: plan.measured.klNats)
         }
-        func sorted(_ plans: [Ranked]) -> [Ranked] {
-            plans.enumerated().sorted { left, right in
-                (merit(left.element), left.element.bytes, left.offset)
-                    < (merit(right.element), right.element.bytes, right.offset)
-            }.map(\.element)
-        }
-        var ranked = sorted(try finalists.map(measured))
-        let best = ranked.first { isAdmitted($0, among: ranked, space) }
-        guard space.goal == .leastLoss, let best, best.contender.isUniform else { return ranked }
-        let known = Set(ranked.map(\.contender.assignment))
-        let others = all.filter { $0.kl < best.contender.kl && !known.contains($0.assignment) }
-        for other in others.sorted(by: { $0.kl < $1.kl }).prefix(Self.furtherCount) {
-            let plan = try measured(other)
-            ranked = sorted(ranked + [plan])
-            if isAdmitted(plan, among: ranked, space) { break }
-        }
-        return ranked
+        return measured.enumerated().sorted { left, right in
+            (merit(left.element), left.element.bytes, left.offset)
+                < (merit(right.element), right.element.bytes, right.offset)
+        }.map(\.element)
     }
 
     /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced
