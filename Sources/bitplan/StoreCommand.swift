@@ -34,8 +34,8 @@ struct StoreOptions: ParsableArguments {
 
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "Shows and merges what has been measured.",
-        subcommands: [StoreInfo.self, StoreMerge.self])
+        commandName: "store", abstract: "Shows, merges and prunes what has been measured.",
+        subcommands: [StoreInfo.self, StoreMerge.self, StorePrune.self])
 }
 
 struct StoreInfo: ParsableCommand {
@@ -100,6 +100,26 @@ struct StoreMerge: ParsableCommand {
             }
             try printResult(
                 Result(output: target.file.path, merged: merged), asJSON: json, lines.joined(separator: "\n"))
+        }
+    }
+}
+
+struct StorePrune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune",
+        abstract: "Removes what older versions of bitplan measured: this one never asks for it.")
+
+    @Argument(help: "Measurement store; the user's own where not given.") var store: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            let file = store.map { URL(path: $0) } ?? MeasurementStore.defaultFile()
+            let result = try existingStore(file).prune()
+            try printResult(
+                result, asJSON: json,
+                "\(file.path): \(grouped(result.experiments)) experiments removed, with \(grouped(result.cells)) cells and "
+                    + "\(grouped(result.metrics)) metrics")
         }
     }
 }

@@ -77,18 +77,20 @@ import Testing
     }
 
     /// Bytes that are no text are not repaired in silence; what came before them is answered.
-    @Test func bytesThatAreNoTextInRun() throws {
-        let outcome = try Program.run(
-            URL(filePath: "/bin/sh"),
-            [
-                "-c", #"printf 'Yes.\r\nNo.\n\303\050\nYes.\n' | "$0" run "$1""#,
-                (try Program.executable()).path,
-            ]
-                + [Fixture.model.path])
-        #expect(outcome.status != 0)
-        #expect(outcome.errorLines.count == 1)
-        #expect(outcome.error.contains("standard input: line 3 is not UTF-8"), "\(outcome.error)")
-        #expect(outcome.text == (try Program.succeed(["run", Fixture.model.path], input: "Yes.\nNo.").text))
+    @Test func badStandardInputInRun() throws {
+        func run(_ script: String) throws -> Outcome {
+            try Program.run(
+                URL(filePath: "/bin/sh"),
+                ["-c", script, try Program.executable().path, Fixture.model.path])
+        }
+        let broken = try run(#"printf 'Yes.\r\nNo.\n\303\050\nYes.\n' | "$0" run "$1""#)
+        #expect(broken.status != 0 && broken.errorLines.count == 1)
+        #expect(broken.error.contains("standard input: line 3 is not UTF-8"), "\(broken.error)")
+        #expect(broken.text == (try Program.succeed(["run", Fixture.model.path], input: "Yes.\nNo.").text))
+        let directory = try run(#""$0" run "$1" < /"#)
+        #expect(directory.status != 0 && directory.errorLines.count == 1)
+        #expect(
+            directory.error.contains("standard input: cannot be read: Is a directory"), "\(directory.error)")
     }
 
     @Test func outputBelowAFileIsRefused() throws {
