@@ -18,8 +18,8 @@ struct PredictionSketch: Sendable {
     static var topCount: Int { 96 }
     static var sampleCount: Int { 48 }
     /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model there.
-    static var largestKL: Double { 2 }
-    static var largestChange: Float { 7 }
+    static var largestKL: Double { 3 }
+    static var largestChange: Float { 8 }
 
     /// What a sketch says of a position.
     struct Loss: Sendable {
