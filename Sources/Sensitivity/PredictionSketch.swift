@@ -16,10 +16,10 @@ import Tensors
 struct PredictionSketch: Sendable {
     /// Tokens summed exactly, and tokens sampled from the rest.
     static var topCount: Int { 96 }
-    static var sampleCount: Int { 48 }
+    static var sampleCount: Int { 160 }
     /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model there.
-    static var largestKL: Double { 3 }
-    static var largestChange: Float { 8 }
+    static var largestKL: Double { 4 }
+    static var largestChange: Float { 7 }
 
     /// What a sketch says of a position.
     struct Loss: Sendable {
