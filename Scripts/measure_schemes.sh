@@ -32,8 +32,8 @@ pack() {
 
 echo "# Every scheme, uniform over a model"
 echo
-echo "By \`sh Scripts/measure_schemes.sh\` on $(grep -m1 'model name' /proc/cpuinfo 2> /dev/null | cut -d: -f2 | xargs || uname -m)."
-echo "Model: $(basename "$model"); $(wc -l < "$model/data/test.en" | xargs) test sentences, greedy, at most 40 tokens; codes calibrated on 400 training pairs."
+echo "By \`sh Scripts/measure_schemes.sh $(basename "$model") TRAIN_PREFIX OUT${second:+ $(basename "$second") SENTENCES}\` on $(grep -m1 'model name' /proc/cpuinfo 2> /dev/null | cut -d: -f2 | xargs || uname -m)."
+echo "Model: $(basename "$model"); $(wc -l < "$model/data/test.en" | xargs) test sentences, greedy, at most 40 tokens; calibrated codes from 400 training pairs."
 echo
 echo "| scheme | codes | bytes | x smaller | KL | BLEU | chrF2 |"
 echo "|---|---|---:|---:|---:|---:|---:|"

@@ -80,6 +80,7 @@ extension PlanPrices {
         let model: LatencyModel
         let workload: Workload
         let schemes: [Scheme]
+        let set: LatencyModel.WorkingSet
 
         init(_ profile: LatencyProfile, _ table: SensitivityTable, _ schemes: [Scheme]) throws {
             guard let workload = table.workload else {
@@ -88,11 +89,11 @@ extension PlanPrices {
             model = try LatencyModel(profile, layout: table.layout, modelType: table.model.type)
             self.workload = workload
             self.schemes = schemes
+            set = model.workingSet(schemes, workload)
         }
 
         func change(_ index: Int, to scheme: Scheme) throws -> Double {
-            let set = model.workingSet(schemes, workload)
-            return try model.productSeconds(of: index, scheme, workload, within: set)
+            try model.productSeconds(of: index, scheme, workload, within: set)
                 - model.productSeconds(of: index, schemes[index], workload, within: set)
         }
     }

@@ -47,8 +47,7 @@ struct StoreInfo: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let file = store.map { URL(path: $0) } ?? MeasurementStore.defaultFile()
-            let summary = try existingStore(file).summary()
+            let summary = try existingStore(store).summary()
             var table = MarkdownTable([
                 "weights", "data", "codes", "encoded", "version", "cells", "items", "metrics", "under way",
             ])
@@ -84,8 +83,8 @@ struct StoreMerge: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let others = try others.map { try existingStore(URL(path: $0)) }
-            var target = try existingStore(URL(path: store))
+            let others = try others.map { try existingStore($0) }
+            var target = try existingStore(store)
             // Nothing is written where one of them is damaged.
             for store in [target] + others { try store.check() }
             if let output {
@@ -114,18 +113,19 @@ struct StorePrune: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let file = store.map { URL(path: $0) } ?? MeasurementStore.defaultFile()
-            let result = try existingStore(file).prune()
+            let store = try existingStore(store)
+            let result = try store.prune()
             try printResult(
                 result, asJSON: json,
-                "\(file.path): \(grouped(result.experiments)) experiments removed, with \(grouped(result.cells)) cells and "
+                "\(store.file.path): \(grouped(result.experiments)) experiments removed, with \(grouped(result.cells)) cells and "
                     + "\(grouped(result.metrics)) metrics")
         }
     }
 }
 
-/// Opens a store that must be there.
-private func existingStore(_ file: URL) throws -> MeasurementStore {
+/// Opens a store that must be there; the user's own where no path is given.
+private func existingStore(_ path: String?) throws -> MeasurementStore {
+    let file = path.map { URL(path: $0) } ?? MeasurementStore.defaultFile()
     guard FileManager.default.fileExists(atPath: file.path) else {
         throw UsageError("\(file.path): no such file")
     }
