@@ -21,7 +21,9 @@ INLINE void code_tile_avx512(const int BITS, const int VECTORS, const int TOKENS
                              const bp_segment *segments, size_t count, const uint8_t *block, const size_t stride,
                              size_t row, const __mmask16 last, const uint8_t *activations, size_t size, float *y) {
     const size_t scales_at = units_of(segments, count) * UNIT;
-    const size_t whole = (m->columns * BITS + 7) / 8 / 4;
+    const size_t row_bytes = (m->columns * BITS + 7) / 8, whole = row_bytes / 4;
+    const uint8_t *end = m->codes + m->rows * row_bytes;
+    const int is_long = m->rows * row_bytes >= LONG_STREAM;
     const __m512i flip = _mm512_set1_epi8((char)(m->is_signed ? 128 : 0));
     __m512 out[3][4];
 #pragma clang loop unroll(full)
@@ -47,7 +49,7 @@ INLINE void code_tile_avx512(const int BITS, const int VECTORS, const int TOKENS
 #pragma clang loop unroll(full)
                     for (int w = 0; w < BITS; w++) {
                         words[w] = _mm512_maskz_loadu_epi32(mask, at + w * stride + 64 * v);
-                        __builtin_prefetch(at + w * stride + 64 * v + 3072);
+                        fetch_ahead(at + w * stride + 64 * v, end, is_long, 3072);
                     }
                 } else {
                     for (int w = 0; w < BITS; w++) {

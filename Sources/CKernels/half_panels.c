@@ -54,13 +54,14 @@ static void widen_avx512(const uint16_t *halves, size_t n, float *out) {
         _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
 }
 
-static void vector_panel_avx512(const uint16_t *panel, size_t columns, const float *x, float *y) {
+static void vector_panel_avx512(const uint16_t *panel, const uint16_t *end, int is_long, size_t columns, const float *x,
+                                float *y) {
     __m512 sums[4];
     for (int v = 0; v < 4; v++) sums[v] = _mm512_setzero_ps();
     for (size_t c = 0; c < columns; c++, panel += BP_PANEL) {
         const __m512 a = _mm512_set1_ps(x[c]);
-        __builtin_prefetch(panel + 32 * BP_PANEL);
-        __builtin_prefetch(panel + 32 * BP_PANEL + 32);
+        for (size_t line = 0; line < BP_PANEL; line += 32)
+            fetch_ahead((const uint8_t *)(panel + line), (const uint8_t *)end, is_long, 64 * BP_PANEL);
 #pragma clang loop unroll(full)
         for (int v = 0; v < 4; v++)
             sums[v] = _mm512_fmadd_ps(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(panel + 16 * v))), a, sums[v]);
@@ -72,13 +73,15 @@ static void vector_panel_avx512(const uint16_t *panel, size_t columns, const flo
 
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
                              size_t tokens, float *y, float *scratch) {
+    const uint16_t *end = panels + (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns;
+    const int is_long = (size_t)(end - panels) * sizeof *panels >= LONG_STREAM;
     for (size_t r = 0; r < rows; r += BP_PANEL) {
         const uint16_t *panel = panels + r * columns;
         const size_t height = rows - r < BP_PANEL ? rows - r : BP_PANEL;
 #if defined(__x86_64__)
         if (tokens == 1 && isa != BP_PORTABLE) {
             float sums[BP_PANEL];
-            if (HAS_AVX512(isa)) vector_panel_avx512(panel, columns, x, sums);
+            if (HAS_AVX512(isa)) vector_panel_avx512(panel, end, is_long, columns, x, sums);
             else vector_panel_avx2(panel, columns, x, sums);
             memcpy(y + r, sums, height * sizeof(float));
             continue;

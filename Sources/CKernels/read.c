@@ -6,7 +6,7 @@
     line sums[4] = {{0}};                                                                        \
     for (size_t i = 0; i < bytes; i += 256)                                                      \
         for (size_t j = 0; j < 4; j++) {                                                         \
-            __builtin_prefetch(memory + i + 64 * j + 4096);                                      \
+            fetch_ahead(memory + i + 64 * j, memory + bytes, bytes >= LONG_STREAM, 4096);        \
             sums[j] ^= *(const line *)(memory + i + 64 * j);                                     \
         }                                                                                        \
     const line all = sums[0] ^ sums[1] ^ sums[2] ^ sums[3];                                      \

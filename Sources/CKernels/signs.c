@@ -36,13 +36,14 @@ static void word_tables_portable(const int16_t *q, uint8_t *table) {
 // The sums of 16 or fewer rows: `stride` bytes from one word of a row to the next, `tail` bytes a row in the last,
 // partial word. Everything that a build of the kernel needs to know about where it is.
 typedef struct {
-    const uint8_t *signs;
+    const uint8_t *signs, *end;
     size_t bits, rows, columns;
     const float *alphas;
     size_t groups;
     const bp_segment *segments;
     // Where a token's scales lie behind its tables.
     size_t count, scales_at;
+    int is_long;
 } sign_matrix;
 
 INLINE const uint8_t *tail_of(const sign_matrix *m, size_t plane, size_t row, size_t *width) {
@@ -192,7 +193,7 @@ void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t toke
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y) {
-    const sign_matrix m = {signs, bits, rows, columns, alphas, groups, segments, count, tables_of(segments, count)};
+    const sign_matrix m = {signs, signs + rows * bits * ((columns + 7) / 8), bits, rows, columns, alphas, groups, segments, count, tables_of(segments, count), rows * bits * ((columns + 7) / 8) >= LONG_STREAM};
     const size_t height = bp_block_rows(bits), size = table_stride(segments, count);
     const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
 #if defined(__x86_64__)

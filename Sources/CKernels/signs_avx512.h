@@ -73,7 +73,7 @@ INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, 
 
 // VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows, times TOKENS
 // tokens whose tables lie `size` bytes apart.
-INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, const sign_matrix *m,
+INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, const int LONG, const sign_matrix *m,
                            const uint8_t *block, const size_t stride, size_t row, const __mmask16 last,
                            const uint8_t *tables, size_t size, float *y) {
     const float *alphas = m->alphas + row * m->groups * BITS;
@@ -97,7 +97,7 @@ INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, 
             UNROLL for (int p = 0; p < BITS; p++, at += stride) {
                 UNROLL for (int v = 0; v < VECTORS; v++) {
                     const __mmask16 mask = v == VECTORS - 1 ? last : 0xffff;
-                    if (TOKENS == 1) __builtin_prefetch(at + 64 * v + 2048);
+                    if (TOKENS == 1) fetch_ahead(at + 64 * v, m->end, LONG, 2048);
                     const places_avx512 places = places_of_avx512(_mm512_maskz_loadu_epi32(mask, at + 64 * v));
                     UNROLL for (int t = 0; t < TOKENS; t++) look_up_avx512(&pairs[t][p * VECTORS + v], places, &found[t]);
                 }
@@ -141,11 +141,16 @@ INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, 
 }
 
 // A whole block, bp_block_rows(bits) rows, times one token: one stream of signs.
-static void block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
+INLINE void block_of_avx512(const int LONG, const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
 #define CASE(bits, vectors) \
-    case bits: rows_of_avx512(vectors, bits, 1, m, block, 64 * vectors, row, 0xffff, tables, 0, y); break;
+    case bits: rows_of_avx512(vectors, bits, 1, LONG, m, block, 64 * vectors, row, 0xffff, tables, 0, y); break;
     switch (m->bits) { CASE(1, 4) CASE(2, 4) CASE(3, 2) CASE(4, 2) CASE(5, 1) CASE(6, 1) CASE(7, 1) CASE(8, 1) }
 #undef CASE
+}
+
+static void block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
+    if (m->is_long) block_of_avx512(1, m, block, row, tables, y);
+    else block_of_avx512(0, m, block, row, tables, y);
 }
 
 // A whole block times two tokens, which look in the same places: as many rows at a time as registers hold sums for.
@@ -154,7 +159,7 @@ static void pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, si
 #define CASE(bits, vectors, together)                                                                          \
     case bits:                                                                                                 \
         for (size_t v = 0; v < vectors; v += together)                                                         \
-            rows_of_avx512(together, bits, 2, m, block + 64 * v, 64 * vectors, row + 16 * v, 0xffff, tables, size, \
+            rows_of_avx512(together, bits, 2, 0, m, block + 64 * v, 64 * vectors, row + 16 * v, 0xffff, tables, size, \
                            y + 16 * v);                                                                        \
         break;
     switch (m->bits) { CASE(1, 4, 4) CASE(2, 4, 2) CASE(3, 2, 1) CASE(4, 2, 1) CASE(5, 1, 1) CASE(6, 1, 1) }
@@ -165,7 +170,7 @@ static void rows_avx512(const sign_matrix *m, const uint8_t *block, size_t strid
                         const uint8_t *tables, float *y) {
     const __mmask16 last = (__mmask16)((1u << lanes) - 1);
 #define CASE(bits) \
-    case bits: rows_of_avx512(1, bits, 1, m, block, stride, row, last, tables, 0, y); break;
+    case bits: rows_of_avx512(1, bits, 1, 0, m, block, stride, row, last, tables, 0, y); break;
     switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) }
 #undef CASE
 }

@@ -89,14 +89,14 @@ static void xnor_rows_avx512(const uint8_t *block, size_t stride, const uint8_t 
 }
 
 // 64 rows with no part of a word left over: one contiguous stream.
-static void xnor_block_avx512(const uint8_t *block, size_t words, const uint32_t *bits, size_t columns, float scale,
-                              float *y) {
+static void xnor_block_avx512(const uint8_t *block, const uint8_t *end, int is_long, size_t words, const uint32_t *bits,
+                              size_t columns, float scale, float *y) {
     __m512i sums[4];
     for (int v = 0; v < 4; v++) sums[v] = _mm512_setzero_si512();
     for (size_t w = 0; w < words; w++, block += 256) {
         const __m512i b = _mm512_set1_epi32((int)bits[w]);
         for (int v = 0; v < 4; v++) {
-            __builtin_prefetch(block + 64 * v + 4096);
+            fetch_ahead(block + 64 * v, end, is_long, 4096);
             const __m512i differ = _mm512_xor_si512(_mm512_loadu_si512(block + 64 * v), b);
             sums[v] = _mm512_add_epi32(sums[v], _mm512_popcnt_epi32(differ));
         }
@@ -125,7 +125,8 @@ void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t colu
             float *out = y + t * rows + r;
 #if defined(__x86_64__)
             if (HAS_AVX512(isa) && in_block == 64 && !width) {
-                xnor_block_avx512(block, words, of_token, columns, scale, out);
+                xnor_block_avx512(block, signs + rows * row_bytes, rows * row_bytes >= LONG_STREAM, words, of_token, columns,
+                                  scale, out);
                 continue;
             }
 #endif
