@@ -220,6 +220,16 @@ static void JOIN(dot_rows, SUFFIX)(const float *q, const float *rows, size_t str
     for (size_t j = 0; j < count; j++) scores[j] = scale * JOIN(dot, SUFFIX)(q, rows + j * stride, n);
 }
 
+// Chosen rows lie anywhere: each is fetched while the two before it are read.
+static void JOIN(dot_chosen_rows, SUFFIX)(const float *q, const float *rows, size_t stride, const int32_t *chosen,
+                                          size_t count, size_t n, float *scores) {
+    for (size_t j = 0; j < count; j++) {
+        const float *later = rows + (size_t)chosen[j + 2 < count ? j + 2 : j] * stride;
+        for (size_t i = 0; i < n; i += 16) __builtin_prefetch(later + i);
+        scores[j] = JOIN(dot, SUFFIX)(q, rows + (size_t)chosen[j] * stride, n);
+    }
+}
+
 static void JOIN(combine_rows, SUFFIX)(const float *weights, const float *rows, size_t stride, size_t count, size_t n,
                                        int adds, float *out) {
     size_t i = 0;

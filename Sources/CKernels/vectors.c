@@ -43,6 +43,11 @@ void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, s
     DISPATCH(isa, dot_rows, q, rows, stride, count, n, scale, scores);
 }
 
+void bp_dot_chosen_rows(bp_isa isa, const float *q, const float *rows, size_t stride, const int32_t *chosen, size_t count,
+                        size_t n, float *scores) {
+    DISPATCH(isa, dot_chosen_rows, q, rows, stride, chosen, count, n, scores);
+}
+
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
                      int adds, float *out) {
     DISPATCH(isa, combine_rows, weights, rows, stride, count, n, adds, out);

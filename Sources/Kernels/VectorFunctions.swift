@@ -1,4 +1,5 @@
 import CKernels
+import Tensors
 
 // What the engine computes between products. Every function works on FP32, in place where it can, and gives the same bits
 // for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16 lanes, then halves.
@@ -86,6 +87,28 @@ public func dotRows(
     bp_dot_rows(instructions.code, query, rows, stride, count, dimension, scale, scores)
 }
 
+/// Products with rows of a table, in any order: `scores[j] = sum_i vector[i] table[chosen[j]][i]`.
+///
+/// - Shapes: `vector` (table.columns), `chosen` row numbers of `table`, the result one number for each.
+public func dotRows(
+    _ vector: [Float], _ table: Matrix, chosen: ArraySlice<Int32>, instructions: InstructionSet = .best
+) -> [Float] {
+    precondition(
+        vector.count == table.columns && chosen.allSatisfy { (0..<table.rows).contains(Int($0)) },
+        "dotRows: rows \(chosen) of a table of \(table.rows) x \(table.columns), a vector of \(vector.count)")
+    return [Float](unsafeUninitializedCapacity: chosen.count) { scores, count in
+        count = chosen.count
+        chosen.withUnsafeBufferPointer { chosen in
+            table.storage.withUnsafeBufferPointer { rows in
+                guard let first = chosen.baseAddress, let rows = rows.baseAddress, let out = scores.baseAddress
+                else { return }
+                bp_dot_chosen_rows(
+                    instructions.code, vector, rows, table.columns, first, chosen.count, table.columns, out)
+            }
+        }
+    }
+}
+
 /// The weighted sum of attention: `out[i] = sum_j weights[j] rows[j * stride + i]`, in the order of j.
 ///
 /// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out` (dimension).
@@ -102,6 +125,28 @@ public func indexOfLargest(
     _ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
 ) -> Int {
     bp_index_of_largest(instructions.code, x, count)
+}
+
+/// Where the `n` largest numbers are, in rising order; of equal ones the first, of fewer than `n` all.
+///
+/// - Complexity: one pass that sorts 2 n candidates whenever there are as many: few times, wherever the largest are.
+public func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) -> [Int] {
+    guard n > 0 else { return [] }
+    var found: [Int] = []
+    func prune() {
+        found.sort { (-values[$0], $0) < (-values[$1], $1) }
+        found.removeLast(max(0, found.count - n))
+    }
+    var threshold = -Float.infinity
+    for index in values.indices where values[index] > threshold || found.count < n {
+        found.append(index)
+        if found.count == 2 * n {
+            prune()
+            threshold = values[found[n - 1]]
+        }
+    }
+    prune()
+    return found.sorted()
 }
 
 /// KL(softmax p || softmax q) in nats, from logits; never negative, exactly 0 for equal rows, the same if a constant is added to

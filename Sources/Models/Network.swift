@@ -26,6 +26,9 @@ public protocol Network: Sendable {
     /// The state behind sublayer `index` of `layout`, given the state before it.
     func advance(_ state: State, through index: Int, observing: Observer?) -> State
 
+    /// The state before sublayer `index`, with what all networks compute alike that differ from this one only from there on.
+    func sharing(_ state: State, before index: Int) -> State
+
     /// The vectors that predictions are made of, one row per prediction, items in order.
     func outputs(_ state: State) -> Matrix
 
@@ -61,6 +64,9 @@ public protocol Network: Sendable {
 }
 
 extension Network {
+    /// Nothing is shared beside the state.
+    public func sharing(_ state: State, before index: Int) -> State { state }
+
     /// Unknown: every probe's logits are computed.
     public var outputProjection: (any LinearOperator)? { nil }
 

@@ -44,15 +44,20 @@ extension Evaluator {
                 chunk * Self.logitRows..<min((chunk + 1) * Self.logitRows, places.count)]
             return exactLosses(
                 probe, sketches, isShared: isShared,
-                chosen.map { (range.lowerBound + $0.place, scored[$0.place].rows[$0.row]) },
-                chosen.map { scored[$0.place].outputs[row: $0.row] })
+                chosen.map { place, row in
+                    let position = scored[place].rows[row]
+                    return Prediction(
+                        batch: range.lowerBound + place, position: position,
+                        output: scored[place].outputs[row: row],
+                        sketched: scored[place].losses[position])
+                })
         }.flatMap { $0 }
         var anchors = scored.map { [Double?](repeating: nil, count: $0.losses.count) }
         for (place, exact) in zip(places, exact) {
             let position = scored[place.place].rows[place.row]
             if scored[place.place].losses[position].isRough {
-                scored[place.place].losses[position] = exact
-                scored[place.place].losses[position].isRough = true
+                scored[place.place].losses[position].kl = exact.kl
+                scored[place.place].losses[position].crossEntropy = exact.crossEntropy
             } else {
                 anchors[place.place][position] = exact.kl
             }
@@ -85,35 +90,43 @@ extension Evaluator {
         return scores
     }
 
-    /// What predictions lose by all their logits.
-    ///
-    /// - Parameters:
-    ///   - places: batch and position of each.
-    ///   - outputs: what the probe predicts each from.
+    /// A prediction of the probe that is scored by all logits.
+    private struct Prediction {
+        let batch, position: Int
+        /// What the probe predicts from.
+        let output: ArraySlice<Float>
+        let sketched: PredictionSketch.Loss
+    }
+
+    /// What predictions lose by all the probe's logits. The reference's are needed only for anchors where the projection changed.
     private func exactLosses(
-        _ probe: Net, _ sketches: Sketches, isShared: Bool, _ places: [(batch: Int, position: Int)],
-        _ rows: [ArraySlice<Float>]
-    ) -> [PredictionSketch.Loss] {
-        let answers = places.map { targets[$0.batch][$0.position] }
-        let changed = Matrix(
-            rows: rows.count, columns: rows.first?.count ?? 0, storage: rows.flatMap { $0 })
-        let q = probe.logits(changed, observing: nil)
-        guard isShared else {
-            let ours = Matrix(
-                rows: places.count, columns: changed.columns,
-                storage: places.flatMap { outputs[$0.batch][row: $0.position] })
-            return compare(reference.logits(ours, observing: nil), q, targets: answers[...]).map {
-                .init(kl: $0.kl, crossEntropy: $0.crossEntropy, isRough: false)
-            }
+        _ probe: Net, _ sketches: Sketches, isShared: Bool, _ predictions: [Prediction]
+    ) -> [(kl: Double, crossEntropy: Double)] {
+        func logits(_ network: Net, _ rows: [ArraySlice<Float>]) -> Matrix {
+            network.logits(
+                Matrix(rows: rows.count, columns: rows.first?.count ?? 0, storage: rows.flatMap { $0 }),
+                observing: nil)
         }
-        return places.indices.map { index in
+        let q = logits(probe, predictions.map(\.output))
+        let answers = predictions.map { targets[$0.batch][$0.position] }
+        var losses = predictions.indices.map { index in
             let line = q[row: index]
             let logSum = line.withUnsafeBufferPointer { logits in
                 logits.baseAddress.map { Double(logSumExp($0, count: logits.count)) } ?? 0
             }
-            return sketches.byBatch[places[index].batch].loss(
-                at: places[index].position, output: rows[index], logSum: logSum,
-                answer: answers[index].map { line[line.startIndex + $0] })
+            return sketches.byBatch[predictions[index].batch].loss(
+                at: predictions[index].position, meanChange: predictions[index].sketched.meanChange,
+                logSum: logSum, answer: answers[index].map { line[line.startIndex + $0] })
         }
+        let anchors = isShared ? [] : predictions.indices.filter { !predictions[$0].sketched.isRough }
+        if anchors.isEmpty { return losses }
+        let p = logits(reference, anchors.map { outputs[predictions[$0].batch][row: predictions[$0].position] })
+        for (row, index) in anchors.enumerated() {
+            losses[index] =
+                compare(
+                    p.slice(rows: row..<row + 1), q.slice(rows: index..<index + 1),
+                    targets: answers[index...index])[0]
+        }
+        return losses
     }
 }

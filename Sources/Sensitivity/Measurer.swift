@@ -130,6 +130,9 @@ private struct PrefixRun<Family: ModelFamily> {
             while current.before < first {
                 current.all = try evaluator.advance(current.all, through: current.before, of: base.network)
                 current.before += 1
+                current.all = try concurrentMap(count: current.all.count, threads: evaluator.threads) {
+                    [current] in base.network.sharing(current.all[$0], before: current.before)
+                }
             }
             states = current
         }

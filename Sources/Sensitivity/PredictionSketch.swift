@@ -27,6 +27,8 @@ struct PredictionSketch: Sendable {
         var crossEntropy: Double
         /// Whether the whole product is needed.
         var isRough: Bool
+        /// D.
+        var meanChange: Double
     }
 
     /// `topCount + sampleCount` tokens a position, and their weights: p, or the rest's mass over the sample.
@@ -84,72 +86,53 @@ struct PredictionSketch: Sendable {
     func loss(
         at position: Int, _ changed: Matrix, table: Matrix, probeTable: Matrix?, target: Int?
     ) -> Loss {
-        let columns = outputs.columns
         let h = Array(outputs[row: position])
         let probe = Array(changed[row: position])
         let delta = zip(probe, h).map { $0 - $1 }
-        func dot(_ x: [Float], _ rows: Matrix, _ row: Int) -> Float {
-            rows.storage.withUnsafeBufferPointer { rows in
-                x.withUnsafeBufferPointer { x in
-                    var sum: Float = 0
-                    if let rows = rows.baseAddress, let x = x.baseAddress {
-                        dotRows(
-                            x, rows + row * columns, stride: columns, count: 1, dimension: columns, scale: 1,
-                            into: &sum)
-                    }
-                    return sum
-                }
+        func changes(_ chosen: ArraySlice<Int32>) -> [Float] {
+            guard let probeTable else { return dotRows(delta, table, chosen: chosen) }
+            return zip(dotRows(probe, probeTable, chosen: chosen), dotRows(h, table, chosen: chosen)).map {
+                $0 - $1
             }
-        }
-        func change(_ token: Int) -> Float {
-            guard let probeTable else { return dot(delta, table, token) }
-            return dot(probe, probeTable, token) - dot(h, table, token)
         }
         let span = position * Self.width..<(position + 1) * Self.width
-        var changes = [Float](repeating: 0, count: Self.width)
-        var mean: Float = 0
-        for (place, index) in span.enumerated() where weights[index] > 0 {
-            changes[place] = change(Int(tokens[index]))
-            mean += weights[index] * changes[place]
-        }
-        if probeTable == nil {
-            mean = dot(delta, means, position)
-        }
+        let found = changes(tokens[span])
+        let mean =
+            probeTable == nil
+            ? zip(delta, means[row: position]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+            : zip(found, weights[span]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         var sum = 0.0
-        for (place, index) in span.enumerated() where weights[index] > 0 {
-            let d = changes[place] - mean
+        for (place, (change, weight)) in zip(found, weights[span]).enumerated() where weight > 0 {
+            let d = change - Float(mean)
             guard d < (place < Self.topCount ? 20 : Self.largestChange) else {
-                return Loss(kl: 0, crossEntropy: 0, isRough: true)
+                return Loss(kl: 0, crossEntropy: 0, isRough: true, meanChange: mean)
             }
-            sum += Double(weights[index]) * Double(excess(d))
+            sum += Double(weight) * Double(excess(d))
         }
         let kl = log1p(max(sum, 0))
-        let shift = target.map { Double(change($0) - mean) } ?? 0
-        return Loss(kl: kl, crossEntropy: crossEntropy[position] + kl - shift, isRough: kl > Self.largestKL)
+        let shift = target.map { Double(changes([Int32($0)])[0]) - mean } ?? 0
+        return Loss(
+            kl: kl, crossEntropy: crossEntropy[position] + kl - shift, isRough: kl > Self.largestKL,
+            meanChange: mean)
     }
 
-    /// What a prediction loses by all the probe's logits, where it shares the projection.
+    /// What a prediction loses by all the probe's logits: log sum_v p_v e^(d_v) - D.
+    ///
+    /// Exact where the projection is shared. Where it is not, D is of the sketch's tokens: right on average over positions.
     ///
     /// - Parameters:
+    ///   - meanChange: D.
     ///   - logSum: log sum e^z' of the probe.
     ///   - answer: the probe's logit of the right answer.
-    func loss(at position: Int, output: ArraySlice<Float>, logSum: Double, answer: Float?) -> Loss {
-        let first = position * outputs.columns
-        var shift = 0.0
-        for (channel, value) in zip(0..., output) {
-            shift += Double(means.storage[first + channel]) * Double(value - outputs.storage[first + channel])
-        }
-        return Loss(
-            kl: max(0, logSum - logSums[position] - shift),
-            crossEntropy: answer.map { logSum - Double($0) } ?? 0, isRough: false)
+    func loss(at position: Int, meanChange: Double, logSum: Double, answer: Float?) -> (
+        kl: Double, crossEntropy: Double
+    ) {
+        (max(0, logSum - logSums[position] - meanChange), answer.map { logSum - Double($0) } ?? 0)
     }
 
     /// The tokens of largest probability, and a stratified sample of the others by their probability.
     private mutating func choose(_ p: UnsafeBufferPointer<Float>, _ generator: inout SeededGenerator) {
-        let threshold = Self.nthLargest(p, Self.topCount)
-        var top: [Int] = []
-        for token in p.indices where p[token] > threshold { top.append(token) }
-        for token in p.indices where p[token] == threshold && top.count < Self.topCount { top.append(token) }
+        let top = indicesOfLargest(Self.topCount, of: p)
         var isTop = [Bool](repeating: false, count: p.count)
         for token in top { isTop[token] = true }
         let unused = Self.topCount - top.count
@@ -169,19 +152,6 @@ struct PredictionSketch: Sendable {
             tokens.append(Int32(max(token, 0)))
             weights.append(Float(rest / Double(Self.sampleCount)))
         }
-    }
-
-    /// The n-th largest number, by bisection on the bits: probabilities are not negative.
-    private static func nthLargest(_ values: UnsafeBufferPointer<Float>, _ n: Int) -> Float {
-        guard values.count > n else { return -1 }
-        var low: UInt32 = 0
-        var high = Float(1.0001).bitPattern
-        while low < high {
-            let middle = low + (high - low + 1) / 2
-            let bound = Float(bitPattern: middle)
-            if values.count(where: { $0 >= bound }) >= n { low = middle } else { high = middle - 1 }
-        }
-        return Float(bitPattern: low)
     }
 }
 

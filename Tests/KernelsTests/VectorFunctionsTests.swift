@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Tensors
 import Testing
 
 /// Against Foundation's double-precision functions, at lengths around the vector width.
@@ -94,6 +95,33 @@ struct VectorFunctionsTests {
                 #expect(abs(Double(plain[i]) - normal) < 2e-5)
                 #expect(abs(Double(y[i]) - (normal * Double(gain[i]) + Double(bias[i]))) < 1e-4)
             }
+        }
+    }
+
+    @Test("the largest numbers are those of a sort")
+    func largest() {
+        for (count, n, kinds) in [
+            (0, 3, 1), (1, 1, 1), (5, 8, 3), (300, 7, 4), (1000, 96, 1_000_000), (200, 96, 1), (192, 96, 50),
+        ] {
+            let values = Self.numbers(count, scale: Double(kinds)).map { $0.rounded(.down) }
+            let sorted = values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }
+            let found = values.withUnsafeBufferPointer { indicesOfLargest(n, of: $0) }
+            #expect(found == sorted.prefix(n).sorted(), "\(n) of \(values)")
+        }
+    }
+
+    @Test("dot products with chosen rows have the bits of those with all", arguments: InstructionSet.available)
+    func chosenRows(instructions: InstructionSet) {
+        for (rows, dimension) in [(1, 1), (5, 64), (7, 33), (40, 512)] {
+            let table = Matrix(rows: rows, columns: dimension, storage: Self.numbers(rows * dimension, scale: 1))
+            let vector = Self.numbers(dimension, scale: 1)
+            var all = [Float](repeating: 0, count: rows)
+            dotRows(
+                vector, table.storage, stride: dimension, count: rows, dimension: dimension, scale: 1, into: &all,
+                instructions: instructions)
+            let chosen = (0..<3 * rows).map { Int32($0 * 7 % rows) }
+            #expect(dotRows(vector, table, chosen: chosen[...], instructions: instructions) == chosen.map { all[Int($0)] })
+            #expect(dotRows(vector, table, chosen: [], instructions: instructions).isEmpty)
         }
     }
 

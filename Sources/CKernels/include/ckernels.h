@@ -66,6 +66,9 @@ void bp_layer_norm(bp_isa isa, const float *x, size_t n, const float *gain, cons
 // scores[j] = scale <q, rows[j]>, and out = sum_j weights[j] rows[j], or out += that, one after the other, where `adds`.
 void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, size_t count, size_t n, float scale,
                  float *scores);
+// scores[j] = <q, rows[chosen[j]]>, the same bits.
+void bp_dot_chosen_rows(bp_isa isa, const float *q, const float *rows, size_t stride, const int32_t *chosen, size_t count,
+                        size_t n, float *scores);
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
                      int adds, float *out);
 

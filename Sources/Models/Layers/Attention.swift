@@ -120,14 +120,43 @@ struct Attention: Sendable {
     /// Attention of every sequence of `x` over the same sequence of `source`, positions being none of its matter.
     ///
     /// - Shapes: `x` (rows of `offsets`, width), `source` (rows of `sourceOffsets`, width).
+    /// - Parameter known: what some attention reads of `source`; used where it has these weights and nobody observes the products.
     func callAsFunction(
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
-        observing: ((String, Matrix) -> Void)?
+        known: Memory? = nil, observing: ((String, Matrix) -> Void)?
     ) -> Matrix {
         let queries = query(x, observing: observing)
-        let read = Linear.together([key, value], source, observing: observing)
-        let context = contexts(queries, offsets, over: read[0], read[1], sourceOffsets, causal: false)
+        let memory =
+            known.flatMap { observing == nil && $0.isOf(self) ? $0 : nil }
+            ?? memory(of: source, observing: observing)
+        let context = contexts(
+            queries, offsets, over: memory.keys, memory.values, sourceOffsets, causal: false)
         return output(context, observing: observing)
+    }
+
+    /// What an attention reads of a source, and the weights it does that with.
+    struct Memory: Sendable {
+        let keys: Matrix
+        let values: Matrix
+        private let weights: [any LinearOperator]
+
+        fileprivate init(_ keys: Matrix, _ values: Matrix, weights: [any LinearOperator]) {
+            self.keys = keys
+            self.values = values
+            self.weights = weights
+        }
+
+        func isOf(_ attention: Attention) -> Bool {
+            zip(weights, [attention.key.weight, attention.value.weight]).allSatisfy {
+                ($0 as AnyObject) === ($1 as AnyObject)
+            }
+        }
+    }
+
+    /// The keys and values of a source.
+    func memory(of source: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Memory {
+        let read = Linear.together([key, value], source, observing: observing)
+        return Memory(read[0], read[1], weights: [key.weight, value.weight])
     }
 
     /// What every query reads from the keys and values of its sequence.

@@ -31,6 +31,8 @@ public struct MarianNetwork: Network {
         public let sources: SequenceOffsets
         /// Where each target lies in `decoder`.
         public let targets: SequenceOffsets
+        /// What the decoder's layers read of the sources, where that is known.
+        var memories: [Attention.Memory] = []
     }
 
     /// The model's shape and how it generates.
@@ -166,13 +168,22 @@ public struct MarianNetwork: Network {
             layer.selfAttentionNorm.apply(&state.decoder)
         case 1:
             let y = layer.crossAttention(
-                state.decoder, state.targets, over: state.encoder, state.sources, observing: observing)
+                state.decoder, state.targets, over: state.encoder, state.sources,
+                known: state.memories.isEmpty ? nil : state.memories[inDecoder / 3], observing: observing)
             state.decoder.add(y)
             layer.crossAttentionNorm.apply(&state.decoder)
         default:
             state.decoder.add(layer.feedForward(state.decoder, observing: observing))
             layer.feedForwardNorm.apply(&state.decoder)
         }
+        return state
+    }
+
+    /// Behind the encoder: the keys and values of the sources, which every change in the decoder leaves as they are.
+    public func sharing(_ state: State, before index: Int) -> State {
+        guard index == 1 + 2 * encoder.count else { return state }
+        var state = state
+        state.memories = decoder.map { $0.crossAttention.memory(of: state.encoder) }
         return state
     }
 

@@ -9,7 +9,8 @@ import Sensitivity
 /// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around a plan they nearly do:
 /// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
 /// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
-/// Where one step leads nowhere, two are tried. Sublayers that are tied move together.
+/// Where one step leads nowhere, two are tried, then the exact optima that contain a step which was left out; and where those are no
+/// better either, some of them are climbed from, since what they lead to may be. Sublayers that are tied move together.
 struct ContextPlanner<Family: ModelFamily> {
     /// What measures cells and plans.
     let measurer: Measurer<Family>
@@ -25,8 +26,8 @@ struct ContextPlanner<Family: ModelFamily> {
         self.effort = effort
     }
 
-    /// Climbs from the best of `starts`, all of which the target must admit, from the best uniform one, and from the next best, as far as
-    /// the effort reaches: from different starts come different optima.
+    /// Climbs from the best of `starts`, all of which the target must admit, from the best uniform one, from the next best, and from detours
+    /// around what was found, as far as the effort reaches: from different starts come different optima.
     ///
     /// - Parameter progress: called with each round.
     func improve(
@@ -42,6 +43,11 @@ struct ContextPlanner<Family: ModelFamily> {
         var seen: Set<Int> = []
         for place in order.filter({ seen.insert($0).inserted }).prefix(min(Self.climbs, measured.count)) {
             try climb(from: measured[place], &search, progress: progress)
+        }
+        for _ in 0..<Self.detourClimbs {
+            guard let place = search.detours.indices.min(by: { merit(search.detours[$0]) < merit(search.detours[$1]) })
+            else { break }
+            try climb(from: search.detours.remove(at: place), &search, progress: progress)
         }
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
@@ -73,6 +79,8 @@ struct ContextPlanner<Family: ModelFamily> {
     private struct Search {
         var known: [Assignment: Double] = [:]
         var taken: [Step] = []
+        /// Measured plans around an optimum that were no better.
+        var detours: [Step] = []
         var rounds: [PlanningRound] = []
         var count = 0
     }
@@ -83,8 +91,10 @@ struct ContextPlanner<Family: ModelFamily> {
 
     /// Starts that are climbed from.
     static var climbs: Int { 3 }
-    /// Pairs of steps that are measured where single ones lead nowhere.
-    static var pairCount: Int { 24 }
+    /// Detours that are climbed from.
+    static var detourClimbs: Int { 6 }
+    /// Detours that are measured around an optimum.
+    static var detourCount: Int { 24 }
 
     /// Steps from `start` as long as they are measured to be better.
     private func climb(
@@ -101,18 +111,15 @@ struct ContextPlanner<Family: ModelFamily> {
             let before = best
             var moves = space.groups.count
             while moves >= 1, best.assignment == before.assignment,
-                let step = try step(
-                    from: best.assignment, klNats: best.klNats, changes, moves: moves), step.moves > 0
+                let proposal = try proposal(from: before, changes, moves: moves), proposal.moves > 0
             {
-                moves = min(moves, step.moves) / 2
-                let proof = SolvedLoss(
-                    step.solution, space, base: before.klNats, minimized: step.minimized)
-                try take([(step.assignment, proof, step.moves)], &best, &search, progress)
+                moves = min(moves, proposal.moves) / 2
+                try take([proposal], &best, &search, progress)
             }
             if best.assignment == before.assignment, reach == Self.longestReach {
-                try take(
-                    pairs(from: best, changes, search.known), &best, &search,
-                    progress)
+                let measured = try take(
+                    detours(from: best, changes, search.known), &best, &search, progress)
+                search.detours += measured.filter { $0.assignment != best.assignment }
             }
             // One step is measured again wherever something moved; more only where one step leads nowhere.
             if best.assignment != before.assignment {
@@ -125,11 +132,18 @@ struct ContextPlanner<Family: ModelFamily> {
         }
     }
 
-    /// Measures plans that are not known, and takes the best where it is better than `best`.
+    /// A plan that is worth measuring, and how many sublayers or groups moved.
+    private struct Proposal {
+        let assignment: Assignment
+        let proof: SolvedLoss
+        let moves: Int
+    }
+
+    /// Measures plans that are not known, takes the best where it is better than `best`, and returns all that were measured.
+    @discardableResult
     private func take(
-        _ plans: [(assignment: Assignment, proof: SolvedLoss, moves: Int)], _ best: inout Step,
-        _ search: inout Search, _ progress: (PlanningRound) -> Void
-    ) throws {
+        _ plans: [Proposal], _ best: inout Step, _ search: inout Search, _ progress: (PlanningRound) -> Void
+    ) throws -> [Step] {
         let plans = plans.filter { search.known[$0.assignment] == nil }.prefix(max(0, effort - search.count))
         let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
         search.count += plans.count
@@ -137,7 +151,7 @@ struct ContextPlanner<Family: ModelFamily> {
             Step(assignment: plan.assignment, losses: losses, proof: plan.proof)
         }
         for step in steps { search.known[step.assignment] = step.klNats }
-        guard let top = steps.indices.min(by: { merit(steps[$0]) < merit(steps[$1]) }) else { return }
+        guard let top = steps.indices.min(by: { merit(steps[$0]) < merit(steps[$1]) }) else { return [] }
         let round = PlanningRound(
             moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
             measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
@@ -147,60 +161,58 @@ struct ContextPlanner<Family: ModelFamily> {
             best = steps[top]
             search.taken.append(best)
         }
+        return steps
     }
 
     /// Steps up and down a ladder that are tried where one step leads nowhere.
     static var longestReach: Int { 2 }
 
-    /// Pairs of measured steps of two sublayers or groups that the target admits together, least predicted loss first.
-    private func pairs(
+    /// For every measured step, the optimum of those that take it: the plans that are not known, least predicted loss first.
+    private func detours(
         from best: Step, _ changes: [(PlanNeighbour, Double)], _ known: [Assignment: Double]
-    ) -> [(assignment: Assignment, proof: SolvedLoss, moves: Int)] {
-        var pairs: [(assignment: Assignment, loss: Double)] = []
-        for (place, first) in changes.enumerated() {
-            for second in changes.dropFirst(place + 1) where first.0.group != second.0.group {
-                let moved = space.moved(first.0.assignment, second.0.group, to: second.0.scheme)
-                guard known[moved] == nil, space.admits(moved) else { continue }
-                pairs.append((moved, best.klNats + first.1 + second.1))
-            }
-        }
-        return pairs.enumerated().sorted {
+    ) throws -> [Proposal] {
+        var seen = Set(known.keys)
+        return try changes.compactMap { step, _ in
+            try proposal(from: best, changes, moves: space.groups.count, taking: step)
+        }.filter { seen.insert($0.assignment).inserted }.enumerated().sorted {
             let (left, right) = ($0.element, $1.element)
             let merits = (
-                space.merit(left.assignment, klNats: left.loss),
-                space.merit(right.assignment, klNats: right.loss)
+                space.merit(left.assignment, klNats: left.proof.klNats),
+                space.merit(right.assignment, klNats: right.proof.klNats)
             )
             return merits.0 == merits.1 ? $0.offset < $1.offset : merits.0 < merits.1
-        }.prefix(Self.pairCount).map {
-            ($0.element.assignment, SolvedLoss(klNats: $0.element.loss), 2)
-        }
+        }.prefix(Self.detourCount).map(\.element)
     }
 
-    /// The best assignment among the measured steps from `assignment`, moving at most so many sublayers or groups.
-    private func step(
-        from assignment: Assignment, klNats: Double, _ changes: [(PlanNeighbour, Double)], moves: Int
-    ) throws -> (
-        assignment: Assignment, solution: AllocationSolution, moves: Int, minimized: PlanTarget.Cost?
-    )? {
+    /// The best plan by the measured steps from `start`, moving at most so many sublayers or groups; nil where the target admits none.
+    ///
+    /// - Parameter step: one that it must take.
+    private func proposal(
+        from start: Step, _ changes: [(PlanNeighbour, Double)], moves: Int, taking step: PlanNeighbour? = nil
+    ) throws -> Proposal? {
         let options = space.groups.indices.map { index -> [(scheme: Scheme, loss: Double)] in
-            [(assignment[space.groups[index][0]], 0)]
-                + changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
+            let steps = changes.filter { $0.0.group == index }.map { ($0.0.scheme, $0.1) }
+            guard let step, step.group == index else {
+                return [(start.assignment[space.groups[index][0]], 0)] + steps
+            }
+            return steps.filter { $0.0 == step.scheme }
         }
         var problem = AllocationProblem(
             items: try space.groups.indices.map { index in
                 AllocationProblem.Item(
                     name: "\(index)",
-                    options: try options[index].enumerated().map { place, option in
-                        AllocationProblem.Option(
+                    options: try options[index].map { option in
+                        let isMoved = option.scheme != start.assignment[space.groups[index][0]]
+                        return AllocationProblem.Option(
                             label: option.scheme.description, loss: option.loss,
-                            costs: try space.cost(of: index, option.scheme) + [place == 0 ? 0 : 1])
+                            costs: try space.cost(of: index, option.scheme) + [isMoved ? 1 : 0])
                     })
             },
             budgets: space.budgets + [.init(name: "moves", limit: Double(moves))])
         var minimized = space.goal.cost
         var solution: AllocationSolution?
         if case .least(let cost, let maximumLoss) = space.goal {
-            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - klNats)
+            problem.objective = .cost(budget: cost.rawValue, lossLimit: maximumLoss - start.klNats)
             solution = try? problem.solve()
         }
         if solution == nil {
@@ -211,6 +223,12 @@ struct ContextPlanner<Family: ModelFamily> {
         }
         guard let solution else { return nil }
         let chosen = zip(options, solution.choice).map { $0[$1].scheme }
-        return (space.assignment(chosen), solution, solution.choice.count { $0 != 0 }, minimized)
+        let moved = zip(space.groups, chosen).count { start.assignment[$0[0]] != $1 }
+        return Proposal(
+            assignment: space.assignment(chosen),
+            proof: step == nil
+                ? SolvedLoss(solution, space, base: start.klNats, minimized: minimized)
+                : SolvedLoss(klNats: start.klNats + solution.loss),
+            moves: moved)
     }
 }
