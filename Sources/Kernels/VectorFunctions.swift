@@ -100,7 +100,8 @@ public func dotRows(
         count = chosen.count
         chosen.withUnsafeBufferPointer { chosen in
             table.storage.withUnsafeBufferPointer { rows in
-                guard let first = chosen.baseAddress, let rows = rows.baseAddress, let out = scores.baseAddress
+                guard let first = chosen.baseAddress, let rows = rows.baseAddress,
+                    let out = scores.baseAddress
                 else { return }
                 bp_dot_chosen_rows(
                     instructions.code, vector, rows, table.columns, first, chosen.count, table.columns, out)

@@ -16,6 +16,9 @@ public protocol ModelFamily: Sendable {
     /// Files beside config.json that a packed model needs.
     static var companionFiles: [String] { get }
 
+    /// Where tensors and config.json count the layers of the one stack that a model has; nil for families of several stacks.
+    static var layerStack: LayerStack? { get }
+
     /// Whether less of the metric that plans are judged by is better: perplexity, not BLEU.
     static var prefersLessMetric: Bool { get }
 
@@ -57,8 +60,27 @@ extension ModelFamily {
         return try dataset(files, limit: limit)
     }
 
+    /// Not one stack, or none that layers can be dropped from.
+    public static var layerStack: LayerStack? { nil }
+
     /// More is better.
     public static var prefersLessMetric: Bool { false }
+}
+
+/// How a family of one stack counts its layers.
+public struct LayerStack: Sendable {
+    /// What stands before a layer's number in the names of its tensors: `model.layers.`.
+    public let prefix: String
+    /// The key of the number of layers in config.json.
+    public let countKey: String
+
+    /// A tensor's name when layers get other numbers; outside of layers the same.
+    public func renamed(_ tensor: String, _ number: (Int) -> Int) -> String {
+        guard let start = tensor.range(of: prefix) else { return tensor }
+        let digits = tensor[start.upperBound...].prefix { $0 != "." }
+        guard let depth = Int(digits) else { return tensor }
+        return tensor[..<start.upperBound] + "\(number(depth))" + tensor[digits.endIndex...]
+    }
 }
 
 /// What is wrong with one of the lines that a family was given to answer.

@@ -20,19 +20,24 @@ extension ModelLayout {
     }
 
     /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as unscaled signs with signs
-    /// for inputs in the `upper` ones; everything else FP16.
+    /// for inputs in the `upper` ones; everything else FP16, the `FFN` of layers between them too.
     ///
-    /// The paper keeps some of a larger model's layers and drops the others; here all layers of the model stay, so the two counts
-    /// must add up to them. Positions are embeddings and go with `Emb`.
+    /// The paper drops the layers that its two counts leave over: a model without them is another model, which has no layers between.
+    /// Positions are embeddings and go with `Emb`.
     /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
-    /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with another number of layers.
+    /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with fewer layers.
     public func sensimix(lower: Int, upper: Int) -> [Scheme]? {
         let layers = sublayers.count { $0.name.type == "FFN" }
-        guard layers > 0, lower >= 0, upper >= 0, lower + upper == layers else { return nil }
+        guard layers > 0, lower >= 0, upper >= 0, lower <= layers, upper <= layers - lower else { return nil }
         return sublayers.map { sublayer in
             switch sublayer.name.type {
             case "Emb", "Pos", "Attention": .index8
-            case "FFN": (sublayer.name.depth ?? 0) < lower ? .index8 : .sign(scaled: false)
+            case "FFN":
+                switch sublayer.name.depth ?? 0 {
+                case ..<lower: .index8
+                case (layers - upper)...: .sign(scaled: false)
+                default: .full(.fp16)
+                }
             default: .full(.fp16)
             }
         }

@@ -80,7 +80,7 @@ public struct ModelReport: Sendable {
 
     private func comparisonSection(_ comparison: ComparisonTable) -> String {
         var text = comparison.budgetBytes.map { "Target: \(grouped($0)) bytes. " } ?? ""
-        text += "Planned on \(sensitivity.provenance.sentences) sentences; "
+        text += "Planned on \(sensitivity.provenance.sentences) items; "
         text +=
             comparison.isHeldOut
             ? "the first table is measured on \(comparison.sentences) others.\n\n"
@@ -93,7 +93,7 @@ public struct ModelReport: Sendable {
         if plan.measured?.isEmpty == false {
             text += "## Plans measured on the planning data\n\n"
             if sensitivity.fit == .calibrated, sensitivity.provenance.calibrationSHA256 == nil {
-                text += "Codes are calibrated on these sentences too, which flatters all plans alike.\n\n"
+                text += "Codes are calibrated on these items too, which flatters all plans alike.\n\n"
             }
             text += plan.measuredTable(
                 metricName: sensitivity.metricName, fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes)

@@ -120,7 +120,8 @@ extension Evaluator {
         }
         let anchors = isShared ? [] : predictions.indices.filter { !predictions[$0].sketched.isRough }
         if anchors.isEmpty { return losses }
-        let p = logits(reference, anchors.map { outputs[predictions[$0].batch][row: predictions[$0].position] })
+        let p = logits(
+            reference, anchors.map { outputs[predictions[$0].batch][row: predictions[$0].position] })
         for (row, index) in anchors.enumerated() {
             losses[index] =
                 compare(

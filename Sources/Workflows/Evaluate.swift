@@ -119,8 +119,12 @@ public func evaluate<Family: ModelFamily>(
     let losses: [ItemLoss]
     if let reference {
         let full = try Model<Family>(directory: reference)
-        guard full.layout == opened.family.layout else {
-            throw FileError(reference, "has other sublayers than \(directory.path)")
+        // Layers may have been dropped; what tokens are read and predicted with must be there alike.
+        func ends(_ layout: ModelLayout) -> [SublayerShape] {
+            layout.sublayers.filter { $0.name.depth == nil }
+        }
+        guard ends(full.layout) == ends(opened.family.layout) else {
+            throw FileError(reference, "has other embeddings or outputs than \(directory.path)")
         }
         let evaluator = try Evaluator(
             reference: try full.network(), examples: data.examples, threads: options.threads)
@@ -153,6 +157,9 @@ public func run<Family: ModelFamily>(
     var lines: [String] = []
     var answered = 0
     func flush() throws {
+        var options = options
+        // A line's seed is its own, however many lines are answered at a time.
+        options.seed &+= UInt64(answered)
         do {
             for (line, output) in zip(
                 lines, try opened.family.run(opened.network, lines: lines, options: options))

@@ -87,14 +87,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         try checkReplaceable(directory)
         try AtomicWrite.directory(directory) { target in
             try writeConfiguration(model, plan, to: target)
-            for name in Family.companionFiles {
-                let source = model.directory.appending(path: name)
-                guard FileManager.default.fileExists(atPath: source.path) else { continue }
-                let copy = target.appending(path: name)
-                try FileManager.default.createDirectory(
-                    at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
-                try AtomicWrite.file(try FileError.read(source), to: copy)
-            }
+            try copyCompanions(of: model, to: target)
             try writeTensors(model, schemes, to: target.appending(path: "model.safetensors"), packed)
         }
     }
@@ -105,6 +98,18 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
         let content = try? FileManager.default.contentsOfDirectory(atPath: directory.path)
         if content == [] || (try? isPacked(directory)) == true { return }
         throw FileError(directory, "exists and is no packed model: it is not written over")
+    }
+
+    /// Copies the tokenizer's and the other files that the weights are useless without.
+    static func copyCompanions(of model: Model<Family>, to target: URL) throws {
+        for name in Family.companionFiles {
+            let source = model.directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: source.path) else { continue }
+            let copy = target.appending(path: name)
+            try FileManager.default.createDirectory(
+                at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try AtomicWrite.file(try FileError.read(source), to: copy)
+        }
     }
 
     private static func writeConfiguration(_ model: Model<Family>, _ plan: Plan, to target: URL) throws {

@@ -3,8 +3,8 @@ import Models
 import PlanFormat
 import Tensors
 
-/// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), `sensimix:3+3` (lower and upper layers), or one scheme for all
-/// sublayers.
+/// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), `sensimix:3+3` (lower and upper layers; those between
+/// keep FP16), or one scheme for all sublayers.
 ///
 /// - Throws: `UsageError` where nothing is called so or the model has not the sublayers for it.
 public func presetPlan<Family: ModelFamily>(
@@ -37,7 +37,7 @@ public func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: Stri
         }
         guard let sensimix = layout.sensimix(lower: lower, upper: upper) else {
             throw UsageError(
-                "preset \(name): expected two counts that add up to the model's layers of attention and feed-forward, this \(modelType) has \(layout.sublayers.count { $0.name.type == "FFN" })"
+                "preset \(name): expected two counts within the model's layers of attention and feed-forward, this \(modelType) has \(layout.sublayers.count { $0.name.type == "FFN" })"
             )
         }
         return sensimix

@@ -12,7 +12,8 @@ struct Bitplan: ParsableCommand {
         version: toolVersion,
         subcommands: [
             Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Run.self,
-            Evaluate.self, Report.self, Export.self, Inspect.self, Cost.self, Auto.self, StoreCommand.self,
+            Evaluate.self, Report.self, Export.self, Inspect.self, DropLayers.self,
+            Cost.self, Auto.self, StoreCommand.self,
         ])
 }
 

@@ -141,7 +141,7 @@ struct Quantize: ParsableCommand {
     @Option(help: "Plan file.") var plan: String?
     @Option(
         help:
-            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER, or a scheme for all sublayers."
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), or a scheme for all sublayers."
     )
     var preset: String?
     @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
@@ -259,9 +259,12 @@ struct Evaluate: ParsableCommand {
             "\($0.key): \(metricText($0.value, of: $0.key))"
         }
         lines.append("signature: \(result.signature)")
-        lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per token")
-        if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per token") }
-        lines.append("sentences: \(result.sentences)")
+        // A sentence encoder has no right answers, and so no cross-entropy.
+        if result.crossEntropy != 0 {
+            lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per prediction")
+        }
+        if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per prediction") }
+        lines.append("items: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
         if let alone = result.alone {

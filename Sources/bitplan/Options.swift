@@ -40,9 +40,7 @@ struct WindowOptions: ParsableArguments {
 
     /// nil where nothing is said.
     var windows: TextWindows? {
-        guard context != nil || stride != nil else { return nil }
-        let context = context ?? LlamaFamily.windows.context
-        return TextWindows(context: context, stride: stride ?? context / 2)
+        context != nil || stride != nil ? TextWindows(context: context, stride: stride) : nil
     }
 }
 

@@ -110,17 +110,22 @@ struct VectorFunctionsTests {
         }
     }
 
-    @Test("dot products with chosen rows have the bits of those with all", arguments: InstructionSet.available)
+    @Test(
+        "dot products with chosen rows have the bits of those with all", arguments: InstructionSet.available)
     func chosenRows(instructions: InstructionSet) {
         for (rows, dimension) in [(1, 1), (5, 64), (7, 33), (40, 512)] {
-            let table = Matrix(rows: rows, columns: dimension, storage: Self.numbers(rows * dimension, scale: 1))
+            let table = Matrix(
+                rows: rows, columns: dimension, storage: Self.numbers(rows * dimension, scale: 1))
             let vector = Self.numbers(dimension, scale: 1)
             var all = [Float](repeating: 0, count: rows)
             dotRows(
-                vector, table.storage, stride: dimension, count: rows, dimension: dimension, scale: 1, into: &all,
+                vector, table.storage, stride: dimension, count: rows, dimension: dimension, scale: 1,
+                into: &all,
                 instructions: instructions)
             let chosen = (0..<3 * rows).map { Int32($0 * 7 % rows) }
-            #expect(dotRows(vector, table, chosen: chosen[...], instructions: instructions) == chosen.map { all[Int($0)] })
+            #expect(
+                dotRows(vector, table, chosen: chosen[...], instructions: instructions)
+                    == chosen.map { all[Int($0)] })
             #expect(dotRows(vector, table, chosen: [], instructions: instructions).isEmpty)
         }
     }

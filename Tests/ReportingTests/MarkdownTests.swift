@@ -63,7 +63,7 @@ import Testing
         let text = Self.table.markdown
         #expect(
             text.contains(
-                "Full precision: BLEU 25.40, cross-entropy 1.5000 nats per token, 3 sentences. Codes: greedy."
+                "Full precision: BLEU 25.40, cross-entropy 1.5000 nats per prediction, 3 items. Codes: greedy."
             ))
         #expect(text.contains("| layer |  bcq2 | bcq1 | Avg.Deg |\n"))
         #expect(text.contains("| Enc   | 20.60 | 1.30 |  -14.45 |\n"))

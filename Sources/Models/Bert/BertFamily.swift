@@ -15,6 +15,10 @@ public struct BertFamily: ModelFamily {
         "sentence_bert_config.json", "1_Pooling/config.json",
     ]
 
+    /// `encoder.layer.0` and on, under `bert.` in some checkpoints.
+    public static let layerStack: LayerStack? = LayerStack(
+        prefix: "encoder.layer.", countKey: "num_hidden_layers")
+
     /// The model's shape.
     public let configuration: BertConfiguration
     /// The tokenizer.

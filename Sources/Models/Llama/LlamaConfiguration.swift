@@ -35,6 +35,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public let endTokens: [Int]
     /// The token that a text starts with, for models that have one.
     public let beginToken: Int?
+    /// A setting of generation that would change its text and is not supported: only `run` minds it. nil where there is none.
+    public let unsupportedGeneration: FileError?
 
     /// Reads the configuration of a model directory.
     ///
@@ -82,6 +84,21 @@ public struct LlamaConfiguration: Sendable, Equatable {
         feedForwardHasBias = try settings.flag("mlp_bias", or: false)
         endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)
         beginToken = try LlamaConfiguration.tokens("bos_token_id", generation, settings, vocabularySize).first
+        do throws(FileError) {
+            try generation.refuse(
+                numbers: [
+                    ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
+                    ("min_new_tokens", 0), ("num_beams", 1), ("num_beam_groups", 1),
+                    ("encoder_no_repeat_ngram_size", 0),
+                ],
+                keys: [
+                    "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "force_words_ids",
+                    "sequence_bias",
+                ])
+            unsupportedGeneration = nil
+        } catch {
+            unsupportedGeneration = error
+        }
     }
 
     /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside `rope_scaling` of older ones.

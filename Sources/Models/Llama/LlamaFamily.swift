@@ -13,11 +13,15 @@ public struct LlamaFamily: ModelFamily {
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
 
+    /// `model.layers.0` and on.
+    public static let layerStack: LayerStack? = LayerStack(
+        prefix: "model.layers.", countKey: "num_hidden_layers")
+
     /// Plans are judged by perplexity.
     public static let prefersLessMetric = true
 
-    /// How a text is read where nothing else is said; with fewer tokens where the model has fewer positions.
-    public static let windows = TextWindows(context: 256, stride: 128)
+    /// Tokens of a window where nothing else is said; fewer where the model has fewer positions.
+    static let usualContext = 256
     /// Tokens that `run` adds where the options say nothing.
     static let defaultLength = 128
 
@@ -77,9 +81,8 @@ public struct LlamaFamily: ModelFamily {
         guard positions >= 2 else {
             throw FileError(first, "the model has \(positions) position: expected at least 2")
         }
-        let usual = min(Self.windows.context, positions)
-        let context = windows?.context ?? usual
-        let step = windows?.stride ?? min(Self.windows.stride, usual - 1)
+        let context = windows?.context ?? min(Self.usualContext, positions)
+        let step = windows?.stride ?? max(1, context / 2)
         guard (2...positions).contains(context) else {
             throw FileError("--context", "expected 2 to the model's \(positions) positions, got \(context)")
         }
@@ -150,8 +153,10 @@ public struct LlamaFamily: ModelFamily {
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.
     ///
-    /// - Throws: `FileError` where a line has no room for another token, or is empty and the model has no token to start with.
+    /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
+    ///   settings of generation that are not supported.
     public func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+        if let error = configuration.unsupportedGeneration { throw error }
         let prompts = try lines.enumerated().map { index, line in
             var ids = tokenizer.encode(line)
             if ids.isEmpty {

@@ -142,20 +142,14 @@ extension MarianConfiguration.Generation {
         lengthPenalty = try generation.number("length_penalty", or: 1)
         stopsEarly = try generation.flag("early_stopping", or: false)
         renormalizes = try generation.flag("renormalize_logits", or: false)
-        for (key, neutral) in [
-            ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
-            ("num_beam_groups", 1),
-            ("encoder_no_repeat_ngram_size", 0), ("diversity_penalty", 0),
-        ] where try generation.number(key, or: neutral) != neutral {
-            throw FileError(
-                generation.file, "'\(key)': only \(neutral) is supported, got \(try generation.number(key))")
-        }
+        try generation.refuse(
+            numbers: [
+                ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
+                ("num_beam_groups", 1), ("encoder_no_repeat_ngram_size", 0), ("diversity_penalty", 0),
+            ],
+            keys: ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"])
         if try generation.flag("do_sample", or: false) {
             throw FileError(generation.file, "'do_sample': true is not supported")
-        }
-        for key in ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"]
-        where generation.has(key) {
-            throw FileError(generation.file, "'\(key)' is not supported")
         }
     }
 

@@ -7,11 +7,11 @@ extension SensitivityTable {
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
         }
-        text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per token, "
-        text += "\(fullPrecision.sentences) sentences. Codes: \(fit.rawValue).\n\n"
+        text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
+        text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue).\n\n"
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
-            text += "Cells were measured on as many sentences as their decision needs: \(least) to "
+            text += "Cells were measured on as many items as their decision needs: \(least) to "
             text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average.\n\n"
         }
         if hasMetrics, !byType.isEmpty {
@@ -26,7 +26,7 @@ extension SensitivityTable {
         if proxy != nil {
             return text + "### \(heading) by sublayer, \(unit)\n\n" + klTable(bySublayer)
         }
-        text += "### KL by sublayer, nats per token (x 1000)\n\n"
+        text += "### KL by sublayer, nats per prediction (x 1000)\n\n"
         text +=
             "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
             + "cannot be told apart. Ranks are by KL under \(candidates[0]), 1 the most sensitive: a range where intervals overlap.\n\n"
@@ -45,10 +45,10 @@ extension SensitivityTable {
 
     private var unit: String {
         switch proxy {
-        case nil: "nats per token"
+        case nil: "nats per prediction"
         case .weight: "summed over the weights, not measured"
-        case .output: "squared, per token, not measured"
-        case .fisher: "nats per token, not measured"
+        case .output: "squared, per input, not measured"
+        case .fisher: "nats per prediction, not measured"
         }
     }
 

@@ -45,7 +45,10 @@ struct ContextPlanner<Family: ModelFamily> {
             try climb(from: measured[place], &search, progress: progress)
         }
         for _ in 0..<Self.detourClimbs {
-            guard let place = search.detours.indices.min(by: { merit(search.detours[$0]) < merit(search.detours[$1]) })
+            guard
+                let place = search.detours.indices.min(by: {
+                    merit(search.detours[$0]) < merit(search.detours[$1])
+                })
             else { break }
             try climb(from: search.detours.remove(at: place), &search, progress: progress)
         }
