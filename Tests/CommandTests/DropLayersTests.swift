@@ -75,7 +75,7 @@ import Testing
         try Program.succeed(["drop-layers", Self.bert, "--keep", "0..2", "--output", small])
         try Program.succeed(["quantize", small, "--preset", "sensimix:2+1", "--output", workspace.path("q")])
         let answers = try Program.succeed(["run", workspace.path("q")], input: "a wonderful film .\n")
-        #expect(["negative", "positive"].contains { answers.text.contains($0) } || !answers.text.isEmpty)
+        #expect(answers.text.hasPrefix("LABEL_"), "\(answers.text)")
     }
 
     @Test(arguments: [
