@@ -80,6 +80,10 @@ case('too-large-for-storage', archive(state(('w', tensor([3, 2], [2, 1])))), 're
 case('offset-outside', archive(state(('w', tensor([2, 2], [2, 1], offset=1)))), 'reaches beyond its storage')
 case('stride-outside', archive(state(('w', tensor([2, 2], [3, 1])))), 'reaches beyond its storage')
 case('overflow', archive(state(('w', tensor([2**40, 2**40], [2**40, 1])))), 'reaches beyond its storage')
+# No elements, but products of the other extents overflow: as the shape says it, and as strides are checked, from its end.
+case('overflow-without-elements', archive(state(('w', tensor([1000] * 7 + [0], [1] * 8)))), 'reaches beyond its storage')
+case('overflow-from-the-end', archive(state(('w', tensor([0] + [1000] * 7, [1] + [1000 ** i for i in range(6, -1, -1)])))), 'reaches beyond its storage')
+case('without-elements', archive(state(('w', tensor([0, 3], [3, 1], count=0))), storages=(('0', b''),)), 'expected shape [2, 2], got [0, 3]')
 case('expanded', archive(state(('w', tensor([2**40], [0])))), 'reaches beyond its storage')
 case('negative-size', archive(state(('w', tensor([-1, 2], [2, 1])))), 'negative')
 case('negative-stride', archive(state(('w', tensor([2, 2], [-2, 1], offset=2)))), 'negative')

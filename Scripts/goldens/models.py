@@ -5,7 +5,8 @@ usage: models.py [OUT]        (default: Tests/ModelsTests/Goldens of this checko
 needs: pip install 'torch==2.13.0+cpu' transformers safetensors tokenizers
 
 tiny-llama: grouped queries, heads wider than width / heads, biases, an untied head, the older style of rotary settings; the same weights
-as model.safetensors, as two shards, and as pytorch_model.bin of today and of before PyTorch 1.6. tiny-bert: a classifier of pairs with three named labels and gelu_new.
+as model.safetensors, as two shards, and as pytorch_model.bin of today and of before PyTorch 1.6. tiny-bert: a classifier of pairs with three named labels and gelu_new;
+the same weights as model.safetensors, as two shards, and as pytorch_model.bin of today.
 """
 import json, os, shutil, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
@@ -35,6 +36,18 @@ def dump(path, value):
     json.dump(value, open(path, 'w'), ensure_ascii=False, indent=1)
 
 
+def save_shards(d, state):
+    names = sorted(state)
+    half = len(names) // 2
+    os.makedirs(f'{d}/sharded')
+    places = {}
+    for i, part in enumerate([names[:half], names[half:]]):
+        file = f'model-{i + 1:05}-of-00002.safetensors'
+        save_file({n: state[n] for n in part}, f'{d}/sharded/{file}', metadata={'format': 'pt'})
+        places.update({n: file for n in part})
+    dump(f'{d}/sharded/model.safetensors.index.json', {'metadata': {'total_size': sum(v.numel() * 2 for v in state.values())}, 'weight_map': places})
+
+
 # Llama
 d = fresh('tiny-llama')
 alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -51,15 +64,7 @@ model = randomize(LlamaForCausalLM(LlamaConfig(**shape, rope_parameters={'rope_t
 dump(f'{d}/config.json', {**shape, 'model_type': 'llama', 'architectures': ['LlamaForCausalLM'], 'hidden_act': 'silu', 'rope_theta': 500.0, 'rope_scaling': None})
 state = {k: v.half().contiguous() for k, v in model.state_dict().items()}
 save_file(state, f'{d}/model.safetensors', metadata={'format': 'pt'})
-names = sorted(state)
-half = len(names) // 2
-os.makedirs(f'{d}/sharded')
-places = {}
-for i, part in enumerate([names[:half], names[half:]]):
-    file = f'model-{i + 1:05}-of-00002.safetensors'
-    save_file({n: state[n] for n in part}, f'{d}/sharded/{file}', metadata={'format': 'pt'})
-    places.update({n: file for n in part})
-dump(f'{d}/sharded/model.safetensors.index.json', {'metadata': {'total_size': sum(v.numel() * 2 for v in state.values())}, 'weight_map': places})
+save_shards(d, state)
 # One parameter, one transposed and one inside a larger storage: what strides and offsets are for.
 odd = dict(state)
 odd['lm_head.weight'] = torch.nn.Parameter(state['lm_head.weight'])
@@ -104,15 +109,19 @@ dump(f'{d}/goldens.json', {'ids': ids[0].tolist(), 'greedy': greedy, 'text': tex
 
 # BERT
 d = fresh('tiny-bert')
-words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefghij', *['##' + c for c in 'abcdefghij'], 'good', 'bad', 'film', 'the', '.', ',', '!', '##ly', 'not']
+words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *'abcdefghij', *['##' + c for c in 'abcdefghij'], 'good', 'bad', 'film', 'the', '.', ',', '!', '##ly', 'not', '[unused0]', '[unused1]']
 open(f'{d}/vocab.txt', 'w').write('\n'.join(words) + '\n')
 dump(f'{d}/tokenizer_config.json', {'do_lower_case': True, 'model_max_length': 19, 'tokenizer_class': 'BertTokenizer'})
-shape = dict(vocab_size=len(words) + 2, hidden_size=20, num_hidden_layers=3, num_attention_heads=5, intermediate_size=28, hidden_act='gelu_new',
+shape = dict(vocab_size=len(words), hidden_size=20, num_hidden_layers=3, num_attention_heads=5, intermediate_size=28, hidden_act='gelu_new',
              max_position_embeddings=19, type_vocab_size=2, layer_norm_eps=1e-6)
 labels = {0: 'contradiction', 1: 'entailment', 2: 'neutral'}
 model = randomize(BertForSequenceClassification(BertConfig(**shape, id2label=labels, label2id={v: k for k, v in labels.items()})))
 dump(f'{d}/config.json', {**shape, 'model_type': 'bert', 'architectures': ['BertForSequenceClassification'], 'id2label': labels, 'label2id': {v: k for k, v in labels.items()}})
-save_file({k: v.half().contiguous() for k, v in model.state_dict().items() if 'position_ids' not in k}, f'{d}/model.safetensors', metadata={'format': 'pt'})
+state = {k: v.half().contiguous() for k, v in model.state_dict().items() if 'position_ids' not in k}
+save_file(state, f'{d}/model.safetensors', metadata={'format': 'pt'})
+save_shards(d, state)
+os.makedirs(f'{d}/pickled')
+torch.save(state | {'bert.embeddings.position_ids': torch.arange(19).expand((1, -1))}, f'{d}/pickled/pytorch_model.bin')
 tok = BertTokenizerFast.from_pretrained(d)
 rows = []
 for texts in [['The good film .'], ['Not good', 'bad, bad film!'], ['a b c d e f g h i j a b c d e f g h i j'], ['abc def ghi abc def', 'jihgfedcba good goodly film the end'], ['']]:

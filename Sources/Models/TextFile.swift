@@ -3,12 +3,15 @@ import Tensors
 
 /// Text files with one item a line.
 public enum TextFile {
-    /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go.
+    /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go. All else is kept, a
+    /// byte-order mark at the beginning too.
     ///
     /// - Throws: `FileError` where the file is missing, empty or not UTF-8.
     public static func lines(_ file: URL) throws(FileError) -> [String] {
         let data = try FileError.read(file)
-        guard let text = String(data: data, encoding: .utf8) else { throw FileError(file, "is not UTF-8") }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw FileError(file, "is not UTF-8")
+        }
         // Split by line feeds alone: other Unicode line separators may stand inside a sentence.
         var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
             String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)

@@ -1,7 +1,8 @@
 import Foundation
 import Tensors
 
-/// The lines of standard input as they come, without their ends (a line feed, or a carriage return and one).
+/// The lines of standard input as they come, without their ends (a line feed, or a carriage return and one). All else is kept, as
+/// `TextFile.lines` keeps it.
 struct InputLines {
     private var bytes = Data()
     private var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -31,7 +32,7 @@ struct InputLines {
         bytes = bytes[line.endIndex...].dropFirst()
         if end != nil, line.last == 0x0D { line.removeLast() }
         count += 1
-        guard let text = String(data: line, encoding: .utf8) else {
+        guard let text = String(validating: line, as: UTF8.self) else {
             throw FileError("standard input", "line \(count) is not UTF-8")
         }
         return text

@@ -76,6 +76,18 @@ import Testing
         #expect(try workspace.contents() == [])
     }
 
+    /// A byte-order mark at the beginning of a line is text, in a line of `run` as in one of a file.
+    @Test func byteOrderMarkInRun() throws {
+        let workspace = try Workspace()
+        let model = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tiny-llama").path
+        let line = String(repeating: "b", count: 46)
+        try Program.succeed(["run", model, "--max-length", "1"], input: line + "\n")
+        // Three bytes, which are tokens here.
+        try expectRefusal(
+            ["run", model], in: workspace, input: "\u{FEFF}\(line)\n",
+            saying: ["standard input: line 1 has 49 tokens: expected 1 to 47"])
+    }
+
     /// Bytes that are no text are not repaired in silence; what came before them is answered.
     @Test func badStandardInputInRun() throws {
         func run(_ script: String) throws -> Outcome {

@@ -143,6 +143,11 @@ struct BadModel: Sendable, CustomTestStringConvertible {
         BadModel("shape beyond all numbers", "model.safetensors", "is too large") {
             try $0.editTensor(norm) { entry, _ in entry.merging(["shape": [1 << 40, 1 << 40]]) { $1 } }
         },
+        BadModel("no elements, but a shape beyond all numbers", "model.safetensors", "is too large") {
+            try $0.editTensor(norm) { entry, end in
+                entry.merging(["shape": [1 << 40, 1 << 40, 0], "data_offsets": [end, end]]) { $1 }
+            }
+        },
         BadModel("NaN as F32", "model.safetensors", "'\(norm)': nan at element 5") {
             try $0.setTensor(norm, type: "F32", shape: [128], ones.enumerated().map { $0 == 5 ? .nan : $1 })
         },

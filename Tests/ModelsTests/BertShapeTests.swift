@@ -3,6 +3,7 @@ import Models
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 /// A random BERT of odd shape against transformers, as `Scripts/goldens/models.py` writes it.
 @Suite struct BertShapeTests {
@@ -58,8 +59,21 @@ import Testing
             (#""is_decoder": true"#, "'is_decoder': true"),
             (#""num_attention_heads": 3"#, "not a multiple of num_attention_heads 3"),
             (#""hidden_act": "mish""#, "'mish' is not supported"), (#""vocab_size": 10"#, "vocab_size 10"),
+            (
+                #""max_position_embeddings": 1"#,
+                "config.json: 'max_position_embeddings': expected at least 2, the special tokens around a text, got 1"
+            ),
+            (
+                #""max_position_embeddings": 2"#,
+                "config.json: 'max_position_embeddings': expected at least 3, the special tokens around a pair, got 2"
+            ),
         ])
     func unsupportedConfigurations(_ change: String, _ expected: String) throws {
+        try expectRefusal(change, saying: expected)
+    }
+
+    /// Reads the family of a directory with these settings changed, the tiny model's vocabulary and further files.
+    private func family(_ change: String, _ files: [String: String] = [:]) throws -> BertFamily {
         let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -72,7 +86,123 @@ import Testing
         settings.merge(try #require(changed as? [String: Any])) { $1 }
         try JSONSerialization.data(withJSONObject: settings).write(
             to: directory.appending(path: "config.json"))
-        let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
-        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+        for (name, text) in files { try Data(text.utf8).write(to: directory.appending(path: name)) }
+        return try BertFamily(directory: directory)
+    }
+
+    private func expectRefusal(
+        _ change: String = "", _ files: [String: String] = [:], saying expected: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let error = #expect(throws: FileError.self, sourceLocation: sourceLocation) {
+            try family(change, files)
+        }
+        let text = error?.description ?? ""
+        #expect(text.contains(expected) && !text.contains("\n"), "\(text)", sourceLocation: sourceLocation)
+    }
+
+    /// The tiny model's words as a tokenizer.json with these pieces around one text and around a pair.
+    private func tokenizer(single: String, pair: String) throws -> String {
+        let words = try TextFile.lines(Self.tiny.appending(path: "vocab.txt"))
+        let vocabulary = words.enumerated().map { "\"\($1)\": \($0)" }.joined(separator: ", ")
+        let template =
+            #"{"type": "TemplateProcessing", "single": [\#(single)], "pair": [\#(pair)], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}}"#
+        return
+            #"{"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {\#(vocabulary)}}, "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": \#(template)}"#
+    }
+
+    /// What a model reads of data.
+    private func sequences(_ family: BertFamily, _ text: String) throws -> [TokenSequence] {
+        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(text.utf8).write(to: file)
+        return try family.dataset([file], limit: nil).examples.flatMap(\.sequences)
+    }
+
+    private func piece(_ text: String, type: Int = 0) -> String {
+        text == "[CLS]"
+            ? #"{"SpecialToken": {"id": "[CLS]", "type_id": \#(type)}}"#
+            : #"{"Sequence": {"id": "\#(text)", "type_id": \#(type)}}"#
+    }
+
+    @Test func specialTokensAndTypesHaveToFit() throws {
+        let (start, first, second) = (piece("[CLS]"), piece("A"), piece("B", type: 1))
+        let pair = [start, first, second].joined(separator: ", ")
+        func refusal(_ single: String, _ pair: String, saying expected: String) throws {
+            try expectRefusal(
+                "", ["tokenizer.json": try tokenizer(single: single, pair: pair)], saying: expected)
+        }
+        let good = try family("", ["tokenizer.json": try tokenizer(single: "\(start), \(first)", pair: pair)])
+        #expect(good.tokenizer.encode("", pairedWith: "").ids == [2])
+        try refusal(
+            "\(start), \(piece("A", type: 2))", pair,
+            saying: "tokenizer.json: 'post_processor' gives a text the type_id 2: expected 0 to 1")
+        try refusal(
+            "\(start), \(first)", "\(start), \(first), \(piece("B", type: 9))",
+            saying: "gives a pair the type_id 9: expected 0 to 1, config.json says type_vocab_size 2")
+        try refusal(
+            "\(start), \(first)", "\(start), \(first), \(piece("B", type: .max))",
+            saying: "gives a pair the type_id 9223372036854775807")
+        try refusal(
+            first, pair,
+            saying:
+                "tokenizer.json: 'post_processor' puts no special token around a text: expected at least 1")
+        try refusal(
+            "\(start), \(first)", "\(first), \(second)",
+            saying: "'post_processor' puts no special token around a pair")
+        try refusal(
+            [String](repeating: start, count: 20).joined(separator: ", "), pair,
+            saying:
+                "'max_position_embeddings': expected at least 20, the special tokens around a text, got 19")
+        // An encoder never reads a pair as one text, and a model of one type knows no others.
+        let json = try tokenizer(single: "\(start), \(first)", pair: "\(first), \(piece("B", type: 9))")
+        _ = try family(#""architectures": ["BertModel"]"#, ["tokenizer.json": json])
+        let one = try family(
+            #""type_vocab_size": 1"#,
+            ["tokenizer.json": try tokenizer(single: "\(start), \(first)", pair: pair)])
+        #expect(try sequences(one, "good\tfilm\t0\n").map(\.typeIDs) == [[0, 0, 0]])
+    }
+
+    /// A vocab.txt that lacks a line gives the tokens behind it other ids; only padding may be without tokens.
+    @Test func lostLinesOfTheVocabularyAreRefused() throws {
+        let words = try TextFile.lines(Self.tiny.appending(path: "vocab.txt"))
+        #expect(words.count == 36)
+        for rows in [64, 128] { _ = try family(#""vocab_size": \#(rows)"#) }
+        for rows in [37, 40, 192] {
+            try expectRefusal(
+                #""vocab_size": \#(rows)"#,
+                saying: "vocab.txt: has 36 lines, config.json says vocab_size \(rows): expected as many")
+        }
+        for lost in [7, 35] {
+            var fewer = words
+            fewer.remove(at: lost)
+            try expectRefusal(
+                "", ["vocab.txt": fewer.joined(separator: "\n")],
+                saying: "has 35 lines, config.json says vocab_size 36")
+        }
+        // Where every token has its id, none is shifted.
+        let json = try tokenizer(single: "\(piece("[CLS]")), \(piece("A"))", pair: piece("[CLS]"))
+        _ = try family(#""vocab_size": 40"#, ["tokenizer.json": json])
+    }
+
+    @Test func inputsAreCutWhereTheTokenizerSaysSo() throws {
+        func length(_ value: String) throws -> Int {
+            try family("", ["tokenizer_config.json": #"{"model_max_length": \#(value)}"#])
+                .configuration.maximumLength
+        }
+        #expect(try length("7") == 7)
+        #expect(try length("19") == 19)
+        #expect(try length("512") == 19)
+        #expect(try length("1000000000000000019884624838656") == 19)
+        #expect(try length("1e30") == 19)
+        #expect(try length("null") == 19)
+        #expect(try family("").configuration.maximumLength == 19)
+        let short = try family("", ["tokenizer_config.json": #"{"model_max_length": 7}"#])
+        #expect(try sequences(short, "a b c d e f g h\t0\n").map(\.ids.count) == [7])
+        for value in ["0", "-1", "2.5", "true", "\"19\""] {
+            try expectRefusal(
+                "", ["tokenizer_config.json": #"{"model_max_length": \#(value)}"#],
+                saying: "tokenizer_config.json: 'model_max_length': expected a")
+        }
     }
 }

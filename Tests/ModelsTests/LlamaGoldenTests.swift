@@ -212,6 +212,10 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
                 #""rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5}"#,
                 "rope_type 'llama3' is not supported"
             ),
+            (
+                #""rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}"#,
+                "'rope_parameters': 'full_attention' with rotary settings of its own is not supported"
+            ),
             (#""num_key_value_heads": 4"#, "not a multiple of num_key_value_heads 4"),
             (#""hidden_act": "mish""#, "'mish' is not supported"), (#""head_dim": 5"#, "heads of 5 channels"),
             (#""eos_token_id": [1, 900]"#, "token 900 is outside"),

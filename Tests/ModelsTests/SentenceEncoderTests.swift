@@ -86,7 +86,11 @@ import Testing
     @Test(
         arguments: [
             (#"{"pooling_mode_max_tokens": true}"#, "'pooling_mode_max_tokens' is not supported"),
-            (#"{}"#, "expected one pooling"),
+            (
+                #"{}"#,
+                "expected one pooling, pooling_mode_mean_tokens or pooling_mode_cls_token, got 0"
+            ),
+            (#"{"pooling_mode": "mean"}"#, "'pooling_mode': 'mean' is not supported"),
             (#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#, "expected one pooling"),
         ])
     func otherPoolingsAreRefused(_ pooling: String, _ expected: String) throws {
@@ -95,6 +99,50 @@ import Testing
         defer { try? FileManager.default.removeItem(at: directory) }
         let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
         #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    /// Only where sentence-transformers puts them: stores and packed models look nowhere else.
+    @Test(
+        arguments: [
+            ("Pooling", #""path": "2_Pool""#, "at the path '2_Pool' is not supported: expected '1_Pooling'"),
+            ("Pooling", #""path": "../1_Pooling""#, "at the path '../1_Pooling'"),
+            ("Pooling", #""path": "/1_Pooling""#, "at the path '/1_Pooling'"),
+            ("Pooling", #""name": "1""#, "at the path ''"),
+            ("Transformer", #""path": "0_Transformer""#, "at the path '0_Transformer' is not supported"),
+        ])
+    func modulesElsewhereAreRefused(_ kind: String, _ path: String, _ expected: String) throws {
+        let pooling = #"{"pooling_mode_mean_tokens": true}"#
+        let directory = try encoder([
+            "modules.json": #"[{"type": "s.\#(kind)", \#(path)}]"#,
+            "config.json": pooling, "2_Pool/config.json": pooling,
+        ])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try FileManager.default.removeItem(at: directory.appending(path: "config.json"))
+        try FileManager.default.copyItem(
+            at: Self.tiny.appending(path: "config.json"), to: directory.appending(path: "config.json"))
+        let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
+        let text = error?.description ?? ""
+        #expect(text.contains("modules.json: module 's.\(kind)' \(expected)"), "\(text)")
+    }
+
+    /// As sentence-transformers: before the tokenizer, whatever that does, and a length of its own before the tokenizer's.
+    @Test func settingsOfTheEncoderComeFirst() throws {
+        func ids(_ setting: String) throws -> [[Int]] {
+            let directory = try encoder([
+                "sentence_bert_config.json": "{\(setting)}",
+                "tokenizer_config.json": #"{"do_lower_case": false, "model_max_length": 4}"#,
+                "data.tsv": "GOOD film\t[SEP]\t0\na b c d e f\t\t0\n",
+            ])
+            defer { try? FileManager.default.removeItem(at: directory) }
+            return try BertFamily(directory: directory)
+                .dataset([directory.appending(path: "data.tsv")], limit: nil).examples
+                .flatMap(\.sequences).map(\.ids)
+        }
+        // good 25, film 27, [UNK] 1, [SEP] 3, a and on 5...
+        #expect(try ids("") == [[2, 1, 27, 3], [2, 3, 3], [2, 5, 6, 3], [2, 3]])
+        #expect(try ids(#""do_lower_case": false"#) == ids(""))
+        let lower = try ids(#""do_lower_case": true, "max_seq_length": 6"#)
+        #expect(lower == [[2, 25, 27, 3], [2, 1, 1, 1, 3], [2, 5, 6, 7, 8, 3], [2, 3]])
     }
 
     @Test func otherModulesAndScoresAreRefused() throws {

@@ -178,6 +178,9 @@ import Tokenizers
         ("[UNK]\n[CLS]\na\n", "the token '[SEP]' is missing"),
         ("[CLS]\n[SEP]\na\n", "the token '[UNK]' is missing"),
         ("", "the file is empty"),
+        ("[UNK]\n[CLS]\n\n[SEP]\na\n", "line 3 is empty: expected one token a line"),
+        ("[UNK]\r\n[CLS]\r\n[SEP]\r\n \t\r\n", "line 4 is empty: expected one token a line"),
+        ("[UNK]\n[CLS]\n[SEP]\n\n", "line 4 is empty: expected one token a line"),
     ])
     func badWordList(lines: String, reason: String) throws {
         let text = try wordPiece { try $0.write(lines, to: "vocab.txt") }
@@ -289,6 +292,27 @@ import Tokenizers
             try replacing(#""ids":[0]"#, by: #""ids":[900]"#, in: "tokenizer.json", $0)
         }
         #expect(text.contains("ids[0]: expected an id from 0 to "), "\(text)")
+    }
+
+    @Test(arguments: [
+        (
+            #""id":"A","type_id":0"#, #""id":"A","type_id":-1"#,
+            "post_processor.single[1].Sequence.type_id: expected a type of at least 0, got -1"
+        ),
+        (
+            #""id":"[CLS]","type_id":0"#, #""id":"[CLS]","type_id":-7"#,
+            "post_processor.single[0].SpecialToken.type_id: expected a type of at least 0, got -7"
+        ),
+        (
+            #""id":"B","type_id":1"#, #""id":"A","type_id":1"#,
+            "post_processor.pair[3].Sequence.id: expected every text once, got 'A'"
+        ),
+    ])
+    func badTemplate(old: String, new: String, reason: String) throws {
+        let text = try failure(.wordPiece, of: "wordpiece-json", ["tokenizer.json"]) {
+            try replacing(old, by: new, in: "tokenizer.json", $0)
+        }
+        #expect(text.hasSuffix(reason), "\(text)")
     }
 
     @Test func wordPieceFromAnotherModelsFile() throws {

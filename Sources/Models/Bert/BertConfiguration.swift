@@ -22,8 +22,11 @@ public struct BertConfiguration: Sendable, Equatable {
     public let maximumPositions: Int
     /// Texts that the model tells apart in one input.
     public let types: Int
-    /// The most tokens of an input: longer ones are cut, as the models' own tools cut them.
+    /// The most tokens of an input: longer ones are cut, as the models' own tools cut them. `max_seq_length` of a sentence encoder, else
+    /// the tokenizer's `model_max_length`, and never more than `maximumPositions`.
     public let maximumLength: Int
+    /// Whether texts become lower case before the tokenizer sees them: `do_lower_case` of a sentence encoder.
+    public let lowercasesTexts: Bool
     /// What the model is used for.
     public let task: Task
 
@@ -49,11 +52,27 @@ public struct BertConfiguration: Sendable, Equatable {
     public init(directory: URL) throws(FileError) {
         try self.init(
             try Settings(directory.appending(path: "config.json")),
-            encoder: try SentenceEncoderFiles(directory))
+            encoder: try SentenceEncoderFiles(directory),
+            tokenizerLength: try BertConfiguration.tokenizerLength(directory))
+    }
+
+    /// `model_max_length` of tokenizer_config.json; nil where it says nothing. Tools write 1e30 for a tokenizer without a limit.
+    private static func tokenizerLength(_ directory: URL) throws(FileError) -> Int? {
+        let file = directory.appending(path: "tokenizer_config.json")
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        let settings = try Settings(file)
+        guard settings.has("model_max_length") else { return nil }
+        let length = try settings.number("model_max_length")
+        guard length >= 1, length == length.rounded() else {
+            throw FileError(file, "'model_max_length': expected an integer of at least 1, got \(length)")
+        }
+        return Int(min(length, 0x1p24))
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
-    init(_ settings: Settings, encoder: SentenceEncoderFiles?) throws(FileError) {
+    init(
+        _ settings: Settings, encoder: SentenceEncoderFiles? = nil, tokenizerLength: Int? = nil
+    ) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "bert" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'bert'")
@@ -79,7 +98,9 @@ public struct BertConfiguration: Sendable, Equatable {
         normEpsilon = Float(try settings.number("layer_norm_eps", or: 1e-12))
         maximumPositions = try settings.size("max_position_embeddings", or: 512)
         types = try settings.size("type_vocab_size", or: 2)
-        maximumLength = min(encoder?.maximumLength ?? maximumPositions, maximumPositions)
+        maximumLength = min(
+            encoder?.maximumLength ?? tokenizerLength ?? maximumPositions, maximumPositions)
+        lowercasesTexts = encoder?.lowercasesTexts ?? false
         if let task = encoder?.task { self.task = task } else { task = try BertConfiguration.task(settings) }
     }
 

@@ -24,7 +24,15 @@ public struct BertFamily: ModelFamily {
     /// The tokenizer.
     public let tokenizer: WordPieceTokenizer
 
+    /// Rows of the word embedding that may have no token, where the number of rows is a multiple of 64: it was rounded up for speed.
+    static let paddingRows = 127
+
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
+    ///
+    /// A vocab.txt has to have as many lines as the word embedding has rows, or fewer by at most `paddingRows` where these are a multiple
+    /// of 64: with a line lost, the ids behind it are those of other tokens. In a tokenizer.json every token has its id, so that it may
+    /// have fewer tokens. Special tokens have to be at least one, so that no text is empty, and no more than the positions.
+    /// - Throws: `FileError`, `TokenizerError`.
     public init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)
         tokenizer = try WordPieceTokenizer(directory: directory)
@@ -32,6 +40,43 @@ public struct BertFamily: ModelFamily {
             throw FileError(
                 directory,
                 "the tokenizer has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
+            )
+        }
+        if tokenizer.idsAreLines { try checkLines(directory.appending(path: "vocab.txt")) }
+        try checkFrame(ofPair: false, directory)
+        if case .classification = configuration.task { try checkFrame(ofPair: true, directory) }
+    }
+
+    /// Refuses a vocab.txt that is likely to lack lines.
+    private func checkLines(_ file: URL) throws(FileError) {
+        let (lines, rows) = (tokenizer.vocabularySize, configuration.vocabularySize)
+        guard lines == rows || (rows % 64 == 0 && rows - lines <= Self.paddingRows) else {
+            throw FileError(
+                file,
+                "has \(lines) lines, config.json says vocab_size \(rows): expected as many, or up to \(Self.paddingRows) fewer where vocab_size is a multiple of 64"
+            )
+        }
+    }
+
+    /// Refuses special tokens and types that the network cannot take, or that leave nothing of an empty text.
+    private func checkFrame(ofPair isPair: Bool, _ directory: URL) throws(FileError) {
+        let (specialTokens, type) = tokenizer.frame(ofPair: isPair)
+        let input = isPair ? "a pair" : "a text"
+        let file = directory.appending(path: "tokenizer.json")
+        guard specialTokens > 0 else {
+            throw FileError(
+                file, "'post_processor' puts no special token around \(input): expected at least 1")
+        }
+        guard specialTokens <= configuration.maximumPositions else {
+            throw FileError(
+                directory.appending(path: "config.json"),
+                "'max_position_embeddings': expected at least \(specialTokens), the special tokens around \(input), got \(configuration.maximumPositions)"
+            )
+        }
+        guard type < configuration.types || configuration.types == 1 else {
+            throw FileError(
+                file,
+                "'post_processor' gives \(input) the type_id \(type): expected 0 to \(configuration.types - 1), config.json says type_vocab_size \(configuration.types)"
             )
         }
     }
@@ -113,6 +158,10 @@ public struct BertFamily: ModelFamily {
     /// The sequences of one or two texts: a classifier reads a pair as one.
     func sequences(_ texts: [String]) -> [TokenSequence] {
         let length = configuration.maximumLength
+        // With a locale, a sigma at the end of a word becomes another letter, as in Python.
+        let texts =
+            configuration.lowercasesTexts
+            ? texts.map { $0.lowercased(with: Locale(identifier: "en_US_POSIX")) } : texts
         if case .classification = configuration.task, texts.count == 2 {
             return [checked(tokenizer.encode(texts[0], pairedWith: texts[1], maximumLength: length))]
         }
@@ -121,11 +170,9 @@ public struct BertFamily: ModelFamily {
 
     /// Types that the model has: one that tells no texts apart has only type 0.
     private func checked(_ sequence: TokenSequence) -> TokenSequence {
-        var sequence = sequence
-        for i in sequence.typeIDs.indices where sequence.typeIDs[i] >= configuration.types {
-            sequence.typeIDs[i] = 0
-        }
-        return sequence
+        guard configuration.types == 1 else { return sequence }
+        return TokenSequence(
+            ids: sequence.ids, typeIDs: [Int](repeating: 0, count: sequence.typeIDs.count))
     }
 
     /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on the batches.

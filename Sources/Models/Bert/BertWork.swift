@@ -64,7 +64,7 @@ extension BertFamily {
                     "num_attention_heads": heads, "intermediate_size": inner,
                     "architectures": ["BertForSequenceClassification"], "num_labels": 2,
                 ])
-            let configuration = try BertConfiguration(settings, encoder: nil)
+            let configuration = try BertConfiguration(settings)
             return Specimen(
                 modelType, layout: BertNetwork.layout(configuration),
                 vectors: BertNetwork.vectors(configuration)

@@ -108,6 +108,12 @@ public struct LlamaConfiguration: Sendable, Equatable {
             guard let object = settings.any(key) as? [String: Any] else {
                 throw FileError(settings.file, "'\(key)': expected an object")
             }
+            if let nested = object.filter({ $0.value is [String: Any] }).keys.min() {
+                throw FileError(
+                    settings.file,
+                    "'\(key)': '\(nested)' with rotary settings of its own is not supported: expected one rope_type and rope_theta for all layers"
+                )
+            }
             let scaling = Settings(file: settings.file, object: object)
             let type = try scaling.text("rope_type", or: try scaling.text("type", or: "default"))
             guard type == "default" else {

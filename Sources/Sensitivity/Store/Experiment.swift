@@ -2,11 +2,11 @@ import PlanFormat
 
 /// Everything but the assignment that a measurement is a function of, by content: the key under which a store keeps it.
 public struct Experiment: Hashable, Sendable {
-    /// What measures: networks, kernels, encoders, KL and the tasks' metrics.
+    /// What measures: the reading of data, networks, kernels, encoders, KL and the tasks' metrics.
     ///
     /// Add 1 when a change in any of them changes what is measured by more than rounding does; what a store has from before is then
     /// measured again.
-    public static let currentVersion = 4
+    public static let currentVersion = 5
 
     /// How the matrices of a plan are encoded.
     public enum Encoding: String, Hashable, Sendable, CaseIterable {

@@ -66,6 +66,17 @@ struct SpecialTokenTemplate: Sendable {
         return result
     }
 
+    /// The special tokens around one text or a pair, and the largest type of any token.
+    func frame(ofPair isPair: Bool) -> (specialTokens: Int, largestType: Int) {
+        let pieces = isPair ? pair : single
+        let types = pieces.map {
+            switch $0 {
+            case .special(_, let typeID), .first(let typeID), .second(let typeID): typeID
+            }
+        }
+        return (Self.specialCount(pieces), types.max() ?? 0)
+    }
+
     private static func specialCount(_ pieces: [Piece]) -> Int {
         pieces.reduce(0) { if case .special(let ids, _) = $1 { $0 + ids.count } else { $0 } }
     }
@@ -124,22 +135,33 @@ extension SpecialTokenTemplate {
         _ field: JSONField, _ name: String, _ vocabularySize: Int
     ) throws(TokenizerError) -> [Piece] {
         var pieces: [Piece] = []
+        var texts: Set<String> = []
         for piece in try field.required(name).elements() {
             if let sequence = try piece.optional("Sequence") {
-                let typeID = try sequence.required("type_id").integer()
-                switch try sequence.required("id").string() {
+                let id = try sequence.required("id")
+                let text = try id.string()
+                guard texts.insert(text).inserted else { throw id.unexpected("every text once") }
+                let typeID = try typeID(sequence)
+                switch text {
                 case "A": pieces.append(.first(typeID: typeID))
                 case "B": pieces.append(.second(typeID: typeID))
-                default: throw try sequence.required("id").unexpected("A or B")
+                default: throw id.unexpected("A or B")
                 }
             } else {
                 let token = try piece.required("SpecialToken")
                 let known = try field.required("special_tokens").required(token.required("id").string())
                 var ids: [Int] = []
                 for id in try known.required("ids").elements() { ids.append(try checked(id, vocabularySize)) }
-                pieces.append(.special(ids: ids, typeID: try token.required("type_id").integer()))
+                pieces.append(.special(ids: ids, typeID: try typeID(token)))
             }
         }
         return pieces
+    }
+
+    private static func typeID(_ piece: JSONField) throws(TokenizerError) -> Int {
+        let field = try piece.required("type_id")
+        let typeID = try field.integer()
+        guard typeID >= 0 else { throw field.unexpected("a type of at least 0") }
+        return typeID
     }
 }

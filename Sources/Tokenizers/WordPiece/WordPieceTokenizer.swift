@@ -19,6 +19,14 @@ public struct WordPieceTokenizer: Tokenizer {
 
     /// The number of ids.
     public var vocabularySize: Int { model.vocabulary.count }
+    /// Whether an id is the number of a line, as in vocab.txt: a line that is missing shifts the ids behind it, and nothing in the file
+    /// tells so. A tokenizer.json says every id.
+    public let idsAreLines: Bool
+
+    /// The special tokens that stand around one text or a pair, and the largest type of any token.
+    public func frame(ofPair isPair: Bool) -> (specialTokens: Int, largestType: Int) {
+        template.frame(ofPair: isPair)
+    }
 
     /// Reads `tokenizer.json`, or `vocab.txt` where that is not there, and `tokenizer_config.json`, whose `do_lower_case`,
     /// `strip_accents` and `tokenize_chinese_chars` come before the other file's.
@@ -59,6 +67,7 @@ public struct WordPieceTokenizer: Tokenizer {
             added: added, normalizer: .bert(options.applied(to: BertNormalizer())), preTokenizer: .bert)
         specialIDs = Set(added.filter(\.special).map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
+        idsAreLines = true
         cleansUpSpaces = true
         tokens = Self.tokens(vocabulary, pipeline)
     }
@@ -82,6 +91,7 @@ public struct WordPieceTokenizer: Tokenizer {
             preTokenizer: preTokenizer)
         specialIDs = Set(file.addedTokens.filter(\.special).map(\.id))
         paddingID = vocabulary.id(of: options.paddingToken)
+        idsAreLines = false
         cleansUpSpaces = try file.decoder?.bool("cleanup", default: true) ?? true
         tokens = Self.tokens(vocabulary, pipeline)
     }
@@ -103,12 +113,20 @@ public struct WordPieceTokenizer: Tokenizer {
         }
         var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.map { line in
+        var words: [[UInt8]] = []
+        words.reserveCapacity(lines.count)
+        for line in lines {
             let end = line.lastIndex {
                 $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\t")
             }
-            return Array(line[..<(end.map { $0 + 1 } ?? line.startIndex)])
+            guard let end else {
+                throw .malformed(
+                    file: file.path, offset: nil,
+                    reason: "line \(words.count + 1) is empty: expected one token a line")
+            }
+            words.append(Array(line[...end]))
         }
+        return words
     }
 
     /// The ids of one text, `[CLS]` and `[SEP]` around it.
