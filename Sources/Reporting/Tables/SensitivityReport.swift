@@ -7,7 +7,10 @@ extension SensitivityTable {
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
         }
-        text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
+        // A sentence encoder has no right answers, and so no cross-entropy.
+        if fullPrecision.crossEntropyNats != 0 {
+            text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
+        }
         text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue).\n\n"
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
