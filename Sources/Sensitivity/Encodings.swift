@@ -52,12 +52,15 @@ public final class Encodings<Family: ModelFamily>: Sendable {
         return packed
     }
 
-    /// The operators of sublayers under schemes: what a probe replaces.
-    public func dense(_ sublayers: [(SublayerShape, Scheme)]) throws -> [String: any LinearOperator] {
+    /// The operators of sublayers under schemes: what a probe of an evaluator's reference replaces.
+    public func operators(
+        of sublayers: [(SublayerShape, Scheme)], for evaluator: Evaluator<Family.Net>
+    ) throws -> [String: any LinearOperator] {
         var matrices: [String: any LinearOperator] = [:]
         for (sublayer, scheme) in sublayers {
             for shape in sublayer.matrices {
-                matrices[shape.tensor] = try LinearOperators.measuring(try packed(shape, scheme))
+                matrices[shape.tensor] = try evaluator.measuring(
+                    try packed(shape, scheme), of: shape.tensor)
             }
         }
         return matrices
@@ -65,12 +68,15 @@ public final class Encodings<Family: ModelFamily>: Sendable {
 }
 
 extension LinearOperators {
-    /// The operator that a probe measures: decoded to FP32, which is fast in batches and the same up to rounding.
+    /// The operator that a probe measures: of the decoded weights, which is fast in batches and the same up to rounding.
     ///
     /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
+    /// - Parameter decoded: makes an operator of weights.
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
-    public static func measuring(_ packed: PackedMatrix) throws -> any LinearOperator {
-        packed.scheme.changesActivations ? try make(packed) : DenseMatrix(try Quantizer.decode(packed))
+    public static func measuring(
+        _ packed: PackedMatrix, decoded: (Matrix) -> any LinearOperator = { DenseMatrix($0) }
+    ) throws -> any LinearOperator {
+        packed.scheme.changesActivations ? try make(packed) : decoded(try Quantizer.decode(packed))
     }
 }
 

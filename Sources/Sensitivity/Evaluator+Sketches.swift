@@ -30,7 +30,8 @@ extension Evaluator {
                     at: position, outputs, table: sketches.table, probeTable: table, target: target)
             }
             let rough = losses.indices.filter { losses[$0].isRough }
-            let rows = Set(rough).union(sketches.anchors[batch]).sorted()
+            let rows = Set(rough).union(
+                chosenAnchors(sketches.anchors[batch], losses, isShared: isShared)).sorted()
             return SketchedBatch(losses: losses, rows: rows, outputs: outputs.gathering(rows: rows))
         }
         // Rows of all batches together: products of few rows are slow.
@@ -65,6 +66,23 @@ extension Evaluator {
         return scored.indices.flatMap { place in
             scores(of: range.lowerBound + place, scored[place].losses, anchors: anchors[place])
         }
+    }
+
+    /// The positions of a batch that are scored by all logits too: as many as its sketches' own variance asks for.
+    ///
+    /// A share e by which a position's sketch errs leaves e / sqrt(n) of n anchors' correction. Every 2nd, 4th, ... 32nd of `all` is
+    /// taken, whatever the other batches take; where the projection is not shared, and D is sketched too, every 4th at least.
+    private func chosenAnchors(
+        _ all: [(place: Int, position: Int)], _ losses: [PredictionSketch.Loss], isShared: Bool
+    ) -> [Int] {
+        let sketched = losses.filter { !$0.isRough }
+        let variance = sketched.reduce(0) { $0 + $1.variance } * Double(sketched.count)
+        let nats =
+            sketched.reduce(0) { $0 + $1.kl } + Double(losses.count - sketched.count) * PredictionSketch.largestKL
+        let needed = variance / (nats * nats * Self.anchorError * Self.anchorError)
+        var step = isShared ? 32 : 4
+        while step > 1, !(needed * Double(step) <= Double(Self.anchorCount)) { step /= 2 }
+        return all.filter { $0.place % step == 0 }.map(\.position)
     }
 
     /// The scores of a batch's items.

@@ -24,13 +24,15 @@ public struct Evaluator<Net: Network>: Sendable {
     let sketches: Sketches?
     /// CPU seconds of one evaluation of the reference: all sublayers and all logits.
     public let evaluationSeconds: Double
+    /// Whether weights are multiplied as sums of two BF16 numbers, the reference's and the probes' alike.
+    private let splitsWeights: Bool
 
     /// Sketches of the reference's predictions, by batch, and the rows of its output projection.
     struct Sketches: Sendable {
         let byBatch: [PredictionSketch]
         let table: Matrix
-        /// Positions of each batch that are scored by all logits too.
-        let anchors: [[Int]]
+        /// Positions of each batch that may be scored by all logits too, with their places in the order of all such positions.
+        let anchors: [[(place: Int, position: Int)]]
     }
 
     /// Most bytes of reference logits that are kept.
@@ -39,17 +41,20 @@ public struct Evaluator<Net: Network>: Sendable {
     static var batchPredictions: Int { 256 }
     /// Rows of logits that are computed at a time: what they take stays in the cache.
     static var logitRows: Int { 64 }
-    /// Anchors, about; all predictions where there are fewer.
-    static var anchorCount: Int { 256 }
+    /// Most anchors, about; all predictions where there are fewer.
+    static var anchorCount: Int { 1024 }
+    /// How much the correction that anchors give may err, as a share of KL.
+    static var anchorError: Double { 0.0025 }
 
     /// Runs the reference over `examples` once.
     ///
     /// - Parameters:
     ///   - logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch`.
     ///   - usesSketches: if not, they are computed again for every probe.
+    ///   - splitsWeights: whether what is sketched is multiplied by `SplitMatrix` too, where that is fast.
     public init(
         reference: Net, examples: [Net.Example], threads: Int = 2, logitsLimit: Int? = nil,
-        usesSketches: Bool = true
+        usesSketches: Bool = true, splitsWeights: Bool = false
     ) throws {
         var batches: [[Net.Example]] = []
         var predictions = Self.batchPredictions
@@ -61,10 +66,16 @@ public struct Evaluator<Net: Network>: Sendable {
             batches[batches.count - 1].append(example)
             predictions += reference.targets(example).count
         }
-        self.reference = reference
         self.threads = threads
         self.batches = batches
         targets = batches.map { $0.flatMap { reference.targets($0) } }
+        let positions = targets.reduce(0) { $0 + $1.count }
+        let limit = logitsLimit ?? Self.logitsLimit
+        let isSketched =
+            usesSketches && reference.outputProjection.map { positions * $0.rows * 4 > limit } ?? false
+        self.splitsWeights = splitsWeights && isSketched && SplitMatrix.isFast
+        let reference = self.splitsWeights ? try Self.split(reference) : reference
+        self.reference = reference
         let seconds = Mutex(0.0)
         @Sendable func timed<Value>(_ body: () throws -> Value) rethrows -> Value {
             let start = threadSeconds()
@@ -81,14 +92,13 @@ public struct Evaluator<Net: Network>: Sendable {
             outputs.first.map {
                 reference.logits(Matrix(rows: 1, columns: $0.columns), observing: nil).columns
             } ?? 0
-        let positions = outputs.reduce(0) { $0 + $1.rows }
-        let keepsLogits = positions * classes * 4 <= (logitsLimit ?? Self.logitsLimit)
+        let keepsLogits = positions * classes * 4 <= limit
         logits =
             keepsLogits
             ? try concurrentMap(count: batches.count, threads: threads) { index in
                 timed { reference.logits(outputs[index], observing: nil) }
             } : nil
-        guard usesSketches, !keepsLogits, let projection = reference.outputProjection else {
+        guard isSketched, let projection = reference.outputProjection else {
             sketches = nil
             evaluationSeconds = seconds.withLock { $0 }
             return
@@ -103,11 +113,34 @@ public struct Evaluator<Net: Network>: Sendable {
         evaluationSeconds = seconds.withLock { $0 }
         let step = max(1, positions / Self.anchorCount)
         var first = 0
-        let anchors = outputs.map { outputs -> [Int] in
+        let anchors = outputs.map { outputs -> [(place: Int, position: Int)] in
             defer { first += outputs.rows }
             return (0..<outputs.rows).filter { (first + $0) % step == step / 2 }
+                .map { ((first + $0) / step, $0) }
         }
         sketches = Sketches(byBatch: byBatch, table: table, anchors: anchors)
+    }
+
+    /// The network with split weights, those that tokens look up excepted.
+    private static func split(_ network: Net) throws -> Net {
+        let names = network.layout.sublayers.flatMap(\.matrices).map(\.tensor)
+        var matrices: [String: any LinearOperator] = [:]
+        for name in names where name != network.tokenEmbedding {
+            matrices[name] = SplitMatrix(try network.weights.matrix(name).decoded())
+        }
+        return try network.replacing(matrices)
+    }
+
+    /// The operator of a probe's weights: of the reference's kind.
+    func weights(_ matrix: Matrix, of tensor: String) -> any LinearOperator {
+        splitsWeights && tensor != reference.tokenEmbedding ? SplitMatrix(matrix) : DenseMatrix(matrix)
+    }
+
+    /// The operator of an encoded matrix in a probe.
+    ///
+    /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
+    public func measuring(_ packed: PackedMatrix, of tensor: String) throws -> any LinearOperator {
+        try LinearOperators.measuring(packed) { weights($0, of: tensor) }
     }
 
     /// Items of each batch: a measurement may end behind any of them.

@@ -46,17 +46,35 @@ public struct ItemScore: Sendable, Hashable, Codable {
 extension Collection where Element == ItemScore {
     /// What every item lost, the error of sketches taken out.
     public var losses: [ItemLoss] {
-        let anchors = reduce(0) { $0 + $1.anchors }
-        let exact = reduce(0) { $0 + $1.anchorNats }
-        let sketched = reduce(0) { $0 + $1.anchorSketchedNats }
-        // Below this mean KL logits in single precision tell less than sketches do.
-        guard exact > 2e-3 * Double(anchors), sketched > 0 else { return map(\.loss) }
-        let correction = exact / sketched - 1
+        let correction = anchorCorrection
+        guard correction != 0 else { return map(\.loss) }
         return map { score in
             var loss = score.loss
             loss.kl.nats += correction * score.sketchedNats
             loss.crossEntropy.nats += correction * score.sketchedNats
             return loss
         }
+    }
+
+    /// The share of sketched KL that is missing there, by the anchors: exact over sketched KL, less 1.
+    ///
+    /// What sampling leaves of it cancels better over all positions than the anchors tell: the share is shrunk by what it may be by
+    /// chance, judged by how the items' anchors differ.
+    /// - Source: James and Stein 1961, for one mean: the positive part.
+    private var anchorCorrection: Double {
+        let anchored = filter { $0.anchors > 0 }
+        let exact = anchored.reduce(0) { $0 + $1.anchorNats }
+        let sketched = anchored.reduce(0) { $0 + $1.anchorSketchedNats }
+        // Below this mean KL logits in single precision tell less than sketches do.
+        guard exact > 2e-3 * Double(anchored.reduce(0) { $0 + $1.anchors }), sketched > 0 else { return 0 }
+        let ratio = exact / sketched
+        let squares = anchored.reduce(0) { sum, score in
+            let left = score.anchorNats - ratio * score.anchorSketchedNats
+            return sum + left * left
+        }
+        let count = Double(anchored.count)
+        let variance = count / Swift.max(1, count - 1) * squares / (sketched * sketched)
+        let correction = ratio - 1
+        return correction == 0 ? 0 : correction * Swift.max(0, 1 - variance / (correction * correction))
     }
 }

@@ -45,7 +45,8 @@ public struct Measurer<Family: ModelFamily>: Sendable {
         let changed = layout.sublayers.indices.filter { assignment[$0] != known[$0] }
         if changed.isEmpty { return network }
         return try network.replacing(
-            try encodings.dense(changed.map { (layout.sublayers[$0], assignment[$0]) }))
+            try encodings.operators(
+                of: changed.map { (layout.sublayers[$0], assignment[$0]) }, for: evaluator))
     }
 
     /// What every item loses under each assignment, in their order.
@@ -126,9 +127,12 @@ private struct PrefixRun<Family: ModelFamily> {
         self.base = base
         let evaluator = measurer.evaluator
         if first > 0 {
-            var current = try states ?? (1, evaluator.states(of: base.network, before: 1, batches: batches))
+            var current = try states ?? (0, [])
             while current.before < first {
-                current.all = try evaluator.advance(current.all, through: current.before, of: base.network)
+                current.all =
+                    current.before == 0
+                    ? try evaluator.states(of: base.network, before: 1, batches: batches)
+                    : try evaluator.advance(current.all, through: current.before, of: base.network)
                 current.before += 1
                 current.all = try concurrentMap(count: current.all.count, threads: evaluator.threads) {
                     [current] in base.network.sharing(current.all[$0], before: current.before)

@@ -14,9 +14,12 @@ import Tensors
 /// A sketch errs by a few percent at a position where the probe changed much; `Evaluator` measures by how much, and corrects it.
 /// - Source: the cumulant generating function of d under p; the sample is ours.
 struct PredictionSketch: Sendable {
-    /// Tokens summed exactly, and tokens sampled from the rest.
+    /// Tokens summed exactly, and most and fewest tokens sampled from the rest.
     static var topCount: Int { 96 }
-    static var sampleCount: Int { 160 }
+    static var sampleCounts: ClosedRange<Int> { 16...160 }
+    /// How much a sketch may err by sampling, as a share of KL, where that takes no more samples: a sum over a share r of the mass, by n
+    /// samples that vary twice as much as they are large, errs by 2 r / sqrt(n) of it.
+    static var samplingError: Double { 0.01 }
     /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model there.
     static var largestKL: Double { 4 }
     static var largestChange: Float { 7 }
@@ -29,11 +32,15 @@ struct PredictionSketch: Sendable {
         var isRough: Bool
         /// D.
         var meanChange: Double
+        /// Variance of `kl` by sampling, from differences between neighbouring strata.
+        var variance: Double
     }
 
-    /// `topCount + sampleCount` tokens a position, and their weights: p, or the rest's mass over the sample.
+    /// Tokens of all positions, those of largest p first, and their weights: p, or the rest's mass over the sample.
     private var tokens: [Int32] = []
     private var weights: [Float] = []
+    /// Where the tokens of each position are.
+    private var starts = [0]
     /// mu of every position.
     private var means: Matrix
     private let outputs: Matrix
@@ -41,10 +48,10 @@ struct PredictionSketch: Sendable {
     private var logSums: [Double] = []
     private(set) var crossEntropy: [Double] = []
 
-    private static var width: Int { topCount + sampleCount }
-
-    /// Bytes that a position's sketch takes.
-    static func bytes(width columns: Int) -> Int { 8 * width + 8 * columns + 16 }
+    /// Most bytes that a position's sketch takes.
+    static func bytes(width columns: Int) -> Int {
+        8 * (topCount + sampleCounts.upperBound) + 8 * columns + 24
+    }
 
     /// Sketches the reference's predictions.
     ///
@@ -95,25 +102,28 @@ struct PredictionSketch: Sendable {
                 $0 - $1
             }
         }
-        let span = position * Self.width..<(position + 1) * Self.width
+        let span = starts[position]..<starts[position + 1]
         let found = changes(tokens[span])
         let mean =
             probeTable == nil
             ? zip(delta, means[row: position]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
             : zip(found, weights[span]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-        var sum = 0.0
+        var (sum, variance, last) = (0.0, 0.0, 0.0)
         for (place, (change, weight)) in zip(found, weights[span]).enumerated() where weight > 0 {
             let d = change - Float(mean)
             guard d < (place < Self.topCount ? 20 : Self.largestChange) else {
-                return Loss(kl: 0, crossEntropy: 0, isRough: true, meanChange: mean)
+                return Loss(kl: 0, crossEntropy: 0, isRough: true, meanChange: mean, variance: 0)
             }
-            sum += Double(weight) * Double(excess(d))
+            let part = Double(weight) * Double(excess(d))
+            sum += part
+            if place > Self.topCount { variance += (part - last) * (part - last) / 2 }
+            last = part
         }
         let kl = log1p(max(sum, 0))
         let shift = target.map { Double(changes([Int32($0)])[0]) - mean } ?? 0
         return Loss(
             kl: kl, crossEntropy: crossEntropy[position] + kl - shift, isRough: kl > Self.largestKL,
-            meanChange: mean)
+            meanChange: mean, variance: variance / ((1 + sum) * (1 + sum)))
     }
 
     /// What a prediction loses by all the probe's logits: log sum_v p_v e^(d_v) - D.
@@ -139,10 +149,13 @@ struct PredictionSketch: Sendable {
         tokens += top.map { Int32($0) } + [Int32](repeating: 0, count: unused)
         weights += top.map { p[$0] } + [Float](repeating: 0, count: unused)
         let rest = p.indices.reduce(0.0) { isTop[$1] ? $0 : $0 + Double(p[$1]) }
+        let needed = (2 * rest / Self.samplingError) * (2 * rest / Self.samplingError)
+        let count = min(
+            max(Int(min(needed, 1e6)), Self.sampleCounts.lowerBound), Self.sampleCounts.upperBound)
         var cumulative = 0.0
         var token = -1
-        for stratum in 0..<Self.sampleCount {
-            let point = (Double(stratum) + generator.uniform()) / Double(Self.sampleCount) * rest
+        for stratum in 0..<count {
+            let point = (Double(stratum) + generator.uniform()) / Double(count) * rest
             while cumulative <= point, token + 1 < p.count {
                 token += 1
                 if !isTop[token] { cumulative += Double(p[token]) }
@@ -150,8 +163,9 @@ struct PredictionSketch: Sendable {
             // Rounding may carry the last point beyond the last token of the rest.
             while token > 0, isTop[token] { token -= 1 }
             tokens.append(Int32(max(token, 0)))
-            weights.append(Float(rest / Double(Self.sampleCount)))
+            weights.append(Float(rest / Double(count)))
         }
+        starts.append(tokens.count)
     }
 }
 

@@ -39,7 +39,7 @@ extension Workbench {
         let examples = shuffled(data.examples)
         let units = try UnitCosts(
             model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
-            residentBytes: peakMemoryBytes)
+            splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
         let threads = Double(max(1, options.task.threads))
 
         var firsts: [Int] = []

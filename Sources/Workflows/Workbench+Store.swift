@@ -68,8 +68,12 @@ extension Workbench {
         var encoded: Family.Net?
         func probe() throws -> Family.Net {
             if let encoded { return encoded }
-            let network = try network.replacing(
-                encoder.encode(assignment).mapValues { try LinearOperators.measuring($0) })
+            let evaluator = measurer.evaluator
+            var matrices: [String: any LinearOperator] = [:]
+            for (tensor, packed) in try encoder.encode(assignment) {
+                matrices[tensor] = try evaluator.measuring(packed, of: tensor)
+            }
+            let network = try evaluator.reference.replacing(matrices)
             encoded = network
             return network
         }

@@ -99,7 +99,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
             encodings: encodings,
             evaluator: try Evaluator(
                 reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
-                usesSketches: !options.isNaive),
+                usesSketches: !options.isNaive, splitsWeights: !options.isNaive),
             reusesPrefixes: !options.isNaive, records: records)
     }
 

@@ -28,7 +28,7 @@ struct Cases {
         for (shape, target) in [
             ((32, 512, 512), 1.3), ((32, 2048, 512), 1.3), ((32, 512, 2048), 1.3), ((512, 512, 512), 1),
         ] {
-            if wants("gemm", "fp32") {
+            if wants("gemm", "fp32") || only == "split" {
                 try gemm(tokens: shape.0, rows: shape.1, columns: shape.2, target: target)
             }
         }
@@ -62,16 +62,27 @@ struct Cases {
                 }
             }
         }
+        if SplitMatrix.isFast {
+            let split = SplitMatrix(weights)
+            try checkDense(weights, split, x)
+            bodies.append { for _ in 0..<calls { split.multiply(x.storage, tokens: tokens, into: products.y) } }
+        }
         let timings = alternated(bodies, calls: calls, repetitions: repetitions)
+        let other = blas == nil ? nil : timings[1]
         add(
-            "gemm", "fp32", rows, columns, tokens, timings[0], bytes: 4 * rows * columns,
-            blas: timings.dropFirst().first, target: target)
-        if let other = timings.dropFirst().first {
+            "gemm", "fp32", rows, columns, tokens, timings[0], bytes: 4 * rows * columns, blas: other,
+            target: target)
+        if let other {
             add("gemm", "OpenBLAS", rows, columns, tokens, other, bytes: 4 * rows * columns, fp32: timings[0])
+        }
+        if SplitMatrix.isFast {
+            add(
+                "gemm", "split", rows, columns, tokens, timings[timings.count - 1],
+                bytes: 4 * rows * columns, fp32: timings[0], blas: other)
         }
     }
 
-    private func checkDense(_ weights: Matrix, _ dense: DenseMatrix, _ x: Matrix) throws {
+    private func checkDense(_ weights: Matrix, _ dense: any LinearOperator, _ x: Matrix) throws {
         let y = dense(x)
         for t in stride(from: 0, to: x.rows, by: 7) {
             for r in stride(from: 0, to: weights.rows, by: 61) {

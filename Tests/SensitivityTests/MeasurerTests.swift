@@ -53,7 +53,8 @@ import Testing
         #expect(try measurer.evaluator.losses(of: bench.network).allSatisfy { $0.kl.nats == 0 })
         // The identity scheme goes through encoding and decoding, and must change no bit.
         let every = measurer.layout.sublayers.map { ($0, Scheme.fp32) }
-        let probe = try bench.network.replacing(try bench.encodings.dense(every))
+        let probe = try bench.network.replacing(
+            try bench.encodings.operators(of: every, for: measurer.evaluator))
         let losses = try measurer.evaluator.losses(of: probe)
         #expect(losses.allSatisfy { $0.kl.nats == 0 })
         #expect(LossMeasurement(losses).klNats == 0)

@@ -46,6 +46,16 @@ void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
                              size_t tokens, float *y, float *scratch);
 
+// FP32 weights and activations as sums of two BF16 numbers each: products that err by about 2^-16, on tiles. The twin without tiles
+// is slow, and needs no scratch.
+int bp_split_is_fast(void);                                        // whether this machine has the tiles
+size_t bp_split_count(size_t rows, size_t columns);                // numbers
+void bp_split_pack(const float *w, size_t rows, size_t columns, uint16_t *tiles);
+void bp_split_copy_row(const uint16_t *tiles, size_t columns, size_t row, float *out);
+size_t bp_split_scratch(size_t columns, size_t tokens);            // numbers, aligned to 64 bytes
+void bp_split_multiply(int fast, const uint16_t *tiles, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
+                       uint16_t *scratch);
+
 // In place on `n` numbers.
 void bp_softmax(bp_isa isa, float *x, size_t n);
 void bp_log_softmax(bp_isa isa, float *x, size_t n);

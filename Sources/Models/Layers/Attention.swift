@@ -153,6 +153,13 @@ struct Attention: Sendable {
         }
     }
 
+    /// Whether the projections are the same objects, so that the same inputs give the same outputs.
+    func hasWeights(of other: Attention) -> Bool {
+        zip([query, key, value, output], [other.query, other.key, other.value, other.output]).allSatisfy {
+            ($0.weight as AnyObject) === ($1.weight as AnyObject)
+        }
+    }
+
     /// The keys and values of a source.
     func memory(of source: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Memory {
         let read = Linear.together([key, value], source, observing: observing)

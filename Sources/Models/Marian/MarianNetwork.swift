@@ -33,6 +33,8 @@ public struct MarianNetwork: Network {
         public let targets: SequenceOffsets
         /// What the decoder's layers read of the sources, where that is known.
         var memories: [Attention.Memory] = []
+        /// The decoder's activations behind its first attention, where they are known before the encoder has run.
+        var attended: (attention: Attention, decoder: Matrix)?
     }
 
     /// The model's shape and how it generates.
@@ -69,6 +71,15 @@ public struct MarianNetwork: Network {
 
     /// A network over `weights`, which must have every tensor that `MarianNetwork.layout` and `vectors` name.
     public init(_ configuration: MarianConfiguration, _ weights: WeightTable) throws(MissingWeight) {
+        try self.init(
+            configuration, weights,
+            positions: MarianNetwork.sinusoids(
+                count: configuration.maximumPositions, width: configuration.width))
+    }
+
+    private init(
+        _ configuration: MarianConfiguration, _ weights: WeightTable, positions: Matrix
+    ) throws(MissingWeight) {
         self.configuration = configuration
         self.weights = weights
         layout = MarianNetwork.layout(configuration)
@@ -104,12 +115,12 @@ public struct MarianNetwork: Network {
         }
         self.encoder = encoder
         self.decoder = decoder
-        positions = MarianNetwork.sinusoids(count: configuration.maximumPositions, width: configuration.width)
+        self.positions = positions
     }
 
     /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
-        try MarianNetwork(configuration, weights.replacing(matrices))
+        try MarianNetwork(configuration, weights.replacing(matrices), positions: positions)
     }
 
     /// Static positions: sines in the first half of the channels, cosines in the second.
@@ -162,6 +173,12 @@ public struct MarianNetwork: Network {
         let layer = decoder[inDecoder / 3]
         switch inDecoder % 3 {
         case 0:
+            if inDecoder == 0, observing == nil, let known = state.attended,
+                known.attention.hasWeights(of: layer.selfAttention)
+            {
+                state.decoder = known.decoder
+                return state
+            }
             let y = layer.selfAttention(
                 state.decoder, state.targets, causal: true, observing: observing)
             state.decoder.add(y)
@@ -179,11 +196,17 @@ public struct MarianNetwork: Network {
         return state
     }
 
-    /// Behind the encoder: the keys and values of the sources, which every change in the decoder leaves as they are.
+    /// Behind the embedding: the decoder's first attention, which every change in the encoder leaves as it is. Behind the encoder: the
+    /// keys and values of the sources, which every change in the decoder leaves.
     public func sharing(_ state: State, before index: Int) -> State {
-        guard index == 1 + 2 * encoder.count else { return state }
         var state = state
-        state.memories = decoder.map { $0.crossAttention.memory(of: state.encoder) }
+        if index == 1, let first = decoder.first {
+            let decoder = advance(state, through: 1 + 2 * encoder.count, observing: nil).decoder
+            state.attended = (first.selfAttention, decoder)
+        }
+        if index == 1 + 2 * encoder.count {
+            state.memories = decoder.map { $0.crossAttention.memory(of: state.encoder) }
+        }
         return state
     }
 

@@ -38,7 +38,8 @@ public struct UnitCosts: Sendable {
     ///   - residentBytes: what the program has resident, asked for after the model was run.
     public init<Family: ModelFamily>(
         _ model: Model<Family>, _ network: Family.Net, examples: [Family.Net.Example],
-        text: [Family.Net.Example], candidates: [Scheme], fit: CodeFit, residentBytes: () -> Int
+        text: [Family.Net.Example], candidates: [Scheme], fit: CodeFit, splitsWeights: Bool,
+        residentBytes: () -> Int
     ) throws {
         func predictions(_ examples: [Family.Net.Example]) -> Int {
             examples.reduce(0) { $0 + network.targets($1).count }
@@ -60,16 +61,18 @@ public struct UnitCosts: Sendable {
         // The first run is slower than those after it, and is timed as what it is in a sweep: the reference's.
         let (evaluator, reference) = try timed {
             try Evaluator(
-                reference: network, examples: few, threads: 1, logitsLimit: keepsLogits ? nil : 0)
+                reference: network, examples: few, threads: 1, logitsLimit: keepsLogits ? nil : 0,
+                splitsWeights: splitsWeights)
         }
+        let whole = evaluator.reference
         var sublayers = [Double](repeating: 0, count: network.layout.sublayers.count)
-        var states = try evaluator.states(of: network, before: 1)
-        (states, sublayers[0]) = try timed { try evaluator.states(of: network, before: 1) }
+        var states = try evaluator.states(of: whole, before: 1)
+        (states, sublayers[0]) = try timed { try evaluator.states(of: whole, before: 1) }
         var last = states
         for index in sublayers.indices.dropFirst() {
             last = states
             (states, sublayers[index]) = try timed {
-                try evaluator.advance(last, through: index, of: network)
+                try evaluator.advance(last, through: index, of: whole)
             }
         }
         // What is easily scored and what is not, in equal parts.
@@ -77,8 +80,8 @@ public struct UnitCosts: Sendable {
         var scoring = 0.0
         let end = network.layout.sublayers.count - 1
         for scheme in [candidates.first, candidates.last].compactMap({ $0 }) where end > 0 {
-            let probe = try network.replacing(
-                try encodings.dense([(network.layout.sublayers[end], scheme)]))
+            let probe = try whole.replacing(
+                try encodings.operators(of: [(network.layout.sublayers[end], scheme)], for: evaluator))
             let (_, seconds) = try timed {
                 try evaluator.scores(
                     of: probe, from: end, states: last, batches: evaluator.batchSizes.indices)

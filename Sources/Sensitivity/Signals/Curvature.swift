@@ -49,7 +49,8 @@ struct Curvature<Family: ModelFamily> {
                     for sign in [Float(1), -1] {
                         var perturbed = weights
                         perturbed.add(change, times: sign)
-                        let probe = try network.replacing([shape.tensor: DenseMatrix(perturbed)])
+                        let probe = try network.replacing(
+                            [shape.tensor: evaluator.weights(perturbed, of: shape.tensor)])
                         let scores = try evaluator.scores(
                             of: probe, from: index, states: states, batches: evaluator.batchSizes.indices)
                         loss += LossMeasurement(scores.losses).klNats

@@ -6,7 +6,7 @@ public struct Experiment: Hashable, Sendable {
     ///
     /// Add 1 when a change in any of them changes what is measured by more than rounding does; what a store has from before is then
     /// measured again.
-    public static let currentVersion = 5
+    public static let currentVersion = 6
 
     /// How the matrices of a plan are encoded.
     public enum Encoding: String, Hashable, Sendable, CaseIterable {
