@@ -31,7 +31,8 @@ extension Evaluator {
             }
             let rough = losses.indices.filter { losses[$0].isRough }
             let rows = Set(rough).union(
-                chosenAnchors(sketches.anchors[batch], losses, isShared: isShared)).sorted()
+                chosenAnchors(sketches.anchors[batch], losses, isShared: isShared)
+            ).sorted()
             return SketchedBatch(losses: losses, rows: rows, outputs: outputs.gathering(rows: rows))
         }
         // Rows of all batches together: products of few rows are slow.
@@ -78,7 +79,8 @@ extension Evaluator {
         let sketched = losses.filter { !$0.isRough }
         let variance = sketched.reduce(0) { $0 + $1.variance } * Double(sketched.count)
         let nats =
-            sketched.reduce(0) { $0 + $1.kl } + Double(losses.count - sketched.count) * PredictionSketch.largestKL
+            sketched.reduce(0) { $0 + $1.kl } + Double(losses.count - sketched.count)
+            * PredictionSketch.largestKL
         let needed = variance / (nats * nats * Self.anchorError * Self.anchorError)
         var step = isShared ? 32 : 4
         while step > 1, !(needed * Double(step) <= Double(Self.anchorCount)) { step /= 2 }

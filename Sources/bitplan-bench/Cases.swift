@@ -65,7 +65,9 @@ struct Cases {
         if SplitMatrix.isFast {
             let split = SplitMatrix(weights)
             try checkDense(weights, split, x)
-            bodies.append { for _ in 0..<calls { split.multiply(x.storage, tokens: tokens, into: products.y) } }
+            bodies.append {
+                for _ in 0..<calls { split.multiply(x.storage, tokens: tokens, into: products.y) }
+            }
         }
         let timings = alternated(bodies, calls: calls, repetitions: repetitions)
         let other = blas == nil ? nil : timings[1]

@@ -54,6 +54,8 @@ struct SplitMatrixTests {
         #expect(y.storage == [-5, 1537.5, 3 * 0x1p-100])
         let weights = randomMatrix(37, 45, seed: 3)
         let split = SplitMatrix(weights, usesTiles: usesTiles)
-        for (a, b) in zip(split.decoded().storage, weights.storage) { #expect(abs(a - b) <= abs(b) * 0x1p-16) }
+        for (a, b) in zip(split.decoded().storage, weights.storage) {
+            #expect(abs(a - b) <= abs(b) * 0x1p-16)
+        }
     }
 }

@@ -9,7 +9,9 @@ import Testing
 
 /// Scoring from few rows of the output projection against scoring from all of it.
 @Suite struct PredictionSketchTests {
-    @Test("sketches, and split weights, give what the whole FP32 product gives", arguments: [1, 2, 4], [false, true])
+    @Test(
+        "sketches, and split weights, give what the whole FP32 product gives", arguments: [1, 2, 4],
+        [false, true])
     func agreesWithTheWholeProduct(bits: Int, splitsWeights: Bool) throws {
         let model = try Model<MarianFamily>(
             directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
