@@ -86,17 +86,16 @@ public final class ClusteredCodeMatrix: PreparingOperator {
 
     /// `y = x W^T`, outputs in the order of tokens.
     public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * rows)) { scratch in
+        // A cluster at a time, so that only one cluster's outputs lie in memory twice.
+        let largest = clusters.map(\.rows).max() ?? 0
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * largest + 1) { scratch in
             guard let base = scratch.baseAddress else { return }
-            var start = base
-            let lists = clusters.map { cluster in
-                defer { start += tokens * cluster.rows }
-                cluster.multiply(prepared: prepared, tokens: tokens, into: start)
-                return start
-            }
-            for t in 0..<tokens {
-                var from = zip(lists, clusters).map { UnsafePointer<Float>?($0 + t * $1.rows) }
-                bp_merge(instructions.code, cluster, rows, &from, from.count, y + t * rows)
+            for (number, matrix) in clusters.enumerated() {
+                matrix.multiply(prepared: prepared, tokens: tokens, into: base)
+                for t in 0..<tokens {
+                    bp_merge(
+                        instructions.code, cluster, rows, number, base + t * matrix.rows, y + t * rows)
+                }
             }
         }
     }

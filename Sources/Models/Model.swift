@@ -44,6 +44,22 @@ public struct Model<Family: ModelFamily>: Sendable {
         storedNames = names
     }
 
+    /// The same model with its weights read from `network`, which has them in full precision: what the checkpoint holds is let go.
+    public func reading(from network: Family.Net) -> Model {
+        Model(
+            directory: directory, family: family,
+            checkpoint: LoadedCheckpoint(file: checkpoint.file, weights: network.weights), storedNames: [:])
+    }
+
+    private init(
+        directory: URL, family: Family, checkpoint: any Checkpoint, storedNames: [String: String]
+    ) {
+        self.directory = directory
+        self.family = family
+        self.checkpoint = checkpoint
+        self.storedNames = storedNames
+    }
+
     /// The sublayers and their matrices.
     public var layout: ModelLayout { family.layout }
 

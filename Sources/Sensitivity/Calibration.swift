@@ -97,7 +97,13 @@ public struct Calibration: Sendable {
             sums[name] = moments
         }
         let state = network.state(batch, observing: seesSublayers ? observe : nil)
-        _ = network.logits(network.outputs(state), observing: observe)
+        let outputs = network.outputs(state)
+        if network.outputProjection != nil, outputs.rows > 0 {
+            // One product of the outputs: one row says of which matrix, and no text's logits are computed for that.
+            _ = network.logits(outputs.slice(rows: 0..<1)) { name, _ in observe(name, outputs) }
+        } else {
+            _ = network.logits(outputs, observing: observe)
+        }
         return sums
     }
 }

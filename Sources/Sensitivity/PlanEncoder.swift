@@ -50,16 +50,16 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
             }
             return packed
         }
-        var quantized = network
         // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to full-precision inputs.
+        // They are only looked up by row here, which needs no decoded copy.
         for shape in sublayers[0].matrices {
-            try take(try encodings.packed(shape, assignment[0]), shape, &packed, &quantized)
+            packed[shape.tensor] = try encodings.packed(shape, assignment[0])
         }
+        var quantized = try network.replacing(try Self.small(sublayers[0], packed))
         var exact = try concurrentMap(count: batches.count, threads: threads) { network.start(batches[$0]) }
         var rounded = try concurrentMap(count: batches.count, threads: threads) { [quantized] in
             quantized.start(batches[$0])
         }
-        quantized = try quantized.replacing(try Self.small(sublayers[0], packed))
         for index in sublayers.indices.dropFirst() {
             var last: Moments?
             for shape in sublayers[index].matrices {
@@ -69,6 +69,8 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
                     // Queries, keys and values have one input: what is known of it is computed once.
                     if last?.tensors.contains(shape.tensor) != true {
                         last = try moments(shape, index, exact, rounded, quantized)
+                        // The activations that they were made of would stay beside what the fit takes.
+                        returnFreedMemory()
                     }
                     if let last {
                         context = calibration.context(shape)

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Latency
 import Metrics
 import Models
@@ -211,5 +212,6 @@ struct OpenedModel<Family: ModelFamily> {
             sizeInBytes = model.layout.fullPrecisionBytes
             schemes = model.layout.sublayers.map { _ in .fp32 }
         }
+        returnFreedMemory()
     }
 }

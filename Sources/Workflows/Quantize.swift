@@ -16,7 +16,7 @@ public func quantize<Family: ModelFamily>(
     threads: Int = 2
 ) throws -> Int {
     try PackedModel<Family>.checkReplaceable(output)
-    let model = try Model<Family>(directory: directory)
+    var model = try Model<Family>(directory: directory)
     try plan.check(for: try model.identity())
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
@@ -27,7 +27,13 @@ public func quantize<Family: ModelFamily>(
     }
     let examples = try text?.read(model.family).examples ?? []
     // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
-    let network = fit == .calibrated && text != nil ? try model.network() : try model.outline()
+    let network: Family.Net
+    if fit == .calibrated, text != nil {
+        network = try model.network()
+        model = model.reading(from: network)
+    } else {
+        network = try model.outline()
+    }
     // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
     let calibration = try Calibration(
         network, examples, fit: text == nil ? .greedy : fit, seesSublayers: false, threads: threads)

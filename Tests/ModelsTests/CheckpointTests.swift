@@ -42,6 +42,17 @@ import Testing
         }
     }
 
+    @Test func aModelReadsItsWeightsFromItsNetworkToo() throws {
+        let model = try Model<LlamaFamily>(directory: Self.tiny)
+        let loaded = model.reading(from: try model.network())
+        for shape in model.layout.sublayers.flatMap(\.matrices) {
+            #expect(try loaded.matrix(shape) == model.matrix(shape), "\(shape.tensor)")
+        }
+        #expect(try loaded.vectors() == model.vectors())
+        let error = #expect(throws: FileError.self) { try loaded.vector("absent") }
+        #expect(error?.description.contains("has no tensor 'absent'") == true)
+    }
+
     @Test func directoriesWithoutWeightsSaySo() throws {
         let directory = try directory(with: [])
         defer { try? FileManager.default.removeItem(at: directory) }

@@ -54,4 +54,22 @@ import Testing
             #expect(mine[row] <= theirs[row] * (1 + 1e-6) + 1e-9 * squares[row], "row \(row)")
         }
     }
+
+    /// Clusters are fitted a run of rows at a time, which must not show.
+    @Test func longClustersAreBinaryCodesOfTheirRows() throws {
+        let (rows, columns) = (11_000, 11)
+        var generator = SeededGenerator(seed: 1)
+        let weights = Matrix(
+            rows: rows, columns: columns,
+            storage: (0..<rows * columns).map { _ in Float(generator.normal()) })
+        let decoded = try Quantizer.decode(
+            Quantizer.encode(
+                weights, as: .clusteredCodes(clusters: 2, ratio: 1, alphas: .fp32), fit: .alternating))
+        for (bits, range) in [(2, 0..<rows / 2), (1, rows / 2..<rows)] {
+            let alone = try Quantizer.encode(
+                weights.slice(rows: range), as: .binaryCodes(bits: bits, group: nil, alphas: .fp32),
+                fit: .alternating)
+            #expect(try Quantizer.decode(alone) == decoded.slice(rows: range), "\(bits) bits")
+        }
+    }
 }

@@ -64,6 +64,18 @@ import Tokenizers
                 .hasSuffix("tokenizer.json: cannot be read: no such file"))
     }
 
+    /// The target's model is read again when a text of its language is first encoded.
+    @Test func targetModelThatDisappears() throws {
+        let directory = try TemporaryDirectory(
+            copying: ["source.spm", "target.spm", "vocab.json"],
+            from: GoldenFiles.own.appending(path: "marian"))
+        let tokenizer = try MarianTokenizer(directory: directory.url)
+        try FileManager.default.removeItem(at: directory.url.appending(path: "target.spm"))
+        #expect(tokenizer.decode(tokenizer.encodeSource("a")) == "a")
+        let error = #expect(throws: TokenizerError.self) { try tokenizer.encodeTarget("a") }
+        #expect(error?.description.hasSuffix("target.spm: cannot be read: no such file") == true)
+    }
+
     @Test func unreadableSentencePieceModels() throws {
         #expect(
             try marian { try $0.write("", to: "source.spm") }.contains(
@@ -124,8 +136,8 @@ import Tokenizers
             #"{"</s>":0,"<unk>":1,"<pad>":2,"\u00e9":3,"e\u0301":4,"\u2581":5}"#, to: "vocab.json")
         let tokenizer = try MarianTokenizer(directory: directory.url)
         #expect(tokenizer.vocabularySize == 6)
-        #expect(tokenizer.encodeTarget("é") == [5, 3, 0])
-        #expect(tokenizer.encodeTarget("e\u{301}") == [5, 4, 0])
+        #expect(try tokenizer.encodeTarget("é") == [5, 3, 0])
+        #expect(try tokenizer.encodeTarget("e\u{301}") == [5, 4, 0])
         #expect(Array(tokenizer.decode([4]).unicodeScalars) == ["e", "\u{301}"])
         #expect(Array(tokenizer.decode([3]).unicodeScalars) == ["\u{E9}"])
     }

@@ -72,7 +72,7 @@ import Tokenizers
         var differences = Differences()
         for (index, text) in try Self.texts().enumerated() {
             if let ids = golden.source[index] { differences.compare(tokenizer.encodeSource(text), ids, text) }
-            differences.compare(tokenizer.encodeTarget(text), golden.target[index], text)
+            differences.compare(try tokenizer.encodeTarget(text), golden.target[index], text)
         }
         for row in golden.decoded {
             differences.compare(Array(tokenizer.decode(row.ids).utf8), Array(row.text.utf8), row.text)

@@ -165,7 +165,8 @@ void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uin
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
                       size_t tokens, float *y);
 
-// out[i] is the next number of from[which[i]]: lists of numbers back in one. which[i] < count <= 8. Moves the pointers of `from`.
-void bp_merge(bp_isa isa, const uint8_t *which, size_t n, const float **from, size_t count, float *out);
+// out[i] is the next number of `from` wherever which[i] is `list`, and stays as it is elsewhere: one list's numbers to their places.
+// May read the number behind the last.
+void bp_merge(bp_isa isa, const uint8_t *which, size_t n, size_t list, const float *from, float *out);
 
 #endif

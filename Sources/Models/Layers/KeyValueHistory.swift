@@ -14,7 +14,7 @@ struct KeyValueHistory: Sendable {
     private let pageLength: Int
 
     /// An empty history that grows by pages.
-    init() { pageLength = 16 }
+    init() { pageLength = 8 }
 
     /// The keys and values of a whole sequence, in one page: what the decoder reads of its source.
     init(keys: Matrix, values: Matrix, rows: Range<Int>, heads: Int) {

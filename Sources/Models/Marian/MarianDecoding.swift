@@ -34,15 +34,13 @@ extension MarianNetwork {
 
     /// A cache over encoded sources, one row for each: what every step reads of them is computed here, once.
     func cache(_ encoded: Matrix, _ offsets: SequenceOffsets) -> Cache {
-        let projections = decoder.flatMap { [$0.crossAttention.key, $0.crossAttention.value] }
-        let read = Linear.together(projections, encoded)
-        return Cache(
+        Cache(
             targets: decoder.map { _ in (0..<offsets.count).map { _ in KeyValueHistory() } },
-            sources: decoder.indices.map { layer in
-                (0..<offsets.count).map {
+            sources: decoder.map { layer in
+                let read = Linear.together([layer.crossAttention.key, layer.crossAttention.value], encoded)
+                return (0..<offsets.count).map {
                     KeyValueHistory(
-                        keys: read[2 * layer], values: read[2 * layer + 1], rows: offsets[$0],
-                        heads: configuration.decoderHeads)
+                        keys: read[0], values: read[1], rows: offsets[$0], heads: configuration.decoderHeads)
                 }
             })
     }

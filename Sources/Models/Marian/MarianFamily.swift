@@ -71,7 +71,7 @@ public struct MarianFamily: ModelFamily {
         for index in 0..<count {
             let example = MarianNetwork.Example(
                 source: tokenizer.encodeSource(sources[index]),
-                target: tokenizer.encodeTarget(references[index]))
+                target: try tokenizer.encodeTarget(references[index]))
             for (file, ids) in [(files[0], example.source), (files[1], example.target)]
             where ids.count > configuration.maximumPositions {
                 throw FileError(

@@ -48,7 +48,7 @@ public struct MarianNetwork: Network {
     let outputBias: [Float]?
     let encoder: [EncoderLayer]
     let decoder: [DecoderLayer]
-    private let positions: Matrix
+    private let positions: Sinusoids
 
     struct EncoderLayer: Sendable {
         let attention: Attention
@@ -71,15 +71,6 @@ public struct MarianNetwork: Network {
 
     /// A network over `weights`, which must have every tensor that `MarianNetwork.layout` and `vectors` name.
     public init(_ configuration: MarianConfiguration, _ weights: WeightTable) throws(MissingWeight) {
-        try self.init(
-            configuration, weights,
-            positions: MarianNetwork.sinusoids(
-                count: configuration.maximumPositions, width: configuration.width))
-    }
-
-    private init(
-        _ configuration: MarianConfiguration, _ weights: WeightTable, positions: Matrix
-    ) throws(MissingWeight) {
         self.configuration = configuration
         self.weights = weights
         layout = MarianNetwork.layout(configuration)
@@ -115,28 +106,12 @@ public struct MarianNetwork: Network {
         }
         self.encoder = encoder
         self.decoder = decoder
-        self.positions = positions
+        positions = Sinusoids(width: configuration.width)
     }
 
     /// The same network over other matrices.
     public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
-        try MarianNetwork(configuration, weights.replacing(matrices), positions: positions)
-    }
-
-    /// Static positions: sines in the first half of the channels, cosines in the second.
-    ///
-    /// - Shapes: (`count`, `width`).
-    static func sinusoids(count: Int, width: Int) -> Matrix {
-        var table = Matrix(rows: count, columns: width)
-        let sines = (width + 1) / 2
-        for position in 0..<count {
-            for channel in 0..<width {
-                let pair = channel < sines ? channel : channel - sines
-                let angle = Double(position) / pow(10000, 2 * Double(pair) / Double(width))
-                table[position, channel] = Float(channel < sines ? sin(angle) : cos(angle))
-            }
-        }
-        return table
+        try MarianNetwork(configuration, weights.replacing(matrices))
     }
 
     // MARK: The chain of sublayers
@@ -251,10 +226,8 @@ public struct MarianNetwork: Network {
         x.storage.withUnsafeMutableBufferPointer { buffer in
             guard let line = buffer.baseAddress.map({ $0 + row * width }) else { return }
             embedding.copyRow(token, into: line)
-            positions.storage.withUnsafeBufferPointer { table in
-                for channel in 0..<width {
-                    line[channel] = line[channel] * scale + table[position * width + channel]
-                }
+            for channel in 0..<width {
+                line[channel] = line[channel] * scale + positions.value(position, channel)
             }
         }
     }

@@ -32,12 +32,11 @@ enum CorrectedTarget {
         guard Cholesky.factor(&factor, size: size, threads: context.threads) else {
             throw .contextMismatch("input moments are not positive semidefinite")
         }
-        // Transposed once, so that every row's sums run over neighbours.
-        var upper = factor
+        // Transposed once, the factor into the half that it leaves unused, so that every row's sums run over neighbours.
         var difference = [Double](repeating: 0, count: size * size)
         for row in 0..<size {
             for column in 0..<size {
-                upper[column * size + row] = factor[row * size + column]
+                if column < row { factor[column * size + row] = factor[row * size + column] }
                 difference[column * size + row] =
                     (Double(cross[row, column]) - Double(moments[row, column])) / mean
             }
@@ -46,17 +45,15 @@ enum CorrectedTarget {
         var target = weights
         target.storage.withUnsafeMutableBufferPointer { target in
             nonisolated(unsafe) let target = target
-            upper.withUnsafeBufferPointer { upper in
-                factor.withUnsafeBufferPointer { factor in
-                    difference.withUnsafeBufferPointer { difference in
-                        forEachRun(rows: weights.rows, threads: context.threads) { run in
-                            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * size) { room in
-                                for row in run {
-                                    correct(
-                                        UnsafeMutableBufferPointer(
-                                            rebasing: target[row * size..<(row + 1) * size]),
-                                        factor: factor, upper: upper, difference: difference, room: room)
-                                }
+            factor.withUnsafeBufferPointer { factor in
+                difference.withUnsafeBufferPointer { difference in
+                    forEachRun(rows: weights.rows, threads: context.threads) { run in
+                        withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * size) { room in
+                            for row in run {
+                                correct(
+                                    UnsafeMutableBufferPointer(
+                                        rebasing: target[row * size..<(row + 1) * size]),
+                                    factor: factor, difference: difference, room: room)
                             }
                         }
                     }
@@ -66,11 +63,10 @@ enum CorrectedTarget {
         return target
     }
 
-    /// Adds `w (C - H) (L L')^-1` to a row.
+    /// Adds `w (C - H) (L L')^-1` to a row; `factor` has L and, above its diagonal, L'.
     private static func correct(
         _ row: UnsafeMutableBufferPointer<Float>, factor: UnsafeBufferPointer<Double>,
-        upper: UnsafeBufferPointer<Double>, difference: UnsafeBufferPointer<Double>,
-        room: UnsafeMutableBufferPointer<Double>
+        difference: UnsafeBufferPointer<Double>, room: UnsafeMutableBufferPointer<Double>
     ) {
         let size = row.count
         for index in 0..<size { room[size + index] = Double(row[index]) }
@@ -85,7 +81,7 @@ enum CorrectedTarget {
         for index in stride(from: size - 1, through: 0, by: -1) {
             let after = index + 1
             room[index] =
-                (room[index] - dot(upper, index * size + after, room, after, count: size - after))
+                (room[index] - dot(factor, index * size + after, room, after, count: size - after))
                 / factor[index * size + index]
         }
         for index in 0..<size { row[index] = Float(Double(row[index]) + room[index]) }

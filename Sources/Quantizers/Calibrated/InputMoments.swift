@@ -42,52 +42,48 @@ struct InputMoments {
         self.columns = columns
         self.order = order
 
-        var scaled = [Double](repeating: 0, count: columns * columns)
+        // The last column first: turned around so, the upper factor is an ordinary lower one. The factor takes the lower half, and
+        // the upper one still has the moments.
+        var turned = [Double](repeating: 0, count: columns * columns)
         for row in 0..<columns {
             for column in 0...row {
-                let value =
-                    (Double(moments[order[row], order[column]]) + Double(moments[order[column], order[row]]))
-                    / 2 * scale
-                scaled[row * columns + column] = value
-                scaled[column * columns + row] = value
+                let (i, j) = (order[row], order[column])
+                turned[(columns - 1 - row) * columns + columns - 1 - column] =
+                    (Double(moments[i, j]) + Double(moments[j, i])) / 2 * scale
             }
-            scaled[row * columns + row] += context.lookupWeight
         }
+        let diagonal = (0..<columns).map { turned[$0 * columns + $0] + context.lookupWeight }
         var damping = context.damping
         while true {
-            var damped = scaled
-            for index in 0..<columns { damped[index * columns + index] += damping }
-            if let factors = Self.feedback(of: damped, size: columns, threads: context.threads) {
-                self.damping = damping
-                feedback = factors
-                matrix = damped.map { Float($0) }
-                inverseDiagonal = (0..<columns).map { Float(1 / damped[$0 * columns + $0]) }
-                return
+            for row in 0..<columns {
+                for column in 0..<row { turned[row * columns + column] = turned[column * columns + row] }
+                turned[row * columns + row] = diagonal[row] + damping
             }
+            if Cholesky.factor(&turned, size: columns, threads: context.threads) { break }
             // Rounding can make moments of few tokens indefinite by a little; more than this is no rounding.
             guard damping < 10 else { throw .contextMismatch("input moments are not positive semidefinite") }
             damping = max(2 * damping, 0.01)
         }
-    }
+        self.damping = damping
 
-    /// `R_ij / R_jj` of H = R R' by rows j; nil where H is not positive definite.
-    private static func feedback(of matrix: [Double], size: Int, threads: Int?) -> [Float]? {
-        // Turned around, the upper factor is an ordinary lower one.
-        var factor = [Double](repeating: 0, count: size * size)
-        for row in 0..<size {
-            for column in 0...row {
-                factor[row * size + column] = matrix[(size - 1 - row) * size + size - 1 - column]
-            }
-        }
-        guard Cholesky.factor(&factor, size: size, threads: threads) else { return nil }
-        var feedback = [Float](repeating: 0, count: size * size)
-        for column in 0..<size {
-            let turned = size - 1 - column
-            let pivot = factor[turned * size + turned]
+        var matrix = [Float](repeating: 0, count: columns * columns)
+        var feedback = matrix
+        var inverseDiagonal = [Float](repeating: 0, count: columns)
+        for column in 0..<columns {
+            let last = columns - 1 - column
+            let pivot = turned[last * columns + last]
+            matrix[column * columns + column] = Float(diagonal[last] + damping)
+            inverseDiagonal[column] = Float(1 / (diagonal[last] + damping))
             for row in 0..<column {
-                feedback[column * size + row] = Float(factor[(size - 1 - row) * size + turned] / pivot)
+                let value = Float(turned[last * columns + columns - 1 - row])
+                matrix[row * columns + column] = value
+                matrix[column * columns + row] = value
+                feedback[column * columns + row] = Float(
+                    turned[(columns - 1 - row) * columns + last] / pivot)
             }
         }
-        return feedback
+        self.matrix = matrix
+        self.feedback = feedback
+        self.inverseDiagonal = inverseDiagonal
     }
 }

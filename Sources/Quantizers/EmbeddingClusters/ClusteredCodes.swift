@@ -9,6 +9,9 @@ import Tensors
 /// `alphas.<i>` (size, 1, bits) of each cluster, as binary codes store them, its tokens in their own order.
 /// - Source: Chung et al. 2020, Algorithm 1.
 enum ClusteredCodes {
+    /// Rows that are copied from the embedding at a time: each is fitted alone.
+    private static let runLength = 4096
+
     static func encode(
         _ weights: Matrix, clusters: Int, ratio: Int, alphas type: Scheme.FloatType, fit: CodeFit,
         context: CalibrationContext
@@ -30,11 +33,25 @@ enum ClusteredCodes {
         {
             let tokens = order[start..<start + size].sorted()
             for token in tokens { membership[token] = UInt8(cluster) }
-            let packed = try BinaryCodes.encode(
-                weights.gathering(rows: tokens), bits: clusters - cluster, group: nil, alphas: type, fit: fit,
-                context: context)
-            parts["signs.\(cluster)"] = packed.parts["signs"]
-            parts["alphas.\(cluster)"] = packed.parts["alphas"]
+            let bits = clusters - cluster
+            var planes = [Data](repeating: Data(), count: bits)
+            var alphas = Data()
+            for first in stride(from: 0, to: size, by: runLength) {
+                let run = Array(tokens[first..<min(first + runLength, size)])
+                let packed = try BinaryCodes.encode(
+                    weights.gathering(rows: run), bits: bits, group: nil, alphas: type, fit: fit,
+                    context: context)
+                let signs = try packed.part("signs").bytes
+                for plane in planes.indices {
+                    planes[plane] += signs.dropFirst(plane * signs.count / bits).prefix(signs.count / bits)
+                }
+                alphas += try packed.part("alphas").bytes
+            }
+            let rowBytes = SignPlanes.rowBytes(columns: weights.columns)
+            parts["signs.\(cluster)"] = PackedTensor(
+                type: .uint8, shape: [bits, size, rowBytes], bytes: planes.reduce(Data(), +))
+            parts["alphas.\(cluster)"] = PackedTensor(
+                type: type.elementType, shape: [size, 1, bits], bytes: alphas)
             start += size
         }
         parts["cluster"] = PackedTensor(type: .uint8, shape: [weights.rows], bytes: Data(membership))

@@ -13,6 +13,8 @@ import Foundation
 public struct MarianTokenizer: Tokenizer {
     private let source: Side
     private let target: Side
+    private let sourceModel: SentencePieceModel
+    private let targetModel: DeferredModel
     /// Joins pieces into text. With one vocabulary the reference uses the source model for that, whatever the language.
     private let decodingModel: SentencePieceModel
     private let specialIDs: Set<Int>
@@ -36,8 +38,8 @@ public struct MarianTokenizer: Tokenizer {
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
     public init(directory: URL) throws(TokenizerError) {
         let options = try MarianOptions(directory: directory)
-        let sourceModel = try SentencePieceModel(file: directory.appending(path: "source.spm"))
-        let targetModel = try SentencePieceModel(file: directory.appending(path: "target.spm"))
+        targetModel = try DeferredModel(file: directory.appending(path: "target.spm"))
+        sourceModel = try SentencePieceModel(file: directory.appending(path: "source.spm"))
         let sourceFile = directory.appending(path: "vocab.json")
         let vocabulary = try Vocabulary(JSONReader.read(sourceFile))
 
@@ -79,21 +81,25 @@ public struct MarianTokenizer: Tokenizer {
 
         let found = options.splitsSpecialTokens ? [] : special
         let added = AddedTokens(found.map { AddedToken(content: Array(vocabulary[$0]), id: $0) })
-        func side(_ model: SentencePieceModel, _ vocabulary: Vocabulary) -> Side {
-            Side(model: model, vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
+        func side(_ vocabulary: Vocabulary) -> Side {
+            Side(vocabulary: vocabulary, added: added, unknownID: unknownID, endID: endID)
         }
-        source = side(sourceModel, vocabulary)
-        target = side(targetModel, targetVocabulary)
-        decodingModel = options.separateVocabularies ? targetModel : sourceModel
+        source = side(vocabulary)
+        target = side(targetVocabulary)
+        decodingModel = options.separateVocabularies ? try targetModel.loaded() : sourceModel
         specialIDs = Set(special)
         cleansUpSpaces = options.cleansUpSpaces
     }
 
     /// The ids of a text in the source language, `</s>` at the end.
-    public func encodeSource(_ text: String) -> [Int] { source.encode(text) }
+    public func encodeSource(_ text: String) -> [Int] { source.encode(text, sourceModel) }
 
     /// The ids of a text in the target language, `</s>` at the end.
-    public func encodeTarget(_ text: String) -> [Int] { target.encode(text) }
+    ///
+    /// - Throws: `TokenizerError` where `target.spm`, which translating does without, cannot be read any more.
+    public func encodeTarget(_ text: String) throws(TokenizerError) -> [Int] {
+        target.encode(text, try targetModel.loaded())
+    }
 
     /// The same as `encodeSource`.
     public func encode(_ text: String) -> [Int] { encodeSource(text) }
@@ -111,15 +117,14 @@ public struct MarianTokenizer: Tokenizer {
         return cleansUpSpaces ? SpaceCleaning.joined(text) : text
     }
 
-    /// One language's half: its SentencePiece model and its numbering.
+    /// One language's half: its numbering.
     private struct Side: Sendable {
-        let model: SentencePieceModel
         let vocabulary: Vocabulary
         let added: AddedTokens
         let unknownID: Int
         let endID: Int
 
-        func encode(_ text: String) -> [Int] {
+        func encode(_ text: String, _ model: SentencePieceModel) -> [Int] {
             var ids: [Int] = []
             for segment in added.split(ArraySlice(text.utf8)) {
                 switch segment {

@@ -4,7 +4,7 @@
 struct Vocabulary: Sendable {
     /// The bytes of all tokens in the order of their ids, and where each of them ends.
     private let bytes: [UInt8]
-    private let ends: [Int]
+    private let ends: [Int32]
     /// Ids at the places that the tokens' hashes lead to, or behind them; -1 where there is none. Twice as many places as tokens, at least.
     private let places: [Int32]
 
@@ -14,7 +14,7 @@ struct Vocabulary: Sendable {
     var tokens: [[UInt8]] { (0..<count).map { Array(self[$0]) } }
 
     /// The bytes of a token.
-    subscript(id: Int) -> ArraySlice<UInt8> { bytes[(id == 0 ? 0 : ends[id - 1])..<ends[id]] }
+    subscript(id: Int) -> ArraySlice<UInt8> { bytes[(id == 0 ? 0 : Int(ends[id - 1]))..<Int(ends[id])] }
 
     /// The id of a token given by its bytes.
     func id(of token: ArraySlice<UInt8>) -> Int? {
@@ -38,14 +38,14 @@ struct Vocabulary: Sendable {
     private init(distinct tokens: [[UInt8]]) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.reduce(0) { $0 + $1.count })
-        var ends: [Int] = []
+        var ends: [Int32] = []
         ends.reserveCapacity(tokens.count)
         var size = 4
         while size < 2 * tokens.count { size *= 2 }
         var places = [Int32](repeating: -1, count: size)
         for (id, token) in tokens.enumerated() {
             bytes += token
-            ends.append(bytes.count)
+            ends.append(Int32(bytes.count))
             var place = Self.hash(token[...]) & (size - 1)
             while places[place] >= 0 { place = (place + 1) & (size - 1) }
             places[place] = Int32(id)
