@@ -81,9 +81,9 @@ extension Evaluator {
         let nats =
             sketched.reduce(0) { $0 + $1.kl } + Double(losses.count - sketched.count)
             * PredictionSketch.largestKL
-        let needed = variance / (nats * nats * Self.anchorError * Self.anchorError)
+        let needed = nats > 0 ? variance / (nats * nats * Self.anchorError * Self.anchorError) : 0
         var step = isShared ? 32 : 4
-        while step > 1, !(needed * Double(step) <= Double(Self.anchorCount)) { step /= 2 }
+        while step > 1, needed * Double(step) > Double(Self.anchorCount) { step /= 2 }
         return all.filter { $0.place % step == 0 }.map(\.position)
     }
 
