@@ -275,11 +275,7 @@ static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_
 }
 
 static void multiply_amx(const sign_matrix *m, const uint8_t *activations, size_t tokens, float *y) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } configuration = {.palette = 1};
+    tile_configuration configuration = {.palette = 1};
     const size_t height = tile_height(tokens), size = tile_group_size(m->segments, m->count, height);
     for (int i = 0; i < 8; i++) {
         configuration.row_bytes[i] = 64;

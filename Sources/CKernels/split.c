@@ -199,12 +199,8 @@ static void multiply_chunk(const uint16_t *const w[2], size_t steps, const uint1
 
 static void multiply_amx(const uint16_t *tiles, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
                          uint16_t *scratch) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } configuration = {.palette = 1};
-    for (int i = 0; i < 8; i++) configuration.bytes[i] = 64, configuration.rows[i] = TILE_ROWS;
+    tile_configuration configuration = {.palette = 1};
+    for (int i = 0; i < 8; i++) configuration.row_bytes[i] = 64, configuration.rows[i] = TILE_ROWS;
     _tile_loadconfig(&configuration);
     const size_t steps = steps_of(columns), stride = steps * STEP, block = block_of(columns, tokens);
     for (size_t first = 0; first < tokens; first += block) {

@@ -27,6 +27,13 @@ INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end, int is_long, size
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+// What gives tiles their sizes, as AMX reads it; palette is 1.
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+} tile_configuration;
+
 #define AVX2_FEATURES "avx2,fma,f16c,popcnt"
 #define AVX512_FEATURES \
     "avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512vpopcntdq,avx512vbmi2"

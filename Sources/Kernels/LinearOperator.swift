@@ -30,6 +30,9 @@ extension LinearOperator {
 }
 
 extension LinearOperator {
+    /// Whether two operators are one object, so that the same inputs give the same outputs.
+    public func isSame(as other: any LinearOperator) -> Bool { (self as AnyObject) === (other as AnyObject) }
+
     /// `x W^T`.
     ///
     /// - Shapes: `x` (tokens, columns) gives (tokens, rows).

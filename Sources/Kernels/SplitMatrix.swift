@@ -5,7 +5,7 @@ import Tensors
 ///
 /// With a number split into h, the nearest BF16, and l, the nearest to what is left, a product is h h' + h l' + l h', in FP32 sums: it
 /// errs by about 2^-16 of itself, where FP32 errs by 2^-24. What is measured over thousands of tokens does not need more, and tiles
-/// give several times the speed. A token's result in a batch equals its result alone, bit for bit.
+/// are faster (`bitplan-bench --only split`). A token's result in a batch equals its result alone, bit for bit.
 ///
 /// - Source: Henry et al. 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations.
 /// - Complexity: `multiply` takes O(tokens * rows * columns).

@@ -20,7 +20,7 @@ extension Evaluator {
         outputs changed: @Sendable (Int) -> Matrix
     ) throws -> [ItemScore] {
         let isShared =
-            reference.outputProjection.map { ($0 as AnyObject) === (projection as AnyObject) } ?? false
+            reference.outputProjection?.isSame(as: projection) ?? false
         let table = isShared ? nil : projection.decoded()
         var scored = try concurrentMap(count: range.count, threads: threads) { place -> SketchedBatch in
             let batch = range.lowerBound + place

@@ -17,11 +17,6 @@ struct LoadedCheckpoint: Checkpoint {
         guard let matrix = weights.matrices[name], shape == [matrix.rows, matrix.columns] else {
             throw FileError(file, "has no tensor '\(name)' of shape \(shape)")
         }
-        return [Float](unsafeUninitializedCapacity: matrix.rows * matrix.columns) { numbers, count in
-            if let base = numbers.baseAddress {
-                for row in 0..<matrix.rows { matrix.copyRow(row, into: base + row * matrix.columns) }
-            }
-            count = matrix.rows * matrix.columns
-        }
+        return matrix.decoded().storage
     }
 }

@@ -147,16 +147,14 @@ struct Attention: Sendable {
         }
 
         func isOf(_ attention: Attention) -> Bool {
-            zip(weights, [attention.key.weight, attention.value.weight]).allSatisfy {
-                ($0 as AnyObject) === ($1 as AnyObject)
-            }
+            zip(weights, [attention.key.weight, attention.value.weight]).allSatisfy { $0.isSame(as: $1) }
         }
     }
 
     /// Whether the projections are the same objects, so that the same inputs give the same outputs.
     func hasWeights(of other: Attention) -> Bool {
         zip([query, key, value, output], [other.query, other.key, other.value, other.output]).allSatisfy {
-            ($0.weight as AnyObject) === ($1.weight as AnyObject)
+            $0.weight.isSame(as: $1.weight)
         }
     }
 

@@ -165,8 +165,7 @@ extension Workbench {
     }
 
     /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced
-    /// on the references and what the model produces alone do not always agree, and a plan has to win on both. Where it loses at most half
-    /// as much KL, the metric may be worse by what a few hundred items cannot tell.
+    /// on the references and what the model produces alone do not always agree, and a plan has to win on both.
     ///
     /// Where a cost is made small there is nothing to weigh: the cheapest plan that loses little enough comes first.
     private func isAdmitted(_ plan: Ranked, among ranked: [Ranked], _ space: PlanSpace) -> Bool {
@@ -174,15 +173,10 @@ extension Workbench {
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
         guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
         let (ours, its) = (plan.measured.metric ?? 0, uniform.measured.metric ?? 0)
-        let isFarBetter = plan.measured.klNats <= uniform.measured.klNats / 2
-        let tolerated = isFarBetter ? Self.metricTolerance * abs(its) : 0
         return plan.contender.assignment == uniform.contender.assignment
             || (plan.measured.klNats <= uniform.measured.klNats
-                && (Family.prefersLessMetric ? ours <= its + tolerated : ours >= its - tolerated))
+                && (Family.prefersLessMetric ? ours <= its : ours >= its))
     }
-
-    /// By how much the task's metric may be worse where KL is far better, as a share of it.
-    static var metricTolerance: Double { 0.02 }
 
     /// The plans of this model that a target admits.
     func space(_ target: PlanTarget, _ table: SensitivityTable) throws -> PlanSpace {
