@@ -27,7 +27,7 @@ format:
 bench: dependencies
 	$(SWIFT) run -c release bitplan-bench
 
-# System libraries: SentencePiece, SQLite, and pkg-config to find them.
+# System libraries: SentencePiece, SQLite, libcrypto, and pkg-config to find them.
 dependencies:
 	@sh Scripts/install_dependencies.sh
 

@@ -1,102 +1,113 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+/// A room of `Sources`: its target has the package's name before it, so that it clashes with no target of other packages.
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(
+        name: "Bitplan\(name)", dependencies: dependencies, path: "Sources/\(name)", exclude: exclude)
+}
+
+/// The tests of a room.
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: "Bitplan\(name)"), "TestSupport"] + dependencies,
+        exclude: exclude
+    )
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+
 let package = Package(
     name: "bitplan",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "bitplan", targets: ["bitplan"]),
+        .executable(name: "bitplan", targets: ["BitplanCommand"]),
         .executable(name: "bitplan-bench", targets: ["bitplan-bench"]),
-        .library(name: "BitplanKit", targets: ["Workflows"]),
+        .library(name: "BitplanKit", targets: ["BitplanWorkflows"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // The planner: pure data and the solver.
         .target(name: "PlanFormat"),
-        .target(name: "Allocation", dependencies: ["PlanFormat"]),
+        room("Allocation", ["PlanFormat"]),
 
         // Numbers and products.
-        .target(name: "Tensors", dependencies: ["PlanFormat"]),
-        .target(name: "CKernels"),
-        .target(
-            name: "Kernels", dependencies: ["CKernels", "PlanFormat", "Tensors"], exclude: ["Layouts.md"]),
-        .target(name: "Quantizers", dependencies: ["Kernels", "PlanFormat", "Tensors"]),
+        .systemLibrary(
+            name: "CBitplanCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        room("Tensors", ["CBitplanCrypto", "PlanFormat"]),
+        .target(name: "CBitplanKernels", path: "Sources/CKernels"),
+        room("Kernels", ["CBitplanKernels", "PlanFormat", "BitplanTensors"], exclude: ["Layouts.md"]),
+        room("Quantizers", ["BitplanKernels", "PlanFormat", "BitplanTensors"]),
 
         // Text in and out. SentencePiece is C++, so a bridge with a C header stands between.
         .systemLibrary(
-            name: "CSentencePiece", pkgConfig: "sentencepiece",
+            name: "CBitplanSentencePiece", path: "Sources/CSentencePiece", pkgConfig: "sentencepiece",
             providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
-        .target(name: "SentencePieceBridge", dependencies: ["CSentencePiece"]),
-        .target(name: "Tokenizers", dependencies: ["SentencePieceBridge"]),
-        .target(name: "Metrics"),
+        room("SentencePieceBridge", ["CBitplanSentencePiece"]),
+        room("Tokenizers", ["BitplanSentencePieceBridge"]),
+        room("Metrics"),
 
         // The engine, the sweep and what is made of them.
-        .target(
-            name: "Models", dependencies: ["Kernels", "Metrics", "PlanFormat", "Tensors", "Tokenizers"]),
-        .target(
-            name: "Sensitivity",
-            dependencies: [
-                "Kernels", "Metrics", "Models", "PlanFormat", "Quantizers", "Tensors",
-                .product(name: "GRDB", package: "GRDB.swift"),
+        room(
+            "Models",
+            ["BitplanKernels", "BitplanMetrics", "PlanFormat", "BitplanTensors", "BitplanTokenizers"]),
+        room(
+            "Sensitivity",
+            [
+                "BitplanKernels", "BitplanMetrics", "BitplanModels", "PlanFormat", "BitplanQuantizers",
+                "BitplanTensors", grdb,
             ]),
-        .target(name: "Latency", dependencies: ["Kernels", "Models", "PlanFormat", "Quantizers", "Tensors"]),
-        .target(name: "Reporting", dependencies: ["PlanFormat"]),
-        .target(name: "Exporting", dependencies: ["PlanFormat"]),
-        .target(
-            name: "Workflows",
-            dependencies: [
-                "Allocation", "Kernels", "Latency", "Metrics", "Models", "PlanFormat", "Quantizers",
-                "Reporting", "Sensitivity", "Tensors", "Tokenizers",
-                .product(name: "Crypto", package: "swift-crypto"),
+        room(
+            "Latency",
+            ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors"]),
+        room("Reporting", ["PlanFormat"]),
+        room("Exporting", ["PlanFormat"]),
+        room(
+            "Workflows",
+            [
+                "BitplanAllocation", "BitplanKernels", "BitplanLatency", "BitplanMetrics", "BitplanModels",
+                "PlanFormat", "BitplanQuantizers", "BitplanReporting", "BitplanSensitivity",
+                "BitplanTensors", "BitplanTokenizers",
             ]),
         .executableTarget(
-            name: "bitplan",
+            name: "BitplanCommand",
             dependencies: [
-                "Allocation", "Exporting", "Latency", "Models", "PlanFormat", "Reporting", "Sensitivity",
-                "Tensors", "Workflows",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "BitplanAllocation", "BitplanExporting", "BitplanLatency", "BitplanModels", "PlanFormat",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows",
+                argumentParser,
             ]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "Kernels", "Models", "PlanFormat", "Quantizers", "Tensors", "Workflows",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors",
+                "BitplanWorkflows", argumentParser,
             ]),
 
         // One test target a room, and one that runs the binary.
-        .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["BitplanTensors"], path: "Tests/TestSupport"),
         .testTarget(name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"]),
+        tests("Allocation", ["PlanFormat"], exclude: ["Goldens"]),
+        tests("Tensors"),
+        tests("Kernels", ["BitplanQuantizers"], exclude: ["Goldens"]),
+        tests("Quantizers", exclude: ["Goldens"]),
+        tests("Tokenizers", exclude: ["Goldens"]),
+        tests("Metrics", exclude: ["Goldens"]),
+        tests("Models", ["BitplanMetrics"], exclude: ["Goldens"]),
+        tests("Sensitivity", ["BitplanModels", "BitplanQuantizers", grdb], exclude: ["Goldens"]),
+        tests("Latency", ["BitplanModels"]),
+        tests("Reporting", ["PlanFormat"]),
+        tests("Exporting", ["PlanFormat"], exclude: ["Goldens"]),
+        tests("Workflows"),
         .testTarget(
-            name: "AllocationTests", dependencies: ["Allocation", "PlanFormat", "TestSupport"],
-            exclude: ["Goldens"]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
-        .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Quantizers", "TestSupport"], exclude: ["Goldens"]
-        ),
-        .testTarget(
-            name: "QuantizersTests", dependencies: ["Quantizers", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(
-            name: "ModelsTests", dependencies: ["Models", "Metrics", "TestSupport"], exclude: ["Goldens"]),
-        .testTarget(
-            name: "SensitivityTests",
-            dependencies: [
-                "Sensitivity", "Models", "Quantizers", "TestSupport",
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ], exclude: ["Goldens"]),
-        .testTarget(name: "LatencyTests", dependencies: ["Latency", "Models", "TestSupport"]),
-        .testTarget(name: "ReportingTests", dependencies: ["Reporting", "PlanFormat", "TestSupport"]),
-        .testTarget(
-            name: "ExportingTests", dependencies: ["Exporting", "PlanFormat", "TestSupport"],
-            exclude: ["Goldens"]),
-        .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["bitplan", "Kernels", "Tensors", "TestSupport"]),
+            name: "CommandTests",
+            dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -16,6 +16,7 @@ need() { # package, test that it is there
 if [ "$(uname)" = Darwin ]; then
     need pkg-config command -v pkg-config
     need sentencepiece pkg-config --exists sentencepiece
+    need openssl@3 pkg-config --exists libcrypto
     [ -z "$missing" ] || brew install $missing
     exit 0
 fi
@@ -24,6 +25,7 @@ header() { [ -e "/usr/include/$1" ] || ls /usr/include/*/"$1"; }
 need pkg-config command -v pkg-config
 need libsentencepiece-dev header sentencepiece_processor.h
 need libsqlite3-dev header sqlite3.h
+need libssl-dev header openssl/evp.h
 if [ "${1:-}" = python ]; then need python3-venv python3 -c "import venv, ensurepip"; fi
 [ -z "$missing" ] && exit 0
 command -v apt-get >/dev/null 2>&1 || {

@@ -1,5 +1,5 @@
 /// Why a problem has no answer; one line each.
-public enum AllocationError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum AllocationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// There is nothing to choose for.
     case noItems
     /// Two items or two budgets have one name.
@@ -26,7 +26,7 @@ public enum AllocationError: Error, Hashable, Sendable, CustomStringConvertible 
     case undecided(effort: Int)
 
     /// One line: what is wrong, where, expected and got.
-    public var description: String {
+    package var description: String {
         switch self {
         case .noItems: return "nothing to allocate: the problem has no items"
         case .duplicateName(let name): return "two items or budgets are called '\(name)'"
@@ -48,24 +48,24 @@ public enum AllocationError: Error, Hashable, Sendable, CustomStringConvertible 
 }
 
 /// Which limit cannot be met, and by how much.
-public struct Infeasibility: Hashable, Sendable, CustomStringConvertible {
+package struct Infeasibility: Hashable, Sendable, CustomStringConvertible {
     /// The limit at fault: the first budget that cannot be met together with those before it, or `loss`.
-    public let budget: String
+    package let budget: String
     /// What was asked.
-    public let limit: Double
+    package let limit: Double
     /// The smallest value that can be reached within the limits named in `within`; a proven lower bound of it where
     /// `isExact` is false.
-    public let smallestAchievable: Double
+    package let smallestAchievable: Double
     /// Whether `smallestAchievable` is reached by a plan.
-    public let isExact: Bool
+    package let isExact: Bool
     /// The limits before this one that `smallestAchievable` respects; empty where the limit cannot be met even alone.
-    public let within: [String]
+    package let within: [String]
 
     /// By how much the best attempt is over the limit.
-    public var overrun: Double { smallestAchievable - limit }
+    package var overrun: Double { smallestAchievable - limit }
 
     /// One line.
-    public var description: String {
+    package var description: String {
         let rest = within.isEmpty ? "" : " within the limits of \(within.joined(separator: ", "))"
         let least = isExact ? "the smallest achievable is" : "the smallest achievable is at least"
         return

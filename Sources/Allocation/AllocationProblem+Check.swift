@@ -1,17 +1,17 @@
 extension AllocationProblem {
     /// What a choice is worth, recomputed from the problem alone.
-    public struct Evaluation: Hashable, Sendable {
+    package struct Evaluation: Hashable, Sendable {
         /// The summed loss.
-        public let loss: Double
+        package let loss: Double
         /// Per budget, fixed cost included.
-        public let costs: [Double]
+        package let costs: [Double]
         /// The limits that are not met, by budget name, and `loss` for the loss limit of `Objective.cost`.
-        public let exceeded: [String]
+        package let exceeded: [String]
         /// The indices of ties whose items have different labels.
-        public let brokenTies: [Int]
+        package let brokenTies: [Int]
 
         /// Whether the choice is a plan of the problem.
-        public var isFeasible: Bool { exceeded.isEmpty && brokenTies.isEmpty }
+        package var isFeasible: Bool { exceeded.isEmpty && brokenTies.isEmpty }
     }
 
     /// Recomputes loss and costs of any choice, independently of the solver.
@@ -21,7 +21,7 @@ extension AllocationProblem {
     /// - Parameter choice: per item, the index of its option.
     /// - Complexity: O(items * budgets).
     /// - Throws: `AllocationError.badChoice`; whatever `validate()` throws.
-    public func check(_ choice: [Int]) throws(AllocationError) -> Evaluation {
+    package func check(_ choice: [Int]) throws(AllocationError) -> Evaluation {
         try validate()
         guard choice.count == items.count else {
             throw .badChoice("expected \(items.count) option indices, got \(choice.count)")
@@ -56,7 +56,7 @@ extension AllocationProblem {
     /// Checks that the problem is well formed.
     ///
     /// - Throws: `AllocationError`: the first thing that is wrong.
-    public func validate() throws(AllocationError) {
+    package func validate() throws(AllocationError) {
         guard !items.isEmpty else { throw .noItems }
         var names: Set<String> = ["loss"]
         for budget in budgets {

@@ -2,7 +2,7 @@ import PlanFormat
 
 extension AllocationProblem {
     /// Which sublayers a preset tie makes equal.
-    public enum TiePreset: String, Hashable, Sendable, CaseIterable {
+    package enum TiePreset: String, Hashable, Sendable, CaseIterable {
         /// All depths of a type: `Enc_ffn.0`, `Enc_ffn.1`...
         case types
         /// All types of a depth in one stack: `Enc_ee.3`, `Enc_ffn.3`; the stack is what stands before the first `_`.
@@ -14,7 +14,7 @@ extension AllocationProblem {
     /// What stands left of `=` is read by `SublayerName.matches(_:)`, or is an item's very name.
     /// - Throws: `AllocationError.badConstraint` where the text cannot be read, no item matches, or an item has none of the
     ///   labels.
-    public mutating func restrict(_ text: String) throws(AllocationError) {
+    package mutating func restrict(_ text: String) throws(AllocationError) {
         let sides = text.split(separator: "=", omittingEmptySubsequences: false)
         guard sides.count == 2, !sides[0].isEmpty else {
             throw .badConstraint(text, reason: "expected NAME=SCHEME or NAME=SCHEME,SCHEME")
@@ -31,7 +31,7 @@ extension AllocationProblem {
     /// - Parameter pattern: read by `SublayerName.matches(_:)`.
     /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or an option's label is
     ///   no scheme.
-    public mutating func requireBits(atLeast bits: Int, matching pattern: String = "*")
+    package mutating func requireBits(atLeast bits: Int, matching pattern: String = "*")
         throws(AllocationError)
     {
         let text = "\(pattern): at least \(bits) bits"
@@ -46,7 +46,7 @@ extension AllocationProblem {
     }
 
     /// Ties every group of items that the preset makes equal. Items whose name is no `SublayerName` with a depth stay free.
-    public mutating func tie(_ preset: TiePreset) {
+    package mutating func tie(_ preset: TiePreset) {
         var groups: [String: [Int]] = [:]
         var order: [String] = []
         for (index, item) in items.enumerated() {

@@ -1,6 +1,6 @@
 extension AllocationProblem {
     /// The default of `solve(effort:)`.
-    public static let defaultEffort = 5_000_000
+    package static let defaultEffort = 5_000_000
 
     /// Solves the problem exactly.
     ///
@@ -11,7 +11,7 @@ extension AllocationProblem {
     /// - Complexity: exponential in the worst case; in practice milliseconds for hundreds of items, as only the few options that
     ///   the Lagrangian bound leaves undecided are searched.
     /// - Throws: `AllocationError`: a malformed problem, limits that cannot be met, or an effort too small to find any plan.
-    public func solve(effort: Int = defaultEffort) throws(AllocationError) -> AllocationSolution {
+    package func solve(effort: Int = defaultEffort) throws(AllocationError) -> AllocationSolution {
         try validate()
         var solver = Solver(
             problem: self, merged: try MergedItems(self), effort: min(max(1, effort), 1 << 30))

@@ -15,18 +15,18 @@
 /// 2^53 are therefore compared exactly, and what a plan reports as its cost always fits a budget of that very number.
 ///
 /// - Source: Kellerer, Pferschy, Pisinger 2004, "Knapsack Problems", chapter 11.
-public struct AllocationProblem: Hashable, Sendable {
+package struct AllocationProblem: Hashable, Sendable {
     /// One scheme for one item.
-    public struct Option: Hashable, Sendable {
+    package struct Option: Hashable, Sendable {
         /// The scheme's text; options of tied items are matched by it.
-        public var label: String
+        package var label: String
         /// Predicted loss, in the unit of the measurements (nats, BLEU lost).
-        public var loss: Double
+        package var loss: Double
         /// One cost per budget, in the budgets' order and units.
-        public var costs: [Double]
+        package var costs: [Double]
 
         /// An option.
-        public init(label: String, loss: Double, costs: [Double]) {
+        package init(label: String, loss: Double, costs: [Double]) {
             self.label = label
             self.loss = loss
             self.costs = costs
@@ -34,30 +34,30 @@ public struct AllocationProblem: Hashable, Sendable {
     }
 
     /// What takes exactly one of its options: a sublayer.
-    public struct Item: Hashable, Sendable {
+    package struct Item: Hashable, Sendable {
         /// The sublayer's name.
-        public var name: String
+        package var name: String
         /// What it can become; at least one.
-        public var options: [Option]
+        package var options: [Option]
 
         /// An item.
-        public init(name: String, options: [Option]) {
+        package init(name: String, options: [Option]) {
             self.name = name
             self.options = options
         }
     }
 
     /// A kind of cost, and how much of it there is.
-    public struct Budget: Hashable, Sendable {
+    package struct Budget: Hashable, Sendable {
         /// What is counted, unit included: `bytes`, `seconds`, `joules`.
-        public var name: String
+        package var name: String
         /// The most that may be spent, `fixedCost` included; nil where the cost is only reported.
-        public var limit: Double?
+        package var limit: Double?
         /// What is spent whatever is chosen: the parts that stay FP32.
-        public var fixedCost: Double
+        package var fixedCost: Double
 
         /// A budget.
-        public init(name: String, limit: Double? = nil, fixedCost: Double = 0) {
+        package init(name: String, limit: Double? = nil, fixedCost: Double = 0) {
             self.name = name
             self.limit = limit
             self.fixedCost = fixedCost
@@ -65,7 +65,7 @@ public struct AllocationProblem: Hashable, Sendable {
     }
 
     /// What is made small.
-    public enum Objective: Hashable, Sendable {
+    package enum Objective: Hashable, Sendable {
         /// The summed loss.
         case loss
         /// The cost that the named budget counts, with a summed loss of at most `lossLimit`.
@@ -73,16 +73,16 @@ public struct AllocationProblem: Hashable, Sendable {
     }
 
     /// The sublayers, in any order; `choice` arrays follow it.
-    public var items: [Item]
+    package var items: [Item]
     /// The kinds of cost.
-    public var budgets: [Budget]
+    package var budgets: [Budget]
     /// What is made small.
-    public var objective: Objective
+    package var objective: Objective
     /// Groups of item indices that must take options of equal label; groups that overlap are one group.
-    public var ties: [[Int]]
+    package var ties: [[Int]]
 
     /// A problem; it is checked when it is solved (`validate()`).
-    public init(items: [Item], budgets: [Budget], objective: Objective = .loss, ties: [[Int]] = []) {
+    package init(items: [Item], budgets: [Budget], objective: Objective = .loss, ties: [[Int]] = []) {
         self.items = items
         self.budgets = budgets
         self.objective = objective
@@ -90,5 +90,5 @@ public struct AllocationProblem: Hashable, Sendable {
     }
 
     /// The index of the budget called `name`.
-    public func budgetIndex(_ name: String) -> Int? { budgets.firstIndex { $0.name == name } }
+    package func budgetIndex(_ name: String) -> Int? { budgets.firstIndex { $0.name == name } }
 }

@@ -1,7 +1,7 @@
 /// An answer with its certificate.
-public struct AllocationSolution: Hashable, Sendable {
+package struct AllocationSolution: Hashable, Sendable {
     /// How sure the answer is.
-    public enum Status: String, Hashable, Sendable {
+    package enum Status: String, Hashable, Sendable {
         /// Proved: no plan has an objective that is smaller by more than `AllocationSolution.relativeTolerance` allows.
         case optimal
         /// The best found when the effort was used up; the truth lies between `lowerBound` and `objective`.
@@ -9,26 +9,26 @@ public struct AllocationSolution: Hashable, Sendable {
     }
 
     /// Per item of the problem, the index of its option.
-    public let choice: [Int]
+    package let choice: [Int]
     /// The summed loss of the choice.
-    public let loss: Double
+    package let loss: Double
     /// Per budget, what the choice costs, fixed cost included.
-    public let costs: [Double]
+    package let costs: [Double]
     /// What was made small: `loss`, or the named budget's cost.
-    public let objective: Double
+    package let objective: Double
     /// No plan has a smaller objective than this. Equals `objective` where the status is `optimal`.
-    public let lowerBound: Double
+    package let lowerBound: Double
     /// Whether the answer is proved.
-    public let status: Status
+    package let status: Status
     /// Per budget, the Lagrange multiplier of its limit in the continuous relaxation: objective gained per unit of budget.
     /// Zero where the budget has no limit or the limit does not bind.
-    public let multipliers: [Double]
+    package let multipliers: [Double]
     /// Partial plans that the search kept: the measure of effort, the same on every machine.
-    public let statesExplored: Int
+    package let statesExplored: Int
 
     /// How far the objective may lie above the optimum: 0 where the status is `optimal`.
-    public var gap: Double { objective - lowerBound }
+    package var gap: Double { objective - lowerBound }
 
     /// `optimal` holds up to this fraction of the sum of the magnitudes of the numbers added up: rounding, not search.
-    public static let relativeTolerance = 1e-12
+    package static let relativeTolerance = 1e-12
 }

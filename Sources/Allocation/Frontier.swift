@@ -1,17 +1,17 @@
 /// The trade-off of one cost against loss: plans of which none has both a smaller cost and a smaller or equal loss than another.
-public struct Frontier: Hashable, Sendable {
+package struct Frontier: Hashable, Sendable {
     /// One plan of the frontier.
-    public struct Point: Hashable, Sendable {
+    package struct Point: Hashable, Sendable {
         /// The cost, fixed cost included.
-        public let cost: Double
+        package let cost: Double
         /// The summed loss.
-        public let loss: Double
+        package let loss: Double
         /// Per item of the problem, the index of its option.
-        public let choice: [Int]
+        package let choice: [Int]
     }
 
     /// Which points a frontier holds.
-    public enum Extent: String, Hashable, Sendable {
+    package enum Extent: String, Hashable, Sendable {
         /// Every Pareto-optimal pair of cost and loss.
         case complete
         /// The vertices of the lower convex hull, and exact points at the costs asked for.
@@ -19,11 +19,11 @@ public struct Frontier: Hashable, Sendable {
     }
 
     /// The budget whose cost is meant.
-    public let budget: String
+    package let budget: String
     /// Which points there are.
-    public let extent: Extent
+    package let extent: Extent
     /// By ascending cost and descending loss.
-    public let points: [Point]
+    package let points: [Point]
 
     init(budget: String, extent: Extent, points: [Point]) {
         self.budget = budget
@@ -37,12 +37,12 @@ public struct Frontier: Hashable, Sendable {
     }
 
     /// The index of the dearest point of at most this cost; nil where all are dearer.
-    public func index(atMost cost: Double) -> Int? { points.lastIndex { $0.cost <= cost } }
+    package func index(atMost cost: Double) -> Int? { points.lastIndex { $0.cost <= cost } }
 
     /// Indices of the vertices of the lower convex hull, first and last point included.
     ///
     /// - Complexity: O(points).
-    public var hull: [Int] {
+    package var hull: [Int] {
         var hull: [Int] = []
         for index in points.indices {
             while hull.count > 1, !isBelow(hull[hull.count - 2], hull[hull.count - 1], index) {
@@ -62,7 +62,7 @@ public struct Frontier: Hashable, Sendable {
     /// straight line between them; the first of equals. Nil with fewer than three points.
     ///
     /// - Source: Satopää et al. 2011, "Finding a kneedle in a haystack".
-    public var knee: Int? {
+    package var knee: Int? {
         guard points.count > 2, let first = points.first, let last = points.last else { return nil }
         var best = (index: 0, depth: -Double.infinity)
         for (index, point) in points.enumerated() {
@@ -86,7 +86,7 @@ extension AllocationProblem {
     ///   - effort: how many partial plans may be formed, in the enumeration and in each exact solution.
     /// - Complexity: the enumeration takes O(effort log effort); the hull O(options log options).
     /// - Throws: `AllocationError`: a malformed problem, or no plan within the other limits.
-    public func frontier(of budget: String, exactAt costs: [Double] = [], effort: Int = 1_000_000)
+    package func frontier(of budget: String, exactAt costs: [Double] = [], effort: Int = 1_000_000)
         throws(AllocationError) -> Frontier
     {
         try validate()

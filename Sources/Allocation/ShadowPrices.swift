@@ -1,32 +1,32 @@
 /// What more or less budget would be worth at a plan.
-public struct ShadowPrices: Hashable, Sendable {
+package struct ShadowPrices: Hashable, Sendable {
     /// A change of the option of one item (of all items of a tie).
-    public struct Step: Hashable, Sendable {
+    package struct Step: Hashable, Sendable {
         /// The new option's label.
-        public let label: String
+        package let label: String
         /// Change of the summed loss.
-        public let lossChange: Double
+        package let lossChange: Double
         /// Per budget, change of the cost.
-        public let costChanges: [Double]
+        package let costChanges: [Double]
         /// Loss gained or given up per unit of the budget the steps are taken in: `-lossChange / costChange`.
-        public let lossPerUnit: Double
+        package let lossPerUnit: Double
     }
 
     /// The neighbours of an item's option on the item's own trade-off of cost and loss.
-    public struct ItemPrices: Hashable, Sendable {
+    package struct ItemPrices: Hashable, Sendable {
         /// Indices of the item and of those tied to it, ascending.
-        public let items: [Int]
+        package let items: [Int]
         /// The next cheaper option, if any.
-        public let cheaper: Step?
+        package let cheaper: Step?
         /// The next dearer option of smaller loss, if any.
-        public let dearer: Step?
+        package let dearer: Step?
     }
 
     /// Per budget, the loss that one more unit would save: the multipliers of the continuous relaxation whose limits are what the plan
     /// itself costs. Zero for budgets without a limit (save the one named), or that do not bind.
-    public let lossPerUnit: [Double]
+    package let lossPerUnit: [Double]
     /// One per item, tied ones together, in the order of their first items.
-    public let items: [ItemPrices]
+    package let items: [ItemPrices]
 }
 
 extension AllocationProblem {
@@ -37,7 +37,7 @@ extension AllocationProblem {
     ///   - budget: the budget in which steps are counted; it is priced even where it has no limit.
     /// - Complexity: that of a Lagrangian bound: O(rounds * options * budgets).
     /// - Throws: `AllocationError`: a malformed problem or choice, an unknown budget.
-    public func shadowPrices(of choice: [Int], in budget: String) throws(AllocationError) -> ShadowPrices {
+    package func shadowPrices(of choice: [Int], in budget: String) throws(AllocationError) -> ShadowPrices {
         let plan = try check(choice)
         guard let index = budgetIndex(budget) else { throw .unknownBudget(budget) }
         guard plan.brokenTies.isEmpty else { throw .badChoice("tied items have different options") }
@@ -78,7 +78,7 @@ extension AllocationProblem {
     /// The least and the most that the named budget can cost, fixed cost and ties included, other limits left aside.
     ///
     /// - Throws: `AllocationError`: a malformed problem, or an unknown budget.
-    public func costRange(of budget: String) throws(AllocationError) -> ClosedRange<Double> {
+    package func costRange(of budget: String) throws(AllocationError) -> ClosedRange<Double> {
         try validate()
         guard let index = budgetIndex(budget) else { throw .unknownBudget(budget) }
         var least = PairSum(budgets[index].fixedCost)

@@ -1,7 +1,7 @@
 import PlanFormat
 
 /// Another quantizer that a plan can be written for.
-public enum Consumer: String, CaseIterable, Sendable {
+package enum Consumer: String, CaseIterable, Sendable {
     /// `llama-quantize --tensor-type-file`.
     case llamaCpp = "llama.cpp"
     /// GPTQModel's `QuantizeConfig`, `dynamic` rules included.
@@ -28,22 +28,22 @@ public enum Consumer: String, CaseIterable, Sendable {
 }
 
 /// A plan in another quantizer's own format.
-public struct PlanExport: Hashable, Sendable {
+package struct PlanExport: Hashable, Sendable {
     /// The file.
-    public let text: String
+    package let text: String
     /// What the file makes of every matrix, in order of execution, as the consumer's rules resolve.
-    public let settings: [TensorSetting]
+    package let settings: [TensorSetting]
     /// What was mapped to something else than the plan says, one line each; empty where everything is as the plan says.
-    public let notes: [String]
+    package let notes: [String]
 
     /// What becomes of a matrix.
-    public struct TensorSetting: Hashable, Sendable {
+    package struct TensorSetting: Hashable, Sendable {
         /// The matrix, as the checkpoint names it.
-        public let tensor: String
+        package let tensor: String
         /// The name that the consumer knows it by.
-        public let name: String
+        package let name: String
         /// The consumer's own words: `q4_0`, `4 bits, groups of 64`...
-        public let setting: String
+        package let setting: String
     }
 }
 
@@ -55,7 +55,7 @@ extension Plan {
     ///   - nearest: maps a scheme that the consumer does not have to the one with the fewest bits that are not fewer, instead of an error.
     /// - Throws: `ExportError` where the consumer does not know the model or cannot express what the plan says; `PlanError` as an
     ///   `ExportError.plan` where the plan does not fit the layout.
-    public func export(_ layout: ModelLayout, to consumer: Consumer, nearest: Bool = false)
+    package func export(_ layout: ModelLayout, to consumer: Consumer, nearest: Bool = false)
         throws(ExportError) -> PlanExport
     {
         if let known = consumer.modelTypes, !known.contains(model.type) {

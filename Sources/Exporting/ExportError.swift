@@ -1,7 +1,7 @@
 import PlanFormat
 
 /// Why a plan cannot be written in another quantizer's format; the line reads on from the name of the plan's file.
-public enum ExportError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum ExportError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The plan does not fit the model.
     case plan(PlanError)
     /// The consumer has no models of this type.
@@ -16,7 +16,7 @@ public enum ExportError: Error, Hashable, Sendable, CustomStringConvertible {
     case nothingToQuantize(Consumer)
 
     /// One line.
-    public var description: String {
+    package var description: String {
         switch self {
         case .plan(let error): error.description
         case .unknownModel(let consumer, let type, let known):

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Binary codes run from their stored bytes: `W[r, c] = sum_p alphas[r, c / group, p] * signs[p][r][c]`.
 ///
@@ -18,13 +18,13 @@ import Tensors
 /// - Complexity: O(tokens * rows * columns * bits / 4) look-ups.
 /// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums);
 ///   BitNet (Wang et al. 2023), equations 4 to 11.
-public final class BinaryCodeMatrix: PreparingOperator {
+package final class BinaryCodeMatrix: PreparingOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     /// Planes.
-    public let bits: Int
+    package let bits: Int
     private let group: Int
     private let groups: Int
     private let normalizes: Bool
@@ -36,7 +36,7 @@ public final class BinaryCodeMatrix: PreparingOperator {
     /// An operator over the parts of `packed`, of scheme `binaryCodes` or `bitLinear`. Signs are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
-    public convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
+    package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
         throws(PackedMatrixError)
     {
         let (rows, columns) = (packed.rows, packed.columns)
@@ -67,7 +67,7 @@ public final class BinaryCodeMatrix: PreparingOperator {
         signs: Data, alphas: [Float], bits: Int, rows: Int, columns: Int, group: Int?, normalizes: Bool,
         instructions: InstructionSet
     ) {
-        let (width, count) = Kernels.groups(columns: columns, width: group)
+        let (width, count) = BitplanKernels.groups(columns: columns, width: group)
         self.rows = rows
         self.columns = columns
         self.bits = bits
@@ -76,15 +76,15 @@ public final class BinaryCodeMatrix: PreparingOperator {
         self.normalizes = normalizes
         self.signs = signs
         self.alphas = lanes(alphas, rows: rows, width: count * bits)
-        self.segments = Kernels.segments(columns: columns, group: width)
+        self.segments = BitplanKernels.segments(columns: columns, group: width)
         self.instructions = min(instructions, .best)
     }
 
     /// Bytes of signs and alphas.
-    public var residentBytes: Int { signs.count + 4 * alphas.count }
+    package var residentBytes: Int { signs.count + 4 * alphas.count }
 
     /// Tables of signed sums, by columns and group.
-    public var preparation: Preparation {
+    package var preparation: Preparation {
         Preparation(
             kind: normalizes
                 ? .bitLinearTables(instructions: instructions)
@@ -92,12 +92,12 @@ public final class BinaryCodeMatrix: PreparingOperator {
     }
 
     /// 8 bytes of tables for each column and token; 2 where tiles are used.
-    public func preparedBytes(tokens: Int) -> Int {
+    package func preparedBytes(tokens: Int) -> Int {
         bp_sign_tables_size(instructions.code, segments, segments.count, tokens)
     }
 
     /// Rounds the activations and makes their tables.
-    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+    package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
         let tables = prepared.assumingMemoryBound(to: UInt8.self)
         if normalizes {
             bp_bitlinear_tables(instructions.code, x, columns, tokens, segments, segments.count, tables)
@@ -107,7 +107,7 @@ public final class BinaryCodeMatrix: PreparingOperator {
     }
 
     /// `y = x W^T` by look-ups.
-    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         signs.withUnsafeBytes { raw in
             bp_signs_multiply(
                 instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, bits, rows, columns, alphas,
@@ -117,7 +117,7 @@ public final class BinaryCodeMatrix: PreparingOperator {
     }
 
     /// Row `row`, dequantized.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         for c in 0..<columns { destination[c] = 0 }
         for p in 0..<bits {

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// An embedding in clusters of rows with different numbers of planes, run from its stored bytes.
 ///
@@ -10,11 +10,11 @@ import Tensors
 /// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i with rows, `signs.<i>` U8
 ///   (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1, bits), bits being clusters - i.
 /// - Source: Chung et al. 2020, Algorithm 1.
-public final class ClusteredCodeMatrix: PreparingOperator {
+package final class ClusteredCodeMatrix: PreparingOperator {
     /// Tokens.
-    public let rows: Int
+    package let rows: Int
     /// Channels.
-    public let columns: Int
+    package let columns: Int
     private let clusters: [BinaryCodeMatrix]
     /// The cluster of each token, numbered as `clusters`.
     private let cluster: [UInt8]
@@ -26,7 +26,7 @@ public final class ClusteredCodeMatrix: PreparingOperator {
     /// An operator over the parts of `packed`.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or wrong, or `order` is no permutation.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         guard case .clusteredCodes(let count, let ratio, let type) = packed.scheme else {
             throw .notRunnable(packed.scheme)
         }
@@ -71,21 +71,21 @@ public final class ClusteredCodeMatrix: PreparingOperator {
     }
 
     /// Bytes of signs, alphas, clusters and places.
-    public var residentBytes: Int { clusters.reduce(5 * rows) { $0 + $1.residentBytes } }
+    package var residentBytes: Int { clusters.reduce(5 * rows) { $0 + $1.residentBytes } }
 
     /// The tables that every cluster needs.
-    public var preparation: Preparation { first.preparation }
+    package var preparation: Preparation { first.preparation }
 
     /// 8 bytes of tables for each column.
-    public func preparedBytes(tokens: Int) -> Int { first.preparedBytes(tokens: tokens) }
+    package func preparedBytes(tokens: Int) -> Int { first.preparedBytes(tokens: tokens) }
 
     /// Rounds the activations and makes their tables.
-    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+    package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
         first.prepare(x, tokens: tokens, into: prepared)
     }
 
     /// `y = x W^T`, outputs in the order of tokens.
-    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         // A cluster at a time, so that only one cluster's outputs lie in memory twice.
         let largest = clusters.map(\.rows).max() ?? 0
         withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * largest + 1) { scratch in
@@ -101,7 +101,7 @@ public final class ClusteredCodeMatrix: PreparingOperator {
     }
 
     /// The row of token `row`, dequantized.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         var packedRow = Int(place[row])
         for cluster in clusters {

@@ -1,5 +1,5 @@
-import CKernels
-import Tensors
+import CBitplanKernels
+import BitplanTensors
 
 /// FP32 weights behind the `LinearOperator` protocol, repacked once for the product.
 ///
@@ -9,16 +9,16 @@ import Tensors
 /// do the results of all instruction sets with fused multiply-add.
 ///
 /// - Complexity: `multiply` takes O(tokens * rows * columns), and as much memory as the result.
-public final class DenseMatrix: LinearOperator {
+package final class DenseMatrix: LinearOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let panels: AlignedMemory
     private let instructions: InstructionSet
 
     /// An operator over a copy of `matrix`.
-    public init(_ matrix: Matrix, instructions: InstructionSet = .best) {
+    package init(_ matrix: Matrix, instructions: InstructionSet = .best) {
         rows = matrix.rows
         columns = matrix.columns
         self.instructions = min(instructions, .best)
@@ -30,16 +30,16 @@ public final class DenseMatrix: LinearOperator {
     }
 
     /// Bytes of the panels.
-    public var residentBytes: Int { panels.byteCount }
+    package var residentBytes: Int { panels.byteCount }
 
     /// `y = x W^T`, FP32.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         bp_panels_multiply(
             instructions.code, panels.base.assumingMemoryBound(to: Float.self), rows, columns, x, tokens, y)
     }
 
     /// Row `row` of W, as it was given.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         bp_panels_copy_row(panels.base.assumingMemoryBound(to: Float.self), columns, row, destination)
     }

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// FP16 weights behind the `LinearOperator` protocol, repacked once in the panels of `DenseMatrix` and kept as halves.
 ///
@@ -10,18 +10,18 @@ import Tensors
 ///
 /// - Parts: `weights` F16 (rows, columns), row-major.
 /// - Complexity: as `DenseMatrix`.
-public final class HalfMatrix: LinearOperator {
+package final class HalfMatrix: LinearOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let panels: AlignedMemory
     private let instructions: InstructionSet
 
     /// An operator over a copy of the weights of `packed`, of scheme `fp16`.
     ///
     /// - Throws: `PackedMatrixError` where `weights` is missing or has another type or shape.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         guard packed.scheme == .full(.fp16) else { throw .notRunnable(packed.scheme) }
         rows = packed.rows
         columns = packed.columns
@@ -36,10 +36,10 @@ public final class HalfMatrix: LinearOperator {
     }
 
     /// Bytes of the panels.
-    public var residentBytes: Int { panels.byteCount }
+    package var residentBytes: Int { panels.byteCount }
 
     /// `y = x W^T`, FP32 sums.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         withUnsafeTemporaryAllocation(byteCount: max(256 * columns, 64), alignment: 64) { scratch in
             bp_half_panels_multiply(
                 instructions.code, panels.base.assumingMemoryBound(to: UInt16.self), rows, columns, x, tokens,
@@ -49,7 +49,7 @@ public final class HalfMatrix: LinearOperator {
     }
 
     /// Row `row` of W, converted.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         let panel = panels.base.assumingMemoryBound(to: UInt16.self) + row / 64 * 64 * columns + row % 64
         for c in 0..<columns { destination[c] = halfToFloat(panel[64 * c]) }

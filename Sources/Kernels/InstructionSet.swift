@@ -1,9 +1,9 @@
-import CKernels
+import CBitplanKernels
 
 /// The instructions that a kernel may use.
 ///
 /// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a kernel.
-public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
+package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     /// Vector code without intrinsics, as the compiler makes it for the machine's base.
     case portable = 0
     /// AVX2, FMA and F16C.
@@ -16,15 +16,15 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
     case neon = 4
 
     /// The widest set that this machine has.
-    public static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
+    package static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
 
     /// The sets that this machine can run, narrowest first.
-    public static var available: [InstructionSet] {
+    package static var available: [InstructionSet] {
         best == .neon ? [.portable, .neon] : allCases.filter { $0 <= best }
     }
 
     /// The set's name, as benchmarks print it.
-    public var description: String {
+    package var description: String {
         switch self {
         case .portable: "portable"
         case .avx2: "AVX2"
@@ -35,7 +35,7 @@ public enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStrin
     }
 
     /// Narrower sets come first.
-    public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
+    package static func < (left: InstructionSet, right: InstructionSet) -> Bool {
         left.rawValue < right.rawValue
     }
 

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
 ///
@@ -15,13 +15,13 @@ import Tensors
 ///   F32 (2), minimum and maximum. W8A8: `codes` I8 (rows, columns), `scales` F32 (rows).
 /// - Complexity: O(tokens * rows * columns).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; SensiMix (Piao et al. 2022) for the 8-bit index.
-public final class IntegerCodeMatrix: PreparingOperator {
+package final class IntegerCodeMatrix: PreparingOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     /// Bits of a code.
-    public let bits: Int
+    package let bits: Int
     private let group: Int
     private let groups: Int
     private let isSigned: Bool
@@ -36,7 +36,7 @@ public final class IntegerCodeMatrix: PreparingOperator {
     /// An operator over the parts of `packed`, of scheme `integer`, `index8` or `integer8Activations`. Codes are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         let (rows, columns) = (packed.rows, packed.columns)
         var width: Int?
         // Scales and offsets per row and group, row-major.
@@ -77,37 +77,37 @@ public final class IntegerCodeMatrix: PreparingOperator {
         }
         self.rows = rows
         self.columns = columns
-        (group, groups) = Kernels.groups(columns: columns, width: width)
+        (group, groups) = BitplanKernels.groups(columns: columns, width: width)
         self.scales = lanes(scales, rows: rows, width: groups)
         self.offsets = offsets.isEmpty ? [] : lanes(offsets, rows: rows, width: groups)
-        segments = Kernels.segments(columns: columns, group: group)
+        segments = BitplanKernels.segments(columns: columns, group: group)
         self.instructions = min(instructions, .best)
     }
 
     /// Bytes of codes, scales and offsets.
-    public var residentBytes: Int { codes.count + 4 * (scales.count + offsets.count) }
+    package var residentBytes: Int { codes.count + 4 * (scales.count + offsets.count) }
 
     /// Integers of 16 or 8 bits, by columns and group.
-    public var preparation: Preparation {
+    package var preparation: Preparation {
         Preparation(
             kind: .integers(bytes: activationBytes, group: group, instructions: instructions),
             columns: columns)
     }
 
     /// 2 bytes for each column and token.
-    public func preparedBytes(tokens: Int) -> Int {
+    package func preparedBytes(tokens: Int) -> Int {
         tokens * bp_code_activations_size(segments, segments.count)
     }
 
     /// Rounds the activations.
-    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+    package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
         bp_code_activations(
             instructions.code, x, columns, tokens, Int32(activationBytes), segments, segments.count,
             prepared.assumingMemoryBound(to: UInt8.self))
     }
 
     /// `y = x W^T` by integer products.
-    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         codes.withUnsafeBytes { raw in
             scales.withUnsafeBufferPointer { scales in
                 offsets.withUnsafeBufferPointer { offsets in
@@ -126,7 +126,7 @@ public final class IntegerCodeMatrix: PreparingOperator {
     }
 
     /// Row `row`, dequantized.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         let (mask, flip, middle) = ((1 << bits) - 1, isSigned ? 128 : 0, 1 << (bits - 1))
         InterleavedRows.withRow(row, of: codes, rows: rows, rowBytes: (columns * bits + 7) / 8) { bytes in

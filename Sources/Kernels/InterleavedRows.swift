@@ -1,4 +1,4 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 
 /// The stored order of codes: the bytes on disk, which the kernels read as they are.
@@ -12,16 +12,16 @@ import Foundation
 /// Neighbouring rows being neighbouring words, one vector holds the same columns of 16 rows, and a block is one contiguous
 /// stream. `Scripts/decode_codes.py` reads the order in a few lines of numpy. Which parts of which scheme are stored so is
 /// in `Layouts.md`.
-public enum InterleavedRows {
+package enum InterleavedRows {
     /// Plain bytes in the stored order.
     ///
     /// - Complexity: O(bytes).
-    public static func stored(_ plain: Data, planes: Int = 1, rows: Int, rowBytes: Int) -> Data {
+    package static func stored(_ plain: Data, planes: Int = 1, rows: Int, rowBytes: Int) -> Data {
         reorder(plain, planes: planes, rows: rows, rowBytes: rowBytes, bp_interleave)
     }
 
     /// The plain bytes of stored ones: the inverse of `stored(_:planes:rows:rowBytes:)`.
-    public static func plain(_ stored: Data, planes: Int = 1, rows: Int, rowBytes: Int) -> Data {
+    package static func plain(_ stored: Data, planes: Int = 1, rows: Int, rowBytes: Int) -> Data {
         reorder(stored, planes: planes, rows: rows, rowBytes: rowBytes, bp_deinterleave)
     }
 

@@ -1,4 +1,4 @@
-import CKernels
+import CBitplanKernels
 
 /// Numbers of 16 rows side by side, as the kernels want scales: from (`rows`, `width`) to `[ceil(rows / 16)][width][16]`.
 func lanes(_ numbers: [Float], rows: Int, width: Int) -> [Float] {

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// NormalFloat 4 run from its stored bytes: `W[i] = scales[i / block] * levels[code[i]]`, i counting row-major.
 ///
@@ -13,7 +13,7 @@ import Tensors
 ///   `isInterleaved(columns:block:)`; `scales` F32 (blocks), or with double quantization `scales` I8 (blocks), `scaleScales`
 ///   F32 (ceil(blocks / 256)) and `scaleMean` F32 (1): a scale is `scaleScale * code / 127 + scaleMean`.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
-public final class LevelCodeMatrix: LinearOperator {
+package final class LevelCodeMatrix: LinearOperator {
     /// The 16 levels, ascending.
     static let levels: [Float] = [
         -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
@@ -23,9 +23,9 @@ public final class LevelCodeMatrix: LinearOperator {
     ]
 
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let block: Int
     private let codes: Data
     /// In lanes of rows where rows are interleaved, else block by block.
@@ -33,14 +33,14 @@ public final class LevelCodeMatrix: LinearOperator {
     private let instructions: InstructionSet
 
     /// Whether rows of this many columns are stored interleaved: they are whole blocks, and blocks whole vectors.
-    public static func isInterleaved(columns: Int, block: Int) -> Bool {
+    package static func isInterleaved(columns: Int, block: Int) -> Bool {
         block % 32 == 0 && columns % block == 0
     }
 
     /// An operator over the parts of `packed`. Codes are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         guard case .normalFloat4(let block, let doubleQuantization) = packed.scheme else {
             throw .notRunnable(packed.scheme)
         }
@@ -68,10 +68,10 @@ public final class LevelCodeMatrix: LinearOperator {
     }
 
     /// Bytes of codes and scales.
-    public var residentBytes: Int { codes.count + 4 * scales.count }
+    package var residentBytes: Int { codes.count + 4 * scales.count }
 
     /// `y = x W^T`, FP32.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         guard Self.isInterleaved(columns: columns, block: block) else {
             multiplyDecoded(x, tokens: tokens, into: y, instructions: instructions)
             return
@@ -85,7 +85,7 @@ public final class LevelCodeMatrix: LinearOperator {
     }
 
     /// Row `row`, dequantized.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         guard Self.isInterleaved(columns: columns, block: block) else {
             codes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) in

@@ -1,4 +1,4 @@
-import CKernels
+import CBitplanKernels
 
 extension LinearOperator {
     /// `y = x W^T` by decoding 64 rows at a time and multiplying them as FP32 weights: for layouts without a kernel.

@@ -1,9 +1,9 @@
-import Tensors
+import BitplanTensors
 
 /// A weight matrix W of (`rows`, `columns`) that can be multiplied with activations, dense or packed.
 ///
 /// The engine knows weights only through this protocol: probes use dense matrices, `run` uses packed ones.
-public protocol LinearOperator: Sendable {
+package protocol LinearOperator: Sendable {
     /// Output channels.
     var rows: Int { get }
     /// Input channels.
@@ -26,17 +26,17 @@ public protocol LinearOperator: Sendable {
 
 extension LinearOperator {
     /// Nothing is prepared.
-    public var preparing: (any PreparingOperator)? { nil }
+    package var preparing: (any PreparingOperator)? { nil }
 }
 
 extension LinearOperator {
     /// Whether two operators are one object, so that the same inputs give the same outputs.
-    public func isSame(as other: any LinearOperator) -> Bool { (self as AnyObject) === (other as AnyObject) }
+    package func isSame(as other: any LinearOperator) -> Bool { (self as AnyObject) === (other as AnyObject) }
 
     /// `x W^T`.
     ///
     /// - Shapes: `x` (tokens, columns) gives (tokens, rows).
-    public func callAsFunction(_ x: Matrix) -> Matrix {
+    package func callAsFunction(_ x: Matrix) -> Matrix {
         precondition(
             x.columns == columns, "activations have \(x.columns) channels, the matrix \(columns) columns")
         let storage = [Float](unsafeUninitializedCapacity: x.rows * rows) { buffer, count in
@@ -49,7 +49,7 @@ extension LinearOperator {
     }
 
     /// All rows, dequantized.
-    public func decoded() -> Matrix {
+    package func decoded() -> Matrix {
         let storage = [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
             if let base = buffer.baseAddress {
                 for row in 0..<rows { copyRow(row, into: base + row * columns) }

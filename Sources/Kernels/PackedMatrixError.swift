@@ -1,8 +1,8 @@
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Why a packed matrix cannot be run.
-public enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
+package enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
     /// A part that the scheme needs is not there.
     case missingPart(scheme: Scheme, name: String)
     /// A part has another type or shape than scheme and matrix say.
@@ -13,7 +13,7 @@ public enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
     case badValue(scheme: Scheme, name: String, index: Int, message: String)
 
     /// One line: what, where, expected, got.
-    public var description: String {
+    package var description: String {
         switch self {
         case .missingPart(let scheme, let name):
             "a matrix of scheme \(scheme) needs the part '\(name)', which is missing"

@@ -1,10 +1,10 @@
-import Tensors
+import BitplanTensors
 
 /// How an operator wants its activations before the product: rounded, and perhaps spread over tables.
 ///
 /// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together: the tables of
 /// one input are made once.
-public struct Preparation: Hashable, Sendable {
+package struct Preparation: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
         /// Tables of signed sums for sign planes, or tiles of bytes; `group` columns share alphas.
         case signTables(group: Int, instructions: InstructionSet)
@@ -21,7 +21,7 @@ public struct Preparation: Hashable, Sendable {
 }
 
 /// An operator whose product starts with a preparation of the activations.
-public protocol PreparingOperator: LinearOperator {
+package protocol PreparingOperator: LinearOperator {
     /// What the operator needs; operators with equal values can share it.
     var preparation: Preparation { get }
 
@@ -37,10 +37,10 @@ public protocol PreparingOperator: LinearOperator {
 
 extension PreparingOperator {
     /// This operator.
-    public var preparing: (any PreparingOperator)? { self }
+    package var preparing: (any PreparingOperator)? { self }
 
     /// `y = x W^T`: prepares, then multiplies.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         forEachBatch(x, tokens: tokens) { prepared, batch in
             multiply(prepared: prepared, tokens: batch.count, into: y + batch.lowerBound * rows)
         }
@@ -67,7 +67,7 @@ extension PreparingOperator {
 /// Multiplies one input with several matrices, preparing it once for those that can share: Q, K and V of an attention.
 ///
 /// - Shapes: `x` (tokens, columns); `outputs[i]` (tokens, operators[i].rows). Results equal those of single products.
-public func multiplyTogether(
+package func multiplyTogether(
     _ operators: [any LinearOperator], _ x: UnsafePointer<Float>, tokens: Int,
     into outputs: [UnsafeMutablePointer<Float>]
 ) {
@@ -98,7 +98,7 @@ public func multiplyTogether(
 /// The products of one input with several matrices, as `multiplyTogether(_:_:tokens:into:)`.
 ///
 /// - Shapes: `x` (tokens, columns) gives (tokens, rows) for each operator.
-public func multiplyTogether(_ operators: [any LinearOperator], _ x: Matrix) -> [Matrix] {
+package func multiplyTogether(_ operators: [any LinearOperator], _ x: Matrix) -> [Matrix] {
     precondition(operators.allSatisfy { $0.columns == x.columns }, "activations have \(x.columns) channels")
     let rows = x.rows
     /// Takes memory for one result after the other, and multiplies when all have theirs.

@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
 ///
@@ -11,11 +11,11 @@ import Tensors
 /// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, lowest bit first;
 ///   `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
-public final class ProductCodeMatrix: LinearOperator {
+package final class ProductCodeMatrix: LinearOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let block: Int
     private let indexBits: Int
     private let perRow: Int
@@ -28,7 +28,7 @@ public final class ProductCodeMatrix: LinearOperator {
     /// An operator over the parts of `packed`. Indices are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or wrong, or an index is beyond the book.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         guard case .productCodes(let block, let count, let storage) = packed.scheme else {
             throw .notRunnable(packed.scheme)
         }
@@ -72,10 +72,10 @@ public final class ProductCodeMatrix: LinearOperator {
     }
 
     /// Bytes of indices and book.
-    public var residentBytes: Int { indices.count + 4 * book.count }
+    package var residentBytes: Int { indices.count + 4 * book.count }
 
     /// `y = x W^T`, FP32.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * perRow * width)) { scratch in
             guard let padded = scratch.baseAddress else { return }
             scratch.update(repeating: 0)
@@ -96,7 +96,7 @@ public final class ProductCodeMatrix: LinearOperator {
     }
 
     /// Row `row`, dequantized.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         indices.withUnsafeBytes { raw in
             for c in 0..<columns {

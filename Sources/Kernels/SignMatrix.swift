@@ -1,7 +1,7 @@
-import CKernels
+import CBitplanKernels
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
 /// -1.
@@ -11,11 +11,11 @@ import Tensors
 /// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for +1; `scale` F32
 ///   (1) where scaled, else 1.
 /// - Source: SensiMix (Piao et al. 2022); XNOR-Net (Rastegari et al. 2016).
-public final class SignMatrix: PreparingOperator {
+package final class SignMatrix: PreparingOperator {
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let scale: Float
     private let signs: Data
     private let instructions: InstructionSet
@@ -23,7 +23,7 @@ public final class SignMatrix: PreparingOperator {
     /// An operator over the parts of `packed`. Signs are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
-    public init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
+    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         guard case .sign(let scaled) = packed.scheme else { throw .notRunnable(packed.scheme) }
         rows = packed.rows
         columns = packed.columns
@@ -33,21 +33,21 @@ public final class SignMatrix: PreparingOperator {
     }
 
     /// Bytes of the signs.
-    public var residentBytes: Int { signs.count + 4 }
+    package var residentBytes: Int { signs.count + 4 }
 
     /// One bit a column.
-    public var preparation: Preparation { Preparation(kind: .signs, columns: columns) }
+    package var preparation: Preparation { Preparation(kind: .signs, columns: columns) }
 
     /// 4 bytes for each 32 columns.
-    public func preparedBytes(tokens: Int) -> Int { tokens * ((columns + 31) / 32 * 4) }
+    package func preparedBytes(tokens: Int) -> Int { tokens * ((columns + 31) / 32 * 4) }
 
     /// The signs of the activations.
-    public func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+    package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
         bp_sign_bits(instructions.code, x, columns, tokens, prepared.assumingMemoryBound(to: UInt32.self))
     }
 
     /// `y = scale * sign(x) sign(W)^T`.
-    public func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         signs.withUnsafeBytes { raw in
             bp_xnor_multiply(
                 instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, rows, columns, scale,
@@ -56,7 +56,7 @@ public final class SignMatrix: PreparingOperator {
     }
 
     /// Row `row` of the weights: plus or minus the scale.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         InterleavedRows.withRow(row, of: signs, rows: rows, rowBytes: (columns + 7) / 8) { bytes in
             for c in 0..<columns { destination[c] = bytes[c / 8] >> UInt8(c % 8) & 1 == 1 ? scale : -scale }

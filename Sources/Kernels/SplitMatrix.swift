@@ -1,5 +1,5 @@
-import CKernels
-import Tensors
+import CBitplanKernels
+import BitplanTensors
 
 /// FP32 weights as sums of two BF16 numbers each, for products of many tokens on tiles of BF16.
 ///
@@ -9,19 +9,19 @@ import Tensors
 ///
 /// - Source: Henry et al. 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations.
 /// - Complexity: `multiply` takes O(tokens * rows * columns).
-public final class SplitMatrix: LinearOperator {
+package final class SplitMatrix: LinearOperator {
     /// Whether this machine has tiles of BF16; without them products are only right.
-    public static let isFast = bp_split_is_fast() != 0
+    package static let isFast = bp_split_is_fast() != 0
 
     /// Output channels.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     private let tiles: AlignedMemory
     private let usesTiles: Bool
 
     /// An operator over a copy of `matrix`.
-    public init(_ matrix: Matrix, usesTiles: Bool = isFast) {
+    package init(_ matrix: Matrix, usesTiles: Bool = isFast) {
         rows = matrix.rows
         columns = matrix.columns
         self.usesTiles = usesTiles && Self.isFast
@@ -33,10 +33,10 @@ public final class SplitMatrix: LinearOperator {
     }
 
     /// Bytes of the tiles.
-    public var residentBytes: Int { tiles.byteCount }
+    package var residentBytes: Int { tiles.byteCount }
 
     /// `y = x W^T`, to about 16 bits.
-    public func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         guard tokens > 0, rows > 0 else { return }
         let count = usesTiles ? bp_split_scratch(columns, tokens) : 0
         withUnsafeTemporaryAllocation(byteCount: 2 * count, alignment: 64) { scratch in
@@ -47,7 +47,7 @@ public final class SplitMatrix: LinearOperator {
     }
 
     /// Row `row` of W, to about 16 bits.
-    public func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+    package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         bp_split_copy_row(tiles.base.assumingMemoryBound(to: UInt16.self), columns, row, destination)
     }

@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Packed matrices between plain order, in which encoders write codes, and stored order, in which kernels read them.
 ///
@@ -8,10 +8,10 @@ import Tensors
 /// (`InterleavedRows`). A `PackedMatrix` outside an encoder is always in stored order.
 extension PackedMatrix {
     /// This matrix, whose codes are in plain order, in stored order.
-    public func inStoredOrder() -> PackedMatrix { reordered(InterleavedRows.stored) }
+    package func inStoredOrder() -> PackedMatrix { reordered(InterleavedRows.stored) }
 
     /// This matrix, whose codes are in stored order, in plain order.
-    public func inPlainOrder() -> PackedMatrix { reordered(InterleavedRows.plain) }
+    package func inPlainOrder() -> PackedMatrix { reordered(InterleavedRows.plain) }
 
     private func reordered(_ reorder: (Data, Int, Int, Int) -> Data) -> PackedMatrix {
         var reordered = parts

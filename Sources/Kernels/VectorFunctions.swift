@@ -1,5 +1,5 @@
-import CKernels
-import Tensors
+import CBitplanKernels
+import BitplanTensors
 
 // What the engine computes between products. Every function works on FP32, in place where it can, and gives the same bits
 // for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16 lanes, then halves.
@@ -8,54 +8,54 @@ import Tensors
 /// nothing else gives NaN.
 ///
 /// - Complexity: O(count). Relative error of each exponential: about 1e-7.
-public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func softmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_softmax(instructions.code, x, count)
 }
 
 /// `x[i] -= log sum_j e^x[j]`: log-probabilities, in nats.
-public func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func logSoftmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_log_softmax(instructions.code, x, count)
 }
 
 /// `log sum_j e^x[j]`, without overflow; minus infinity for an empty row.
-public func logSumExp(_ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best) -> Float {
+package func logSumExp(_ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best) -> Float {
     bp_log_sum_exp(instructions.code, x, count)
 }
 
 /// `x[i] = e^x[i]`; 0 below -87.3, e^88.7 above 88.7.
-public func exponential(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func exponential(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_exp(instructions.code, x, count)
 }
 
 /// `x[i] = tanh x[i]`.
-public func hyperbolicTangent(
+package func hyperbolicTangent(
     _ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best
 ) {
     bp_tanh(instructions.code, x, count)
 }
 
 /// `x[i] = max(x[i], 0)`.
-public func relu(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func relu(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_relu(instructions.code, x, count)
 }
 
 /// `x[i] = x[i] / (1 + e^-x[i])`, also called SiLU.
-public func swish(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func swish(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_swish(instructions.code, x, count)
 }
 
 /// `x[i] = x[i] / 2 (1 + erf(x[i] / sqrt 2))`: the exact GELU.
-public func geluErf(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func geluErf(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_gelu_erf(instructions.code, x, count)
 }
 
 /// `x[i] = x[i] / 2 (1 + tanh(sqrt(2 / pi) (x[i] + 0.044715 x[i]^3)))`: the approximate GELU.
-public func geluTanh(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+package func geluTanh(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_gelu_tanh(instructions.code, x, count)
 }
 
 /// `x[i] += a[i]`: biases and residuals.
-public func add(
+package func add(
     _ a: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int,
     instructions: InstructionSet = .best
 ) {
@@ -67,7 +67,7 @@ public func add(
 /// - Parameters:
 ///   - gain: nil means 1; `bias`: nil means 0.
 ///   - out: may be `x` itself.
-public func layerNorm(
+package func layerNorm(
     _ x: UnsafePointer<Float>, count: Int, gain: UnsafePointer<Float>?, bias: UnsafePointer<Float>?,
     epsilon: Float,
     into out: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
@@ -79,7 +79,7 @@ public func layerNorm(
 ///
 /// - Shapes: `query` (dimension), `rows` (count, dimension) with rows `stride` numbers apart, `scores` (count): a head is
 ///   a slice of wider rows.
-public func dotRows(
+package func dotRows(
     _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
     scale: Float,
     into scores: UnsafeMutablePointer<Float>, instructions: InstructionSet = .best
@@ -90,7 +90,7 @@ public func dotRows(
 /// Products with rows of a table, in any order: `scores[j] = sum_i vector[i] table[chosen[j]][i]`.
 ///
 /// - Shapes: `vector` (table.columns), `chosen` row numbers of `table`, the result one number for each.
-public func dotRows(
+package func dotRows(
     _ vector: [Float], _ table: Matrix, chosen: ArraySlice<Int32>, instructions: InstructionSet = .best
 ) -> [Float] {
     precondition(
@@ -114,7 +114,7 @@ public func dotRows(
 ///
 /// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out` (dimension).
 /// - Parameter adding: goes on with the sums that `out` has: rows in several pieces give the bits of rows in one.
-public func combineRows(
+package func combineRows(
     _ weights: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
     into out: UnsafeMutablePointer<Float>, adding: Bool = false, instructions: InstructionSet = .best
 ) {
@@ -122,7 +122,7 @@ public func combineRows(
 }
 
 /// The first index of the largest number; 0 where the first is NaN or nothing is there.
-public func indexOfLargest(
+package func indexOfLargest(
     _ x: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
 ) -> Int {
     bp_index_of_largest(instructions.code, x, count)
@@ -131,7 +131,7 @@ public func indexOfLargest(
 /// Where the `n` largest numbers are, in rising order; of equal ones the first, of fewer than `n` all.
 ///
 /// - Complexity: one pass that sorts 2 n candidates whenever there are as many: few times, wherever the largest are.
-public func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) -> [Int] {
+package func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) -> [Int] {
     guard n > 0 else { return [] }
     var found: [Int] = []
     func prune() {
@@ -155,7 +155,7 @@ public func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) ->
 ///
 /// With P = softmax p, d = q - p and f(d) = e^d - 1 - d this is `log1p(sum P (f + d)) - sum P d`, which keeps its relative accuracy
 /// where p and q are nearly equal. Finite logits, or minus infinity in both rows.
-public func klDivergence(
+package func klDivergence(
     _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
 ) -> Double {
     bp_kl_divergence(instructions.code, p, q, count)

@@ -5,35 +5,35 @@ import PlanFormat
 /// A product of (m, n) activations with (n, p) weights adds m (n - 1) p times and multiplies m n p times. Binary codes add for every plane
 /// and multiply only by their alphas; one-bit weights multiply only by their scales. What memory takes is not in it.
 /// - Source: Wang et al. 2023 (BitNet).
-public struct Energy: Hashable, Sendable {
+package struct Energy: Hashable, Sendable {
     /// Joules of additions.
-    public var additions: Double
+    package var additions: Double
     /// Joules of multiplications.
-    public var multiplications: Double
+    package var multiplications: Double
 
     /// Joules of additions and multiplications.
-    public init(additions: Double = 0, multiplications: Double = 0) {
+    package init(additions: Double = 0, multiplications: Double = 0) {
         self.additions = additions
         self.multiplications = multiplications
     }
 
     /// All of them.
-    public var joules: Double { additions + multiplications }
+    package var joules: Double { additions + multiplications }
 
     /// The sums of both.
-    public static func + (left: Energy, right: Energy) -> Energy {
+    package static func + (left: Energy, right: Energy) -> Energy {
         Energy(
             additions: left.additions + right.additions,
             multiplications: left.multiplications + right.multiplications)
     }
 
     /// `count` times both.
-    public static func * (count: Double, energy: Energy) -> Energy {
+    package static func * (count: Double, energy: Energy) -> Energy {
         Energy(additions: count * energy.additions, multiplications: count * energy.multiplications)
     }
 
     /// How a chip is made: what an operation takes.
-    public enum Process: String, Codable, Hashable, Sendable, CaseIterable {
+    package enum Process: String, Codable, Hashable, Sendable, CaseIterable {
         /// 45 nm.
         case nm45 = "45nm"
         /// 7 nm.
@@ -68,7 +68,7 @@ public struct Energy: Hashable, Sendable {
     /// Joules of a product of `tokens` activations with a matrix of (`rows`, `columns`) under a scheme.
     ///
     /// Schemes that only store weights in few bits (integers, NF4, codebooks, 8-bit index) compute as FP32 does.
-    public static func product(
+    package static func product(
         _ scheme: Scheme, rows: Int, columns: Int, tokens: Int, _ process: Process
     ) -> Energy {
         let (m, n, p) = (Double(tokens), Double(columns), Double(rows))
@@ -110,7 +110,7 @@ extension ModelLayout {
     /// Joules of one item under a plan: products and attention; norms and non-linearities are left out, as in the source.
     ///
     /// - Returns: nil where the layout does not say what is run.
-    public func energy(
+    package func energy(
         _ schemes: [Scheme], _ workload: Workload, _ process: Energy.Process
     ) -> Energy? {
         guard work != nil else { return nil }
@@ -120,7 +120,7 @@ extension ModelLayout {
     }
 
     /// Joules of the products of one sublayer; zero where the layout does not say what is run.
-    public func energy(
+    package func energy(
         of index: Int, _ scheme: Scheme, _ workload: Workload, _ process: Energy.Process
     ) -> Energy {
         let sublayer = sublayers[index]
@@ -138,7 +138,7 @@ extension ModelLayout {
     }
 
     /// Joules of all products of queries, keys and values, in FP32 whatever the plan.
-    public func attentionEnergy(_ workload: Workload, _ process: Energy.Process) -> Energy {
+    package func attentionEnergy(_ workload: Workload, _ process: Energy.Process) -> Energy {
         sublayers.flatMap { work?[$0.name].attentions ?? [] }.reduce(Energy()) {
             let operations = 2 * $1.pairs(workload) * Double($1.width)
             return $0 + Energy(additions: operations, multiplications: operations, .fp32, process)

@@ -1,4 +1,4 @@
-import Kernels
+import BitplanKernels
 
 /// An operator whose product does nothing but fill its outputs: a network of such takes the time of everything that is no product.
 struct FreeOperator: LinearOperator {

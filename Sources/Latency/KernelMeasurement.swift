@@ -1,22 +1,22 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Which products are timed, and how often.
-public struct KernelGrid: Hashable, Sendable {
+package struct KernelGrid: Hashable, Sendable {
     /// Output channels.
-    public var rows: [Int]
+    package var rows: [Int]
     /// Input channels.
-    public var columns: [Int]
+    package var columns: [Int]
     /// Tokens at a time.
-    public var tokens: [Int]
+    package var tokens: [Int]
     /// Bytes of weights in rotation.
-    public var workingSets: [Int]
+    package var workingSets: [Int]
     /// Timed repetitions of each product.
-    public var repetitions: Int
+    package var repetitions: Int
 
     /// A grid of these axes.
-    public init(rows: [Int], columns: [Int], tokens: [Int], workingSets: [Int], repetitions: Int) {
+    package init(rows: [Int], columns: [Int], tokens: [Int], workingSets: [Int], repetitions: Int) {
         self.rows = rows
         self.columns = columns
         self.tokens = tokens
@@ -26,12 +26,12 @@ public struct KernelGrid: Hashable, Sendable {
 
     /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory: closely where packed
     /// models lie, for somewhere there the last cache ends, and times do not grow evenly.
-    public static let standard = KernelGrid(
+    package static let standard = KernelGrid(
         rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 8, 16, 64],
         workingSets: [1, 4, 8, 12, 16, 20, 24, 32, 64, 256].map { $0 << 20 }, repetitions: 9)
 
     /// Fewer points: about a fifth of the time, and some accuracy.
-    public static let quick = KernelGrid(
+    package static let quick = KernelGrid(
         rows: [128, 512, 2048], columns: [128, 512, 2048], tokens: [1, 16, 64],
         workingSets: [1 << 20, 16 << 20], repetitions: 3)
 }

@@ -1,7 +1,7 @@
 import PlanFormat
 
 /// Why seconds cannot be predicted; the line reads on from the name of the profile's file.
-public enum LatencyError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum LatencyError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The profile was not measured with a scheme.
     case noKernel(Scheme)
     /// The profile has no overheads of a family.
@@ -14,7 +14,7 @@ public enum LatencyError: Error, Hashable, Sendable, CustomStringConvertible {
     case badPoint(Scheme, String)
 
     /// One line: what is missing and how to get it.
-    public var description: String {
+    package var description: String {
         switch self {
         case .noKernel(let scheme):
             "has no kernel times of \(scheme): measure them with bitplan profile --schemes \(scheme)"

@@ -6,28 +6,28 @@ import PlanFormat
 ///             + sum over terms of overhead[term] * amount
 ///
 /// One thread, items one at a time. What is read runs once over all its tokens, what is generated once a token.
-public struct LatencyModel: Sendable {
+package struct LatencyModel: Sendable {
     /// The sublayers.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     private let work: ModelWork
     private let tables: [Scheme: KernelTable]
     private let overhead: LatencyProfile.OverheadTimes
 
     /// The seconds of an item, and where they go.
-    public struct Prediction: Hashable, Sendable {
+    package struct Prediction: Hashable, Sendable {
         /// Seconds of the products and look-ups of each sublayer, in order of the layout.
-        public let products: [Double]
+        package let products: [Double]
         /// Seconds of everything else.
-        public let overhead: Double
+        package let overhead: Double
 
         /// All of it.
-        public var seconds: Double { products.reduce(overhead, +) }
+        package var seconds: Double { products.reduce(overhead, +) }
     }
 
     /// A model of these sublayers on the machine of `profile`.
     ///
     /// - Throws: `LatencyError` where the profile lacks the family or is impossible, or the layout does not say what is run.
-    public init(
+    package init(
         _ profile: LatencyProfile, layout: ModelLayout, modelType: String
     ) throws(LatencyError) {
         let tables = try LatencyModel.tables(profile)
@@ -44,7 +44,7 @@ public struct LatencyModel: Sendable {
     /// Checks that a profile is of this version and holds possible numbers.
     ///
     /// - Throws: `LatencyError.otherSchema` or `.badPoint`.
-    public static func check(_ profile: LatencyProfile) throws(LatencyError) {
+    package static func check(_ profile: LatencyProfile) throws(LatencyError) {
         _ = try tables(profile)
     }
 
@@ -58,11 +58,11 @@ public struct LatencyModel: Sendable {
     }
 
     /// Bytes that pass through the caches between two uses of a weight.
-    public struct WorkingSet: Hashable, Sendable {
+    package struct WorkingSet: Hashable, Sendable {
         /// All matrices that are multiplied, and what else an item touches.
-        public let readBytes: Int
+        package let readBytes: Int
         /// The matrices of every step and prediction, and what else these touch.
-        public let stepBytes: Int
+        package let stepBytes: Int
     }
 
     /// What an item touches beside matrices: vectors, scores of the vocabulary, keys and values of a mean step, all FP32.
@@ -81,7 +81,7 @@ public struct LatencyModel: Sendable {
     }
 
     /// The working set of a plan, in order of the layout, for items of a workload.
-    public func workingSet(_ schemes: [Scheme], _ workload: Workload) -> WorkingSet {
+    package func workingSet(_ schemes: [Scheme], _ workload: Workload) -> WorkingSet {
         let other = otherBytes(workload)
         var (read, step) = (other, other)
         for (sublayer, scheme) in zip(layout.sublayers, schemes) {
@@ -97,7 +97,7 @@ public struct LatencyModel: Sendable {
     }
 
     /// The working set of plans of so many bytes, shared out as `schemes` do.
-    public func workingSet(
+    package func workingSet(
         _ schemes: [Scheme], _ workload: Workload, sizeInBytes: Int
     ) -> WorkingSet {
         let (set, other) = (workingSet(schemes, workload), otherBytes(workload))
@@ -109,7 +109,7 @@ public struct LatencyModel: Sendable {
     /// Seconds of an item under a plan, in order of the layout.
     ///
     /// - Throws: `LatencyError.noKernel` where a scheme was not measured.
-    public func predict(_ schemes: [Scheme], _ workload: Workload) throws(LatencyError) -> Prediction {
+    package func predict(_ schemes: [Scheme], _ workload: Workload) throws(LatencyError) -> Prediction {
         precondition(schemes.count == layout.sublayers.count, "a scheme for every sublayer")
         let set = workingSet(schemes, workload)
         var products: [Double] = []
@@ -122,7 +122,7 @@ public struct LatencyModel: Sendable {
     /// Seconds of the products and look-ups of one sublayer for one item, in a model of that working set.
     ///
     /// - Throws: `LatencyError.noKernel` where the scheme was not measured.
-    public func productSeconds(
+    package func productSeconds(
         of index: Int, _ scheme: Scheme, _ workload: Workload, within set: WorkingSet
     ) throws(LatencyError) -> Double {
         guard let table = tables[scheme.kernel] else { throw .noKernel(scheme) }
@@ -149,7 +149,7 @@ public struct LatencyModel: Sendable {
     }
 
     /// Seconds of everything that is no product, whatever the plan.
-    public func overheadSeconds(_ workload: Workload) -> Double {
+    package func overheadSeconds(_ workload: Workload) -> Double {
         layout.overhead(of: workload).reduce(0) {
             $0 + $1.value * (overhead.seconds[$1.key.rawValue] ?? 0)
         }

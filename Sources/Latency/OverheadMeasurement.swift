@@ -1,4 +1,4 @@
-import Models
+import BitplanModels
 import PlanFormat
 
 /// Times networks whose products do nothing, and finds the seconds of each `OverheadTerm` from them.

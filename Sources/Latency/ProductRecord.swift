@@ -1,17 +1,17 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
 import Synchronization
 
 /// The products that a network really runs: what the description of a family's work is checked against.
-public struct ProductRecord: Hashable, Sendable {
+package struct ProductRecord: Hashable, Sendable {
     /// Tokens of every product with a tensor, in order.
-    public var tokens: [String: [Int]] = [:]
+    package var tokens: [String: [Int]] = [:]
     /// Times that activations were prepared.
-    public var preparations = 0
+    package var preparations = 0
 
     /// Runs a workload on a network of this shape, over one-bit weights.
-    public init(_ specimen: Specimen, _ workload: Workload) throws {
+    package init(_ specimen: Specimen, _ workload: Workload) throws {
         let recorder = Recorder()
         let network = try specimen.network { shape in
             Recorded(

@@ -1,19 +1,19 @@
 import Foundation
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
 
 /// Measures a machine: the kernels of schemes, and the overheads of families.
-public struct Profiler {
+package struct Profiler {
     /// Schemes whose kernels are timed, each kernel once.
-    public let schemes: [Scheme]
+    package let schemes: [Scheme]
     /// The products that are timed.
-    public let grid: KernelGrid
+    package let grid: KernelGrid
     /// Families whose overheads are timed.
-    public let families: [any ModelFamily.Type]
+    package let families: [any ModelFamily.Type]
 
     /// A profiler of these schemes and families.
-    public init(schemes: [Scheme], grid: KernelGrid = .standard, families: [any ModelFamily.Type]) {
+    package init(schemes: [Scheme], grid: KernelGrid = .standard, families: [any ModelFamily.Type]) {
         var kernels: [Scheme] = []
         for scheme in schemes.map(\.kernel) where !kernels.contains(scheme) { kernels.append(scheme) }
         self.schemes = kernels
@@ -22,7 +22,7 @@ public struct Profiler {
     }
 
     /// What plans and presets are usually made of.
-    public static let usualSchemes: [Scheme] =
+    package static let usualSchemes: [Scheme] =
         Scheme.list("fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256")
         ?? []
 
@@ -31,7 +31,7 @@ public struct Profiler {
     /// - Parameters:
     ///   - tool: program and version, which the profile names.
     ///   - progress: called with the number of parts done and their total.
-    public func profile(tool: String, progress: (Int, Int) -> Void = { _, _ in }) throws -> LatencyProfile {
+    package func profile(tool: String, progress: (Int, Int) -> Void = { _, _ in }) throws -> LatencyProfile {
         let reference = try ReferenceWork()
         let total = schemes.count + families.count
         var overheads: [LatencyProfile.OverheadTimes] = []

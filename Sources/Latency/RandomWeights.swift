@@ -1,15 +1,15 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 
 /// Operators over random weights: a product takes the same time whatever its codes, so no encoder is needed.
-public enum RandomWeights {
+package enum RandomWeights {
     /// An operator of this scheme and shape.
     ///
     /// - Throws: `PackedMatrixError` where the scheme has no kernel for the shape.
-    public static func make(
+    package static func make(
         _ scheme: Scheme, rows: Int, columns: Int, seed: UInt64
     ) throws(PackedMatrixError) -> any LinearOperator {
         try LinearOperators.make(packed(scheme, rows: rows, columns: columns, seed: seed))

@@ -1,12 +1,12 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A fixed piece of work that says how fast the machine is right now.
 ///
 /// Where other programs share the caches or the cores, everything takes longer, for moments or for minutes. So every timing here is a
 /// ratio to this work, done just before and after, and becomes seconds by what it takes while nobody disturbs.
-public final class ReferenceWork {
+package final class ReferenceWork {
     private let dense: any LinearOperator
     private let packed: any LinearOperator
     private let x: Matrix
@@ -14,7 +14,7 @@ public final class ReferenceWork {
     private var samples: [Double] = []
 
     /// Prepares the work.
-    public init() throws {
+    package init() throws {
         dense = try RandomWeights.make(.fp32, rows: 256, columns: 256, seed: 0)
         packed = try RandomWeights.make(.bcq(3), rows: 512, columns: 256, seed: 1)
         x = RandomWeights.activations(tokens: 1, columns: 256)
@@ -41,23 +41,23 @@ public final class ReferenceWork {
     }
 
     /// What `body` takes, in units of this work.
-    public func ratio(of body: () throws -> Void) rethrows -> Double {
+    package func ratio(of body: () throws -> Void) rethrows -> Double {
         try inUnits { try ThreadClock.measure(body) }
     }
 
     /// The seconds that `body` returns, in units of this work.
-    public func inUnits(_ body: () throws -> Double) rethrows -> Double {
+    package func inUnits(_ body: () throws -> Double) rethrows -> Double {
         let before = sample()
         let seconds = try body()
         return 2 * seconds / (before + sample())
     }
 
     /// Seconds of the work while nobody disturbs: a low quantile of all that was sampled.
-    public var undisturbedSeconds: Double {
+    package var undisturbedSeconds: Double {
         let sorted = samples.sorted()
         return sorted.isEmpty ? sample() : sorted[sorted.count / 10]
     }
 
     /// Median seconds of the work since it was prepared.
-    public var medianSeconds: Double { samples.isEmpty ? sample() : Timing(samples).median }
+    package var medianSeconds: Double { samples.isEmpty ? sample() : Timing(samples).median }
 }

@@ -3,7 +3,7 @@ import PlanFormat
 extension Scheme {
     /// The scheme that stands for all that run the same instructions on as many bytes of codes: how scales are stored does not
     /// matter, for they are read once.
-    public var kernel: Scheme {
+    package var kernel: Scheme {
         switch self {
         case .binaryCodes(let bits, let group, _): .binaryCodes(bits: bits, group: group, alphas: .fp32)
         case .clusteredCodes(let clusters, let ratio, _):

@@ -7,16 +7,16 @@
 #endif
 
 /// The time that this thread has computed: what others do on the machine meanwhile is not counted.
-public enum ThreadClock {
+package enum ThreadClock {
     /// Seconds since the thread started.
-    public static var seconds: Double {
+    package static var seconds: Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
     }
 
     /// Seconds that `body` computes.
-    public static func measure(_ body: () throws -> Void) rethrows -> Double {
+    package static func measure(_ body: () throws -> Void) rethrows -> Double {
         let start = seconds
         try body()
         return seconds - start
@@ -24,14 +24,14 @@ public enum ThreadClock {
 }
 
 /// Repeated measurements of one thing.
-public struct Timing: Codable, Hashable, Sendable {
+package struct Timing: Codable, Hashable, Sendable {
     /// The median.
-    public let median: Double
+    package let median: Double
     /// Half the distance of the quartiles, as a part of the median.
-    public let spread: Double
+    package let spread: Double
 
     /// The median and spread of `seconds`, which must not be empty.
-    public init(_ seconds: [Double]) {
+    package init(_ seconds: [Double]) {
         precondition(!seconds.isEmpty, "a median of nothing")
         let sorted = seconds.sorted()
         let middle = sorted.count / 2

@@ -11,20 +11,20 @@ import Foundation
 /// with an order that the corpus is too short for, BLEU is 0.
 ///
 /// - Source: Papineni et al. 2002; Post 2018; smoothing: Chen and Cherry 2014, method 3.
-public struct BLEU: CorpusMetric {
+package struct BLEU: CorpusMetric {
     /// Makes the metric; it has no settings.
-    public init() {}
+    package init() {}
 
     /// "BLEU".
-    public var name: String { "BLEU" }
+    package var name: String { "BLEU" }
 
     /// sacreBLEU's signature; `version` is the sacreBLEU release whose results this reproduces.
-    public var signature: String {
+    package var signature: String {
         "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:\(reproducedSacreBLEUVersion)"
     }
 
     /// - Complexity: O(length of both).
-    public func statistics(hypothesis: String, reference: String) -> Statistics {
+    package func statistics(hypothesis: String, reference: String) -> Statistics {
         var identifiers: [ArraySlice<Unicode.Scalar>: UInt32] = [:]
         func symbols(_ text: String) -> [UInt32] {
             Tokenizer13a.words(in: text).map { word in
@@ -44,10 +44,10 @@ public struct BLEU: CorpusMetric {
     }
 
     /// BLEU, 0 to 100.
-    public func score(_ statistics: Statistics) -> Double { details(statistics).value }
+    package func score(_ statistics: Statistics) -> Double { details(statistics).value }
 
     /// BLEU with its parts, as sacreBLEU prints them.
-    public func details(_ statistics: Statistics) -> Score {
+    package func details(_ statistics: Statistics) -> Score {
         var precisions = [0.0, 0.0, 0.0, 0.0]
         let lengths = (hypothesis: statistics.hypothesisLength, reference: statistics.referenceLength)
         var brevityPenalty = 1.0
@@ -78,18 +78,18 @@ public struct BLEU: CorpusMetric {
 
 extension BLEU {
     /// The n-gram matches and lengths of a sentence or, summed, of a corpus.
-    public struct Statistics: AdditiveArithmetic, Codable, Hashable, Sendable {
+    package struct Statistics: AdditiveArithmetic, Codable, Hashable, Sendable {
         /// Clipped matches of order 1, 2, 3, 4.
-        public var matches: SIMD4<Int>
+        package var matches: SIMD4<Int>
         /// N-grams of the hypothesis of order 1, 2, 3, 4.
-        public var totals: SIMD4<Int>
+        package var totals: SIMD4<Int>
         /// Tokens of the hypothesis.
-        public var hypothesisLength: Int
+        package var hypothesisLength: Int
         /// Tokens of the reference.
-        public var referenceLength: Int
+        package var referenceLength: Int
 
         /// Makes statistics from their counts.
-        public init(matches: SIMD4<Int>, totals: SIMD4<Int>, hypothesisLength: Int, referenceLength: Int) {
+        package init(matches: SIMD4<Int>, totals: SIMD4<Int>, hypothesisLength: Int, referenceLength: Int) {
             self.matches = matches
             self.totals = totals
             self.hypothesisLength = hypothesisLength
@@ -97,12 +97,12 @@ extension BLEU {
         }
 
         /// The statistics of no sentence.
-        public static var zero: Self {
+        package static var zero: Self {
             Self(matches: .zero, totals: .zero, hypothesisLength: 0, referenceLength: 0)
         }
 
         /// Adds counts.
-        public static func + (a: Self, b: Self) -> Self {
+        package static func + (a: Self, b: Self) -> Self {
             Self(
                 matches: a.matches &+ b.matches, totals: a.totals &+ b.totals,
                 hypothesisLength: a.hypothesisLength + b.hypothesisLength,
@@ -110,7 +110,7 @@ extension BLEU {
         }
 
         /// Takes counts away again.
-        public static func - (a: Self, b: Self) -> Self {
+        package static func - (a: Self, b: Self) -> Self {
             Self(
                 matches: a.matches &- b.matches, totals: a.totals &- b.totals,
                 hypothesisLength: a.hypothesisLength - b.hypothesisLength,
@@ -119,18 +119,18 @@ extension BLEU {
     }
 
     /// A BLEU score and what it is made of.
-    public struct Score: Hashable, Sendable, CustomStringConvertible {
+    package struct Score: Hashable, Sendable, CustomStringConvertible {
         /// BLEU, 0 to 100.
-        public var value: Double
+        package var value: Double
         /// The smoothed precisions of order 1 to 4, 0 to 100.
-        public var precisions: [Double]
+        package var precisions: [Double]
         /// The brevity penalty, 0 to 1.
-        public var brevityPenalty: Double
+        package var brevityPenalty: Double
         /// The summed statistics.
-        public var statistics: Statistics
+        package var statistics: Statistics
 
         /// sacreBLEU's line, e.g. `BLEU = 36.98 66.3/43.0/30.0/21.4 (BP = 1.000 ratio = 1.002 hyp_len = ...)`.
-        public var description: String {
+        package var description: String {
             let ratio =
                 statistics.referenceLength > 0
                 ? Double(statistics.hypothesisLength) / Double(statistics.referenceLength) : 0

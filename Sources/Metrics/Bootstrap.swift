@@ -5,16 +5,16 @@
 /// call gives the same bits on every machine.
 ///
 /// - Source: Efron 1979; Koehn 2004 for translation.
-public struct Bootstrap: Codable, Hashable, Sendable {
+package struct Bootstrap: Codable, Hashable, Sendable {
     /// How many resamples are scored.
-    public var replicates: Int
+    package var replicates: Int
     /// What all draws follow from.
-    public var seed: UInt64
+    package var seed: UInt64
     /// The confidence of the intervals.
-    public var confidence: Double
+    package var confidence: Double
 
     /// Makes the settings; the defaults are sacreBLEU's.
-    public init(replicates: Int = 1000, seed: UInt64 = 12345, confidence: Double = 0.95) {
+    package init(replicates: Int = 1000, seed: UInt64 = 12345, confidence: Double = 0.95) {
         self.replicates = replicates
         self.seed = seed
         self.confidence = confidence
@@ -27,7 +27,7 @@ public struct Bootstrap: Codable, Hashable, Sendable {
     /// - Complexity: O(replicates * samples) additions.
     /// - Throws: as `estimate(sampleCount:score:)`.
     @inlinable  // The additions are the work; they are specialized where they are called.
-    public func estimate<Statistics: AdditiveArithmetic>(
+    package func estimate<Statistics: AdditiveArithmetic>(
         _ statistics: [Statistics], score: (Statistics) -> Double
     ) throws(MetricError) -> BootstrapEstimate {
         try estimate(sampleCount: statistics.count) { indices in
@@ -43,7 +43,7 @@ public struct Bootstrap: Codable, Hashable, Sendable {
     ///   such replicates are left out.
     /// - Throws: `MetricError.settingOutOfRange`, `.tooFewSamples` without samples, `.undefined` where the metric of the
     ///   whole data or nearly all replicates are undefined.
-    public func estimate(
+    package func estimate(
         sampleCount: Int, score: ([Int]) -> Double
     ) throws(MetricError) -> BootstrapEstimate {
         let scores = try replicateScores(sampleCount: sampleCount, score: score)
@@ -55,7 +55,7 @@ public struct Bootstrap: Codable, Hashable, Sendable {
     /// - Complexity: O(replicates * samples) additions.
     /// - Throws: `MetricError.lengthMismatch`, and as `estimate(sampleCount:score:)`.
     @inlinable
-    public func pairedDifference<Statistics: AdditiveArithmetic>(
+    package func pairedDifference<Statistics: AdditiveArithmetic>(
         baseline: [Statistics], candidate: [Statistics], score: (Statistics) -> Double
     ) throws(MetricError) -> PairedBootstrap {
         guard baseline.count == candidate.count else {
@@ -76,7 +76,7 @@ public struct Bootstrap: Codable, Hashable, Sendable {
     ///
     /// - Parameter scores: Both systems' metric of the samples at the indices; NaN where it is undefined.
     /// - Throws: as `estimate(sampleCount:score:)`.
-    public func pairedDifference(
+    package func pairedDifference(
         sampleCount: Int, scores: ([Int]) -> (baseline: Double, candidate: Double)
     ) throws(MetricError) -> PairedBootstrap {
         let differences = try replicateScores(sampleCount: sampleCount) { indices in
@@ -135,30 +135,30 @@ public struct Bootstrap: Codable, Hashable, Sendable {
 }
 
 /// A metric of the whole data and its spread over resamples.
-public struct BootstrapEstimate: Codable, Hashable, Sendable {
+package struct BootstrapEstimate: Codable, Hashable, Sendable {
     /// The metric of the data themselves.
-    public var value: Double
+    package var value: Double
     /// The mean over the replicates.
-    public var mean: Double
+    package var mean: Double
     /// The standard deviation over the replicates.
-    public var standardError: Double
+    package var standardError: Double
     /// The percentile interval over the replicates.
-    public var interval: ConfidenceInterval
+    package var interval: ConfidenceInterval
     /// How many replicates it is made of: those asked for, less the undefined ones.
-    public var replicates: Int
+    package var replicates: Int
 }
 
 /// Two systems compared on shared resamples.
-public struct PairedBootstrap: Codable, Hashable, Sendable {
+package struct PairedBootstrap: Codable, Hashable, Sendable {
     /// The baseline's score.
-    public var baseline: Double
+    package var baseline: Double
     /// The candidate's score.
-    public var candidate: Double
+    package var candidate: Double
     /// The difference candidate - baseline.
-    public var difference: BootstrapEstimate
+    package var difference: BootstrapEstimate
     /// The two-sided p-value of the hypothesis that the systems do not differ.
     ///
     /// As sacreBLEU: how often the size of a resampled difference exceeds the mean size by the size observed, over B + 1.
     /// Ties count, so equal systems have p = 1, where sacreBLEU's strict comparison gives them 1 / (B + 1).
-    public var pValue: Double
+    package var pValue: Double
 }

@@ -6,23 +6,23 @@
 ///     chrF = 100 * (1 + beta^2) * P * R / (beta^2 * P + R)
 ///
 /// - Source: Popović 2015, 2016; sacreBLEU 2.6.0.
-public struct ChrF: CorpusMetric {
+package struct ChrF: CorpusMetric {
     private static let characterOrder = 6
     private static let squaredBeta = 4.0
 
     /// Makes the metric; it has no settings.
-    public init() {}
+    package init() {}
 
     /// "chrF2".
-    public var name: String { "chrF2" }
+    package var name: String { "chrF2" }
 
     /// sacreBLEU's signature; `version` is the sacreBLEU release whose results this reproduces.
-    public var signature: String {
+    package var signature: String {
         "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:\(reproducedSacreBLEUVersion)"
     }
 
     /// - Complexity: O(length of both).
-    public func statistics(hypothesis: String, reference: String) -> Statistics {
+    package func statistics(hypothesis: String, reference: String) -> Statistics {
         func symbols(_ text: String) -> [UInt32] {
             text.unicodeScalars.lazy.filter { !$0.isPythonWhitespace }.map(\.value)
         }
@@ -44,7 +44,7 @@ public struct ChrF: CorpusMetric {
     }
 
     /// chrF2, 0 to 100; 0 where no order has n-grams on both sides.
-    public func score(_ statistics: Statistics) -> Double {
+    package func score(_ statistics: Statistics) -> Double {
         var precision = 0.0
         var recall = 0.0
         var effectiveOrder = 0.0
@@ -65,33 +65,35 @@ public struct ChrF: CorpusMetric {
 extension ChrF {
     /// The character n-gram counts of a sentence or, summed, of a corpus: lanes 0 to 5 hold orders 1 to 6, the
     /// last two are always 0.
-    public struct Statistics: AdditiveArithmetic, Codable, Hashable, Sendable {
+    package struct Statistics: AdditiveArithmetic, Codable, Hashable, Sendable {
         /// N-grams of the hypothesis, in the orders that the sentence's reference has.
-        public var hypothesisTotals: SIMD8<Int>
+        package var hypothesisTotals: SIMD8<Int>
         /// N-grams of the reference.
-        public var referenceTotals: SIMD8<Int>
+        package var referenceTotals: SIMD8<Int>
         /// Clipped matches.
-        public var matches: SIMD8<Int>
+        package var matches: SIMD8<Int>
 
         /// Makes statistics from their counts.
-        public init(hypothesisTotals: SIMD8<Int>, referenceTotals: SIMD8<Int>, matches: SIMD8<Int>) {
+        package init(hypothesisTotals: SIMD8<Int>, referenceTotals: SIMD8<Int>, matches: SIMD8<Int>) {
             self.hypothesisTotals = hypothesisTotals
             self.referenceTotals = referenceTotals
             self.matches = matches
         }
 
         /// The statistics of no sentence.
-        public static var zero: Self { Self(hypothesisTotals: .zero, referenceTotals: .zero, matches: .zero) }
+        package static var zero: Self {
+            Self(hypothesisTotals: .zero, referenceTotals: .zero, matches: .zero)
+        }
 
         /// Adds counts.
-        public static func + (a: Self, b: Self) -> Self {
+        package static func + (a: Self, b: Self) -> Self {
             Self(
                 hypothesisTotals: a.hypothesisTotals &+ b.hypothesisTotals,
                 referenceTotals: a.referenceTotals &+ b.referenceTotals, matches: a.matches &+ b.matches)
         }
 
         /// Takes counts away again.
-        public static func - (a: Self, b: Self) -> Self {
+        package static func - (a: Self, b: Self) -> Self {
             Self(
                 hypothesisTotals: a.hypothesisTotals &- b.hypothesisTotals,
                 referenceTotals: a.referenceTotals &- b.referenceTotals, matches: a.matches &- b.matches)

@@ -2,9 +2,9 @@
 ///
 /// Labels are any integers. All throw `MetricError.lengthMismatch`, and `.tooFewSamples` on no samples; all are
 /// O(samples), those over several labels O(samples + labels log labels).
-public enum Classification {
+package enum Classification {
     /// The share of predictions that equal their label.
-    public static func accuracy(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
+    package static func accuracy(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
         try require("accuracy", predictions, labels)
         let correct = zip(predictions, labels).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) }
         return Double(correct) / Double(labels.count)
@@ -12,7 +12,7 @@ public enum Classification {
 
     /// `2 TP / (2 TP + FP + FN)` of one label against the rest; 0 where the label occurs on neither side
     /// (scikit-learn: `f1_score`, with a warning).
-    public static func f1(
+    package static func f1(
         predictions: [Int], labels: [Int], positiveLabel: Int = 1
     ) throws(MetricError) -> Double {
         try require("F1", predictions, labels)
@@ -20,7 +20,7 @@ public enum Classification {
     }
 
     /// The unweighted mean of F1 over all labels that occur among predictions or labels.
-    public static func macroF1(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
+    package static func macroF1(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
         try require("macro F1", predictions, labels)
         let confusion = Confusion(predictions, labels)
         // In sorted order: a sum of doubles in dictionary order would differ from run to run.
@@ -35,7 +35,7 @@ public enum Classification {
     /// with s samples, c correct, label k occurring t_k times and predicted p_k times.
     ///
     /// - Source: Gorodkin 2004.
-    public static func matthewsCorrelation(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
+    package static func matthewsCorrelation(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
         try require("Matthews correlation", predictions, labels)
         let confusion = Confusion(predictions, labels)
         // Integers below 2^53, so these sums are exact and their order does not matter.

@@ -3,7 +3,7 @@
 /// The score of a corpus is `score(sum of statistics)`, not a mean of sentence scores. Sums are exact (integers),
 /// so sentences can be scored in any order, kept, subtracted again, or resampled (`Bootstrap`) without looking
 /// at the text twice.
-public protocol CorpusMetric: Sendable {
+package protocol CorpusMetric: Sendable {
     /// The sufficient statistics of one sentence or, summed, of a corpus.
     associatedtype Statistics: AdditiveArithmetic, Codable, Hashable, Sendable
 
@@ -24,21 +24,21 @@ extension CorpusMetric {
     /// The statistics of every sentence.
     ///
     /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus (as sacreBLEU refuses it).
-    public func statistics(hypotheses: [String], references: [String]) throws(MetricError) -> [Statistics] {
+    package func statistics(hypotheses: [String], references: [String]) throws(MetricError) -> [Statistics] {
         try MetricError.requireEqualCounts("hypotheses", hypotheses.count, "references", references.count)
         try MetricError.requireSamples(name, hypotheses.count, atLeast: 1)
         return zip(hypotheses, references).map { statistics(hypothesis: $0, reference: $1) }
     }
 
     /// The score of a corpus from the statistics of its sentences.
-    public func corpusScore(_ statistics: some Sequence<Statistics>) -> Double {
+    package func corpusScore(_ statistics: some Sequence<Statistics>) -> Double {
         score(statistics.reduce(.zero, +))
     }
 
     /// The score of a corpus of sentences.
     ///
     /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus.
-    public func corpusScore(hypotheses: [String], references: [String]) throws(MetricError) -> Double {
+    package func corpusScore(hypotheses: [String], references: [String]) throws(MetricError) -> Double {
         corpusScore(try statistics(hypotheses: hypotheses, references: references))
     }
 }

@@ -2,11 +2,11 @@
 ///
 /// Where scipy returns NaN, these return nil: a constant series (the coefficient is 0/0), or NaN among the values. Both
 /// throw `MetricError.lengthMismatch`, and `.tooFewSamples` below two samples.
-public enum Correlation {
+package enum Correlation {
     /// Pearson's r, -1 to 1; nil where a series is constant or a value is not finite.
     ///
     /// - Complexity: O(n).
-    public static func pearson(_ x: [Double], _ y: [Double]) throws(MetricError) -> Double? {
+    package static func pearson(_ x: [Double], _ y: [Double]) throws(MetricError) -> Double? {
         try require("Pearson correlation", x, y)
         return coefficient(x, y)
     }
@@ -14,7 +14,7 @@ public enum Correlation {
     /// Spearman's rho: Pearson's r of the ranks, ties given their average rank; nil where a series is constant or has NaN.
     ///
     /// - Complexity: O(n log n).
-    public static func spearman(_ x: [Double], _ y: [Double]) throws(MetricError) -> Double? {
+    package static func spearman(_ x: [Double], _ y: [Double]) throws(MetricError) -> Double? {
         try require("Spearman correlation", x, y)
         guard !x.contains(where: \.isNaN), !y.contains(where: \.isNaN) else { return nil }
         return coefficient(averageRanks(x), averageRanks(y))
@@ -24,7 +24,7 @@ public enum Correlation {
     /// particular.
     ///
     /// - Complexity: O(n log n).
-    public static func averageRanks(_ values: [Double]) -> [Double] {
+    package static func averageRanks(_ values: [Double]) -> [Double] {
         let order = values.indices.sorted { values[$0] < values[$1] }
         var ranks = [Double](repeating: 0, count: values.count)
         var start = 0

@@ -1,14 +1,14 @@
 /// A mean per token or per sample with its standard error, from independent samples (sentences).
-public struct Estimate: Codable, Hashable, Sendable {
+package struct Estimate: Codable, Hashable, Sendable {
     /// The estimated mean.
-    public var value: Double
+    package var value: Double
     /// The standard error of `value`.
-    public var standardError: Double
+    package var standardError: Double
     /// How many independent samples it was estimated from, at least 2.
-    public var sampleCount: Int
+    package var sampleCount: Int
 
     /// The distribution that an interval is taken from.
-    public enum Distribution: Hashable, Sendable {
+    package enum Distribution: Hashable, Sendable {
         /// The normal distribution: for many samples.
         case normal
         /// Student's t with `sampleCount - 1` degrees of freedom: wider for few samples.
@@ -18,7 +18,7 @@ public struct Estimate: Codable, Hashable, Sendable {
     /// The mean of the values, and `sd / sqrt(n)`.
     ///
     /// - Throws: `MetricError.tooFewSamples` below two, since one value says nothing about its spread.
-    public init(meanOf values: [Double]) throws(MetricError) {
+    package init(meanOf values: [Double]) throws(MetricError) {
         try MetricError.requireSamples("a mean with its standard error", values.count, atLeast: 2)
         let count = Double(values.count)
         let mean = values.reduce(0, +) / count
@@ -37,7 +37,7 @@ public struct Estimate: Codable, Hashable, Sendable {
     ///
     /// - Source: Cochran, Sampling Techniques, section 2.11 (without its correction for finite populations).
     /// - Throws: `MetricError.tooFewSamples` below two sentences, `.nothingToDivideBy` without a token.
-    public init(perTokenOf losses: [TokenLoss]) throws(MetricError) {
+    package init(perTokenOf losses: [TokenLoss]) throws(MetricError) {
         try MetricError.requireSamples("a mean with its standard error", losses.count, atLeast: 2)
         let total = losses.reduce(.zero, +)
         guard let mean = total.natsPerToken else {
@@ -61,7 +61,7 @@ public struct Estimate: Codable, Hashable, Sendable {
     ///
     /// - Throws: `MetricError.lengthMismatch`, `.unpairedTokens` where a sentence has another number of tokens in one
     ///   system, and what `init(perTokenOf:)` throws.
-    public static func pairedDifference(
+    package static func pairedDifference(
         baseline: [TokenLoss], candidate: [TokenLoss]
     ) throws(MetricError) -> Estimate {
         try MetricError.requireEqualCounts("baseline", baseline.count, "candidate", candidate.count)
@@ -79,7 +79,7 @@ public struct Estimate: Codable, Hashable, Sendable {
     /// The two-sided interval `value +- quantile * standardError`.
     ///
     /// - Throws: `MetricError.settingOutOfRange` unless the confidence lies between 0 and 1.
-    public func interval(
+    package func interval(
         confidence: Double = 0.95, _ distribution: Distribution = .studentT
     ) throws(MetricError) -> ConfidenceInterval {
         try MetricError.requireConfidence(confidence)
@@ -102,24 +102,24 @@ public struct Estimate: Codable, Hashable, Sendable {
 }
 
 /// A two-sided confidence interval.
-public struct ConfidenceInterval: Codable, Hashable, Sendable {
+package struct ConfidenceInterval: Codable, Hashable, Sendable {
     /// The lower end.
-    public var lower: Double
+    package var lower: Double
     /// The upper end.
-    public var upper: Double
+    package var upper: Double
     /// The share of such intervals that cover the true value, e.g. 0.95.
-    public var confidence: Double
+    package var confidence: Double
 
     /// Makes an interval from its ends.
-    public init(lower: Double, upper: Double, confidence: Double) {
+    package init(lower: Double, upper: Double, confidence: Double) {
         self.lower = lower
         self.upper = upper
         self.confidence = confidence
     }
 
     /// Half the width: the "+-" of a symmetric interval.
-    public var halfWidth: Double { (upper - lower) / 2 }
+    package var halfWidth: Double { (upper - lower) / 2 }
 
     /// Whether the value lies inside, ends included.
-    public func contains(_ value: Double) -> Bool { lower <= value && value <= upper }
+    package func contains(_ value: Double) -> Bool { lower <= value && value <= upper }
 }

@@ -6,18 +6,18 @@ import Foundation
 /// is in Double, through log-softmax: `log p_v = z_v - max z - log sum_u exp(z_u - max z)`. So the largest exponential is
 /// 1, nothing overflows, and adding a constant to a row changes nothing. A logit of -infinity is a token of probability
 /// 0. A row must have a finite logit; NaN in a row gives NaN. Sums run over eight lanes in a fixed order.
-public enum LogLikelihood {
+package enum LogLikelihood {
     /// `log sum_v exp(z_v)`, the normalizer of log-softmax.
     ///
     /// - Complexity: O(vocabulary).
-    public static func logSumExp(_ logits: some Collection<Float>) -> Double {
+    package static func logSumExp(_ logits: some Collection<Float>) -> Double {
         withRow(logits) { Normalizer($0).logSumExp }
     }
 
     /// `-log p_target`.
     ///
     /// - Complexity: O(vocabulary).
-    public static func crossEntropy(_ logits: some Collection<Float>, target: Int) -> Double {
+    package static func crossEntropy(_ logits: some Collection<Float>, target: Int) -> Double {
         withRow(logits) { Normalizer($0).nats(of: $0[target]) }
     }
 
@@ -28,7 +28,7 @@ public enum LogLikelihood {
     ///   - p: Logits of the full-precision model.
     ///   - q: Logits of the quantized model, same length.
     /// - Complexity: O(vocabulary).
-    public static func klDivergence(_ p: some Collection<Float>, _ q: some Collection<Float>) -> Double {
+    package static func klDivergence(_ p: some Collection<Float>, _ q: some Collection<Float>) -> Double {
         withRow(p) { p in withRow(q) { q in divergence(p, q, Normalizer(q)) } }
     }
 
@@ -37,7 +37,7 @@ public enum LogLikelihood {
     /// The values are those of `crossEntropy` and `klDivergence`, bit for bit.
     ///
     /// - Complexity: O(vocabulary).
-    public static func compare(
+    package static func compare(
         reference: some Collection<Float>, candidate: some Collection<Float>, target: Int
     ) -> (crossEntropy: Double, klDivergence: Double) {
         withRow(reference) { p in

@@ -1,5 +1,5 @@
 /// What can be wrong with the data or settings that a metric is given.
-public enum MetricError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum MetricError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Two lists that belong together differ in length, e.g. hypotheses and references.
     case lengthMismatch(first: String, count: Int, second: String, otherCount: Int)
     /// The metric needs at least `minimum` samples.
@@ -14,7 +14,7 @@ public enum MetricError: Error, Hashable, Sendable, CustomStringConvertible {
     case undefined(metric: String, reason: String)
 
     /// One line: what, where, expected, got.
-    public var description: String {
+    package var description: String {
         switch self {
         case .lengthMismatch(let first, let count, let second, let otherCount):
             "\(first) and \(second) must be of equal length: got \(count) and \(otherCount)"

@@ -4,11 +4,11 @@ import Foundation
 ///
 /// The upper tail is computed to nearly full relative precision and inverted by Newton's method, so far tails are as exact as
 /// the middle: about 1e-12 relative.
-public enum Quantile {
+package enum Quantile {
     /// The value below which a standard normal variable lies with the given probability.
     ///
     /// - Parameter probability: 0 to 1; the ends give infinities.
-    public static func normal(_ probability: Double) -> Double {
+    package static func normal(_ probability: Double) -> Double {
         symmetric(probability) { normalReach(tail: $0) }
     }
 
@@ -17,7 +17,7 @@ public enum Quantile {
     /// - Parameters:
     ///   - probability: 0 to 1; the ends give infinities.
     ///   - degreesOfFreedom: At least 1.
-    public static func studentT(_ probability: Double, degreesOfFreedom: Double) -> Double {
+    package static func studentT(_ probability: Double, degreesOfFreedom: Double) -> Double {
         precondition(degreesOfFreedom >= 1, "at least 1 degree of freedom, got \(degreesOfFreedom)")
         let nu = degreesOfFreedom
         let densityAtZero = exp(logGammaRatio(nu / 2)) / (nu * .pi).squareRoot()

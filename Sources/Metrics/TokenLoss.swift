@@ -1,39 +1,39 @@
 import Foundation
 
 /// A loss in nats summed over tokens: cross-entropy or KL of a sentence or, summed, of a corpus.
-public struct TokenLoss: AdditiveArithmetic, Codable, Hashable, Sendable {
+package struct TokenLoss: AdditiveArithmetic, Codable, Hashable, Sendable {
     /// The summed loss.
-    public var nats: Double
+    package var nats: Double
     /// How many target tokens it is the loss of.
-    public var tokens: Int
+    package var tokens: Int
 
     /// Makes a loss from its sum and its number of tokens.
-    public init(nats: Double, tokens: Int) {
+    package init(nats: Double, tokens: Int) {
         self.nats = nats
         self.tokens = tokens
     }
 
     /// The loss of no token.
-    public static var zero: Self { Self(nats: 0, tokens: 0) }
+    package static var zero: Self { Self(nats: 0, tokens: 0) }
 
     /// Adds losses and tokens.
-    public static func + (a: Self, b: Self) -> Self {
+    package static func + (a: Self, b: Self) -> Self {
         Self(nats: a.nats + b.nats, tokens: a.tokens + b.tokens)
     }
 
     /// Takes losses and tokens away again, up to rounding.
-    public static func - (a: Self, b: Self) -> Self {
+    package static func - (a: Self, b: Self) -> Self {
         Self(nats: a.nats - b.nats, tokens: a.tokens - b.tokens)
     }
 
     /// `nats / tokens`; nil where there is no token.
-    public var natsPerToken: Double? { tokens > 0 ? nats / Double(tokens) : nil }
+    package var natsPerToken: Double? { tokens > 0 ? nats / Double(tokens) : nil }
 
     /// `exp(nats / tokens)`; nil where there is no token. It depends on the tokenizer; bits per byte does not.
-    public var perplexity: Double? { natsPerToken.map { exp($0) } }
+    package var perplexity: Double? { natsPerToken.map { exp($0) } }
 
     /// `nats / (log 2 * bytes)`; nil where there is no byte.
     ///
     /// - Parameter bytes: The UTF-8 length of the text that the tokens cover.
-    public func bitsPerByte(bytes: Int) -> Double? { bytes > 0 ? nats / (log(2) * Double(bytes)) : nil }
+    package func bitsPerByte(bytes: Int) -> Double? { bytes > 0 ? nats / (log(2) * Double(bytes)) : nil }
 }

@@ -4,11 +4,11 @@
 /// Digits and punctuation mean ASCII; whatever else Unicode calls punctuation stays in its word.
 ///
 /// - Source: sacreBLEU 2.6.0, `tokenizer_13a` and `tokenizer_re`.
-public enum Tokenizer13a {
+package enum Tokenizer13a {
     /// The tokens of one sentence, trailing whitespace stripped first as BLEU does.
     ///
     /// - Complexity: O(length).
-    public static func tokenize(_ text: String) -> [String] {
+    package static func tokenize(_ text: String) -> [String] {
         words(in: text).map { word in
             var scalars = String.UnicodeScalarView()
             scalars.append(contentsOf: word)

@@ -1,22 +1,22 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A model directory, opened: its family, its checkpoint, and the names that its tensors have there.
-public struct Model<Family: ModelFamily>: Sendable {
+package struct Model<Family: ModelFamily>: Sendable {
     /// The directory.
-    public let directory: URL
+    package let directory: URL
     /// Configuration and tokenizer.
-    public let family: Family
+    package let family: Family
     /// The weights as stored.
-    public let checkpoint: any Checkpoint
+    package let checkpoint: any Checkpoint
     private let storedNames: [String: String]
 
     /// Opens a model directory and checks that every tensor is there in its shape; no weights are read yet.
     ///
     /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor or a wrong shape.
-    public init(directory: URL) throws {
+    package init(directory: URL) throws {
         self.directory = directory
         let family = try Family(directory: directory)
         let checkpoint = try openCheckpoint(directory)
@@ -45,7 +45,7 @@ public struct Model<Family: ModelFamily>: Sendable {
     }
 
     /// The same model with its weights read from `network`, which has them in full precision: what the checkpoint holds is let go.
-    public func reading(from network: Family.Net) -> Model {
+    package func reading(from network: Family.Net) -> Model {
         Model(
             directory: directory, family: family,
             checkpoint: LoadedCheckpoint(file: checkpoint.file, weights: network.weights), storedNames: [:])
@@ -61,12 +61,12 @@ public struct Model<Family: ModelFamily>: Sendable {
     }
 
     /// The sublayers and their matrices.
-    public var layout: ModelLayout { family.layout }
+    package var layout: ModelLayout { family.layout }
 
     /// Reads one matrix.
     ///
     /// - Throws: `FileError` where it holds a NaN or an infinity.
-    public func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
+    package func matrix(_ shape: MatrixShape) throws(FileError) -> Matrix {
         let numbers = try checkpoint.floats(
             storedNames[shape.tensor] ?? shape.tensor, shape: [shape.rows, shape.columns])
         return Matrix(rows: shape.rows, columns: shape.columns, storage: numbers)
@@ -75,20 +75,20 @@ public struct Model<Family: ModelFamily>: Sendable {
     /// Reads one of the vectors that stay FP32.
     ///
     /// - Throws: `FileError` where it holds a NaN or an infinity.
-    public func vector(_ name: String) throws(FileError) -> [Float] {
+    package func vector(_ name: String) throws(FileError) -> [Float] {
         let stored = storedNames[name] ?? name
         return try checkpoint.floats(stored, shape: checkpoint.shapes[stored] ?? [])
     }
 
     /// Reads all vectors that stay FP32.
-    public func vectors() throws(FileError) -> [String: [Float]] {
+    package func vectors() throws(FileError) -> [String: [Float]] {
         var vectors: [String: [Float]] = [:]
         for (name, _) in family.vectors { vectors[name] = try vector(name) }
         return vectors
     }
 
     /// The network in full precision.
-    public func network() throws -> Family.Net {
+    package func network() throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
         for shape in layout.sublayers.flatMap(\.matrices) {
             matrices[shape.tensor] = DenseMatrix(try matrix(shape))
@@ -116,6 +116,6 @@ func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
 /// `model_type` of a model directory.
 ///
 /// - Throws: `FileError` where config.json is missing, is no JSON object, or names no type.
-public func modelType(of directory: URL) throws(FileError) -> String {
+package func modelType(of directory: URL) throws(FileError) -> String {
     try Settings(directory.appending(path: "config.json")).text("model_type")
 }

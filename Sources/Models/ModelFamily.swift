@@ -1,13 +1,13 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// One family of models: everything that the commands need to know of a `model_type`.
 ///
 /// A family reads its configuration and tokenizer, names its tensors, builds its network, reads its data, and says how the task is
 /// measured and how `run` reads and writes. Nothing outside its folder knows more of it.
-public protocol ModelFamily: Sendable {
+package protocol ModelFamily: Sendable {
     /// The network, over dense or packed weights.
     associatedtype Net: Network
 
@@ -49,10 +49,10 @@ public protocol ModelFamily: Sendable {
 
 extension ModelFamily {
     /// No other names.
-    public func aliases(of tensor: String) -> [String] { [] }
+    package func aliases(of tensor: String) -> [String] { [] }
 
     /// The family's own reading; an error for windows.
-    public func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example> {
+    package func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example> {
         guard windows == nil else {
             throw FileError(
                 "--context, --stride", "expected only for language models, got a \(Self.modelType) model")
@@ -61,21 +61,21 @@ extension ModelFamily {
     }
 
     /// Not one stack, or none that layers can be dropped from.
-    public static var layerStack: LayerStack? { nil }
+    package static var layerStack: LayerStack? { nil }
 
     /// More is better.
-    public static var prefersLessMetric: Bool { false }
+    package static var prefersLessMetric: Bool { false }
 }
 
 /// How a family of one stack counts its layers.
-public struct LayerStack: Sendable {
+package struct LayerStack: Sendable {
     /// What stands before a layer's number in the names of its tensors: `model.layers.`.
-    public let prefix: String
+    package let prefix: String
     /// The key of the number of layers in config.json.
-    public let countKey: String
+    package let countKey: String
 
     /// A tensor's name when layers get other numbers; outside of layers the same.
-    public func renamed(_ tensor: String, _ number: (Int) -> Int) -> String {
+    package func renamed(_ tensor: String, _ number: (Int) -> Int) -> String {
         guard let start = tensor.range(of: prefix) else { return tensor }
         let digits = tensor[start.upperBound...].prefix { $0 != "." }
         guard let depth = Int(digits) else { return tensor }
@@ -84,62 +84,62 @@ public struct LayerStack: Sendable {
 }
 
 /// What is wrong with one of the lines that a family was given to answer.
-public struct LineError: Error, CustomStringConvertible {
+package struct LineError: Error, CustomStringConvertible {
     /// The line's place among the lines given, from 0.
-    public let index: Int
+    package let index: Int
     /// What the network could not do.
-    public let message: String
+    package let message: String
 
     /// An error about the line at `index`.
-    public init(index: Int, _ message: String) {
+    package init(index: Int, _ message: String) {
         self.index = index
         self.message = message
     }
 
     /// One line.
-    public var description: String { "line \(index + 1) \(message)" }
+    package var description: String { "line \(index + 1) \(message)" }
 }
 
 /// Tokenized items and the texts that they came from.
-public struct Dataset<Example: Sendable>: Sendable {
+package struct Dataset<Example: Sendable>: Sendable {
     /// The items, tokenized.
-    public let examples: [Example]
+    package let examples: [Example]
     /// What the task's metric compares with: reference translations, labels.
-    public let references: [String]
+    package let references: [String]
     /// How a text was cut into items; nil where items are read one by one.
-    public let windows: TextWindows?
+    package let windows: TextWindows?
 
     /// A dataset of these items.
-    public init(examples: [Example], references: [String], windows: TextWindows? = nil) {
+    package init(examples: [Example], references: [String], windows: TextWindows? = nil) {
         self.examples = examples
         self.references = references
         self.windows = windows
     }
 
     /// The items of `range`.
-    public subscript(range: Range<Int>) -> Dataset {
+    package subscript(range: Range<Int>) -> Dataset {
         Dataset(
             examples: Array(examples[range]), references: Array(references[range]), windows: windows)
     }
 }
 
 /// How a task is run.
-public struct TaskOptions: Sendable {
+package struct TaskOptions: Sendable {
     /// Hypotheses of a beam search; 1 is greedy.
-    public var beams: Int
+    package var beams: Int
     /// The longest output in tokens; the model's own limit where nil.
-    public var maximumLength: Int?
+    package var maximumLength: Int?
     /// Items at a time.
-    public var batchSize: Int
+    package var batchSize: Int
     /// Threads, each with batches of its own; results do not depend on it.
-    public var threads: Int
+    package var threads: Int
     /// What logits are divided by before a language model draws a token; 0 takes the likeliest.
-    public var temperature: Double
+    package var temperature: Double
     /// Where drawing starts; the same seed draws the same text, whatever the batches.
-    public var seed: UInt64
+    package var seed: UInt64
 
     /// Options with their defaults: greedy, 32 items at a time, two threads.
-    public init(
+    package init(
         beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2,
         temperature: Double = 0,
         seed: UInt64 = 0
@@ -154,32 +154,32 @@ public struct TaskOptions: Sendable {
 }
 
 /// What the task's metric says.
-public struct TaskScore: Sendable {
+package struct TaskScore: Sendable {
     /// A metric and its value.
-    public struct Value: Sendable, Equatable {
+    package struct Value: Sendable, Equatable {
         /// The metric's name, as JSON keys and table heads show it.
-        public let name: String
+        package let name: String
         /// Its value.
-        public let value: Double
+        package let value: Double
 
         /// A named value.
-        public init(name: String, value: Double) {
+        package init(name: String, value: Double) {
             self.name = name
             self.value = value
         }
     }
 
     /// The metric that plans are judged by comes first.
-    public let values: [Value]
+    package let values: [Value]
     /// Metric and settings, as the field writes them.
-    public let signature: String
+    package let signature: String
     /// Tokens that were generated or classified.
-    public let tokens: Int
+    package let tokens: Int
     /// What the network produced, item by item.
-    public let outputs: [String]
+    package let outputs: [String]
 
     /// A score from its parts.
-    public init(values: [Value], signature: String, tokens: Int, outputs: [String]) {
+    package init(values: [Value], signature: String, tokens: Int, outputs: [String]) {
         self.values = values
         self.signature = signature
         self.tokens = tokens

@@ -1,12 +1,12 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A Transformer as a chain of sublayers, so that a change in one can be measured from there on.
 ///
 /// The chain is `start` (the embedding, sublayer 0), then `advance` through sublayers 1, 2, ... of `layout`, then `outputs`.
 /// Everything is a function of its inputs: two networks that share sublayers 0..<i give the same state before i.
-public protocol Network: Sendable {
+package protocol Network: Sendable {
     /// One tokenized item of the data.
     associatedtype Example: Sendable
     /// Activations between two sublayers.
@@ -65,18 +65,18 @@ public protocol Network: Sendable {
 
 extension Network {
     /// Nothing is shared beside the state.
-    public func sharing(_ state: State, before index: Int) -> State { state }
+    package func sharing(_ state: State, before index: Int) -> State { state }
 
     /// Unknown: every probe's logits are computed.
-    public var outputProjection: (any LinearOperator)? { nil }
+    package var outputProjection: (any LinearOperator)? { nil }
 
     /// The state before sublayer `end`, all of it computed.
-    public func state(_ examples: [Example], before end: Int? = nil, observing: Observer? = nil) -> State {
+    package func state(_ examples: [Example], before end: Int? = nil, observing: Observer? = nil) -> State {
         advance(start(examples), from: 1, to: end ?? layout.sublayers.count, observing: observing)
     }
 
     /// Advances through sublayers `first` ..< `end`.
-    public func advance(_ state: State, from first: Int, to end: Int, observing: Observer? = nil) -> State {
+    package func advance(_ state: State, from first: Int, to end: Int, observing: Observer? = nil) -> State {
         var state = state
         for index in first..<max(first, end) { state = advance(state, through: index, observing: observing) }
         return state

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Work is handed out index by index, so uneven items balance; the results do not depend on who computed them. Of several
 /// errors the one of the lowest index is thrown.
-public func concurrentMap<Value: Sendable>(
+package func concurrentMap<Value: Sendable>(
     count: Int, threads: Int, _ body: @Sendable (Int) throws -> Value
 ) throws -> [Value] {
     if threads <= 1 || count <= 1 { return try (0..<count).map(body) }

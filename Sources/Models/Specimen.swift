@@ -2,13 +2,13 @@ import Foundation
 import PlanFormat
 
 /// A shape of a family's models without weights: what the time outside of products is measured on.
-public struct Specimen: Sendable {
+package struct Specimen: Sendable {
     /// `model_type` of the family.
-    public let modelType: String
+    package let modelType: String
     /// Sublayers and their work.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     /// Names and lengths of what stays FP32.
-    public let vectors: [(name: String, count: Int)]
+    package let vectors: [(name: String, count: Int)]
     private let make: @Sendable (WeightTable) throws -> any Network
 
     init(
@@ -22,7 +22,7 @@ public struct Specimen: Sendable {
     }
 
     /// A network over these weights, which must be all that the layout and `vectors` name.
-    public func network(_ weights: WeightTable) throws -> any Network { try make(weights) }
+    package func network(_ weights: WeightTable) throws -> any Network { try make(weights) }
 
     /// Settings as a config.json would have them.
     static func settings(_ modelType: String, _ values: [String: Any]) -> Settings {

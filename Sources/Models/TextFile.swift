@@ -1,13 +1,13 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// Text files with one item a line.
-public enum TextFile {
+package enum TextFile {
     /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go. All else is kept, a
     /// byte-order mark at the beginning too.
     ///
     /// - Throws: `FileError` where the file is missing, empty or not UTF-8.
-    public static func lines(_ file: URL) throws(FileError) -> [String] {
+    package static func lines(_ file: URL) throws(FileError) -> [String] {
         let data = try FileError.read(file)
         guard let text = String(validating: data, as: UTF8.self) else {
             throw FileError(file, "is not UTF-8")

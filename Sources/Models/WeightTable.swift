@@ -1,21 +1,21 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// A model's weights by their names in the checkpoint: matrices behind products, vectors as numbers.
-public struct WeightTable: Sendable {
+package struct WeightTable: Sendable {
     /// Weight matrices: dense for measuring, packed for running.
-    public var matrices: [String: any LinearOperator]
+    package var matrices: [String: any LinearOperator]
     /// Biases and norms.
-    public var vectors: [String: [Float]]
+    package var vectors: [String: [Float]]
 
     /// A table of these weights.
-    public init(matrices: [String: any LinearOperator], vectors: [String: [Float]]) {
+    package init(matrices: [String: any LinearOperator], vectors: [String: [Float]]) {
         self.matrices = matrices
         self.vectors = vectors
     }
 
     /// The table with some matrices replaced: a probe.
-    public func replacing(_ replacements: [String: any LinearOperator]) -> WeightTable {
+    package func replacing(_ replacements: [String: any LinearOperator]) -> WeightTable {
         var table = self
         table.matrices.merge(replacements) { _, new in new }
         return table
@@ -24,7 +24,7 @@ public struct WeightTable: Sendable {
     /// A matrix that must be there.
     ///
     /// - Throws: `MissingWeight` where the table has no matrix of this name.
-    public func matrix(_ name: String) throws(MissingWeight) -> any LinearOperator {
+    package func matrix(_ name: String) throws(MissingWeight) -> any LinearOperator {
         guard let matrix = matrices[name] else { throw MissingWeight(name: name) }
         return matrix
     }
@@ -32,22 +32,22 @@ public struct WeightTable: Sendable {
     /// A vector that must be there.
     ///
     /// - Throws: `MissingWeight` where the table has no vector of this name.
-    public func vector(_ name: String) throws(MissingWeight) -> [Float] {
+    package func vector(_ name: String) throws(MissingWeight) -> [Float] {
         guard let vector = vectors[name] else { throw MissingWeight(name: name) }
         return vector
     }
 
     /// Bytes that all weights take in memory.
-    public var residentBytes: Int {
+    package var residentBytes: Int {
         matrices.values.reduce(0) { $0 + $1.residentBytes } + vectors.values.reduce(0) { $0 + 4 * $1.count }
     }
 }
 
 /// A weight that the model needs and its files do not have.
-public struct MissingWeight: Error, CustomStringConvertible {
+package struct MissingWeight: Error, CustomStringConvertible {
     /// The tensor's name.
-    public let name: String
+    package let name: String
 
     /// Names the tensor.
-    public var description: String { "the model's files have no tensor '\(name)'" }
+    package var description: String { "the model's files have no tensor '\(name)'" }
 }

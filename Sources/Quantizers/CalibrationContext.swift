@@ -1,29 +1,29 @@
-import Tensors
+import BitplanTensors
 
 /// What a fit may use besides the weights.
-public struct CalibrationContext: Sendable {
+package struct CalibrationContext: Sendable {
     /// H = X'X over the inputs X that the layer sees on calibration text, (columns, columns); any scale: it is brought to
     /// a mean diagonal of 1. Used by the calibrated fit.
-    public var moments: Matrix?
+    package var moments: Matrix?
     /// C = X'Z over the inputs X that the layer sees in full precision and the inputs Z that it sees behind the layers quantized
     /// before it, token by token, (columns, columns), at the scale of `moments`, which then are Z'Z. The calibrated fit aims
     /// at W X from the inputs Z: it makes up for errors that already happened. Nil where `moments` are X'X.
-    public var crossMoments: Matrix?
+    package var crossMoments: Matrix?
     /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied embedding is:
     /// plain squared error then counts beside the output's. 0 for every other matrix; for a tied embedding, 1 to 3 gave the
     /// least KL on the translation model tried.
-    public var lookupWeight: Double
+    package var lookupWeight: Double
     /// What is added to the diagonal of the scaled H so that rare inputs keep some weight.
-    public var damping: Double
+    package var damping: Double
     /// Occurrences of each row, as of tokens in text: the order of frequency clusters.
-    public var rowFrequencies: [Double]?
+    package var rowFrequencies: [Double]?
     /// Where randomness starts (k-means).
-    public var seed: UInt64
+    package var seed: UInt64
     /// The most threads that encoding may use; nil for all cores. The bytes do not depend on it.
-    public var threads: Int?
+    package var threads: Int?
 
     /// A context of these parts.
-    public init(
+    package init(
         moments: Matrix? = nil, crossMoments: Matrix? = nil, lookupWeight: Double = 0, damping: Double = 0.05,
         rowFrequencies: [Double]? = nil, seed: UInt64 = 0, threads: Int? = nil
     ) {
@@ -37,5 +37,5 @@ public struct CalibrationContext: Sendable {
     }
 
     /// Nothing but the weights.
-    public static let none = CalibrationContext()
+    package static let none = CalibrationContext()
 }

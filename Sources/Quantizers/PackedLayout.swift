@@ -1,5 +1,5 @@
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone. The order of the
 /// bytes of codes is in `Sources/Kernels/Layouts.md`.
@@ -16,22 +16,22 @@ import Tensors
 /// | sign | `signs` (rows, bytes), `scale` where scaled |
 /// | BitLinear | `signs` (rows, bytes), `scales` (groups) |
 /// | W8A8 | `codes` (rows, columns), `scales` (rows) |
-public enum PackedLayout {
+package enum PackedLayout {
     /// One part as it lies in a file.
-    public struct Part: Hashable, Sendable {
+    package struct Part: Hashable, Sendable {
         /// The part's name; on disk `<tensor>.<name>`.
-        public let name: String
+        package let name: String
         /// The element type.
-        public let type: ElementType
+        package let type: ElementType
         /// The shape, outermost first.
-        public let shape: [Int]
+        package let shape: [Int]
 
         /// Bytes of the part.
-        public var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
+        package var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
     }
 
     /// The parts of a (`rows`, `columns`) matrix under `scheme`; their bytes sum to `scheme.sizeInBytes(rows:columns:)`.
-    public static func parts(_ scheme: Scheme, rows: Int, columns: Int) -> [Part] {
+    package static func parts(_ scheme: Scheme, rows: Int, columns: Int) -> [Part] {
         let planeBytes = (columns + 7) / 8
         switch scheme {
         case .full(let type): return [Part(name: "weights", type: type.elementType, shape: [rows, columns])]
@@ -101,7 +101,7 @@ public enum PackedLayout {
     /// Checks that `packed` has the parts that its scheme says, no more and no fewer.
     ///
     /// - Throws: `QuantizationError.missingPart` or `.malformedPart`.
-    public static func check(_ packed: PackedMatrix) throws(QuantizationError) {
+    package static func check(_ packed: PackedMatrix) throws(QuantizationError) {
         let parts = parts(packed.scheme, rows: packed.rows, columns: packed.columns)
         for part in parts {
             guard let tensor = packed.parts[part.name] else {

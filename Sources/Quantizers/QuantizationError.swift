@@ -1,5 +1,5 @@
 /// What can be wrong with weights to encode, a packed matrix to decode, or what a fit was given.
-public enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A weight is NaN or infinite.
     case nonFinite(row: Int, column: Int, value: Float)
     /// A weight is larger than FP16 can hold, in a scheme that stores FP16.
@@ -16,7 +16,7 @@ public enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertibl
     case momentsMissing
 
     /// One line: what, where, expected, got.
-    public var description: String {
+    package var description: String {
         switch self {
         case .nonFinite(let row, let column, let value):
             "weight at row \(row), column \(column) is \(value): only finite numbers can be quantized"

@@ -1,9 +1,9 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Encodes weights in a scheme and decodes them again.
-public enum Quantizer {
+package enum Quantizer {
     /// Encodes weights in `scheme`.
     ///
     /// The result depends on nothing but the arguments; its bytes are the same for any number of threads. Codes are in stored
@@ -15,7 +15,7 @@ public enum Quantizer {
     ///   - context: what the fit may use besides the weights.
     /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16 cannot hold a number;
     ///   `.momentsMissing` and `.contextMismatch` for what the fit was given.
-    public static func encode(
+    package static func encode(
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
@@ -31,7 +31,7 @@ public enum Quantizer {
     /// The weights that a packed matrix stands for.
     ///
     /// - Throws: `QuantizationError.missingPart`, `.malformedPart` or `.invalidPart` where parts do not fit the scheme.
-    public static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
+    package static func decode(_ packed: PackedMatrix) throws(QuantizationError) -> Matrix {
         try PackedLayout.check(packed)
         return try decodePlain(packed.inPlainOrder())
     }

@@ -3,28 +3,28 @@ import PlanFormat
 /// Everything that is known of one model: what `report` and `auto` render.
 ///
 /// Nothing in it depends on the machine that measured or the time: the same values give the same bytes.
-public struct ModelReport: Sendable {
+package struct ModelReport: Sendable {
     /// The title, and the stem of the pictures' files.
-    public var name: String
+    package var name: String
     /// The sensitivity table.
-    public var sensitivity: SensitivityTable
+    package var sensitivity: SensitivityTable
     /// The frontier of the table, with the plan's place and prices where there is a plan.
-    public var frontier: FrontierTable
+    package var frontier: FrontierTable
     /// The chosen plan.
-    public var plan: Plan?
+    package var plan: Plan?
     /// Full precision, uniform plans and the chosen one, evaluated.
-    public var comparison: ComparisonTable?
+    package var comparison: ComparisonTable?
 
     /// A picture that stands beside the report.
-    public struct Figure: Hashable, Sendable {
+    package struct Figure: Hashable, Sendable {
         /// The file's name, which the Markdown refers to.
-        public let name: String
+        package let name: String
         /// SVG.
-        public let svg: String
+        package let svg: String
     }
 
     /// A report of these parts.
-    public init(
+    package init(
         name: String, sensitivity: SensitivityTable, frontier: FrontierTable, plan: Plan?,
         comparison: ComparisonTable?
     ) {
@@ -38,7 +38,7 @@ public struct ModelReport: Sendable {
     /// The pictures: sensitivity by depth and frontier where the cells were measured, and bits by depth where there is a plan.
     ///
     /// - Throws: `PlanError` where the plan does not fit the table's model.
-    public func figures() throws(PlanError) -> [Figure] {
+    package func figures() throws(PlanError) -> [Figure] {
         var figures: [Figure] = []
         if sensitivity.proxy == nil {
             figures.append(Figure(name: name + ".sensitivity.svg", svg: sensitivity.mapSVG))
@@ -55,7 +55,7 @@ public struct ModelReport: Sendable {
     ///
     /// - Parameter withFigures: whether it refers to the pictures, which then have to stand beside it.
     /// - Throws: `PlanError` where the plan does not fit the table's model.
-    public func markdown(withFigures: Bool) throws(PlanError) -> String {
+    package func markdown(withFigures: Bool) throws(PlanError) -> String {
         func figure(_ kind: String, _ title: String) -> String {
             withFigures ? "![\(title)](\(name).\(kind).svg)\n\n" : ""
         }

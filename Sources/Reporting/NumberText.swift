@@ -1,5 +1,5 @@
 /// A number with so many digits after the point, half away from zero; the same text on every machine.
-public func fixed(_ value: Double, _ digits: Int) -> String {
+package func fixed(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
@@ -14,7 +14,7 @@ public func fixed(_ value: Double, _ digits: Int) -> String {
 }
 
 /// A number with about so many significant digits: small ones keep theirs.
-public func significant(_ value: Double, _ digits: Int) -> String {
+package func significant(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite, value != 0 else { return fixed(value, 0) }
     var magnitude = abs(value)
     var places = digits - 1
@@ -30,7 +30,7 @@ public func significant(_ value: Double, _ digits: Int) -> String {
 }
 
 /// A whole number with commas between thousands.
-public func grouped(_ value: Int) -> String {
+package func grouped(_ value: Int) -> String {
     var digits = String(abs(value))
     var groups: [String] = []
     while digits.count > 3 {
@@ -41,11 +41,11 @@ public func grouped(_ value: Int) -> String {
 }
 
 /// A metric's value with the digits that are worth reading: two for scores of 0 to 100 and perplexity, four for shares and correlations.
-public func metricText(_ value: Double, of name: String) -> String {
+package func metricText(_ value: Double, of name: String) -> String {
     let lower = name.lowercased()
     let isCoarse = ["bleu", "chrf", "perplexity"].contains { lower.hasPrefix($0) }
     return fixed(value, isCoarse ? 2 : 4)
 }
 
 /// KL in nats, four significant digits.
-public func klText(_ value: Double) -> String { significant(value, 4) }
+package func klText(_ value: Double) -> String { significant(value, 4) }

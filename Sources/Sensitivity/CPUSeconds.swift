@@ -1,7 +1,7 @@
 import Foundation
 
 /// CPU seconds that all threads of this program have used: what parts of a sweep cost, whatever else the machine is doing.
-public func processSeconds() -> Double { seconds(CLOCK_PROCESS_CPUTIME_ID) }
+package func processSeconds() -> Double { seconds(CLOCK_PROCESS_CPUTIME_ID) }
 
 /// CPU seconds that this thread has used.
 func threadSeconds() -> Double { seconds(CLOCK_THREAD_CPUTIME_ID) }

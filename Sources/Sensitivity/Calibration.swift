@@ -1,17 +1,17 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
+import BitplanQuantizers
 import Synchronization
-import Tensors
+import BitplanTensors
 
 /// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which calibrated codes are fitted
 /// to, and how often each token occurs, which orders the clusters of an embedding.
-public struct Calibration: Sendable {
+package struct Calibration: Sendable {
     /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were asked for.
-    public let moments: [String: Matrix]
+    package let moments: [String: Matrix]
     /// Occurrences of each row of `tokenEmbedding`.
-    public let frequencies: [Double]
+    package let frequencies: [Double]
     private let tokenEmbedding: String
     private let fit: CodeFit
 
@@ -20,7 +20,7 @@ public struct Calibration: Sendable {
     /// - Parameters:
     ///   - gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of losses need them.
     ///   - seesSublayers: whether the moments of the inputs inside the sublayers are wanted, beside those of the output projection.
-    public init<Net: Network>(
+    package init<Net: Network>(
         _ network: Net, _ examples: [Net.Example], fit: CodeFit, gathersMoments: Bool = false,
         seesSublayers: Bool = true, threads: Int = 2
     ) throws {
@@ -46,7 +46,7 @@ public struct Calibration: Sendable {
 
     /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is
     /// a matrix that no product reads (an embedding without an output projection, positions).
-    public func context(_ shape: MatrixShape) -> CalibrationContext {
+    package func context(_ shape: MatrixShape) -> CalibrationContext {
         let isEmbedding = isEmbedding(shape)
         let fitted = fit == .calibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
         return CalibrationContext(

@@ -1,5 +1,5 @@
-import Metrics
-import Models
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
 
 /// Cells that are measured on more and more items until they are known well enough.

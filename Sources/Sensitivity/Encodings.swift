@@ -1,22 +1,22 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
+import BitplanQuantizers
 import Synchronization
-import Tensors
+import BitplanTensors
 
 /// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
-public final class Encodings<Family: ModelFamily>: Sendable {
+package final class Encodings<Family: ModelFamily>: Sendable {
     /// The model whose matrices are encoded.
-    public let model: Model<Family>
+    package let model: Model<Family>
     /// How codes are fitted.
-    public let fit: CodeFit
+    package let fit: CodeFit
     private let contexts: @Sendable (MatrixShape) -> CalibrationContext
     private let kept = Mutex<[Key: PackedMatrix]>([:])
     private let seconds = Mutex(0.0)
 
     /// CPU seconds that encoding took.
-    public var encodingSeconds: Double { seconds.withLock { $0 } }
+    package var encodingSeconds: Double { seconds.withLock { $0 } }
 
     private struct Key: Hashable {
         let tensor: String
@@ -24,7 +24,7 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     }
 
     /// Encodings of `model` by `fit`; `contexts` gives what the fit may know of a matrix's inputs.
-    public init(
+    package init(
         _ model: Model<Family>, fit: CodeFit,
         contexts: @escaping @Sendable (MatrixShape) -> CalibrationContext = { _ in .none }
     ) {
@@ -36,7 +36,7 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     /// The encoded matrix.
     ///
     /// - Throws: `FileError` where the weights cannot be read or encoded.
-    public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
+    package func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         let key = Key(tensor: shape.tensor, scheme: scheme)
         if let packed = kept.withLock({ $0[key] }) { return packed }
         let start = processSeconds()
@@ -53,7 +53,7 @@ public final class Encodings<Family: ModelFamily>: Sendable {
     }
 
     /// The operators of sublayers under schemes: what a probe of an evaluator's reference replaces.
-    public func operators(
+    package func operators(
         of sublayers: [(SublayerShape, Scheme)], for evaluator: Evaluator<Family.Net>
     ) throws -> [String: any LinearOperator] {
         var matrices: [String: any LinearOperator] = [:]
@@ -73,7 +73,7 @@ extension LinearOperators {
     /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
     /// - Parameter decoded: makes an operator of weights.
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
-    public static func measuring(
+    package static func measuring(
         _ packed: PackedMatrix, decoded: (Matrix) -> any LinearOperator = { DenseMatrix($0) }
     ) throws -> any LinearOperator {
         packed.scheme.changesActivations ? try make(packed) : decoded(try Quantizer.decode(packed))

@@ -1,6 +1,6 @@
-import Kernels
-import Models
-import Tensors
+import BitplanKernels
+import BitplanModels
+import BitplanTensors
 
 extension Evaluator {
     /// Sketched losses of one batch, and the rows whose logits are needed: rough positions and anchors.

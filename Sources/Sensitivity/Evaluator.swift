@@ -1,18 +1,18 @@
-import Kernels
-import Metrics
-import Models
+import BitplanKernels
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
 import Synchronization
-import Tensors
+import BitplanTensors
 
 /// Measures what probes of a network lose against the network itself, prediction by prediction, on fixed data.
 ///
 /// Items are scored in batches without padding; two equal networks score exactly 0. Results do not depend on the number of threads.
-public struct Evaluator<Net: Network>: Sendable {
+package struct Evaluator<Net: Network>: Sendable {
     /// The network in full precision.
-    public let reference: Net
+    package let reference: Net
     /// Threads, each with batches of its own.
-    public let threads: Int
+    package let threads: Int
     let batches: [[Net.Example]]
     /// The right answers, by batch.
     let targets: [[Int?]]
@@ -23,7 +23,7 @@ public struct Evaluator<Net: Network>: Sendable {
     /// Else what they are sketched by, where there is an output projection.
     let sketches: Sketches?
     /// CPU seconds of one evaluation of the reference: all sublayers and all logits.
-    public let evaluationSeconds: Double
+    package let evaluationSeconds: Double
     /// Whether weights are multiplied as sums of two BF16 numbers, the reference's and the probes' alike.
     private let splitsWeights: Bool
 
@@ -52,7 +52,7 @@ public struct Evaluator<Net: Network>: Sendable {
     ///   - logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch`.
     ///   - usesSketches: if not, they are computed again for every probe.
     ///   - splitsWeights: whether what is sketched is multiplied by `SplitMatrix` too, where that is fast.
-    public init(
+    package init(
         reference: Net, examples: [Net.Example], threads: Int = 2, logitsLimit: Int? = nil,
         usesSketches: Bool = true, splitsWeights: Bool = false
     ) throws {
@@ -139,15 +139,15 @@ public struct Evaluator<Net: Network>: Sendable {
     /// The operator of an encoded matrix in a probe.
     ///
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
-    public func measuring(_ packed: PackedMatrix, of tensor: String) throws -> any LinearOperator {
+    package func measuring(_ packed: PackedMatrix, of tensor: String) throws -> any LinearOperator {
         try LinearOperators.measuring(packed) { weights($0, of: tensor) }
     }
 
     /// Items of each batch: a measurement may end behind any of them.
-    public var batchSizes: [Int] { batches.map(\.count) }
+    package var batchSizes: [Int] { batches.map(\.count) }
 
     /// The states before sublayer `index` (the embedding is 0), by batch.
-    public func states(
+    package func states(
         of network: Net, before index: Int, batches range: Range<Int>? = nil
     ) throws -> [Net.State] {
         let range = range ?? batches.indices
@@ -157,19 +157,19 @@ public struct Evaluator<Net: Network>: Sendable {
     }
 
     /// The states one sublayer further.
-    public func advance(_ states: [Net.State], through index: Int, of network: Net) throws -> [Net.State] {
+    package func advance(_ states: [Net.State], through index: Int, of network: Net) throws -> [Net.State] {
         try concurrentMap(count: states.count, threads: threads) {
             network.advance(states[$0], through: index, observing: nil)
         }
     }
 
     /// What every item loses under `probe`.
-    public func losses(of probe: Net) throws -> [ItemLoss] {
+    package func losses(of probe: Net) throws -> [ItemLoss] {
         try scores(of: probe, from: 0, states: [], batches: batches.indices).losses
     }
 
     /// What every item loses under the reference: no KL, and the cross-entropy that others are compared with.
-    public func referenceLosses() throws -> [ItemLoss] {
+    package func referenceLosses() throws -> [ItemLoss] {
         guard let sketches else { return try losses(of: reference) }
         return batches.indices.flatMap { batch in
             items(of: batch, sketches.byBatch[batch].crossEntropy.map { (0, $0) })
@@ -181,7 +181,7 @@ public struct Evaluator<Net: Network>: Sendable {
     /// - Parameters:
     ///   - first: the first sublayer in which the probe differs from the network that made `states`.
     ///   - states: that network's states before `first`, one for each of the batches; not read where `first` is the embedding.
-    public func scores(
+    package func scores(
         of probe: Net, from first: Int, states: [Net.State], batches range: Range<Int>
     ) throws -> [ItemScore] {
         let end = probe.layout.sublayers.count
@@ -252,7 +252,7 @@ public struct Evaluator<Net: Network>: Sendable {
 
 extension LossMeasurement {
     /// The mean losses per prediction.
-    public init(_ losses: [ItemLoss], metric: Double? = nil) {
+    package init(_ losses: [ItemLoss], metric: Double? = nil) {
         let kl = losses.map(\.kl)
         self.init(
             klNats: kl.reduce(.zero, +).natsPerToken ?? 0,

@@ -1,14 +1,14 @@
-import Metrics
+import BitplanMetrics
 
 /// What one item (a sentence, a text) lost under a probe.
-public struct ItemLoss: Sendable, Hashable, Codable {
+package struct ItemLoss: Sendable, Hashable, Codable {
     /// KL(full precision || probe), summed over the item's predictions.
-    public var kl: TokenLoss
+    package var kl: TokenLoss
     /// Cross-entropy of the right answers under the probe, summed over the item's predictions.
-    public var crossEntropy: TokenLoss
+    package var crossEntropy: TokenLoss
 
     /// A loss from its parts.
-    public init(kl: TokenLoss, crossEntropy: TokenLoss) {
+    package init(kl: TokenLoss, crossEntropy: TokenLoss) {
         self.kl = kl
         self.crossEntropy = crossEntropy
     }
@@ -18,20 +18,20 @@ public struct ItemLoss: Sendable, Hashable, Codable {
 ///
 /// Where predictions are scored by sketches, some positions spread over the data (the anchors) are scored by all logits too: how much the
 /// sketches of a probe err, all in all, is measured there and taken out of every item (a ratio estimate).
-public struct ItemScore: Sendable, Hashable, Codable {
+package struct ItemScore: Sendable, Hashable, Codable {
     /// The loss, sketched or not.
-    public var loss: ItemLoss
+    package var loss: ItemLoss
     /// Which part of `loss.kl.nats` was sketched.
-    public var sketchedNats: Double
+    package var sketchedNats: Double
     /// KL of the item's anchors by all logits, and as they were sketched.
-    public var anchorNats: Double
+    package var anchorNats: Double
     /// KL of the item's anchors as they were sketched.
-    public var anchorSketchedNats: Double
+    package var anchorSketchedNats: Double
     /// Anchors in the item.
-    public var anchors: Int
+    package var anchors: Int
 
     /// A score without anchors.
-    public init(
+    package init(
         loss: ItemLoss, sketchedNats: Double = 0, anchorNats: Double = 0, anchorSketchedNats: Double = 0,
         anchors: Int = 0
     ) {
@@ -45,7 +45,7 @@ public struct ItemScore: Sendable, Hashable, Codable {
 
 extension Collection where Element == ItemScore {
     /// What every item lost, the error of sketches taken out.
-    public var losses: [ItemLoss] {
+    package var losses: [ItemLoss] {
         let correction = anchorCorrection
         guard correction != 0 else { return map(\.loss) }
         return map { score in

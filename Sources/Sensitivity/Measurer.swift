@@ -1,27 +1,27 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A scheme for every sublayer of a layout, in its order: what a measurement is a function of.
-public typealias Assignment = [Scheme]
+package typealias Assignment = [Scheme]
 
 /// Measures assignments of schemes to sublayers, as many at a time as there are: cells of a table, plans, neighbours of a plan.
 ///
 /// Assignments that differ from a common `context` from sublayer i on share everything before i: those activations are computed once,
 /// kept for one sublayer, and moved on from there. An encoder cell runs the layers above it, a decoder cell never runs the encoder.
-public struct Measurer<Family: ModelFamily>: Sendable {
+package struct Measurer<Family: ModelFamily>: Sendable {
     /// The encoded matrices.
-    public let encodings: Encodings<Family>
+    package let encodings: Encodings<Family>
     /// What scores probes.
-    public let evaluator: Evaluator<Family.Net>
+    package let evaluator: Evaluator<Family.Net>
     /// Whether activations are kept; if not, every measurement runs the whole model, as a comparison.
-    public let reusesPrefixes: Bool
+    package let reusesPrefixes: Bool
     /// What is kept of measurements, and looked at before each; nil keeps nothing.
-    public let records: StoredExperiment?
+    package let records: StoredExperiment?
 
     /// A measurer over an evaluator's data.
-    public init(
+    package init(
         encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, reusesPrefixes: Bool = true,
         records: StoredExperiment? = nil
     ) {
@@ -32,13 +32,13 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     }
 
     /// The sublayers.
-    public var layout: ModelLayout { evaluator.reference.layout }
+    package var layout: ModelLayout { evaluator.reference.layout }
 
     /// Everything in full precision.
-    public var fullPrecision: Assignment { Assignment(repeating: .fp32, count: layout.sublayers.count) }
+    package var fullPrecision: Assignment { Assignment(repeating: .fp32, count: layout.sublayers.count) }
 
     /// The network under an assignment, over decoded weights; what `base` already has is taken from there.
-    public func network(
+    package func network(
         _ assignment: Assignment, from base: (network: Family.Net, assignment: Assignment)? = nil
     ) throws -> Family.Net {
         let (network, known) = base ?? (evaluator.reference, fullPrecision)
@@ -54,7 +54,7 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     /// - Parameters:
     ///   - context: what most of the assignments share; any assignment is right, a near one is fast.
     ///   - each: called with the index of every assignment once its losses are known.
-    public func losses(
+    package func losses(
         of assignments: [Assignment], around context: Assignment,
         each: (Int, [ItemLoss]) throws -> Void = { _, _ in }
     ) throws -> [[ItemLoss]] {
@@ -66,7 +66,7 @@ public struct Measurer<Family: ModelFamily>: Sendable {
     /// The scores of the items of some batches under each assignment.
     ///
     /// - Parameters: as of `losses`; `each` gets the scores.
-    public func scores(
+    package func scores(
         of assignments: [Assignment], around context: Assignment, batches: Range<Int>,
         each: (Int, [ItemScore]) throws -> Void = { _, _ in }
     ) throws -> [[ItemScore]] {

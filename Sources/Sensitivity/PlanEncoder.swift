@@ -1,15 +1,15 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 
 /// Encodes a whole model as a plan says, as the packed model will have it.
 ///
 /// Calibrated codes are fitted in order of execution: every matrix sees the inputs Z that reach it through the layers already
 /// quantized, and aims at what the full-precision layer makes of its own inputs X. So it makes up for errors that already happened,
 /// which codes fitted alone (as the cells of a table are) cannot. Other codes depend on their matrix only.
-public struct PlanEncoder<Family: ModelFamily>: Sendable {
+package struct PlanEncoder<Family: ModelFamily>: Sendable {
     private let encodings: Encodings<Family>
     private let network: Family.Net
     private let batches: [[Family.Net.Example]]
@@ -21,7 +21,7 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
     /// - Parameters:
     ///   - network: the model in full precision.
     ///   - text: calibration text; `calibration` is what `network` says of it.
-    public init(
+    package init(
         _ encodings: Encodings<Family>, _ network: Family.Net, text: [Family.Net.Example],
         calibration: Calibration,
         threads: Int
@@ -34,14 +34,14 @@ public struct PlanEncoder<Family: ModelFamily>: Sendable {
     }
 
     /// How the matrices of a plan come about: only calibrated codes depend on the others.
-    public var encoding: Experiment.Encoding {
+    package var encoding: Experiment.Encoding {
         encodings.fit == .calibrated && !batches.isEmpty ? .inOrder : .alone
     }
 
     /// The packed matrices of an assignment, by tensor.
     ///
     /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix.
-    public func encode(_ assignment: Assignment) throws -> [String: PackedMatrix] {
+    package func encode(_ assignment: Assignment) throws -> [String: PackedMatrix] {
         let sublayers = network.layout.sublayers
         var packed: [String: PackedMatrix] = [:]
         guard encoding == .inOrder else {

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// KL and cross-entropy of probes from few tokens of the vocabulary.
 ///

@@ -1,19 +1,19 @@
-import Models
+import BitplanModels
 import PlanFormat
 
 /// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
-public struct Sweep<Family: ModelFamily> {
+package struct Sweep<Family: ModelFamily> {
     /// What measures the cells.
-    public let measurer: Measurer<Family>
+    package let measurer: Measurer<Family>
     /// The schemes of the columns.
-    public let candidates: [Scheme]
+    package let candidates: [Scheme]
     /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures every cell on all items.
-    public let precision: Double?
+    package let precision: Double?
     /// Whether types and stacks are measured too.
-    public let measuresGroups: Bool
+    package let measuresGroups: Bool
 
     /// A sweep over `candidates`.
-    public init(
+    package init(
         _ measurer: Measurer<Family>, candidates: [Scheme], precision: Double? = nil,
         measuresGroups: Bool = true
     ) {
@@ -24,7 +24,7 @@ public struct Sweep<Family: ModelFamily> {
     }
 
     /// The cells of a sweep: by type and by sublayer.
-    public typealias Cells = (byType: [SensitivityCell], bySublayer: [SensitivityCell])
+    package typealias Cells = (byType: [SensitivityCell], bySublayer: [SensitivityCell])
 
     private struct Cell {
         let row: String
@@ -47,12 +47,12 @@ public struct Sweep<Family: ModelFamily> {
     }
 
     /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
-    public var assignments: [Assignment] {
+    package var assignments: [Assignment] {
         Self.assignments(measurer.layout, candidates: candidates, measuresGroups: measuresGroups)
     }
 
     /// The assignments that a sweep of a model measures.
-    public static func assignments(
+    package static func assignments(
         _ layout: ModelLayout, candidates: [Scheme], measuresGroups: Bool
     ) -> [Assignment] {
         var seen: Set<Assignment> = []
@@ -82,7 +82,7 @@ public struct Sweep<Family: ModelFamily> {
     ///   - metricCells: how many cells, those of largest KL first, it is measured of.
     ///   - progress: called after each measurement with the work that was done so far, and at most will be: items times the weights
     ///     that they pass through, so that it grows as time does.
-    public func run(
+    package func run(
         metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Cells {

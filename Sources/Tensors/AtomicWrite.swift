@@ -1,20 +1,20 @@
 import Foundation
 
 /// Writing so that nothing half-written is ever left behind: to a temporary name beside the target, then renamed.
-public enum AtomicWrite {
+package enum AtomicWrite {
     /// Writes `data` to `file`, making its directory where it is missing.
-    public static func file(_ data: Data, to file: URL) throws(FileError) {
+    package static func file(_ data: Data, to file: URL) throws(FileError) {
         try stream(to: file) { handle in try handle.write(contentsOf: data) }
     }
 
     /// Writes `text` as UTF-8.
-    public static func file(_ text: String, to file: URL) throws(FileError) {
+    package static func file(_ text: String, to file: URL) throws(FileError) {
         try self.file(Data(text.utf8), to: file)
     }
 
     /// Opens a temporary file for `body` and renames it to `file` once `body` has returned; removes it, and the directories made for
     /// it, where `body` throws.
-    public static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
+    package static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
         let manager = FileManager.default
         let directory = file.deletingLastPathComponent()
         let temporary = directory.appending(
@@ -42,7 +42,7 @@ public enum AtomicWrite {
     }
 
     /// Checks that `file` can be written, before long work whose result goes there; leaves nothing behind.
-    public static func checkWritable(_ file: URL) throws(FileError) {
+    package static func checkWritable(_ file: URL) throws(FileError) {
         let manager = FileManager.default
         var isDirectory: ObjCBool = false
         if manager.fileExists(atPath: file.path, isDirectory: &isDirectory), isDirectory.boolValue {
@@ -67,7 +67,7 @@ public enum AtomicWrite {
     /// Fills a temporary directory and renames it to `directory`, which is replaced where it exists.
     ///
     /// - Throws: `FileError` where the directory cannot be written, and what `body` throws; nothing is left behind then.
-    public static func directory(_ directory: URL, _ body: (URL) throws -> Void) throws {
+    package static func directory(_ directory: URL, _ body: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let directory = directory.standardizedFileURL
         let parent = directory.deletingLastPathComponent()

@@ -1,30 +1,30 @@
 import Foundation
 
 /// What can be wrong with a file: one line that says which file, what was expected and what was found.
-public struct FileError: Error, CustomStringConvertible, Equatable {
+package struct FileError: Error, CustomStringConvertible, Equatable {
     /// The file's path as the caller gave it.
-    public let path: String
+    package let path: String
     /// What was expected and what was found.
-    public let message: String
+    package let message: String
 
     /// An error about `path`.
-    public init(_ path: String, _ message: String) {
+    package init(_ path: String, _ message: String) {
         self.path = path
         self.message = message
     }
 
     /// An error about a file.
-    public init(_ file: URL, _ message: String) { self.init(file.path, message) }
+    package init(_ file: URL, _ message: String) { self.init(file.path, message) }
 
     /// `path: message`.
-    public var description: String { "\(path): \(message)" }
+    package var description: String { "\(path): \(message)" }
 }
 
 extension FileError {
     /// Reads a whole file, mapped where that is safe.
     ///
     /// - Throws: `FileError` where the file is missing, a directory or unreadable.
-    public static func read(_ file: URL) throws(FileError) -> Data {
+    package static func read(_ file: URL) throws(FileError) -> Data {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isDirectory) else {
             throw FileError(file, "no such file")
@@ -40,7 +40,7 @@ extension FileError {
     /// Reads a JSON object.
     ///
     /// - Throws: `FileError` where the file is missing or holds something else.
-    public static func readObject(_ file: URL) throws(FileError) -> [String: Any] {
+    package static func readObject(_ file: URL) throws(FileError) -> [String: Any] {
         let data = try read(file)
         let value: Any
         do {

@@ -1,8 +1,8 @@
 /// IEEE half precision by its bits: `Float16` does not exist on every platform that Swift runs on.
-public enum HalfPrecision {
+package enum HalfPrecision {
     /// The FP32 value of half-precision `bits`; exact.
     @inlinable
-    public static func widen(_ bits: UInt16) -> Float {
+    package static func widen(_ bits: UInt16) -> Float {
         let sign = UInt32(bits & 0x8000) << 16
         let magnitude = UInt32(bits & 0x7FFF)
         if magnitude >= 0x7C00 { return Float(bitPattern: sign | 0x7F80_0000 | (magnitude & 0x3FF) << 13) }
@@ -13,7 +13,7 @@ public enum HalfPrecision {
 
     /// The half-precision bits nearest to `value`, ties to even; beyond 65504 infinity.
     @inlinable
-    public static func narrow(_ value: Float) -> UInt16 {
+    package static func narrow(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000
         let magnitude = bits & 0x7FFF_FFFF
@@ -30,5 +30,5 @@ public enum HalfPrecision {
 
     /// The number nearest to `value` that half precision holds.
     @inlinable
-    public static func rounded(_ value: Float) -> Float { widen(narrow(value)) }
+    package static func rounded(_ value: Float) -> Float { widen(narrow(value)) }
 }

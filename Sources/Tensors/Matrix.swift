@@ -2,16 +2,16 @@
 ///
 /// - Shapes: (`rows`, `columns`); `storage` has `rows * columns` numbers. A batch of activations is a matrix of
 ///   (tokens, channels).
-public struct Matrix: Sendable, Equatable {
+package struct Matrix: Sendable, Equatable {
     /// The number of rows.
-    public let rows: Int
+    package let rows: Int
     /// The number of columns.
-    public let columns: Int
+    package let columns: Int
     /// The numbers, row by row.
-    public var storage: [Float]
+    package var storage: [Float]
 
     /// A matrix over `storage`, which must have `rows * columns` numbers.
-    public init(rows: Int, columns: Int, storage: [Float]) {
+    package init(rows: Int, columns: Int, storage: [Float]) {
         precondition(rows >= 0 && columns >= 0 && storage.count == rows * columns, "shape and storage differ")
         self.rows = rows
         self.columns = columns
@@ -19,25 +19,25 @@ public struct Matrix: Sendable, Equatable {
     }
 
     /// A matrix of zeros.
-    public init(rows: Int, columns: Int) {
+    package init(rows: Int, columns: Int) {
         self.init(rows: rows, columns: columns, storage: [Float](repeating: 0, count: rows * columns))
     }
 
     /// The number at a row and column.
     @inlinable
-    public subscript(row: Int, column: Int) -> Float {
+    package subscript(row: Int, column: Int) -> Float {
         get { storage[row * columns + column] }
         set { storage[row * columns + column] = newValue }
     }
 
     /// One row, as a slice of `storage`.
     @inlinable
-    public subscript(row row: Int) -> ArraySlice<Float> {
+    package subscript(row row: Int) -> ArraySlice<Float> {
         storage[row * columns..<(row + 1) * columns]
     }
 
     /// The rows at `indices`, in that order.
-    public func gathering(rows indices: [Int]) -> Matrix {
+    package func gathering(rows indices: [Int]) -> Matrix {
         var gathered: [Float] = []
         gathered.reserveCapacity(indices.count * columns)
         for row in indices { gathered.append(contentsOf: self[row: row]) }
@@ -47,7 +47,7 @@ public struct Matrix: Sendable, Equatable {
 
 extension Matrix {
     /// A copy of consecutive rows.
-    public func slice(rows range: Range<Int>) -> Matrix {
+    package func slice(rows range: Range<Int>) -> Matrix {
         if range == 0..<rows { return self }
         return Matrix(
             rows: range.count, columns: columns,
@@ -57,7 +57,7 @@ extension Matrix {
 
 extension Matrix {
     /// Rows and columns exchanged.
-    public func transposed() -> Matrix {
+    package func transposed() -> Matrix {
         var result = Matrix(rows: columns, columns: rows)
         storage.withUnsafeBufferPointer { source in
             result.storage.withUnsafeMutableBufferPointer { target in
@@ -70,7 +70,7 @@ extension Matrix {
     }
 
     /// Adds another matrix of the same shape.
-    public mutating func add(_ other: Matrix) {
+    package mutating func add(_ other: Matrix) {
         precondition(rows == other.rows && columns == other.columns, "shapes differ")
         storage.withUnsafeMutableBufferPointer { y in
             other.storage.withUnsafeBufferPointer { x in

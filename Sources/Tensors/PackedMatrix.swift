@@ -2,16 +2,16 @@ import Foundation
 import PlanFormat
 
 /// One stored tensor of a packed matrix: raw little-endian bytes with the type and shape that a safetensors header says.
-public struct PackedTensor: Sendable, Equatable {
+package struct PackedTensor: Sendable, Equatable {
     /// The element type, in safetensors' spelling.
-    public let type: ElementType
+    package let type: ElementType
     /// Extents, outermost first.
-    public let shape: [Int]
+    package let shape: [Int]
     /// The elements, little-endian.
-    public let bytes: Data
+    package let bytes: Data
 
     /// A tensor over `bytes`, which must have the size that type and shape say.
-    public init(type: ElementType, shape: [Int], bytes: Data) {
+    package init(type: ElementType, shape: [Int], bytes: Data) {
         precondition(bytes.count == shape.reduce(type.sizeInBytes, *), "bytes do not fill the shape")
         self.type = type
         self.shape = shape
@@ -20,7 +20,7 @@ public struct PackedTensor: Sendable, Equatable {
 }
 
 /// Element types of safetensors files that bitplan reads or writes.
-public enum ElementType: String, Sendable, Codable {
+package enum ElementType: String, Sendable, Codable {
     case float32 = "F32"
     case float16 = "F16"
     case bfloat16 = "BF16"
@@ -30,7 +30,7 @@ public enum ElementType: String, Sendable, Codable {
     case int64 = "I64"
 
     /// Bytes of one element.
-    public var sizeInBytes: Int {
+    package var sizeInBytes: Int {
         switch self {
         case .float32, .int32: 4
         case .float16, .bfloat16: 2
@@ -43,18 +43,18 @@ public enum ElementType: String, Sendable, Codable {
 /// A matrix in a scheme's stored form: what lies on disk and what the kernels read, without a dense copy.
 ///
 /// - Shapes: (`rows`, `columns`); the parts (`signs`, `alphas`, `codes`, `scales`...) are each scheme's own.
-public struct PackedMatrix: Sendable, Equatable {
+package struct PackedMatrix: Sendable, Equatable {
     /// The scheme that the parts belong to.
-    public let scheme: Scheme
+    package let scheme: Scheme
     /// Output channels, or tokens.
-    public let rows: Int
+    package let rows: Int
     /// Input channels.
-    public let columns: Int
+    package let columns: Int
     /// By name; on disk `<tensor>.<part>`.
-    public let parts: [String: PackedTensor]
+    package let parts: [String: PackedTensor]
 
     /// A packed matrix from its parts.
-    public init(scheme: Scheme, rows: Int, columns: Int, parts: [String: PackedTensor]) {
+    package init(scheme: Scheme, rows: Int, columns: Int, parts: [String: PackedTensor]) {
         self.scheme = scheme
         self.rows = rows
         self.columns = columns
@@ -62,5 +62,5 @@ public struct PackedMatrix: Sendable, Equatable {
     }
 
     /// Bytes of all parts; equals `scheme.sizeInBytes(rows:columns:)`.
-    public var sizeInBytes: Int { parts.values.reduce(0) { $0 + $1.bytes.count } }
+    package var sizeInBytes: Int { parts.values.reduce(0) { $0 + $1.bytes.count } }
 }

@@ -4,33 +4,33 @@ import Foundation
 ///
 /// Layout: 8 bytes of header length (little-endian), a JSON header, then the tensors' bytes.
 /// - Source: the safetensors format description (huggingface/safetensors).
-public struct Safetensors: Sendable {
+package struct Safetensors: Sendable {
     /// What the header says of one tensor.
-    public struct Entry: Sendable {
+    package struct Entry: Sendable {
         /// The element type.
-        public let type: ElementType
+        package let type: ElementType
         /// Extents, outermost first.
-        public let shape: [Int]
+        package let shape: [Int]
         /// Byte offsets into the file.
-        public let range: Range<Int>
+        package let range: Range<Int>
 
         /// The number of elements.
-        public var count: Int { shape.reduce(1, *) }
+        package var count: Int { shape.reduce(1, *) }
     }
 
     /// The file.
-    public let file: URL
+    package let file: URL
     /// The tensors, by name.
-    public let entries: [String: Entry]
+    package let entries: [String: Entry]
     /// The header's `__metadata__`.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     private let data: Data
 
     /// Opens `file` and checks its header.
     ///
     /// - Throws: `FileError` where the file is truncated, its header is not JSON, or an entry's type, shape or offsets are wrong:
     ///   unknown type, negative size, bytes that differ from the shape, offsets outside the file or overlapping.
-    public init(_ file: URL) throws(FileError) {
+    package init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
         guard data.count >= 8 else {
             throw FileError(file, "truncated: \(data.count) bytes, a header needs 8")
@@ -103,13 +103,13 @@ public struct Safetensors: Sendable {
     /// The raw bytes of a tensor, without a copy.
     ///
     /// - Throws: `FileError` where the file has no such tensor.
-    public func bytes(_ name: String) throws(FileError) -> Data {
+    package func bytes(_ name: String) throws(FileError) -> Data {
         guard let entry = entries[name] else { throw FileError(file, "has no tensor '\(name)'") }
         return data[entry.range]
     }
 
     /// A tensor as stored.
-    public func packed(_ name: String) throws(FileError) -> PackedTensor {
+    package func packed(_ name: String) throws(FileError) -> PackedTensor {
         guard let entry = entries[name] else { throw FileError(file, "has no tensor '\(name)'") }
         return PackedTensor(type: entry.type, shape: entry.shape, bytes: data[entry.range])
     }
@@ -118,7 +118,7 @@ public struct Safetensors: Sendable {
     ///
     /// - Throws: `FileError` where the tensor is missing, of another shape than `shape`, not of a floating type, or holds a NaN or
     ///   an infinity.
-    public func floats(_ name: String, shape expected: [Int]? = nil) throws(FileError) -> [Float] {
+    package func floats(_ name: String, shape expected: [Int]? = nil) throws(FileError) -> [Float] {
         guard let entry = entries[name] else { throw FileError(file, "has no tensor '\(name)'") }
         if let expected, expected != entry.shape {
             throw FileError(file, "tensor '\(name)': expected shape \(expected), got \(entry.shape)")
@@ -133,14 +133,14 @@ public struct Safetensors: Sendable {
     }
 
     /// A two-dimensional tensor, widened to FP32; errors as `floats(_:shape:)`.
-    public func matrix(_ name: String, rows: Int, columns: Int) throws(FileError) -> Matrix {
+    package func matrix(_ name: String, rows: Int, columns: Int) throws(FileError) -> Matrix {
         Matrix(rows: rows, columns: columns, storage: try floats(name, shape: [rows, columns]))
     }
 }
 
 extension ElementType {
     /// The numbers in little-endian `bytes`, as FP32; nil for the integer types.
-    public func widen(_ bytes: Data) -> [Float]? {
+    package func widen(_ bytes: Data) -> [Float]? {
         let count = bytes.count / sizeInBytes
         return bytes.withUnsafeBytes { raw in
             switch self {

@@ -2,18 +2,18 @@ import Foundation
 import PlanFormat
 
 /// Writes a safetensors file, tensor by tensor, so that no more than one is in memory beside the file.
-public enum SafetensorsWriter {
+package enum SafetensorsWriter {
     /// What a tensor will be: known before its bytes are made.
-    public struct Declaration: Sendable {
+    package struct Declaration: Sendable {
         /// The tensor's name.
-        public let name: String
+        package let name: String
         /// The element type.
-        public let type: ElementType
+        package let type: ElementType
         /// Extents, outermost first.
-        public let shape: [Int]
+        package let shape: [Int]
 
         /// A tensor to come.
-        public init(name: String, type: ElementType, shape: [Int]) {
+        package init(name: String, type: ElementType, shape: [Int]) {
             self.name = name
             self.type = type
             self.shape = shape
@@ -25,7 +25,7 @@ public enum SafetensorsWriter {
     /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so the data are aligned.
     ///
     /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left behind then.
-    public static func write(
+    package static func write(
         _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
         bytes: (Declaration) throws -> Data
     ) throws {

@@ -1,14 +1,14 @@
 /// A small deterministic generator (SplitMix64): the same seed gives the same numbers on every machine.
 ///
 /// - Source: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// A generator that starts at `seed`.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// The next 64 random bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -17,11 +17,11 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// A number in [0, 1).
-    public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+    package mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// A number from the standard normal distribution (sum of twelve uniforms: tails end at 6).
-    public mutating func normal() -> Double { (0..<12).reduce(-6.0) { sum, _ in sum + uniform() } }
+    package mutating func normal() -> Double { (0..<12).reduce(-6.0) { sum, _ in sum + uniform() } }
 
     /// An index below `count`, without modulo bias that matters at these sizes.
-    public mutating func index(below count: Int) -> Int { Int(uniform() * Double(count)) }
+    package mutating func index(below count: Int) -> Int { Int(uniform() * Double(count)) }
 }

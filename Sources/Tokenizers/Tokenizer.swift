@@ -2,7 +2,7 @@
 ///
 /// Every conformer reproduces the ids of the reference implementation its files were made for, on any text: empty, with control
 /// characters, in any script. Nothing is ever cut to a length unless the caller asks.
-public protocol Tokenizer: Sendable {
+package protocol Tokenizer: Sendable {
     /// The number of ids; every id that `encode` returns lies in `0..<vocabularySize`.
     var vocabularySize: Int { get }
 

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Why a tokenizer could not be read from its files.
-public enum TokenizerError: Error, Equatable, CustomStringConvertible {
+package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     /// The file is missing or cannot be read.
     case unreadable(file: String, reason: String)
     /// The file is not the JSON, protobuf or text that it should be; `offset` is in bytes, `nil` where unknown.
@@ -26,7 +26,7 @@ public enum TokenizerError: Error, Equatable, CustomStringConvertible {
     case unsupported(file: String, what: String)
 
     /// One line: where, what, expected and got. Control characters of the file's own text are escaped.
-    public var description: String {
+    package var description: String {
         message.unicodeScalars.reduce(into: "") { line, scalar in
             switch scalar.properties.generalCategory {
             case .control, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)

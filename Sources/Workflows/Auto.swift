@@ -1,22 +1,22 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Reporting
-import Sensitivity
+import BitplanReporting
+import BitplanSensitivity
 
 /// Where `auto` leaves what it made.
-public struct AutoOutput: Sendable {
+package struct AutoOutput: Sendable {
     /// The stem of the files that are written.
-    public let name: String
+    package let name: String
     /// Where reports go.
-    public let reports: URL
+    package let reports: URL
     /// Where the plan goes.
-    public let plans: URL
+    package let plans: URL
     /// The packed model directory.
-    public let packed: URL
+    package let packed: URL
 
     /// Output under these directories; files are called `<name>.md`, `<name>.plan.json`...
-    public init(name: String, reports: URL, plans: URL, packed: URL) {
+    package init(name: String, reports: URL, plans: URL, packed: URL) {
         self.name = name
         self.reports = reports
         self.plans = plans
@@ -25,7 +25,7 @@ public struct AutoOutput: Sendable {
 }
 
 /// What `auto` has to tell while it works.
-public enum AutoEvent: Sendable {
+package enum AutoEvent: Sendable {
     case cells(done: Int, total: Int)
     case sensitivity(SensitivityTable)
     case round(PlanningRound)
@@ -41,7 +41,7 @@ public enum AutoEvent: Sendable {
 ///   - check: other data that the final table is measured on; the planning data where nil, and the report says so.
 ///   - evaluate: evaluates a directory on the checking data; the command line does it in a process of its own, so that memory is true.
 /// - Returns: the table's rows with their evaluations, full precision first.
-public func auto<Family: ModelFamily>(
+package func auto<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: PlanTarget,
     candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
     output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void

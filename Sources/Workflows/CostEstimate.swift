@@ -1,26 +1,26 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 
 /// What a sweep, or planning after it, will take, said before it starts.
-public struct CostEstimate: Codable, Sendable {
+package struct CostEstimate: Codable, Sendable {
     /// Measurements at most.
-    public let cells: Int
+    package let cells: Int
     /// Those of them that the store has.
-    public let keptCells: Int
+    package let keptCells: Int
     /// Items of the data.
-    public let items: Int
+    package let items: Int
     /// One run of the model over all items and its scores, in CPU seconds.
-    public let evaluationCPUSeconds: Double
+    package let evaluationCPUSeconds: Double
     /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of calibrated codes counts as one of usual
     /// length.
-    public let cpuSeconds: [String: Double]
+    package let cpuSeconds: [String: Double]
     /// Seconds, with the threads that were asked for and nothing else on the machine.
-    public let seconds: Double
+    package let seconds: Double
     /// Most bytes of memory, about.
-    public let peakMemoryBytes: Int
+    package let peakMemoryBytes: Int
 }
 
 extension Workbench {
@@ -28,7 +28,7 @@ extension Workbench {
     ///
     /// - Parameters: as of the bench and its sweep; `effort` are the measurements in context, nil for none.
     ///   - sweeps: whether the table is still to be made.
-    public static func estimate(
+    package static func estimate(
         _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: Options,
         candidates: [Scheme], sweeps: Bool = true, effort: Int? = nil
     ) throws -> CostEstimate {

@@ -1,20 +1,19 @@
-import Crypto
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Files that a model is measured on.
-public struct DataSource: Sendable {
+package struct DataSource: Sendable {
     /// The files, in the order that the family expects.
-    public let files: [URL]
+    package let files: [URL]
     /// Only the first items.
-    public let limit: Int?
+    package let limit: Int?
     /// How a language model reads them; its own way where nil.
-    public let windows: TextWindows?
+    package let windows: TextWindows?
 
     /// The items of these files.
-    public init(files: [URL], limit: Int? = nil, windows: TextWindows? = nil) {
+    package init(files: [URL], limit: Int? = nil, windows: TextWindows? = nil) {
         self.files = files
         self.limit = limit
         self.windows = windows
@@ -23,18 +22,18 @@ public struct DataSource: Sendable {
     /// Reads and tokenizes the items.
     ///
     /// - Throws: `UsageError` for a limit below 1, and what the family says of the files.
-    public func read<Family: ModelFamily>(_ family: Family) throws -> Dataset<Family.Net.Example> {
+    package func read<Family: ModelFamily>(_ family: Family) throws -> Dataset<Family.Net.Example> {
         if let limit, limit < 1 { throw UsageError("limit of the data: expected at least 1, got \(limit)") }
         return try family.dataset(files, limit: limit, windows: windows)
     }
 
-    /// SHA-256 of the bytes of the files, one after the other, and of how much is read of them and how.
+    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do not count.
     func contentHash() throws -> String {
-        var hash = SHA256()
-        for file in files { hash.update(data: try FileError.read(file)) }
-        if let limit { hash.update(data: Data("first \(limit)".utf8)) }
-        if let windows { hash.update(data: Data(windows.signature.utf8)) }
-        return hash.finalize().hexadecimal
+        let hash = ContentHash()
+        for (place, file) in files.enumerated() { hash.add("file \(place)", try FileError.read(file)) }
+        if let limit { hash.add("limit", Data("\(limit)".utf8)) }
+        if let windows { hash.add("windows", Data(windows.signature.utf8)) }
+        return hash.finish()
     }
 
     func provenance(sentences: Int, metric: String, calibration: DataSource?) throws -> Provenance {

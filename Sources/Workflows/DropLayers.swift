@@ -1,7 +1,7 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Writes a full-precision model that has only some of a model's layers, renumbered, for compressions that drop layers (SensiMix,
 /// LayerDrop); everything else is the model's.
@@ -10,7 +10,7 @@ import Tensors
 /// - Returns: the new model's layout.
 /// - Throws: one-line errors for layers that are not there, families of several stacks, and an output that exists; nothing is left
 ///   behind.
-public func dropLayers<Family: ModelFamily>(
+package func dropLayers<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, keeping layers: [Int], to output: URL
 ) throws -> ModelLayout {
     guard let stack = Family.layerStack else {

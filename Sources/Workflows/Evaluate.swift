@@ -1,32 +1,32 @@
 import Foundation
-import Kernels
-import Latency
-import Metrics
-import Models
+import BitplanKernels
+import BitplanLatency
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 
 /// What a model does on data, measured.
-public struct Evaluation: Codable, Sendable {
+package struct Evaluation: Codable, Sendable {
     /// The task's metrics by name (`bleu`, `chrf2`).
-    public let metrics: [String: Double]
+    package let metrics: [String: Double]
     /// The metrics' settings, as the field writes them.
-    public let signature: String
+    package let signature: String
     /// Mean cross-entropy of the right answers per prediction, in nats.
-    public let crossEntropy: Double
+    package let crossEntropy: Double
     /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
-    public let kl: Double?
+    package let kl: Double?
     /// Items that were measured.
-    public let sentences: Int
+    package let sentences: Int
     /// Bytes of all tensors: FP32 for a model that is not packed.
-    public let bytes: Int
+    package let bytes: Int
     /// Tokens generated per second, all threads together.
-    public let tokensPerSecond: Double
+    package let tokensPerSecond: Double
     /// The most memory that the process had.
-    public let peakMemoryBytes: Int
+    package let peakMemoryBytes: Int
     /// Items answered one at a time on one thread; nil where none were timed.
-    public let alone: SentenceTimes?
+    package let alone: SentenceTimes?
 
     private struct Key: CodingKey {
         let stringValue: String
@@ -37,7 +37,7 @@ public struct Evaluation: Codable, Sendable {
     }
 
     /// Metrics stand beside the other keys.
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         for (name, value) in metrics { try container.encode(value, forKey: Key(name)) }
         try container.encode(signature, forKey: Key("signature"))
@@ -51,7 +51,7 @@ public struct Evaluation: Codable, Sendable {
     }
 
     /// Reads what `encode(to:)` wrote.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         signature = try container.decode(String.self, forKey: Key("signature"))
         crossEntropy = try container.decode(Double.self, forKey: Key("crossEntropy"))
@@ -98,7 +98,7 @@ public struct Evaluation: Codable, Sendable {
 ///   - timed: items that are answered one at a time, for the seconds of one.
 ///   - profile: where given, what it predicts for these items stands beside what was measured.
 /// - Throws: one-line errors for what is missing or wrong.
-public func evaluate<Family: ModelFamily>(
+package func evaluate<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, reference: URL?, source: DataSource, options: TaskOptions,
     timed: Int = 0, profile: LatencyProfile? = nil
 ) throws -> Evaluation {
@@ -149,7 +149,7 @@ public func evaluate<Family: ModelFamily>(
 ///
 /// - Parameter answer: called with every line and its answer.
 /// - Throws: `FileError` for a line that is not UTF-8 or that the model cannot answer.
-public func run<Family: ModelFamily>(
+package func run<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, options: TaskOptions, answer: (String, String) throws -> Void
 ) throws {
     let opened = try OpenedModel<Family>(directory)

@@ -1,16 +1,16 @@
 import Foundation
-import Models
-import Tensors
+import BitplanModels
+import BitplanTensors
 
 /// The families that bitplan knows, by `model_type`.
-public enum Families {
+package enum Families {
     /// All of them; a new family is one more entry.
-    public static let all: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self, LlamaFamily.self]
+    package static let all: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self, LlamaFamily.self]
 
     /// The family of a model directory, packed or not.
     ///
     /// - Throws: `FileError` where config.json is missing or names a type that no family has.
-    public static func family(of directory: URL) throws(FileError) -> any ModelFamily.Type {
+    package static func family(of directory: URL) throws(FileError) -> any ModelFamily.Type {
         let type = try modelType(of: directory)
         guard let family = all.first(where: { $0.modelType == type }) else {
             let known = all.map { $0.modelType }.sorted().joined(separator: ", ")

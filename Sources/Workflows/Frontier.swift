@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 import PlanFormat
 
 extension FrontierTable {
@@ -11,7 +11,7 @@ extension FrontierTable {
     ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
     ///   - profile: what its prices of a millisecond follow from.
     /// - Throws: `PlanError` where the plan is for another model, `AllocationError`, `LatencyError`.
-    public init(
+    package init(
         _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil,
         profile: LatencyProfile? = nil, effort: Int = 1_000_000
     ) throws {

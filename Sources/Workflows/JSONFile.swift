@@ -1,31 +1,32 @@
 import Foundation
-import Latency
+import BitplanLatency
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// JSON with sorted keys: the same value gives the same bytes.
-public enum JSONFile {
+package enum JSONFile {
     /// The bytes of a value, a line feed at the end.
-    public static func data(_ value: some Encodable) throws -> Data {
+    package static func data(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(value) + Data("\n".utf8)
     }
 
     /// Writes a value to a file, all of it or nothing.
-    public static func write(_ value: some Encodable, to file: URL) throws {
+    package static func write(_ value: some Encodable, to file: URL) throws {
         try AtomicWrite.file(try data(value), to: file)
     }
 
     /// Reads a value from a file.
     ///
     /// - Throws: `FileError` that says where in the file something else was expected.
-    public static func read<Value: Decodable>(_ type: Value.Type, from file: URL) throws(FileError) -> Value {
+    package static func read<Value: Decodable>(_ type: Value.Type, from file: URL) throws(FileError) -> Value
+    {
         try decode(type, from: try FileError.read(file), file: file)
     }
 
     /// Reads a value from bytes; `file` is named in errors.
-    public static func decode<Value: Decodable>(
+    package static func decode<Value: Decodable>(
         _ type: Value.Type, from data: Data, file: URL
     ) throws(FileError) -> Value {
         do {
@@ -63,7 +64,7 @@ public enum JSONFile {
 }
 
 /// Runs `body`; a plan, table or profile that does not fit the model is reported with the file that it came from.
-public func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Value {
+package func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Value {
     do {
         return try body()
     } catch let error as PlanError {
@@ -74,7 +75,7 @@ public func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Val
 }
 
 /// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's.
-public func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
+package func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
     try naming(table) {
         do {
             return try body()
@@ -87,7 +88,7 @@ public func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> V
 /// Reads a latency profile that `profile` wrote.
 ///
 /// - Throws: `FileError` where the file is none, or has another version or impossible numbers.
-public func readProfile(_ file: URL) throws -> LatencyProfile {
+package func readProfile(_ file: URL) throws -> LatencyProfile {
     let profile = try JSONFile.read(LatencyProfile.self, from: file)
     try naming(file) { try LatencyModel.check(profile) }
     return profile

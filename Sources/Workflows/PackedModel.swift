@@ -1,16 +1,16 @@
 import Foundation
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 
 /// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
-public struct PackedModel<Family: ModelFamily>: Sendable {
+package struct PackedModel<Family: ModelFamily>: Sendable {
     /// Configuration and tokenizer.
-    public let family: Family
+    package let family: Family
     /// The plan that the weights were packed by.
-    public let plan: Plan
+    package let plan: Plan
     private let tensors: Safetensors
     private let configurationFile: URL
 
@@ -21,7 +21,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     /// Opens a packed directory; no weights are copied.
     ///
     /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing tensors or wrong shapes.
-    public init(directory: URL) throws {
+    package init(directory: URL) throws {
         let file = directory.appending(path: "config.json")
         configurationFile = file
         family = try Family(directory: directory)
@@ -36,16 +36,16 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     }
 
     /// Whether a directory holds a packed model.
-    public static func isPacked(_ directory: URL) throws -> Bool {
+    package static func isPacked(_ directory: URL) throws -> Bool {
         let settings = try FileError.readObject(directory.appending(path: "config.json"))
         return (settings[configurationKey] as? [String: Any])?["quant_method"] as? String == method
     }
 
     /// Bytes of all tensors: the plan's bytes.
-    public var sizeInBytes: Int { tensors.entries.values.reduce(0) { $0 + $1.range.count } }
+    package var sizeInBytes: Int { tensors.entries.values.reduce(0) { $0 + $1.range.count } }
 
     /// A packed matrix, mapped from the file.
-    public func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
+    package func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         var parts: [String: PackedTensor] = [:]
         let prefix = shape.tensor + "."
         for name in tensors.entries.keys where name.hasPrefix(prefix) {
@@ -56,7 +56,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     }
 
     /// The network over packed weights; with `decoded`, over dense copies of them: what measuring uses.
-    public func network(decoded: Bool = false) throws -> Family.Net {
+    package func network(decoded: Bool = false) throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
         let schemes = try naming(configurationFile) { try plan.schemes(of: family.layout) }
         for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
@@ -79,7 +79,7 @@ public struct PackedModel<Family: ModelFamily>: Sendable {
     ///
     /// - Throws: `PlanError` where the plan does not fit, `FileError` where weights cannot be encoded or something else than a packed
     ///   model lies there; nothing is left behind.
-    public static func write(
+    package static func write(
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
         packed: [String: PackedMatrix]
     ) throws {

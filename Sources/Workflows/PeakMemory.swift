@@ -1,7 +1,7 @@
 import Foundation
 
 /// The most memory that this program has had resident, in bytes; 0 where the system does not say.
-public func peakMemoryBytes() -> Int {
+package func peakMemoryBytes() -> Int {
     #if os(Linux)
         // Not getrusage: there a program started by a larger one inherits that one's peak.
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),

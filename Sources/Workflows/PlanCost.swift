@@ -1,28 +1,28 @@
 import Foundation
-import Latency
-import Models
+import BitplanLatency
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// What a plan costs to store and to run, without encoding it.
-public struct PlanCost: Codable, Sendable {
+package struct PlanCost: Codable, Sendable {
     /// The plan.
-    public let name: String
+    package let name: String
     /// Bytes of all tensors.
-    public let bytes: Int
+    package let bytes: Int
     /// Predicted seconds of an item; nil without a profile.
-    public let seconds: Double?
+    package let seconds: Double?
     /// The part of them that is spent outside of products.
-    public let overheadSeconds: Double?
+    package let overheadSeconds: Double?
     /// Measured seconds of an item, the median; nil where nothing was measured.
-    public let measuredSeconds: Double?
+    package let measuredSeconds: Double?
     /// Half the distance of the quartiles of what was measured, as a part of the median.
-    public let spread: Double?
+    package let spread: Double?
     /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of ratios to the profile's
     /// reference work, done before and after.
-    public let undisturbedSeconds: Double?
+    package let undisturbedSeconds: Double?
     /// Joules of an item's arithmetic, by process.
-    public let joules: [String: Double]
+    package let joules: [String: Double]
 }
 
 /// What plans of a model cost for an item of that size.
@@ -32,7 +32,7 @@ public struct PlanCost: Codable, Sendable {
 ///   - rounds: where given, every plan is also run so many times, in alternation, over random weights of its schemes, which take as long
 ///     as any others. The time is what the thread computes.
 /// - Throws: `LatencyError` where the profile cannot say; one-line errors of the model.
-public func costs<Family: ModelFamily>(
+package func costs<Family: ModelFamily>(
     _ family: Family, of plans: [(name: String, schemes: [Scheme])], workload: Workload,
     profile: LatencyProfile?, rounds: Int? = nil
 ) throws -> [PlanCost] {

@@ -1,13 +1,13 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), `sensimix:3+3` (lower and upper layers; those between
 /// keep FP16), or one scheme for all sublayers.
 ///
 /// - Throws: `UsageError` where nothing is called so or the model has not the sublayers for it.
-public func presetPlan<Family: ModelFamily>(
+package func presetPlan<Family: ModelFamily>(
     _ family: Family.Type, _ directory: URL, _ name: String, fit: CodeFit
 ) throws -> Plan {
     let model = try Model<Family>(directory: directory)
@@ -17,7 +17,7 @@ public func presetPlan<Family: ModelFamily>(
 }
 
 /// The schemes of a plan by name, in order of the layout; names and errors as `presetPlan`.
-public func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: String) throws -> [Scheme] {
+package func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: String) throws -> [Scheme] {
     if let scheme = Scheme(name) {
         return [Scheme](repeating: scheme, count: layout.sublayers.count)
     } else if name == "chung" || name.hasPrefix("chung:") {
@@ -46,4 +46,4 @@ public func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: Stri
 }
 
 /// Writes text to a file, all of it or nothing.
-public func writeText(_ text: String, to file: URL) throws { try AtomicWrite.file(text, to: file) }
+package func writeText(_ text: String, to file: URL) throws { try AtomicWrite.file(text, to: file) }

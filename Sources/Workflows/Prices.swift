@@ -1,5 +1,5 @@
-import Allocation
-import Latency
+import BitplanAllocation
+import BitplanLatency
 import PlanFormat
 
 extension PlanPrices {
@@ -12,7 +12,7 @@ extension PlanPrices {
     ///   - profile: what prices of a millisecond follow from, counted for the table's mean item.
     ///   - listed: how many exchanges are listed.
     /// - Throws: `PlanError` where the plan does not fit the table's model, `AllocationError`, `LatencyError`.
-    public init(
+    package init(
         of plan: Plan, in table: SensitivityTable, profile: LatencyProfile? = nil, listed: Int = 8
     ) throws {
         let layout = table.layout

@@ -1,8 +1,8 @@
 import Foundation
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 /// Encodes a model as a plan says and writes the packed directory.
 ///
@@ -11,7 +11,7 @@ import Sensitivity
 ///   - threads: threads that run the model over `text`.
 /// - Returns: bytes of all tensors, which are the plan's bytes.
 /// - Throws: one-line errors; nothing is left behind.
-public func quantize<Family: ModelFamily>(
+package func quantize<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL,
     threads: Int = 2
 ) throws -> Int {
@@ -80,10 +80,10 @@ private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
 }
 
 /// A command that was called wrongly.
-public struct UsageError: Error, CustomStringConvertible {
+package struct UsageError: Error, CustomStringConvertible {
     /// The line.
-    public let description: String
+    package let description: String
 
     /// An error with its line.
-    public init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -1,12 +1,12 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Reporting
-import Sensitivity
+import BitplanReporting
+import BitplanSensitivity
 
 extension PlanningResult {
     /// The plan with the rounds that led to it: what is written.
-    public var record: Plan {
+    package var record: Plan {
         var plan = plan
         plan.rounds = rounds.map {
             Plan.Round(
@@ -36,7 +36,7 @@ extension Workbench {
 
 extension ComparisonTable {
     /// Evaluations beside each other, full precision first; what depends on the machine is left out.
-    public init(
+    package init(
         _ rows: [(name: String, evaluation: Evaluation)], isHeldOut: Bool, budgetBytes: Int?
     ) {
         self.init(
@@ -55,7 +55,7 @@ extension ModelReport {
     ///
     /// - Parameter sizes: where a plan of the frontier is wanted in any case.
     /// - Throws: `PlanError` where the plan is for another model, `AllocationError`.
-    public init(
+    package init(
         name: String, _ table: SensitivityTable, plan: Plan? = nil, comparison: ComparisonTable? = nil,
         sizes: [SizeTarget] = []
     ) throws {
@@ -67,7 +67,7 @@ extension ModelReport {
     /// Writes the report and, beside it, its pictures.
     ///
     /// - Throws: `PlanError`, or `FileError` where a file cannot be written.
-    public func write(to file: URL) throws {
+    package func write(to file: URL) throws {
         let directory = file.deletingLastPathComponent()
         for figure in try figures() { try writeText(figure.svg, to: directory.appending(path: figure.name)) }
         try writeText(try markdown(withFigures: true), to: file)

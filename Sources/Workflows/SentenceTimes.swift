@@ -1,21 +1,21 @@
-import Latency
-import Models
+import BitplanLatency
+import BitplanModels
 import PlanFormat
 
 /// Items answered one at a time on one thread, as a user waits for them.
-public struct SentenceTimes: Codable, Sendable {
+package struct SentenceTimes: Codable, Sendable {
     /// Median over the items of the median seconds of one.
-    public let seconds: Double
+    package let seconds: Double
     /// Mean over the items of the spread of one: half the distance of its quartiles, as a part of its median.
-    public let spread: Double
+    package let spread: Double
     /// Median over the items of what a profile predicts; nil without one.
-    public let predictedSeconds: Double?
+    package let predictedSeconds: Double?
     /// Items that were timed.
-    public let sentences: Int
+    package let sentences: Int
     /// Tokens that they read, on average.
-    public let meanRead: Double
+    package let meanRead: Double
     /// Predictions that they took, on average.
-    public let meanPredictions: Double
+    package let meanPredictions: Double
 
     /// Times `count` items, evenly spaced in the data, in rounds over all of them.
     ///

@@ -1,11 +1,11 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Reads a sensitivity table that a sweep wrote.
 ///
 /// - Throws: `FileError` where the file is none, has another version, impossible shapes, or lacks a cell.
-public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
+package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     let table = try JSONFile.read(SensitivityTable.self, from: file)
     try checkSchema(table.schemaVersion, expected: SensitivityTable.currentSchema, file)
     guard !table.candidates.isEmpty else { throw FileError(file, "has no candidates") }
@@ -54,7 +54,7 @@ public func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
 /// Reads the evaluations that `auto` left.
 ///
 /// - Throws: `FileError` where the file is none, has another version or no rows.
-public func readComparison(_ file: URL) throws(FileError) -> ComparisonTable {
+package func readComparison(_ file: URL) throws(FileError) -> ComparisonTable {
     let comparison = try JSONFile.read(ComparisonTable.self, from: file)
     try checkSchema(comparison.schemaVersion, expected: ComparisonTable.currentSchema, file)
     guard !comparison.rows.isEmpty else { throw FileError(file, "has no rows") }

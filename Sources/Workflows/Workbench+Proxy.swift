@@ -1,11 +1,11 @@
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 extension Workbench {
     /// Items of the data that the curvatures of `fisher` are measured on. Random changes lose about the same everywhere: 30 items order
     /// the cells as 100 do.
-    public static var curvatureItems: Int { 32 }
+    package static var curvatureItems: Int { 32 }
 
     /// A sweep's cells by a proxy.
     ///

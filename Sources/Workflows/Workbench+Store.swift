@@ -1,23 +1,21 @@
-import Crypto
 import Foundation
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 
 extension Model {
     /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are there.
     func configurationHash() throws -> String {
-        var hash = SHA256()
+        let hash = ContentHash()
         for name in ["config.json"] + Family.companionFiles {
             let file = directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
             let data = try FileError.read(file)
-            hash.update(data: Data("\(name) \(data.count)\n".utf8))
-            hash.update(data: data)
+            hash.add(name, data)
         }
-        return hash.finalize().hexadecimal
+        return hash.finish()
     }
 }
 
@@ -95,7 +93,7 @@ extension Workbench {
     }
 
     /// A plan's loss and score, measured on the codes that its packed model will have.
-    public func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
+    package func measurePacked(_ assignment: Assignment) throws -> LossMeasurement {
         let (losses, metric) = try packedScores(of: assignment, withMetric: true)
         return LossMeasurement(losses, metric: metric)
     }

@@ -1,59 +1,59 @@
 import Foundation
-import Kernels
-import Metrics
-import Models
+import BitplanKernels
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
-import Tensors
+import BitplanQuantizers
+import BitplanSensitivity
+import BitplanTensors
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
-public struct Workbench<Family: ModelFamily>: Sendable {
+package struct Workbench<Family: ModelFamily>: Sendable {
     /// The model directory.
-    public let model: Model<Family>
+    package let model: Model<Family>
     /// The network in full precision.
-    public let network: Family.Net
+    package let network: Family.Net
     /// Where the data came from.
-    public let source: DataSource
+    package let source: DataSource
     /// Text that codes are calibrated on; nil where that is the data.
-    public let calibrationSource: DataSource?
+    package let calibrationSource: DataSource?
     /// The data that plans are measured on.
-    public let data: Dataset<Family.Net.Example>
+    package let data: Dataset<Family.Net.Example>
     /// What codes are calibrated on.
-    public let text: [Family.Net.Example]
+    package let text: [Family.Net.Example]
     /// What measures cells and plans.
-    public let measurer: Measurer<Family>
+    package let measurer: Measurer<Family>
     /// What encodes a whole plan as its packed model will have it.
-    public let encoder: PlanEncoder<Family>
+    package let encoder: PlanEncoder<Family>
     /// What the store has of cells, and of plans encoded as a whole.
     let records: StoredExperiment?
     let packedRecords: StoredExperiment?
     /// How codes are fitted and how much is measured.
-    public let options: Options
+    package let options: Options
     /// The weights' identity, which tables and plans carry.
-    public let identity: ModelIdentity
+    package let identity: ModelIdentity
 
     /// How codes are fitted and how much is measured.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// How codes are fitted.
-        public var fit: CodeFit
+        package var fit: CodeFit
         /// How the task is run.
-        public var task: TaskOptions
+        package var task: TaskOptions
         /// How many cells of a sweep, those of largest KL first, get the task's metric too.
-        public var metricCells: Int
+        package var metricCells: Int
         /// Whether a sweep measures types and stacks beside sublayers.
-        public var measuresGroups = true
+        package var measuresGroups = true
         /// Share of a plan's loss that a sweep may lose to wrong choices for the sake of fewer items a cell; nil measures all items.
-        public var precision: Double?
+        package var precision: Double?
         /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
-        public var isNaive = false
+        package var isNaive = false
         /// What stands for KL in a sweep's cells; nil measures them.
-        public var proxy: ProxySignal?
+        package var proxy: ProxySignal?
         /// Where measurements are kept, so that none is made twice; nil keeps none.
-        public var store: MeasurementStore?
+        package var store: MeasurementStore?
 
         /// Calibrated codes, greedy decoding, KL alone, all items.
-        public init(
+        package init(
             fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), metricCells: Int = 0
         ) {
             self.fit = fit
@@ -66,7 +66,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     ///
     /// - Parameter calibration: text that codes are calibrated on; the data themselves where nil.
     /// - Throws: one-line errors for what is missing or wrong with either.
-    public init(
+    package init(
         _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: Options = Options()
     ) throws {
         let model = try Model<Family>(directory: directory)
@@ -114,12 +114,12 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     }
 
     /// The task's score of a network on the data.
-    public func score(_ network: Family.Net) throws -> TaskScore {
+    package func score(_ network: Family.Net) throws -> TaskScore {
         try model.family.score(network, on: data, options: options.task)
     }
 
     /// Writes the packed directory of a plan for this model.
-    public func write(_ plan: Plan, to directory: URL) throws {
+    package func write(_ plan: Plan, to directory: URL) throws {
         let packed = try encoder.encode(try plan.schemes(of: model.layout))
         try PackedModel.write(model, plan, to: directory, packed: packed)
     }
@@ -129,7 +129,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     /// - Parameters:
     ///   - progress: called with the work that was done so far, and at most will be; see `Sweep.run`.
     ///   - cost: called with what the sweep took.
-    public func sweep(
+    package func sweep(
         candidates: [Scheme], progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }
     ) throws -> SensitivityTable {
         let full = try score(network)
@@ -167,7 +167,7 @@ public struct Workbench<Family: ModelFamily>: Sendable {
     }
 
     /// The work of a mean item of the data.
-    public var meanWorkload: Workload {
+    package var meanWorkload: Workload {
         let all = data.examples.map { network.workload(of: $0) }
         func mean(_ part: (Workload) -> Int) -> Int {
             Int((Double(all.reduce(0) { $0 + part($1) }) / Double(max(1, all.count))).rounded())
@@ -179,15 +179,15 @@ public struct Workbench<Family: ModelFamily>: Sendable {
 }
 
 /// What a sweep took, in CPU seconds of all threads.
-public struct SweepCost: Sendable {
+package struct SweepCost: Sendable {
     /// All of it.
-    public let allSeconds: Double
+    package let allSeconds: Double
     /// Fitting codes to matrices.
-    public let encodingSeconds: Double
+    package let encodingSeconds: Double
     /// One run of the whole model over the data, all logits included.
-    public let evaluationSeconds: Double
+    package let evaluationSeconds: Double
     /// All but encoding.
-    public var measuringSeconds: Double { allSeconds - encodingSeconds }
+    package var measuringSeconds: Double { allSeconds - encodingSeconds }
     /// Measuring, as a multiple of one evaluation.
-    public var evaluations: Double { measuringSeconds / evaluationSeconds }
+    package var evaluations: Double { measuringSeconds / evaluationSeconds }
 }

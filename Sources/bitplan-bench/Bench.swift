@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// One line of the benchmark.
 struct Record: Codable {

@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// The cases of the benchmark, and what they gave.
 struct Cases {

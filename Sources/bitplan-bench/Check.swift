@@ -1,6 +1,6 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A kernel gave another answer than its twin: it is not timed.
 struct CheckFailure: Error, CustomStringConvertible {

@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Random packed matrices in stored order: every byte of codes is a possible one, so the codes need no encoder.
 enum RandomMatrices {

@@ -1,6 +1,6 @@
 import Foundation
-import Models
-import Workflows
+import BitplanModels
+import BitplanWorkflows
 
 /// A translation model that decodes a fixed number of tokens: one line of the benchmark.
 struct ModelRecord: Codable {

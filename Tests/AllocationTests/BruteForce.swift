@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 
 /// The best plan by trying all, judged by `check`: objective, then loss; nil where none is feasible.
 func bruteForce(_ problem: AllocationProblem) throws -> (objective: Double, loss: Double)? {

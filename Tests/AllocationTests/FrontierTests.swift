@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 import Testing
 
 @Suite struct FrontierTests {

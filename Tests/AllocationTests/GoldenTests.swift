@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 import Foundation
 import TestSupport
 import Testing

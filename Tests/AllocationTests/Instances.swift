@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 
 /// SplitMix64, as in Scripts/goldens/allocation.py: instances are stored by seed, not by their numbers.
 struct SplitMix64 {

@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 import Testing
 
 /// What must hold of any problem, at sizes that brute force does not reach.

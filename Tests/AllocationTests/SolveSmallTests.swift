@@ -1,4 +1,4 @@
-import Allocation
+import BitplanAllocation
 import Testing
 
 /// Thousands of small instances against trying all plans.

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import Exporting
+import BitplanExporting
 import Foundation
 import PlanFormat
 import TestSupport

@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
 
 /// Random binary codes with their plain planes at hand.

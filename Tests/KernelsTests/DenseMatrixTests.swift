@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
 
 @Suite("FP32 products on panels")

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 import Testing
 
 /// KL by its definition in Double.

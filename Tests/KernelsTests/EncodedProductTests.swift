@@ -1,8 +1,8 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 import Testing
 
 /// Encoders and kernels agree on what the stored bytes mean, for every scheme and odd shapes.

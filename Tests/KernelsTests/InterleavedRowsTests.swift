@@ -1,5 +1,5 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
 
 /// Products of every scheme but binary codes against the dense matrix that the codes stand for.

@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A packed matrix of random codes with the dense matrix that they stand for, made without the kernels' code.
 struct RandomPackedMatrix {

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 import Testing
 
 @Suite("Products of numbers split into two of BF16")

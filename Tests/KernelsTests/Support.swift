@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// A matrix of standard normal numbers.
 func randomMatrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 import Testing
 
 /// Against Foundation's double-precision functions, at lengths around the vector width.

@@ -1,4 +1,4 @@
-import Latency
+import BitplanLatency
 import PlanFormat
 import Testing
 

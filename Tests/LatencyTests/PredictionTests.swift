@@ -1,6 +1,6 @@
 import Foundation
-import Latency
-import Models
+import BitplanLatency
+import BitplanModels
 import PlanFormat
 import Testing
 

@@ -1,7 +1,7 @@
-import Latency
-import Models
+import BitplanLatency
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
 
 /// The descriptions of what families run, against what they run.

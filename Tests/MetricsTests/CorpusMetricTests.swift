@@ -1,5 +1,5 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import TestSupport
 import Testing
 

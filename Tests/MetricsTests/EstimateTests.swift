@@ -1,4 +1,4 @@
-import Metrics
+import BitplanMetrics
 import Testing
 
 @Suite("Estimates, quantiles and the bootstrap")

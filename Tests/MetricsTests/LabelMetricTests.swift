@@ -1,4 +1,4 @@
-import Metrics
+import BitplanMetrics
 import Testing
 
 @Suite("Classification and correlation against scikit-learn and scipy")

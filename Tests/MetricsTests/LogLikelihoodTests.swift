@@ -1,5 +1,5 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import Testing
 
 @Suite("Cross-entropy and KL from logits")

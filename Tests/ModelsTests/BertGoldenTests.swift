@@ -1,7 +1,7 @@
 import Foundation
-import Metrics
-import Models
-import Tensors
+import BitplanMetrics
+import BitplanModels
+import BitplanTensors
 import TestSupport
 import Testing
 

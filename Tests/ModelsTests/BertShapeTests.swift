@@ -1,9 +1,9 @@
 import Foundation
-import Models
-import Tensors
+import BitplanModels
+import BitplanTensors
 import TestSupport
 import Testing
-import Tokenizers
+import BitplanTokenizers
 
 /// A random BERT of odd shape against transformers, as `Scripts/goldens/models.py` writes it.
 @Suite struct BertShapeTests {

@@ -1,8 +1,8 @@
 import Foundation
-import Kernels
-import Metrics
-import Models
-import Tensors
+import BitplanKernels
+import BitplanMetrics
+import BitplanModels
+import BitplanTensors
 import TestSupport
 import Testing
 

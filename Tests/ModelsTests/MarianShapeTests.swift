@@ -1,8 +1,8 @@
 import Foundation
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import TestSupport
 import Testing
 

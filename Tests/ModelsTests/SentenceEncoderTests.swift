@@ -1,6 +1,6 @@
 import Foundation
-import Models
-import Tensors
+import BitplanModels
+import BitplanTensors
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Models
+import BitplanModels
 import Testing
 
 @Suite struct TextFileTests {

@@ -1,8 +1,8 @@
 import Foundation
 import PlanFormat
-import Quantizers
+import BitplanQuantizers
 import TestSupport
-import Tensors
+import BitplanTensors
 import Testing
 
 @Suite struct BinaryCodesTests {

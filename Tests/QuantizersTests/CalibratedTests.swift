@@ -1,7 +1,7 @@
 import Foundation
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 import Testing
 
 /// Inputs whose channels are correlated and of different size, and their second moments.

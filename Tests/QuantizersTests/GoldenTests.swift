@@ -1,8 +1,8 @@
 import Foundation
 import PlanFormat
-import Quantizers
+import BitplanQuantizers
 import TestSupport
-import Tensors
+import BitplanTensors
 import Testing
 
 /// The package's own goldens: formulas written out in NumPy by `Scripts/goldens/quantizers.py`.

@@ -1,7 +1,7 @@
 import Foundation
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 import Testing
 
 /// Shapes that are odd in every way that packing could mind.

@@ -1,7 +1,7 @@
 import Foundation
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 import Testing
 
 /// What a damaged file can hold is refused by name, never read.

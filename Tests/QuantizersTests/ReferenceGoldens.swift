@@ -1,7 +1,7 @@
 import Foundation
 import PlanFormat
 import TestSupport
-import Tensors
+import BitplanTensors
 import Testing
 
 /// A case that the independent NumPy reference computed: input, method, arguments and output.

@@ -1,5 +1,5 @@
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Values to render: tables of any depth with losses from a seeded generator.
 enum Examples {

@@ -1,5 +1,5 @@
 import PlanFormat
-import Reporting
+import BitplanReporting
 import Testing
 
 /// Tables as Markdown.

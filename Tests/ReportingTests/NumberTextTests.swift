@@ -1,6 +1,6 @@
-import Reporting
+import BitplanReporting
 import TestSupport
-import Tensors
+import BitplanTensors
 import Testing
 
 /// Numbers as text.

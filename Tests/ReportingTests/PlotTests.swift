@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Reporting
+import BitplanReporting
 import Testing
 
 #if canImport(FoundationXML)

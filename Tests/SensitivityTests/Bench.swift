@@ -1,7 +1,7 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 import TestSupport
 
 /// The fixture with some of its sentences, opened once for all tests.

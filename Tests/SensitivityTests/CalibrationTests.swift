@@ -1,10 +1,10 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
+import BitplanQuantizers
+import BitplanSensitivity
 import Synchronization
-import Tensors
+import BitplanTensors
 import Testing
 
 func exponential(_ value: Double) -> Double { exp(value) }

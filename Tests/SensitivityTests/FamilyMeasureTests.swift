@@ -1,8 +1,8 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
+import BitplanQuantizers
+import BitplanSensitivity
 import TestSupport
 import Testing
 

@@ -1,9 +1,9 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
-import Tensors
+import BitplanQuantizers
+import BitplanSensitivity
+import BitplanTensors
 import Testing
 
 /// What is measured does not depend on how: prefixes, contexts, batches and threads give the same bits.

@@ -1,10 +1,10 @@
 import Foundation
-import Kernels
-import Metrics
-import Models
+import BitplanKernels
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
+import BitplanQuantizers
+import BitplanSensitivity
 import TestSupport
 import Testing
 

@@ -1,10 +1,10 @@
 import Foundation
-import Metrics
-import Models
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Sensitivity
-import Tensors
+import BitplanQuantizers
+import BitplanSensitivity
+import BitplanTensors
 import TestSupport
 import Testing
 

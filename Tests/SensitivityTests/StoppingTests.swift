@@ -1,7 +1,7 @@
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 import Testing
 
 /// Sweeps that measure a cell only as far as its decision needs against sweeps that measure everything.

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 import Testing
 
 /// All of a file or nothing.

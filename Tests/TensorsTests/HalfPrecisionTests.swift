@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 import Testing
 
 /// Half precision against the bit rules of IEEE 754, worked out in `Double`.

@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 import Testing
 
 /// Seeded numbers and matrices.

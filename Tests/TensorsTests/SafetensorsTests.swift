@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 import Testing
 
 /// A directory for one test.

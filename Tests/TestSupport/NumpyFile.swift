@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// Matrices in NumPy's `.npy` files, as independent references write them.
 ///

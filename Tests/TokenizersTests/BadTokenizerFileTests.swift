@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-import Tokenizers
+import BitplanTokenizers
 
 /// Every way a file can be wrong gives one line that says what and where.
 @Suite struct BadTokenizerFileTests {

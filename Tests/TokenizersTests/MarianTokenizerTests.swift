@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-import Tokenizers
+import BitplanTokenizers
 
 private struct ModelGoldens: Decodable {
     struct Sentence: Decodable {

@@ -1,9 +1,9 @@
-import Allocation
+import BitplanAllocation
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// The plan of least summed loss against all plans that there are.
 @Suite struct AdditivePlanTests {

@@ -1,9 +1,9 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
 import TestSupport
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last bit.
 @Suite struct CheckpointFormTests {

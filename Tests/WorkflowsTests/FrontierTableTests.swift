@@ -1,9 +1,9 @@
-import Allocation
+import BitplanAllocation
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// The frontier and the prices of a table, against all plans that there are.
 @Suite struct FrontierTableTests {

@@ -1,7 +1,7 @@
 import Foundation
 import PlanFormat
 import Testing
-import Workflows
+import BitplanWorkflows
 
 @Suite struct JSONTests {
     @Test func keysAreSortedAndBytesRepeat() throws {

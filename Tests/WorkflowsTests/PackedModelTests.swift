@@ -1,10 +1,10 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 import TestSupport
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// Packed models as a library gives them.
 @Suite struct PackedModelTests {

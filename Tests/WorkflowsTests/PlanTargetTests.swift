@@ -1,10 +1,10 @@
-import Allocation
+import BitplanAllocation
 import Foundation
-import Latency
+import BitplanLatency
 import PlanFormat
-import Tensors
+import BitplanTensors
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// Plans for budgets of bytes, seconds and joules under pins, choices and ties, against all plans that there are.
 @Suite struct PlanTargetTests {

@@ -1,11 +1,11 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 import TestSupport
 import Testing
-import Workflows
+import BitplanWorkflows
 
 /// Plans of the fixture: never worse than uniform ones, and what they say of themselves is so.
 @Suite struct PlanningTests {

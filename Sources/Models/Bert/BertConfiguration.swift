@@ -1,37 +1,37 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the files that
 /// sentence-transformers puts beside it.
-public struct BertConfiguration: Sendable, Equatable {
+package struct BertConfiguration: Sendable, Equatable {
     /// Channels between sublayers.
-    public let width: Int
+    package let width: Int
     /// Rows of the word embedding.
-    public let vocabularySize: Int
+    package let vocabularySize: Int
     /// The number of layers.
-    public let layers: Int
+    package let layers: Int
     /// Attention heads.
-    public let heads: Int
+    package let heads: Int
     /// Channels inside a feed-forward sublayer.
-    public let innerWidth: Int
+    package let innerWidth: Int
     /// The non-linearity.
-    public let activation: ActivationFunction
+    package let activation: ActivationFunction
     /// What is added to the variance in a norm.
-    public let normEpsilon: Float
+    package let normEpsilon: Float
     /// Positions that the model has embeddings for.
-    public let maximumPositions: Int
+    package let maximumPositions: Int
     /// Texts that the model tells apart in one input.
-    public let types: Int
+    package let types: Int
     /// The most tokens of an input: longer ones are cut, as the models' own tools cut them. `max_seq_length` of a sentence encoder, else
     /// the tokenizer's `model_max_length`, and never more than `maximumPositions`.
-    public let maximumLength: Int
+    package let maximumLength: Int
     /// Whether texts become lower case before the tokenizer sees them: `do_lower_case` of a sentence encoder.
-    public let lowercasesTexts: Bool
+    package let lowercasesTexts: Bool
     /// What the model is used for.
-    public let task: Task
+    package let task: Task
 
     /// What the model's last states are made into.
-    public enum Task: Sendable, Equatable {
+    package enum Task: Sendable, Equatable {
         /// A label for a text or a pair of texts, by their names in order of the classes.
         case classification(labels: [String])
         /// A vector for a text.
@@ -39,7 +39,7 @@ public struct BertConfiguration: Sendable, Equatable {
     }
 
     /// How a text's states become its vector.
-    public enum Pooling: Sendable, Equatable {
+    package enum Pooling: Sendable, Equatable {
         /// The mean over all tokens.
         case mean
         /// The state of the first token.
@@ -49,7 +49,7 @@ public struct BertConfiguration: Sendable, Equatable {
     /// Reads the configuration of a model directory.
     ///
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
-    public init(directory: URL) throws(FileError) {
+    package init(directory: URL) throws(FileError) {
         try self.init(
             try Settings(directory.appending(path: "config.json")),
             encoder: try SentenceEncoderFiles(directory),

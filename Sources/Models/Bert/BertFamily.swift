@@ -1,28 +1,28 @@
 import Foundation
-import Kernels
-import Metrics
+import BitplanKernels
+import BitplanMetrics
 import PlanFormat
-import Tensors
-import Tokenizers
+import BitplanTensors
+import BitplanTokenizers
 
 /// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
-public struct BertFamily: ModelFamily {
+package struct BertFamily: ModelFamily {
     /// The `model_type` of the family.
-    public static let modelType = "bert"
+    package static let modelType = "bert"
     /// The tokenizer and what else a packed model needs.
-    public static let companionFiles = [
+    package static let companionFiles = [
         "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",
         "sentence_bert_config.json", "1_Pooling/config.json",
     ]
 
     /// `encoder.layer.0` and on, under `bert.` in some checkpoints.
-    public static let layerStack: LayerStack? = LayerStack(
+    package static let layerStack: LayerStack? = LayerStack(
         prefix: "encoder.layer.", countKey: "num_hidden_layers")
 
     /// The model's shape.
-    public let configuration: BertConfiguration
+    package let configuration: BertConfiguration
     /// The tokenizer.
-    public let tokenizer: WordPieceTokenizer
+    package let tokenizer: WordPieceTokenizer
 
     /// Rows of the word embedding that may have no token, where the number of rows is a multiple of 64: it was rounded up for speed.
     static let paddingRows = 127
@@ -33,7 +33,7 @@ public struct BertFamily: ModelFamily {
     /// of 64: with a line lost, the ids behind it are those of other tokens. In a tokenizer.json every token has its id, so that it may
     /// have fewer tokens. Special tokens have to be at least one, so that no text is empty, and no more than the positions.
     /// - Throws: `FileError`, `TokenizerError`.
-    public init(directory: URL) throws {
+    package init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)
         tokenizer = try WordPieceTokenizer(directory: directory)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
@@ -82,16 +82,16 @@ public struct BertFamily: ModelFamily {
     }
 
     /// Sublayers and their matrices.
-    public var layout: ModelLayout { BertNetwork.layout(configuration) }
+    package var layout: ModelLayout { BertNetwork.layout(configuration) }
 
     /// What stays FP32.
-    public var vectors: [(name: String, count: Int)] { BertNetwork.vectors(configuration) }
+    package var vectors: [(name: String, count: Int)] { BertNetwork.vectors(configuration) }
 
     /// Other names of a tensor in published checkpoints.
-    public func aliases(of tensor: String) -> [String] { BertNames(configuration).aliases(of: tensor) }
+    package func aliases(of tensor: String) -> [String] { BertNames(configuration).aliases(of: tensor) }
 
     /// A network over these weights; `MissingWeight` where one is not there.
-    public func network(_ weights: WeightTable) throws -> BertNetwork {
+    package func network(_ weights: WeightTable) throws -> BertNetwork {
         try BertNetwork(configuration, weights)
     }
 
@@ -100,7 +100,7 @@ public struct BertFamily: ModelFamily {
     ///
     /// Inputs longer than the model's `maximumLength` are cut there, as its own tools do it.
     /// - Throws: `FileError` where there is not one file, or a line has other columns, an unknown label or a score that is no number.
-    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<BertNetwork.Example> {
+    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<BertNetwork.Example> {
         guard files.count == 1, let file = files.first else {
             throw FileError(
                 files.first?.path ?? "--data",

@@ -48,7 +48,7 @@ struct BertNames {
 extension BertNetwork {
     /// The sublayers of a BERT model: `Emb` (words), `Pos` (positions), `Attention` and `FFN` by depth; for a classifier
     /// `Pooler` and `Head`. A sentence encoder does not use its pooler, which is therefore not counted either.
-    public static func layout(_ configuration: BertConfiguration) -> ModelLayout {
+    package static func layout(_ configuration: BertConfiguration) -> ModelLayout {
         let names = BertNames(configuration)
         let width = configuration.width
         func one(_ type: String, _ tensor: String, _ rows: Int) -> SublayerShape {
@@ -83,7 +83,7 @@ extension BertNetwork {
     }
 
     /// Names and lengths of what stays FP32: biases, LayerNorms and the embeddings of the few types.
-    public static func vectors(_ configuration: BertConfiguration) -> [(name: String, count: Int)] {
+    package static func vectors(_ configuration: BertConfiguration) -> [(name: String, count: Int)] {
         let names = BertNames(configuration)
         let width = configuration.width
         func norm(_ name: String) -> [(name: String, count: Int)] {

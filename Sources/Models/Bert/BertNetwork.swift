@@ -1,26 +1,26 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
-import Tokenizers
+import BitplanTensors
+import BitplanTokenizers
 
 /// A BERT encoder with its head: post-norm layers over word, position and type embeddings.
 ///
 /// The chain is `Emb` (words), `Pos` (positions and types added, then a LayerNorm), `Attention` and `FFN` by depth, and for a
 /// classifier `Pooler` and `Head`.
 /// - Source: Devlin et al. 2019.
-public struct BertNetwork: Network {
+package struct BertNetwork: Network {
     /// One item: a text, or a pair in one sequence, for a classifier; for a sentence encoder one text or a pair in two.
-    public struct Example: Sendable, Equatable {
+    package struct Example: Sendable, Equatable {
         /// Where each sequence lies in the activations.
-        public let sequences: [TokenSequence]
+        package let sequences: [TokenSequence]
         /// The right class, where the model has classes.
-        public let label: Int?
+        package let label: Int?
         /// What a sentence encoder's losses are measured against; the same object for all items of a dataset.
-        public let anchors: SentenceAnchors?
+        package let anchors: SentenceAnchors?
 
         /// An item of these sequences.
-        public init(_ sequences: [TokenSequence], label: Int? = nil, anchors: SentenceAnchors? = nil) {
+        package init(_ sequences: [TokenSequence], label: Int? = nil, anchors: SentenceAnchors? = nil) {
             self.sequences = sequences
             self.label = label
             self.anchors = anchors
@@ -28,21 +28,21 @@ public struct BertNetwork: Network {
     }
 
     /// Activations of all tokens; behind the pooler of all sequences.
-    public struct State: Sendable {
+    package struct State: Sendable {
         /// Activations of all sequences: (tokens, width).
-        public var hidden: Matrix
+        package var hidden: Matrix
         /// Where each sequence lies in the activations.
-        public let sequences: SequenceOffsets
+        package let sequences: SequenceOffsets
         let types: [Int]
         let anchors: SentenceAnchors?
     }
 
     /// The model's shape.
-    public let configuration: BertConfiguration
+    package let configuration: BertConfiguration
     /// The sublayers, in order of execution.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     /// Matrices and vectors, by name.
-    public let weights: WeightTable
+    package let weights: WeightTable
     let names: BertNames
     private let words: any LinearOperator
     private let positions: any LinearOperator
@@ -61,7 +61,7 @@ public struct BertNetwork: Network {
     }
 
     /// A network over `weights`, which must have every tensor that `BertNetwork.layout` and `vectors` name.
-    public init(_ configuration: BertConfiguration, _ weights: WeightTable) throws(MissingWeight) {
+    package init(_ configuration: BertConfiguration, _ weights: WeightTable) throws(MissingWeight) {
         let names = BertNames(configuration)
         self.configuration = configuration
         self.weights = weights
@@ -96,14 +96,14 @@ public struct BertNetwork: Network {
     }
 
     /// The same network over other matrices.
-    public func replacing(_ matrices: [String: any LinearOperator]) throws -> BertNetwork {
+    package func replacing(_ matrices: [String: any LinearOperator]) throws -> BertNetwork {
         try BertNetwork(configuration, weights.replacing(matrices))
     }
 
     // MARK: The chain of sublayers
 
     /// Looks up the embeddings of a batch.
-    public func start(_ examples: [Example]) -> State {
+    package func start(_ examples: [Example]) -> State {
         let sequences = examples.flatMap(\.sequences)
         let width = configuration.width
         var hidden = Matrix(rows: sequences.reduce(0) { $0 + $1.ids.count }, columns: width)
@@ -119,7 +119,7 @@ public struct BertNetwork: Network {
     }
 
     /// Runs one sublayer with its residual and its norm.
-    public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
+    package func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inLayers = index - 2
         if inLayers < 0 {
@@ -165,7 +165,7 @@ public struct BertNetwork: Network {
     }
 
     /// What a text's states are made into: one row for each sequence, the pooler's states of a classifier.
-    public func vectors(_ state: State) -> Matrix {
+    package func vectors(_ state: State) -> Matrix {
         switch configuration.task {
         case .classification: state.hidden
         case .embedding(.first, _): state.hidden.gathering(rows: state.sequences.starts.dropLast())
@@ -175,25 +175,25 @@ public struct BertNetwork: Network {
 
     /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's vectors with the anchors (the
     /// vectors themselves where the items have none).
-    public func outputs(_ state: State) -> Matrix {
+    package func outputs(_ state: State) -> Matrix {
         let vectors = vectors(state)
         guard let anchors = state.anchors, head == nil else { return vectors }
         return anchorVectors.similarities(vectors, to: anchors, of: self)
     }
 
     /// Scores of the classes; a sentence encoder's outputs are scores already.
-    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+    package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         head?(outputs, observing: observing) ?? outputs
     }
 
     /// An item's label for each of its sequences; a sentence encoder has no right answers.
-    public func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
+    package func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
 
     /// The word embedding.
-    public var tokenEmbedding: String { names.words }
+    package var tokenEmbedding: String { names.words }
 
     /// The tokens that an item looks up.
-    public func tokens(_ example: Example) -> [Int] { example.sequences.flatMap(\.ids) }
+    package func tokens(_ example: Example) -> [Int] { example.sequences.flatMap(\.ids) }
 }
 
 extension Matrix {

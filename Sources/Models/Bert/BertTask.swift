@@ -1,7 +1,7 @@
 import Foundation
-import Kernels
-import Metrics
-import Tensors
+import BitplanKernels
+import BitplanMetrics
+import BitplanTensors
 
 // What a BERT model answers, and how well.
 
@@ -10,7 +10,7 @@ extension BertFamily {
     ///
     /// F1 is that of class 1 where there are two, else the mean over the classes. A correlation that is not defined (all cosines or
     /// all scores equal) counts as 0.
-    public func score(
+    package func score(
         _ network: BertNetwork, on data: Dataset<BertNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
@@ -56,7 +56,7 @@ extension BertFamily {
     /// its vector, numbers separated by spaces, and two texts with their cosine.
     ///
     /// - Throws: `LineError` where a line has more than two texts.
-    public func run(_ network: BertNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+    package func run(_ network: BertNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         let examples = try lines.enumerated().map { index, line in
             let texts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard texts.count <= 2 else {

@@ -1,11 +1,11 @@
 import PlanFormat
-import Tokenizers
+import BitplanTokenizers
 
 // What a text takes: every layer once over all its tokens, the classifier over its first one.
 
 extension BertNetwork {
     /// The work of a text.
-    public static func work(_ configuration: BertConfiguration) -> ModelWork {
+    package static func work(_ configuration: BertConfiguration) -> ModelWork {
         ModelWork(types: [
             "Emb": SublayerWork(products: [], lookups: [.read]),
             "Pos": SublayerWork(products: [], lookups: [.read]),
@@ -21,7 +21,7 @@ extension BertNetwork {
     }
 
     /// Runs one text, or a pair.
-    public func answer(_ example: Example, maximumLength: Int?) -> Workload {
+    package func answer(_ example: Example, maximumLength: Int?) -> Workload {
         let state = state([example])
         switch configuration.task {
         case .classification: _ = logits(outputs(state))
@@ -31,14 +31,14 @@ extension BertNetwork {
     }
 
     /// All tokens are read.
-    public func workload(of example: Example) -> Workload {
+    package func workload(of example: Example) -> Workload {
         Workload(
             read: example.sequences.reduce(0) { $0 + $1.ids.count }, steps: 0, predictions: 1,
             sequences: example.sequences.count)
     }
 
     /// Runs texts of so many tokens together.
-    public func perform(_ workload: Workload) {
+    package func perform(_ workload: Workload) {
         let count = max(1, workload.sequences)
         let sequences = (0..<count).map { index in
             let length = workload.read * (index + 1) / count - workload.read * index / count
@@ -52,7 +52,7 @@ extension BertNetwork {
 
 extension BertFamily {
     /// Shapes that differ in width, depth, inner width and heads.
-    public static func specimens() throws -> [Specimen] {
+    package static func specimens() throws -> [Specimen] {
         try [
             (128, 512, 2, 2), (128, 512, 4, 6), (256, 512, 4, 4), (256, 1024, 8, 4), (384, 1536, 12, 6),
             (512, 2048, 8, 2), (512, 1024, 16, 4), (768, 3072, 12, 3),

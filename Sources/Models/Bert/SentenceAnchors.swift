@@ -1,7 +1,7 @@
-import Kernels
+import BitplanKernels
 import Synchronization
-import Tensors
-import Tokenizers
+import BitplanTensors
+import BitplanTokenizers
 
 /// Texts that a sentence encoder's vectors are compared with, so that its losses are KL as every other model's.
 ///
@@ -11,9 +11,9 @@ import Tokenizers
 /// no ranking and costs nothing here, whereas the distance between a text's two vectors would count both. The anchors come
 /// from the data, because a model calibrated on sentences may well break on what is none; and they are the same for every item, so that
 /// a loss does not depend on what stands beside it in a batch.
-public final class SentenceAnchors: Sendable, Equatable {
+package final class SentenceAnchors: Sendable, Equatable {
     /// The texts as token ids.
-    public let texts: [TokenSequence]
+    package let texts: [TokenSequence]
 
     /// The scale at which sentence encoders are trained (sentence-transformers: `scale` 20).
     static let temperature: Float = 0.05
@@ -21,10 +21,10 @@ public final class SentenceAnchors: Sendable, Equatable {
     static let count = 64
 
     /// Anchors of these texts.
-    public init(_ texts: [TokenSequence]) { self.texts = texts }
+    package init(_ texts: [TokenSequence]) { self.texts = texts }
 
     /// Two sets are equal if their texts are.
-    public static func == (left: SentenceAnchors, right: SentenceAnchors) -> Bool {
+    package static func == (left: SentenceAnchors, right: SentenceAnchors) -> Bool {
         left.texts == right.texts
     }
 }

@@ -1,10 +1,10 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// The weights of a model directory as published, by their names in the checkpoint.
 ///
 /// Nothing is read before it is asked for: quantizing a model never holds more than one of its matrices.
-public protocol Checkpoint: Sendable {
+package protocol Checkpoint: Sendable {
     /// The file or directory, for errors.
     var file: URL { get }
     /// Names and shapes of all tensors.
@@ -16,20 +16,20 @@ public protocol Checkpoint: Sendable {
 }
 
 /// A checkpoint in one `model.safetensors`.
-public struct SafetensorsCheckpoint: Checkpoint {
+package struct SafetensorsCheckpoint: Checkpoint {
     private let tensors: Safetensors
 
     /// Opens the file; errors as `Safetensors.init`.
-    public init(_ file: URL) throws(FileError) { tensors = try Safetensors(file) }
+    package init(_ file: URL) throws(FileError) { tensors = try Safetensors(file) }
 
     /// The file.
-    public var file: URL { tensors.file }
+    package var file: URL { tensors.file }
 
     /// Names and shapes, as the header says them.
-    public var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
+    package var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
 
     /// Numbers of a tensor; errors as `Safetensors.floats`.
-    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
+    package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         try tensors.floats(name, shape: shape)
     }
 }

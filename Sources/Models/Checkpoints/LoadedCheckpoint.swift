@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// The weights of a network in full precision, by its own names.
 struct LoadedCheckpoint: Checkpoint {

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// Element types of PyTorch storages, by their classes.
 enum TorchElement: String {
@@ -44,9 +44,9 @@ enum TorchElement: String {
 /// the other.
 ///
 /// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too.
-public struct PyTorchCheckpoint: Checkpoint {
+package struct PyTorchCheckpoint: Checkpoint {
     /// The file, for errors.
-    public let file: URL
+    package let file: URL
     private let data: Data
     private let tensors: [String: StateDictPickle.Tensor]
     /// Where the storages lie, by their keys.
@@ -56,7 +56,7 @@ public struct PyTorchCheckpoint: Checkpoint {
     ///
     /// - Throws: `FileError` where the file or its pickle is damaged, holds anything but a state dict, or storages are missing or of
     ///   another size than the pickle says.
-    public init(_ file: URL) throws(FileError) {
+    package init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
         let parts =
             try LegacyTorchFile.isLegacy(data)
@@ -81,10 +81,10 @@ public struct PyTorchCheckpoint: Checkpoint {
     }
 
     /// Names and shapes of all tensors.
-    public var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
+    package var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
 
     /// Numbers of a tensor, widened to FP32.
-    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
+    package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let tensor = tensors[name], let range = storages[tensor.storage.key] else {
             throw FileError(file, "has no tensor '\(name)'")
         }

@@ -1,29 +1,29 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// A JSON object of settings, read with the type that each key must have.
-public struct Settings {
+package struct Settings {
     /// The file, for errors.
-    public let file: URL
+    package let file: URL
     private let object: [String: Any]
 
     /// Reads `file`; `FileError` where it is missing or not a JSON object.
-    public init(_ file: URL) throws(FileError) {
+    package init(_ file: URL) throws(FileError) {
         self.file = file
         object = try FileError.readObject(file)
     }
 
     /// Settings of this object; `file` is named in errors.
-    public init(file: URL, object: [String: Any]) {
+    package init(file: URL, object: [String: Any]) {
         self.file = file
         self.object = object
     }
 
     /// Whether the key is there and not null.
-    public func has(_ key: String) -> Bool { object[key] != nil && !(object[key] is NSNull) }
+    package func has(_ key: String) -> Bool { object[key] != nil && !(object[key] is NSNull) }
 
     /// The value under `key`, `fallback` where there is none.
-    public func integer(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
+    package func integer(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
         try value(key, "an integer", or: fallback) { value in
             guard let number = Settings.number(value), let exact = Int(exactly: number.doubleValue) else {
                 return nil
@@ -33,7 +33,7 @@ public struct Settings {
     }
 
     /// An integer of at least 1.
-    public func size(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
+    package func size(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
         let size = try integer(key, or: fallback)
         guard size >= 1, size <= 1 << 24 else {
             throw FileError(file, "'\(key)': expected a size from 1 to 16777216, got \(size)")
@@ -42,12 +42,12 @@ public struct Settings {
     }
 
     /// The number under `key`, `fallback` where there is none.
-    public func number(_ key: String, or fallback: Double? = nil) throws(FileError) -> Double {
+    package func number(_ key: String, or fallback: Double? = nil) throws(FileError) -> Double {
         try value(key, "a number", or: fallback) { Settings.number($0)?.doubleValue }
     }
 
     /// The truth value under `key`, `fallback` where there is none.
-    public func flag(_ key: String, or fallback: Bool? = nil) throws(FileError) -> Bool {
+    package func flag(_ key: String, or fallback: Bool? = nil) throws(FileError) -> Bool {
         try value(key, "true or false", or: fallback) { value in
             guard let number = value as? NSNumber, Settings.isFlag(number) else { return nil }
             return number.boolValue
@@ -55,12 +55,12 @@ public struct Settings {
     }
 
     /// The text under `key`, `fallback` where there is none.
-    public func text(_ key: String, or fallback: String? = nil) throws(FileError) -> String {
+    package func text(_ key: String, or fallback: String? = nil) throws(FileError) -> String {
         try value(key, "a string", or: fallback) { $0 as? String }
     }
 
     /// The value under `key` as it was read, nil where there is none.
-    public func any(_ key: String) -> Any? { has(key) ? object[key] : nil }
+    package func any(_ key: String) -> Any? { has(key) ? object[key] : nil }
 
     /// Refuses settings of generation that would change its text and that no family has.
     ///

@@ -1,12 +1,12 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// A checkpoint in several files, with an index that says which tensor lies where.
-public struct ShardedCheckpoint: Checkpoint {
+package struct ShardedCheckpoint: Checkpoint {
     /// The index.
-    public let file: URL
+    package let file: URL
     /// Names and shapes of all tensors.
-    public let shapes: [String: [Int]]
+    package let shapes: [String: [Int]]
     private let shards: [String: any Checkpoint]
     private let places: [String: String]
 
@@ -14,7 +14,7 @@ public struct ShardedCheckpoint: Checkpoint {
     ///
     /// - Throws: `FileError` where the index is wrong, a shard is missing or lies elsewhere, a tensor is not in its shard, in two shards,
     ///   or in none that the index names.
-    public init(index file: URL) throws(FileError) {
+    package init(index file: URL) throws(FileError) {
         let index = try FileError.readObject(file)
         guard let places = index["weight_map"] as? [String: String], !places.isEmpty else {
             throw FileError(file, "'weight_map': expected an object of file names by tensor")
@@ -47,7 +47,7 @@ public struct ShardedCheckpoint: Checkpoint {
     }
 
     /// Numbers of a tensor, widened to FP32.
-    public func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
+    package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let place = places[name], let shard = shards[place] else {
             throw FileError(file, "has no tensor '\(name)'")
         }

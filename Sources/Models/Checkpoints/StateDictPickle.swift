@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// Reads the pickle of a PyTorch state dict, and nothing else.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64 too.
 ///

@@ -1,8 +1,8 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// The non-linearity of a feed-forward sublayer, by its name in the configuration.
-public enum ActivationFunction: String, Sendable {
+package enum ActivationFunction: String, Sendable {
     case relu
     case gelu
     case geluNew = "gelu_new"
@@ -25,8 +25,8 @@ public enum ActivationFunction: String, Sendable {
         x.storage.withUnsafeMutableBufferPointer { buffer in
             guard let values = buffer.baseAddress else { return }
             switch self {
-            case .relu: Kernels.relu(values, count: buffer.count)
-            case .swish, .silu: Kernels.swish(values, count: buffer.count)
+            case .relu: BitplanKernels.relu(values, count: buffer.count)
+            case .swish, .silu: BitplanKernels.swish(values, count: buffer.count)
             case .gelu: geluErf(values, count: buffer.count)
             case .geluNew: geluTanh(values, count: buffer.count)
             }

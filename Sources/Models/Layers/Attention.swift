@@ -1,25 +1,25 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Where the sequences of a batch lie: tokens of all sequences stand one after the other, without padding.
-public struct SequenceOffsets: Sendable, Equatable {
+package struct SequenceOffsets: Sendable, Equatable {
     /// `starts[i] ..< starts[i + 1]` are the rows of sequence i.
-    public let starts: [Int]
+    package let starts: [Int]
 
     /// Sequences of these lengths.
-    public init(lengths: [Int]) {
+    package init(lengths: [Int]) {
         starts = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
     }
 
     /// The number of sequences.
-    public var count: Int { starts.count - 1 }
+    package var count: Int { starts.count - 1 }
 
     /// The number of rows of all sequences.
-    public var rows: Int { starts[count] }
+    package var rows: Int { starts[count] }
 
     /// The rows of sequence `index`.
-    public subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
+    package subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 }
 
 /// The names of an attention's four linear layers, as a family's checkpoints have them.

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// Keys and values of one sequence in one layer, in pages, head by head, so that each head reads one stream.
 ///

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// Layer normalization with weight and bias, over each row.
 struct LayerNorm: Sendable {

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 /// A linear layer: `y = x W^T + b`, or `x W^T` where the model has no bias there.
 struct Linear: Sendable {
@@ -41,7 +41,7 @@ extension Matrix {
         storage.withUnsafeMutableBufferPointer { y in
             vector.withUnsafeBufferPointer { b in
                 guard let y = y.baseAddress, let b = b.baseAddress else { return }
-                for row in 0..<rows { Kernels.add(b, to: y + row * columns, count: columns) }
+                for row in 0..<rows { BitplanKernels.add(b, to: y + row * columns, count: columns) }
             }
         }
     }

@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// Root-mean-square normalization with a weight, over each row: `y = x / sqrt(mean(x^2) + epsilon) * weight`.
 ///

@@ -1,47 +1,47 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// The shape of a language model in the Llama layout, read from `config.json` and `generation_config.json`.
-public struct LlamaConfiguration: Sendable, Equatable {
+package struct LlamaConfiguration: Sendable, Equatable {
     /// Channels between sublayers.
-    public let width: Int
+    package let width: Int
     /// Rows of the word embedding.
-    public let vocabularySize: Int
+    package let vocabularySize: Int
     /// The number of layers.
-    public let layers: Int
+    package let layers: Int
     /// Attention heads.
-    public let heads: Int
+    package let heads: Int
     /// Heads of keys and values; `heads` without grouped-query attention.
-    public let keyHeads: Int
+    package let keyHeads: Int
     /// Channels of a head.
-    public let headSize: Int
+    package let headSize: Int
     /// Channels inside a feed-forward sublayer.
-    public let innerWidth: Int
+    package let innerWidth: Int
     /// The non-linearity.
-    public let activation: ActivationFunction
+    package let activation: ActivationFunction
     /// What is added to the variance in a norm.
-    public let normEpsilon: Float
+    package let normEpsilon: Float
     /// The base of the rotary frequencies.
-    public let theta: Double
+    package let theta: Double
     /// The longest sequence.
-    public let maximumPositions: Int
+    package let maximumPositions: Int
     /// Whether the output projection is the embedding.
-    public let isTied: Bool
+    package let isTied: Bool
     /// Whether projections of attention have biases.
-    public let attentionHasBias: Bool
+    package let attentionHasBias: Bool
     /// Whether feed-forward layers have biases.
-    public let feedForwardHasBias: Bool
+    package let feedForwardHasBias: Bool
     /// Tokens that end a text.
-    public let endTokens: [Int]
+    package let endTokens: [Int]
     /// The token that a text starts with, for models that have one.
-    public let beginToken: Int?
+    package let beginToken: Int?
     /// A setting of generation that would change its text and is not supported: only `run` minds it. nil where there is none.
-    public let unsupportedGeneration: FileError?
+    package let unsupportedGeneration: FileError?
 
     /// Reads the configuration of a model directory.
     ///
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
-    public init(directory: URL) throws(FileError) {
+    package init(directory: URL) throws(FileError) {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
         let generation =

@@ -1,24 +1,24 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Tensors
-import Tokenizers
+import BitplanTensors
+import BitplanTokenizers
 
 /// Language models in the Llama layout.
-public struct LlamaFamily: ModelFamily {
+package struct LlamaFamily: ModelFamily {
     /// The `model_type` of the family.
-    public static let modelType = "llama"
+    package static let modelType = "llama"
     /// The tokenizer and what else a packed model needs.
-    public static let companionFiles = [
+    package static let companionFiles = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
 
     /// `model.layers.0` and on.
-    public static let layerStack: LayerStack? = LayerStack(
+    package static let layerStack: LayerStack? = LayerStack(
         prefix: "model.layers.", countKey: "num_hidden_layers")
 
     /// Plans are judged by perplexity.
-    public static let prefersLessMetric = true
+    package static let prefersLessMetric = true
 
     /// Tokens of a window where nothing else is said; fewer where the model has fewer positions.
     static let usualContext = 256
@@ -26,12 +26,12 @@ public struct LlamaFamily: ModelFamily {
     static let defaultLength = 128
 
     /// The model's shape.
-    public let configuration: LlamaConfiguration
+    package let configuration: LlamaConfiguration
     /// The tokenizer.
-    public let tokenizer: BytePairTokenizer
+    package let tokenizer: BytePairTokenizer
 
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
-    public init(directory: URL) throws {
+    package init(directory: URL) throws {
         configuration = try LlamaConfiguration(directory: directory)
         tokenizer = try BytePairTokenizer(directory: directory)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
@@ -43,26 +43,26 @@ public struct LlamaFamily: ModelFamily {
     }
 
     /// The sublayers, in order of execution.
-    public var layout: ModelLayout { LlamaNetwork.layout(configuration) }
+    package var layout: ModelLayout { LlamaNetwork.layout(configuration) }
 
     /// What stays FP32.
-    public var vectors: [(name: String, count: Int)] { LlamaNetwork.vectors(configuration) }
+    package var vectors: [(name: String, count: Int)] { LlamaNetwork.vectors(configuration) }
 
     /// Other names of a tensor in published checkpoints.
-    public func aliases(of tensor: String) -> [String] {
+    package func aliases(of tensor: String) -> [String] {
         let bare = tensor.hasPrefix("model.") ? [String(tensor.dropFirst("model.".count))] : []
         return bare + (tensor == LlamaNetwork.embeddingName && configuration.isTied ? ["lm_head.weight"] : [])
     }
 
     /// A network over these weights; `MissingWeight` where one is not there.
-    public func network(_ weights: WeightTable) throws -> LlamaNetwork {
+    package func network(_ weights: WeightTable) throws -> LlamaNetwork {
         try LlamaNetwork(configuration, weights)
     }
 
     /// Reads text files as one text in the usual windows.
     ///
     /// - Throws: as `dataset(_:limit:windows:)`.
-    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
+    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
         try dataset(files, limit: limit, windows: nil)
     }
 
@@ -73,7 +73,7 @@ public struct LlamaFamily: ModelFamily {
     /// - Source: the guide on perplexity of Hugging Face transformers.
     /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two tokens, or the model has not the
     ///   windows' positions.
-    public func dataset(
+    package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<LlamaNetwork.Example> {
         guard let first = files.first else { throw FileError("--data", "expected a text file, got none") }
@@ -128,7 +128,7 @@ public struct LlamaFamily: ModelFamily {
     }
 
     /// Perplexity per token and bits per byte of text.
-    public func score(
+    package func score(
         _ network: LlamaNetwork, on data: Dataset<LlamaNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let losses = try concurrentMap(count: data.examples.count, threads: options.threads) { index in
@@ -155,7 +155,7 @@ public struct LlamaFamily: ModelFamily {
     ///
     /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
     ///   settings of generation that are not supported.
-    public func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+    package func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         if let error = configuration.unsupportedGeneration { throw error }
         let prompts = try lines.enumerated().map { index, line in
             var ids = tokenizer.encode(line)

@@ -1,12 +1,12 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 // Generation with a key/value cache, from dense or packed weights. Texts of a batch go on together; one that has ended leaves it.
 
 extension LlamaNetwork {
     /// How the next token is chosen.
-    public enum Sampling: Sendable {
+    package enum Sampling: Sendable {
         /// The likeliest; the first of several.
         case greedy
         /// Drawn from `softmax(logits / temperature)`; text i of a batch draws from the stream of `seed + i`.
@@ -36,7 +36,7 @@ extension LlamaNetwork {
     ///   - endTokens: tokens that end a text; the configuration's where nil.
     /// - Returns: the tokens added to each, the end symbol included where the text ended.
     /// - Precondition: prompts are not empty and not longer than the model's positions.
-    public func generate(
+    package func generate(
         _ prompts: [[Int]], maximumLength: Int, sampling: Sampling = .greedy, endTokens: [Int]? = nil
     ) -> [[Int]] {
         precondition(

@@ -1,23 +1,23 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A decoder in the Llama layout: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards.
 ///
 /// The chain is `Emb`, `Attention` and `FFN` by depth, and `Head` where the output projection is a matrix of its own.
 /// - Source: Touvron et al. 2023.
-public struct LlamaNetwork: Network {
+package struct LlamaNetwork: Network {
     /// A window of a text.
-    public struct Example: Sendable, Equatable {
+    package struct Example: Sendable, Equatable {
         /// Token ids.
-        public let tokens: [Int]
+        package let tokens: [Int]
         /// How many of the last tokens are predicted: those before them are context. Less than there are tokens.
-        public let scored: Int
+        package let scored: Int
         /// Bytes of text that the scored tokens stand for.
-        public let bytes: Int
+        package let bytes: Int
 
         /// A window whose last `scored` tokens are predicted; at most all but the first.
-        public init(tokens: [Int], scored: Int, bytes: Int = 0) {
+        package init(tokens: [Int], scored: Int, bytes: Int = 0) {
             self.tokens = tokens
             self.scored = max(0, min(scored, tokens.count - 1))
             self.bytes = bytes
@@ -25,11 +25,11 @@ public struct LlamaNetwork: Network {
     }
 
     /// Activations of all tokens, and the rows that predict something.
-    public struct State: Sendable {
+    package struct State: Sendable {
         /// Activations of all sequences: (tokens, width).
-        public var hidden: Matrix
+        package var hidden: Matrix
         /// Where each sequence lies in the activations.
-        public let sequences: SequenceOffsets
+        package let sequences: SequenceOffsets
         let predicting: [Int]
     }
 
@@ -41,11 +41,11 @@ public struct LlamaNetwork: Network {
     }
 
     /// The model's shape.
-    public let configuration: LlamaConfiguration
+    package let configuration: LlamaConfiguration
     /// The sublayers, in order of execution.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     /// Matrices and vectors, by name.
-    public let weights: WeightTable
+    package let weights: WeightTable
     let embedding: any LinearOperator
     let layers: [Layer]
     let finalNorm: RMSNorm
@@ -55,7 +55,7 @@ public struct LlamaNetwork: Network {
     static let embeddingName = "model.embed_tokens.weight"
 
     /// A network over `weights`, which must have every tensor that `LlamaNetwork.layout` and `vectors` name.
-    public init(_ configuration: LlamaConfiguration, _ weights: WeightTable) throws(MissingWeight) {
+    package init(_ configuration: LlamaConfiguration, _ weights: WeightTable) throws(MissingWeight) {
         let rotary = RotaryPositions(
             size: configuration.headSize, theta: configuration.theta,
             maximumPositions: configuration.maximumPositions)
@@ -95,14 +95,14 @@ public struct LlamaNetwork: Network {
     }
 
     /// The same network over other matrices.
-    public func replacing(_ matrices: [String: any LinearOperator]) throws -> LlamaNetwork {
+    package func replacing(_ matrices: [String: any LinearOperator]) throws -> LlamaNetwork {
         try LlamaNetwork(configuration, weights.replacing(matrices), rotary)
     }
 
     // MARK: The chain of sublayers
 
     /// The last token of a window is only predicted, never read.
-    public func start(_ examples: [Example]) -> State {
+    package func start(_ examples: [Example]) -> State {
         let inputs = examples.map { $0.tokens.dropLast() }
         let sequences = SequenceOffsets(lengths: inputs.map(\.count))
         let predicting = examples.indices.flatMap { index in
@@ -112,7 +112,7 @@ public struct LlamaNetwork: Network {
     }
 
     /// Runs one sublayer with its residual and its norm.
-    public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
+    package func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inLayers = index - 1
         guard inLayers < 2 * layers.count else { return state }
@@ -129,24 +129,24 @@ public struct LlamaNetwork: Network {
     }
 
     /// The last states, normalized, of the tokens that predict something.
-    public func outputs(_ state: State) -> Matrix {
+    package func outputs(_ state: State) -> Matrix {
         let all = state.predicting.count == state.hidden.rows
         return finalNorm(all ? state.hidden : state.hidden.gathering(rows: state.predicting))
     }
 
     /// Scores of every class or token.
-    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+    package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         head(outputs, observing: observing)
     }
 
     /// The right classes of an item.
-    public func targets(_ example: Example) -> [Int?] { example.tokens.suffix(example.scored) }
+    package func targets(_ example: Example) -> [Int?] { example.tokens.suffix(example.scored) }
 
     /// The word embedding.
-    public var tokenEmbedding: String { LlamaNetwork.embeddingName }
+    package var tokenEmbedding: String { LlamaNetwork.embeddingName }
 
     /// The tokens that an item looks up.
-    public func tokens(_ example: Example) -> [Int] { example.tokens.dropLast() }
+    package func tokens(_ example: Example) -> [Int] { example.tokens.dropLast() }
 
     /// Embeddings of tokens, one row each.
     func embed(_ tokens: [Int]) -> Matrix {
@@ -164,7 +164,7 @@ public struct LlamaNetwork: Network {
     private static func layer(_ depth: Int) -> String { "model.layers.\(depth)" }
 
     /// The sublayers: `Emb`, then `Attention` and `FFN` by depth, then `Head` where it is not the embedding.
-    public static func layout(_ configuration: LlamaConfiguration) -> ModelLayout {
+    package static func layout(_ configuration: LlamaConfiguration) -> ModelLayout {
         let width = configuration.width
         var sublayers = [
             SublayerShape(
@@ -202,7 +202,7 @@ public struct LlamaNetwork: Network {
     }
 
     /// Names and lengths of what stays FP32: norms, and biases where the model has them.
-    public static func vectors(_ configuration: LlamaConfiguration) -> [(name: String, count: Int)] {
+    package static func vectors(_ configuration: LlamaConfiguration) -> [(name: String, count: Int)] {
         let width = configuration.width
         var vectors = [(name: "model.norm.weight", count: width)]
         for depth in 0..<configuration.layers {

@@ -4,7 +4,7 @@ import PlanFormat
 
 extension LlamaNetwork {
     /// The work of a prompt and its continuation.
-    public static func work(_ configuration: LlamaConfiguration) -> ModelWork {
+    package static func work(_ configuration: LlamaConfiguration) -> ModelWork {
         let width = configuration.heads * configuration.headSize
         func attention(_ pass: Pass, over keys: SublayerWork.Attention.Keys) -> SublayerWork {
             SublayerWork(
@@ -26,14 +26,14 @@ extension LlamaNetwork {
     }
 
     /// The first half of a window is a prompt, the second as many tokens as are generated.
-    public func workload(of example: Example) -> Workload {
+    package func workload(of example: Example) -> Workload {
         let read = max(1, example.tokens.count / 2)
         let count = max(1, example.tokens.count - read)
         return Workload(read: read, steps: count - 1, predictions: count)
     }
 
     /// Continues the first half of a window by as many tokens as the second has.
-    public func answer(_ example: Example, maximumLength: Int?) -> Workload {
+    package func answer(_ example: Example, maximumLength: Int?) -> Workload {
         var work = workload(of: example)
         work.predictions = min(maximumLength ?? .max, work.predictions)
         let tokens = generate(
@@ -43,7 +43,7 @@ extension LlamaNetwork {
     }
 
     /// Continues a prompt of so many tokens by exactly so many.
-    public func perform(_ workload: Workload) {
+    package func perform(_ workload: Workload) {
         let prompt = Specimen.tokens(max(1, workload.read), vocabularySize: configuration.vocabularySize)
         _ = generate([prompt], maximumLength: workload.predictions, endTokens: [])
     }
@@ -51,7 +51,7 @@ extension LlamaNetwork {
 
 extension LlamaFamily {
     /// Shapes that differ in width, depth, inner width, heads and vocabulary.
-    public static func specimens() throws -> [Specimen] {
+    package static func specimens() throws -> [Specimen] {
         try [
             (128, 384, 4, 4, 4000), (128, 512, 4, 8, 8000), (256, 768, 4, 4, 16000), (256, 1024, 8, 8, 8000),
             (384, 1024, 6, 4, 32000), (512, 1536, 8, 8, 32000), (512, 1024, 16, 4, 16000),

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 // Beam search as transformers 5 does it: twice as many candidates as beams; a candidate that ends counts only among the first
 // `beams`; a sentence is done when its running beams cannot beat its worst finished one.
@@ -62,7 +62,7 @@ extension MarianNetwork {
     ///   - beams: hypotheses kept; the configuration's where nil.
     ///   - maximumLength: the longest target, start symbol included; the configuration's where nil.
     /// - Returns: token ids without the start symbol, the end symbol included where the sentence ended.
-    public func translate(_ sources: [[Int]], beams: Int? = nil, maximumLength: Int? = nil) -> [[Int]] {
+    package func translate(_ sources: [[Int]], beams: Int? = nil, maximumLength: Int? = nil) -> [[Int]] {
         let generation = configuration.generation
         let count = beams ?? generation.beams
         if count == 1 { return greedy(sources, maximumLength: maximumLength) }

@@ -1,61 +1,61 @@
 import Foundation
-import Tensors
+import BitplanTensors
 
 /// The shape of a MarianMT model and how it generates, read from `config.json` and `generation_config.json`.
-public struct MarianConfiguration: Sendable, Equatable {
+package struct MarianConfiguration: Sendable, Equatable {
     /// `d_model`.
-    public let width: Int
+    package let width: Int
     /// `vocab_size`, of both sides.
-    public let vocabularySize: Int
+    package let vocabularySize: Int
     /// `encoder_layers`.
-    public let encoderLayers: Int
+    package let encoderLayers: Int
     /// `decoder_layers`.
-    public let decoderLayers: Int
+    package let decoderLayers: Int
     /// `encoder_attention_heads`.
-    public let encoderHeads: Int
+    package let encoderHeads: Int
     /// `decoder_attention_heads`.
-    public let decoderHeads: Int
+    package let decoderHeads: Int
     /// `encoder_ffn_dim`.
-    public let encoderInnerWidth: Int
+    package let encoderInnerWidth: Int
     /// `decoder_ffn_dim`.
-    public let decoderInnerWidth: Int
+    package let decoderInnerWidth: Int
     /// `activation_function`.
-    public let activation: ActivationFunction
+    package let activation: ActivationFunction
     /// Whether embeddings are multiplied by the root of the width.
-    public let scalesEmbeddings: Bool
+    package let scalesEmbeddings: Bool
     /// Positions that the model has sinusoids for: no sequence may be longer.
-    public let maximumPositions: Int
+    package let maximumPositions: Int
     /// How the model generates.
-    public let generation: Generation
+    package let generation: Generation
 
     /// How the model generates.
-    public struct Generation: Sendable, Equatable {
+    package struct Generation: Sendable, Equatable {
         /// What a target starts from.
-        public let startToken: Int
+        package let startToken: Int
         /// What ends a sequence.
-        public let endToken: Int
+        package let endToken: Int
         /// The padding token.
-        public let padToken: Int
+        package let padToken: Int
         /// The token that a sequence of maximal length must end with.
-        public let forcedEndToken: Int?
+        package let forcedEndToken: Int?
         /// Tokens that are never generated.
-        public let bannedTokens: [Int]
+        package let bannedTokens: [Int]
         /// The longest sequence, start symbol included.
-        public var maximumLength: Int
+        package var maximumLength: Int
         /// `num_beams`.
-        public var beams: Int
+        package var beams: Int
         /// `length_penalty`: the exponent of the length that scores are divided by.
-        public let lengthPenalty: Double
+        package let lengthPenalty: Double
         /// Whether a beam search ends as soon as it has as many finished sequences as beams.
-        public let stopsEarly: Bool
+        package let stopsEarly: Bool
         /// Whether the scores are normalized again after tokens were banned or forced.
-        public let renormalizes: Bool
+        package let renormalizes: Bool
     }
 
     /// Reads the configuration of a model directory.
     ///
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
-    public init(directory: URL) throws(FileError) {
+    package init(directory: URL) throws(FileError) {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
         // Older models keep the generation settings in config.json.

@@ -1,6 +1,6 @@
 import Foundation
-import Kernels
-import Tensors
+import BitplanKernels
+import BitplanTensors
 
 // Greedy decoding with a key/value cache. Sentences of a batch decode together; one that has ended leaves the batch.
 
@@ -93,7 +93,7 @@ extension MarianNetwork {
     ///   - maximumLength: the longest target, start symbol included; the configuration's where nil.
     ///   - forcedLength: where given, every target gets exactly so many tokens and ends nowhere else: for timing.
     /// - Returns: token ids without the start symbol, the end symbol included where the sentence ended.
-    public func greedy(_ sources: [[Int]], maximumLength: Int? = nil, forcedLength: Int? = nil) -> [[Int]] {
+    package func greedy(_ sources: [[Int]], maximumLength: Int? = nil, forcedLength: Int? = nil) -> [[Int]] {
         let generation = configuration.generation
         let maximum = min(
             forcedLength.map { $0 + 1 } ?? maximumLength ?? generation.maximumLength,

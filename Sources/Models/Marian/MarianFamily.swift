@@ -1,27 +1,27 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Tensors
-import Tokenizers
+import BitplanTensors
+import BitplanTokenizers
 
 /// MarianMT translation models, as OPUS-MT publishes them.
-public struct MarianFamily: ModelFamily {
+package struct MarianFamily: ModelFamily {
     /// `marian`.
-    public static let modelType = "marian"
+    package static let modelType = "marian"
     /// Generation settings and the tokenizer.
-    public static let companionFiles = [
+    package static let companionFiles = [
         "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
     ]
 
     /// The model's shape and how it generates.
-    public let configuration: MarianConfiguration
+    package let configuration: MarianConfiguration
     /// The tokenizers of both sides.
-    public let tokenizer: MarianTokenizer
+    package let tokenizer: MarianTokenizer
 
     /// Reads configuration and tokenizer; `FileError` or `TokenizerError` for what is missing or unsupported.
-    public init(directory: URL) throws {
+    package init(directory: URL) throws {
         configuration = try MarianConfiguration(directory: directory)
         tokenizer = try MarianTokenizer(directory: directory)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
@@ -33,20 +33,20 @@ public struct MarianFamily: ModelFamily {
     }
 
     /// The sublayers of both stacks.
-    public var layout: ModelLayout { MarianNetwork.layout(configuration) }
+    package var layout: ModelLayout { MarianNetwork.layout(configuration) }
 
     /// Biases and LayerNorms.
-    public var vectors: [(name: String, count: Int)] { MarianNetwork.vectors(configuration) }
+    package var vectors: [(name: String, count: Int)] { MarianNetwork.vectors(configuration) }
 
     /// The names of the tied embedding in published checkpoints.
-    public func aliases(of tensor: String) -> [String] {
+    package func aliases(of tensor: String) -> [String] {
         tensor == MarianNetwork.embeddingName
             ? ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"]
             : []
     }
 
     /// A network over these weights; `MissingWeight` where one is not there.
-    public func network(_ weights: WeightTable) throws -> MarianNetwork {
+    package func network(_ weights: WeightTable) throws -> MarianNetwork {
         try MarianNetwork(configuration, weights)
     }
 
@@ -54,7 +54,7 @@ public struct MarianFamily: ModelFamily {
     ///
     /// - Throws: `FileError` where there are not two files, one is empty or not UTF-8, their lengths differ, or a sentence has more
     ///   tokens than the model has positions.
-    public func dataset(_ files: [URL], limit: Int?) throws -> Dataset<MarianNetwork.Example> {
+    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<MarianNetwork.Example> {
         guard files.count == 2 else {
             throw FileError(
                 files.first?.path ?? "--data",
@@ -85,7 +85,7 @@ public struct MarianFamily: ModelFamily {
     }
 
     /// BLEU and chrF2 of the translations.
-    public func score(
+    package func score(
         _ network: MarianNetwork, on data: Dataset<MarianNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let ids = try translate(network, data.examples.map(\.source), options)
@@ -100,7 +100,7 @@ public struct MarianFamily: ModelFamily {
     }
 
     /// Translates lines; `FileError` for one that has more tokens than the model has positions.
-    public func run(_ network: MarianNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+    package func run(_ network: MarianNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         let sources = try lines.enumerated().map { index, line in
             let ids = tokenizer.encodeSource(line)
             guard ids.count <= configuration.maximumPositions else {

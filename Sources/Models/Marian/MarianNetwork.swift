@@ -1,36 +1,36 @@
 import Foundation
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// A MarianMT encoder-decoder: post-norm layers, static sinusoids, one embedding for source, target and output.
 ///
 /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Vaswani et al. 2017.
-public struct MarianNetwork: Network {
+package struct MarianNetwork: Network {
     /// A sentence pair as token ids, both ending with the end symbol.
-    public struct Example: Sendable, Equatable {
+    package struct Example: Sendable, Equatable {
         /// Source token ids.
-        public let source: [Int]
+        package let source: [Int]
         /// Target token ids.
-        public let target: [Int]
+        package let target: [Int]
 
         /// A pair of token sequences.
-        public init(source: [Int], target: [Int]) {
+        package init(source: [Int], target: [Int]) {
             self.source = source
             self.target = target
         }
     }
 
     /// Activations of both stacks; the decoder's wait at the embedding while the encoder runs.
-    public struct State: Sendable {
+    package struct State: Sendable {
         /// (source tokens, width).
-        public var encoder: Matrix
+        package var encoder: Matrix
         /// (target tokens, width).
-        public var decoder: Matrix
+        package var decoder: Matrix
         /// Where each source lies in `encoder`.
-        public let sources: SequenceOffsets
+        package let sources: SequenceOffsets
         /// Where each target lies in `decoder`.
-        public let targets: SequenceOffsets
+        package let targets: SequenceOffsets
         /// What the decoder's layers read of the sources, where that is known.
         var memories: [Attention.Memory] = []
         /// The decoder's activations behind its first attention, where they are known before the encoder has run.
@@ -38,11 +38,11 @@ public struct MarianNetwork: Network {
     }
 
     /// The model's shape and how it generates.
-    public let configuration: MarianConfiguration
+    package let configuration: MarianConfiguration
     /// `Emb`, the encoder's sublayers, the decoder's.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     /// Matrices and vectors, by name.
-    public let weights: WeightTable
+    package let weights: WeightTable
     let embedding: any LinearOperator
     /// `final_logits_bias`; nil where it is all zeros, as it is in most models.
     let outputBias: [Float]?
@@ -70,7 +70,7 @@ public struct MarianNetwork: Network {
     static let normEpsilon: Float = 1e-5
 
     /// A network over `weights`, which must have every tensor that `MarianNetwork.layout` and `vectors` name.
-    public init(_ configuration: MarianConfiguration, _ weights: WeightTable) throws(MissingWeight) {
+    package init(_ configuration: MarianConfiguration, _ weights: WeightTable) throws(MissingWeight) {
         self.configuration = configuration
         self.weights = weights
         layout = MarianNetwork.layout(configuration)
@@ -110,14 +110,14 @@ public struct MarianNetwork: Network {
     }
 
     /// The same network over other matrices.
-    public func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
+    package func replacing(_ matrices: [String: any LinearOperator]) throws -> MarianNetwork {
         try MarianNetwork(configuration, weights.replacing(matrices))
     }
 
     // MARK: The chain of sublayers
 
     /// Embeds sources, and targets behind the start symbol.
-    public func start(_ examples: [Example]) -> State {
+    package func start(_ examples: [Example]) -> State {
         let sources = SequenceOffsets(lengths: examples.map(\.source.count))
         let targets = SequenceOffsets(lengths: examples.map(\.target.count))
         let start = configuration.generation.startToken
@@ -128,7 +128,7 @@ public struct MarianNetwork: Network {
     }
 
     /// Runs one sublayer of the encoder or the decoder, its residual and its LayerNorm.
-    public func advance(_ state: State, through index: Int, observing: Observer?) -> State {
+    package func advance(_ state: State, through index: Int, observing: Observer?) -> State {
         var state = state
         let inEncoder = index - 1
         if inEncoder < 2 * encoder.count {
@@ -173,7 +173,7 @@ public struct MarianNetwork: Network {
 
     /// Behind the embedding: the decoder's first attention, which every change in the encoder leaves as it is. Behind the encoder: the
     /// keys and values of the sources, which every change in the decoder leaves.
-    public func sharing(_ state: State, before index: Int) -> State {
+    package func sharing(_ state: State, before index: Int) -> State {
         var state = state
         if index == 1, let first = decoder.first {
             let decoder = advance(state, through: 1 + 2 * encoder.count, observing: nil).decoder
@@ -186,10 +186,10 @@ public struct MarianNetwork: Network {
     }
 
     /// The decoder's states: one prediction for each target token.
-    public func outputs(_ state: State) -> Matrix { state.decoder }
+    package func outputs(_ state: State) -> Matrix { state.decoder }
 
     /// Scores of every token: the tied embedding and `final_logits_bias`.
-    public func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+    package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         observing?(MarianNetwork.embeddingName, outputs)
         var logits = embedding(outputs)
         if let outputBias { logits.add(outputBias) }
@@ -197,16 +197,16 @@ public struct MarianNetwork: Network {
     }
 
     /// The tied embedding.
-    public var outputProjection: (any LinearOperator)? { embedding }
+    package var outputProjection: (any LinearOperator)? { embedding }
 
     /// The target tokens.
-    public func targets(_ example: Example) -> [Int?] { example.target }
+    package func targets(_ example: Example) -> [Int?] { example.target }
 
     /// The one embedding.
-    public var tokenEmbedding: String { MarianNetwork.embeddingName }
+    package var tokenEmbedding: String { MarianNetwork.embeddingName }
 
     /// Source and target tokens.
-    public func tokens(_ example: Example) -> [Int] { example.source + example.target }
+    package func tokens(_ example: Example) -> [Int] { example.source + example.target }
 
     /// Embeddings of token sequences, positions added.
     func embed(_ sequences: [[Int]], _ offsets: SequenceOffsets) -> Matrix {
@@ -237,7 +237,7 @@ public struct MarianNetwork: Network {
     /// The sublayers of a MarianMT model: `Emb`, then `Enc_ee` and `Enc_ffn` by depth, then `Dec_dd`, `Dec_ed` and `Dec_ffn`.
     ///
     /// - Source: Chung et al. 2020, for the names.
-    public static func layout(_ configuration: MarianConfiguration) -> ModelLayout {
+    package static func layout(_ configuration: MarianConfiguration) -> ModelLayout {
         let width = configuration.width
         var sublayers = [
             SublayerShape(
@@ -278,7 +278,7 @@ public struct MarianNetwork: Network {
     }
 
     /// Names and lengths of everything that is not a matrix: biases and LayerNorms.
-    public static func vectors(_ configuration: MarianConfiguration) -> [(name: String, count: Int)] {
+    package static func vectors(_ configuration: MarianConfiguration) -> [(name: String, count: Int)] {
         let width = configuration.width
         var vectors = [(name: "final_logits_bias", count: configuration.vocabularySize)]
         func attention(_ name: String) {

@@ -4,7 +4,7 @@ import PlanFormat
 
 extension MarianNetwork {
     /// The work of a sentence: keys and values of the source are made once, when it is read.
-    public static func work(_ configuration: MarianConfiguration) -> ModelWork {
+    package static func work(_ configuration: MarianConfiguration) -> ModelWork {
         let width = configuration.width
         let (encoder, decoder) = (configuration.encoderHeads, configuration.decoderHeads)
         func feedForward(_ pass: Pass) -> SublayerWork {
@@ -27,19 +27,19 @@ extension MarianNetwork {
     }
 
     /// Translates one sentence greedily.
-    public func answer(_ example: Example, maximumLength: Int?) -> Workload {
+    package func answer(_ example: Example, maximumLength: Int?) -> Workload {
         let tokens = greedy([example.source], maximumLength: maximumLength)[0].count
         return Workload(read: example.source.count, steps: tokens, predictions: tokens)
     }
 
     /// The source is read, every target token is a step.
-    public func workload(of example: Example) -> Workload {
+    package func workload(of example: Example) -> Workload {
         Workload(
             read: example.source.count, steps: example.target.count, predictions: example.target.count)
     }
 
     /// Translates a sentence of so many tokens into exactly so many.
-    public func perform(_ workload: Workload) {
+    package func perform(_ workload: Workload) {
         _ = greedy(
             [Specimen.tokens(workload.read, vocabularySize: configuration.vocabularySize)],
             forcedLength: workload.steps)
@@ -48,7 +48,7 @@ extension MarianNetwork {
 
 extension MarianFamily {
     /// Shapes that differ in width, depth, inner width, heads and vocabulary.
-    public static func specimens() throws -> [Specimen] {
+    package static func specimens() throws -> [Specimen] {
         try [
             (128, 512, 4, 4, 4, 4000), (128, 512, 4, 2, 6, 16000), (256, 2048, 4, 6, 2, 8000),
             (256, 1024, 8, 3, 3, 32000), (512, 2048, 8, 6, 6, 32000), (512, 1024, 8, 6, 6, 65000),

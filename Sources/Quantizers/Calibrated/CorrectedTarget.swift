@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// The weights to aim at where a layer's inputs already carry the errors of the layers below.
 ///

@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// Fits codes and coefficients of a grid to the inputs that the layer sees: least `(w - w^)' H (w - w^)` a row.
 ///

@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 extension FeedbackPanel {
     /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that lower the error

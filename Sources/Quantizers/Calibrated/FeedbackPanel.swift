@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// Sixteen rows under error feedback, side by side in vector lanes; columns in the order of the moments.
 final class FeedbackPanel {

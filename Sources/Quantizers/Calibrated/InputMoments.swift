@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// Second moments of a layer's inputs, ready for error feedback: scaled, damped, sorted and factored.
 ///

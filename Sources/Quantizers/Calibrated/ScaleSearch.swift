@@ -1,4 +1,4 @@
-import Tensors
+import BitplanTensors
 
 /// Scales below the one that the largest weight asks for: at few levels, clipping it costs less than a coarse step.
 enum ScaleSearch {

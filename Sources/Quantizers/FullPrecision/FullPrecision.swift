@@ -1,5 +1,5 @@
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// Weights as they are, FP32 or rounded to FP16.
 ///

@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest of 16 levels.
 ///
@@ -9,9 +9,9 @@ import Tensors
 /// (ceil(blocks / 256)), `scaleMean` F32 (1); a scale is `scaleScale * code / 127 + scaleMean`. Codes are chosen with the
 /// exact scale, as bitsandbytes does.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
-public enum NormalFloat {
+package enum NormalFloat {
     /// The 16 levels, ascending.
-    public static let levels: [Double] = [
+    package static let levels: [Double] = [
         -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
         -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
         0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023,

@@ -1,13 +1,13 @@
-import Tensors
+import BitplanTensors
 
 /// Lloyd's k-means over short vectors, deterministic.
 ///
 /// Each step assigns every vector to its nearest centroid (ties: the lowest index) and moves the centroid to the mean of its
 /// vectors; a centroid without vectors moves to the vector with the largest error, the next one to the next largest.
 /// - Source: Lloyd 1982; seeding: Arthur and Vassilvitskii 2007 (k-means++).
-public struct KMeans: Sendable {
+package struct KMeans: Sendable {
     /// Where the centroids start.
-    public enum Start: Sendable {
+    package enum Start: Sendable {
         /// Centroid i is vector `i * vectors / centroids`.
         case stride
         /// Each next one drawn in proportion to the squared distance from those before.
@@ -15,16 +15,16 @@ public struct KMeans: Sendable {
     }
 
     /// (centroids, dimension), row-major.
-    public private(set) var centroids: Matrix
+    package private(set) var centroids: Matrix
     /// The centroid of each vector.
-    public private(set) var assignment: [Int32]
+    package private(set) var assignment: [Int32]
 
     /// Clusters the rows of `vectors` in at most `count` centroids.
     ///
     /// Where no more than `count` different vectors occur, they are the centroids, and the error is 0.
     /// - Parameter trainingLimit: the most vectors that take part in Lloyd's steps, evenly spaced; all are assigned at the end.
     /// - Complexity: O(iterations * vectors * count * dimension).
-    public init(
+    package init(
         _ vectors: Matrix, count: Int, iterations: Int, start: Start, trainingLimit: Int = .max,
         threads: Int? = nil
     ) {

@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// One bit a weight without or with one scale: `+1` if positive, else `-1`.
 ///

@@ -1,6 +1,6 @@
 import Foundation
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 extension PackedTensor {
     /// An F32 tensor of `values`.

@@ -5,7 +5,7 @@ extension Plan {
     /// over it.
     ///
     /// - Throws: `PlanError` where the plan does not fit the layout.
-    public func bitsSVG(of layout: ModelLayout) throws(PlanError) -> String {
+    package func bitsSVG(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
         var panels: [(type: String, bars: [Bar])] = []
         for (sublayer, scheme) in zip(layout.sublayers, schemes) {

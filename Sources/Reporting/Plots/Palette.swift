@@ -3,24 +3,24 @@
 /// GitHub shows a picture of a report on white or on nearly black, as the reader's settings say, and the picture cannot know which: so the
 /// pictures are transparent, and every colour that stands on the page itself has enough contrast to both (`onPage`). Text inside coloured
 /// fields is black or white, whichever reads better (`ink(on:)`).
-public enum Palette {
+package enum Palette {
     /// Text and axes: the grey halfway between both pages.
-    public static let ink = "#797979"
+    package static let ink = "#797979"
     /// The frontier.
-    public static let frontier = "#2f7fd1"
+    package static let frontier = "#2f7fd1"
     /// Uniform plans.
-    public static let uniform = "#a0692b"
+    package static let uniform = "#a0692b"
     /// Presets.
-    public static let preset = "#8a63d2"
+    package static let preset = "#8a63d2"
     /// The chosen plan.
-    public static let chosen = "#d63a5e"
+    package static let chosen = "#d63a5e"
     /// The knee, and optima at sizes that were asked for.
-    public static let marked = "#2b8a57"
+    package static let marked = "#2b8a57"
     /// Plans that were measured beside the chosen one.
-    public static let measured = "#797979"
+    package static let measured = "#797979"
 
     /// Colours that stand on the page itself.
-    public static let onPage = [ink, frontier, uniform, preset, chosen, marked, measured]
+    package static let onPage = [ink, frontier, uniform, preset, chosen, marked, measured]
 
     /// Anchors of the scale from little to much: dark violet, blue, green, yellow (perceptually even, and safe for the colour-blind).
     ///
@@ -30,7 +30,7 @@ public enum Palette {
     ]
 
     /// The colour of a share of the scale, 0 to 1.
-    public static func scale(_ share: Double) -> String {
+    package static func scale(_ share: Double) -> String {
         let place = min(max(share, 0), 1) * Double(anchors.count - 1)
         let index = min(Int(place), anchors.count - 2)
         let rest = place - Double(index)
@@ -43,14 +43,14 @@ public enum Palette {
     static func bits(_ share: Double) -> String { scale(0.25 + 0.4 * min(max(share, 0), 1)) }
 
     /// Black or white, whichever reads better on a field of this colour.
-    public static func ink(on colour: String) -> String {
+    package static func ink(on colour: String) -> String {
         contrast("#000000", colour) >= contrast("#ffffff", colour) ? "#000000" : "#ffffff"
     }
 
     /// The contrast of two colours, 1 to 21.
     ///
     /// - Source: WCAG 2.2, "contrast ratio".
-    public static func contrast(_ one: String, _ other: String) -> Double {
+    package static func contrast(_ one: String, _ other: String) -> Double {
         let (a, b) = (luminance(one), luminance(other))
         return (max(a, b) + 0.05) / (min(a, b) + 0.05)
     }

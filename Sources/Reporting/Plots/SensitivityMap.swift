@@ -3,7 +3,7 @@ import PlanFormat
 extension SensitivityTable {
     /// Sensitivity by depth as an SVG heat map: a panel per candidate, a row per type, a column per depth; colour is KL on a logarithmic
     /// scale that all panels share, the number in a field KL in thousandths of a nat.
-    public var mapSVG: String {
+    package var mapSVG: String {
         let grid = DepthGrid(layout)
         let schemes = Array(candidates.reversed())
         let values = bySublayer.map(\.measurement.klNats)

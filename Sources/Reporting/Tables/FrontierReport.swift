@@ -2,7 +2,7 @@ import PlanFormat
 
 extension FrontierTable {
     /// The frontier as Markdown: its ends and knee, and how far the plans beside it are from the least loss of their bytes.
-    public var markdown: String {
+    package var markdown: String {
         var text = extentText
         var table = MarkdownTable([
             "plan", "bytes", "compression", "KL predicted", "least KL of these bytes", "KL measured",
@@ -51,7 +51,7 @@ extension FrontierTable {
 
 extension PlanPrices {
     /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that the noise leaves open.
-    public var markdown: String {
+    package var markdown: String {
         let source =
             switch basis {
             case .table:

@@ -1,20 +1,20 @@
 /// A table as GitHub renders it, columns padded so that the text reads well too.
-public struct MarkdownTable: Sendable {
+package struct MarkdownTable: Sendable {
     private let header: [String]
     private var rows: [[String]] = []
 
     /// A table with these column heads; the first column is aligned left, the others right.
-    public init(_ header: [String]) { self.header = header }
+    package init(_ header: [String]) { self.header = header }
 
     /// Adds a row; vertical bars are escaped.
-    public mutating func add(_ cells: [String]) {
+    package mutating func add(_ cells: [String]) {
         precondition(cells.count == header.count, "a row has as many cells as the header")
         rows.append(
             cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") })
     }
 
     /// The Markdown text, a line feed at the end of every line.
-    public var text: String {
+    package var text: String {
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String]) -> String {
             let padded = zip(cells, widths).enumerated().map { column, cell in

@@ -2,7 +2,7 @@ import PlanFormat
 
 extension Plan {
     /// The bits of every sublayer: a row per type, a column per depth.
-    public func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
+    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
         var types: [String] = []
         for type in layout.sublayers.map(\.name.type) where !types.contains(type) { types.append(type) }
@@ -19,7 +19,7 @@ extension Plan {
     }
 
     /// The plans that were measured before this one was written, on the data that it was planned on.
-    public func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
+    package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
         var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
         let fitting = (measured ?? []).map { ($0, $0.name == name ? " (written)" : "") }
         for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
@@ -33,7 +33,7 @@ extension Plan {
     }
 
     /// The rounds of planning in context: what each predicted and what it measured.
-    public var roundsTable: String {
+    package var roundsTable: String {
         var table = MarkdownTable([
             "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
         ])
@@ -50,7 +50,7 @@ extension Plan {
 
 extension ComparisonTable {
     /// Bytes, compression, the task's metrics and KL of every model.
-    public var markdown: String {
+    package var markdown: String {
         let names = rows.first?.metrics.keys.sorted() ?? []
         let full = rows.first?.bytes ?? 0
         var table = MarkdownTable(["model", "bytes", "compression"] + names + ["KL"])

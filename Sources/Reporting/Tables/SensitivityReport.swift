@@ -2,7 +2,7 @@ import PlanFormat
 
 extension SensitivityTable {
     /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss beside them.
-    public var markdown: String {
+    package var markdown: String {
         var text = "Full precision: "
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
@@ -56,7 +56,7 @@ extension SensitivityTable {
     }
 
     /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
-    public var metricName: String {
+    package var metricName: String {
         provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
     }
 

@@ -1,30 +1,30 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 
 /// What the parts of measuring a model cost, timed on a few of its items: all that a sweep does is made of them.
 ///
 /// Times are CPU seconds of all threads, so that what else the machine does matters little; work that is shared out takes that long
 /// divided by the threads.
-public struct UnitCosts: Sendable {
+package struct UnitCosts: Sendable {
     /// Items that were timed.
-    public let items: Int
+    package let items: Int
     /// All items.
-    public let allItems: Int
+    package let allItems: Int
     /// Each sublayer over all items.
-    public let sublayers: [Double]
+    package let sublayers: [Double]
     /// Scoring what a probe predicts from, over all items.
-    public let scoring: Double
+    package let scoring: Double
     /// The reference over all items: its outputs, logits, and what probes are scored by.
-    public let reference: Double
+    package let reference: Double
     /// What codes are calibrated on, over all the text.
-    public let calibration: Double
+    package let calibration: Double
     /// Encoding all matrices, by candidate.
-    public let encoding: [Double]
+    package let encoding: [Double]
     /// Bytes that measuring needs at most, the program itself and the model included.
-    public let peakMemoryBytes: Int
+    package let peakMemoryBytes: Int
 
     /// Predictions that are timed, about.
     static var predictions: Int { 400 }
@@ -36,7 +36,7 @@ public struct UnitCosts: Sendable {
     /// - Parameters:
     ///   - text: what codes are calibrated on.
     ///   - residentBytes: what the program has resident, asked for after the model was run.
-    public init<Family: ModelFamily>(
+    package init<Family: ModelFamily>(
         _ model: Model<Family>, _ network: Family.Net, examples: [Family.Net.Example],
         text: [Family.Net.Example], candidates: [Scheme], fit: CodeFit, splitsWeights: Bool,
         residentBytes: () -> Int
@@ -144,20 +144,20 @@ public struct UnitCosts: Sendable {
     }
 
     /// One run of the model and the scoring of it: what everything else is a multiple of.
-    public var evaluation: Double { sublayers.reduce(0, +) + scoring }
+    package var evaluation: Double { sublayers.reduce(0, +) + scoring }
 
     /// A measurement of all items that starts at a sublayer.
-    public func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
+    package func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
 
     /// Encoding a plan of calibrated codes in order of execution: four runs over the text, and every matrix.
-    public var packing: Double {
+    package var packing: Double {
         4 * calibration + encoding.reduce(0, +) / Double(max(1, encoding.count))
     }
 
     /// Measurements of assignments that differ from a context in these sublayers first.
     ///
     /// - Complexity: what lies before is run once for all of them.
-    public func measuring(from firsts: [Int]) -> Double {
+    package func measuring(from firsts: [Int]) -> Double {
         firsts.reduce(firsts.isEmpty ? 0 : sublayers.reduce(0, +)) { $0 + measuring(from: $1) }
     }
 }

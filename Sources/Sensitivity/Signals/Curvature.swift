@@ -1,7 +1,7 @@
-import Kernels
-import Models
+import BitplanKernels
+import BitplanModels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// How steeply KL rises with the squared error of each matrix's outputs, by forward passes alone.
 ///

@@ -1,6 +1,6 @@
-import Kernels
+import BitplanKernels
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// The squared error that a change of a matrix makes in what it is used for, summed over the tokens of calibration text.
 ///

@@ -1,16 +1,16 @@
-import Models
+import BitplanModels
 import PlanFormat
-import Quantizers
-import Tensors
+import BitplanQuantizers
+import BitplanTensors
 
 /// A sensitivity table's cells without measuring them: what each sublayer loses under each candidate by a proxy.
 ///
 /// Cells by type are the sums of their sublayers'.
-public struct ProxySweep<Family: ModelFamily> {
+package struct ProxySweep<Family: ModelFamily> {
     /// The proxy.
-    public let signal: ProxySignal
+    package let signal: ProxySignal
     /// The schemes of the columns.
-    public let candidates: [Scheme]
+    package let candidates: [Scheme]
     private let measurer: Measurer<Family>
     private let calibration: Calibration
 
@@ -19,7 +19,7 @@ public struct ProxySweep<Family: ModelFamily> {
     /// - Parameters:
     ///   - measurer: encodes matrices; `fisher` measures its probes with it, so few items make it fast.
     ///   - calibration: has moments, whatever the fit.
-    public init(
+    package init(
         _ signal: ProxySignal, _ measurer: Measurer<Family>, calibration: Calibration, candidates: [Scheme]
     ) {
         self.signal = signal
@@ -29,7 +29,7 @@ public struct ProxySweep<Family: ModelFamily> {
     }
 
     /// Steps that `progress` of `run` counts: a matrix under a scheme, and for `fisher` the probes of a matrix.
-    public var steps: Int {
+    package var steps: Int {
         let matrices = measurer.layout.sublayers.reduce(0) { $0 + $1.matrices.count }
         return matrices * (candidates.count + (signal == .fisher ? 1 : 0))
     }
@@ -38,7 +38,7 @@ public struct ProxySweep<Family: ModelFamily> {
     ///
     /// - Complexity: every matrix is encoded under every candidate; see `OutputError` and `Curvature` for what comes on top.
     /// - Throws: `FileError` where a scheme cannot be judged by its weights.
-    public func run(progress: (Int) -> Void = { _ in }) throws -> Sweep<Family>.Cells {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> Sweep<Family>.Cells {
         var done = 0
         let curvatures =
             signal == .fisher

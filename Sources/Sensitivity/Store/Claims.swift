@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import GRDB
 import Synchronization
-import Tensors
+import BitplanTensors
 
 /// Who measures a cell: so that processes on one store split the work instead of doing it twice.
 ///

@@ -1,15 +1,15 @@
 import PlanFormat
 
 /// Everything but the assignment that a measurement is a function of, by content: the key under which a store keeps it.
-public struct Experiment: Hashable, Sendable {
+package struct Experiment: Hashable, Sendable {
     /// What measures: the reading of data, networks, kernels, encoders, KL and the tasks' metrics.
     ///
     /// Add 1 when a change in any of them changes what is measured by more than rounding does; what a store has from before is then
     /// measured again.
-    public static let currentVersion = 6
+    package static let currentVersion = 7
 
     /// How the matrices of a plan are encoded.
-    public enum Encoding: String, Hashable, Sendable, CaseIterable {
+    package enum Encoding: String, Hashable, Sendable, CaseIterable {
         /// Every matrix by itself, as the cells of a table are.
         case alone
         /// In order of execution, every matrix behind the ones already encoded, as `PlanEncoder` does for calibrated codes.
@@ -17,22 +17,22 @@ public struct Experiment: Hashable, Sendable {
     }
 
     /// SHA-256 of the weights.
-    public var weights: String
+    package var weights: String
     /// SHA-256 of configuration and tokenizer: the same weights under another configuration are another model.
-    public var configuration: String
+    package var configuration: String
     /// SHA-256 of the data, and how much of them was read.
-    public var data: String
+    package var data: String
     /// SHA-256 of the text that codes were calibrated on; that of the data where it was no other.
-    public var calibration: String
+    package var calibration: String
     /// How codes were fitted.
-    public var fit: CodeFit
+    package var fit: CodeFit
     /// How the matrices were encoded.
-    public var encoding: Encoding
+    package var encoding: Encoding
     /// `currentVersion` of the program that measured.
-    public var version: Int
+    package var version: Int
 
     /// A key of these parts.
-    public init(
+    package init(
         weights: String, configuration: String, data: String, calibration: String, fit: CodeFit,
         encoding: Encoding = .alone, version: Int = Experiment.currentVersion
     ) {

@@ -1,24 +1,24 @@
 import Foundation
 import GRDB
-import Tensors
+import BitplanTensors
 
 extension MeasurementStore {
     /// What a merge added.
-    public struct MergeResult: Codable, Hashable, Sendable {
+    package struct MergeResult: Codable, Hashable, Sendable {
         /// Cells that only the other store had.
-        public var cells = 0
+        package var cells = 0
         /// Cells of which the other store had more items.
-        public var longer = 0
+        package var longer = 0
         /// Values of metrics that only the other store had.
-        public var metrics = 0
+        package var metrics = 0
         /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those of this store stay.
-        public var different = 0
+        package var different = 0
     }
 
     /// Adds what another store has and this one has not; of a cell in both, the one of more items stays.
     ///
     /// - Throws: `FileError` where either is damaged or cannot be used; nothing is added then.
-    public func merge(_ other: MeasurementStore) throws(FileError) -> MergeResult {
+    package func merge(_ other: MeasurementStore) throws(FileError) -> MergeResult {
         try other.check()
         return try write { db in
             var result = MergeResult()
@@ -99,7 +99,7 @@ extension MeasurementStore {
     ///
     /// - Complexity: reads all of it.
     /// - Throws: `FileError` where it is damaged.
-    public func check() throws(FileError) {
+    package func check() throws(FileError) {
         try read { db in
             guard try String.fetchOne(db, sql: "PRAGMA quick_check(1)") == "ok" else {
                 throw DatabaseError(resultCode: .SQLITE_CORRUPT)
@@ -112,7 +112,7 @@ extension MeasurementStore {
     }
 
     /// Writes a copy to another file, all of it or nothing; claims stay behind.
-    public func copy(to target: URL) throws(FileError) {
+    package func copy(to target: URL) throws(FileError) {
         // VACUUM INTO refuses a file that is there, and leaves half of one behind when it fails.
         let temporary = target.deletingLastPathComponent().appending(
             path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")

@@ -1,22 +1,22 @@
 import GRDB
-import Tensors
+import BitplanTensors
 
 extension MeasurementStore {
     /// What pruning removed.
-    public struct PruneResult: Codable, Hashable, Sendable {
+    package struct PruneResult: Codable, Hashable, Sendable {
         /// Experiments.
-        public let experiments: Int
+        package let experiments: Int
         /// Their cells.
-        public let cells: Int
+        package let cells: Int
         /// Their values of metrics.
-        public let metrics: Int
+        package let metrics: Int
     }
 
     /// Removes what older versions of the program measured, which this one never asks for, and gives its space back. What newer ones
     /// measured stays, and so does what a process is at.
     ///
     /// - Throws: `FileError` where the file is damaged or cannot be written.
-    public func prune() throws(FileError) -> PruneResult {
+    package func prune() throws(FileError) -> PruneResult {
         try check()
         let old = """
             SELECT id FROM experiment

@@ -1,47 +1,47 @@
 import Foundation
 import GRDB
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// What a store holds, experiment by experiment.
-public struct StoreSummary: Codable, Hashable, Sendable {
+package struct StoreSummary: Codable, Hashable, Sendable {
     /// One experiment.
-    public struct Entry: Codable, Hashable, Sendable {
+    package struct Entry: Codable, Hashable, Sendable {
         /// SHA-256 of the weights.
-        public let weights: String
+        package let weights: String
         /// SHA-256 of the data, and how much of them was read.
-        public let data: String
+        package let data: String
         /// How codes were fitted.
-        public let fit: String
+        package let fit: String
         /// How matrices were encoded.
-        public let encoding: String
+        package let encoding: String
         /// The version of what measured.
-        public let version: Int
+        package let version: Int
         /// Assignments with losses.
-        public let cells: Int
+        package let cells: Int
         /// Items of all of them.
-        public let items: Int
+        package let items: Int
         /// Values of metrics.
-        public let metrics: Int
+        package let metrics: Int
         /// Cells that processes are at.
-        public let claims: Int
+        package let claims: Int
     }
 
     /// The file.
-    public let file: String
+    package let file: String
     /// Its bytes.
-    public let bytes: Int
+    package let bytes: Int
     /// The version of its format.
-    public let schema: Int
+    package let schema: Int
     /// In the order in which they were begun.
-    public let experiments: [Entry]
+    package let experiments: [Entry]
 }
 
 extension MeasurementStore {
     /// Counts what the store holds.
     ///
     /// - Throws: `FileError` where the file is damaged.
-    public func summary() throws(FileError) -> StoreSummary {
+    package func summary() throws(FileError) -> StoreSummary {
         try check()
         return try read { db in
             let entries = try Row.fetchAll(

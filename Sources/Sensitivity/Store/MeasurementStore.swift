@@ -1,34 +1,34 @@
 import Foundation
 import GRDB
 import Synchronization
-import Tensors
+import BitplanTensors
 
 /// What has been measured, in an SQLite file that several processes may share: no cell is measured twice.
 ///
 /// Losses are kept item by item with their exact bits, so a table made from them is the same, byte for byte, as one that was measured at
 /// once. Every record is one transaction in a write-ahead log: whatever ends the program, what was recorded stays.
-public final class MeasurementStore: Sendable {
+package final class MeasurementStore: Sendable {
     /// The version of the file format; a program reads older ones, and refuses newer ones.
-    public static let currentSchema = 1
+    package static let currentSchema = 1
     /// What marks an SQLite file as ours (`PRAGMA application_id`): "bitp".
     static let applicationID: Int32 = 0x6269_7470
 
     /// The file.
-    public let file: URL
+    package let file: URL
     let database: DatabaseQueue
     let owner: ClaimOwner
     private let counts = Mutex(Usage())
 
     /// How often this program found what it wanted, and how often it had to measure.
-    public struct Usage: Hashable, Sendable {
+    package struct Usage: Hashable, Sendable {
         /// Measurements that were kept.
-        public var kept = 0
+        package var kept = 0
         /// Measurements that were made.
-        public var made = 0
+        package var made = 0
     }
 
     /// What this program has used the store for so far.
-    public var usage: Usage { counts.withLock { $0 } }
+    package var usage: Usage { counts.withLock { $0 } }
 
     func count(kept: Int = 0, made: Int = 0) {
         counts.withLock {
@@ -40,7 +40,7 @@ public final class MeasurementStore: Sendable {
     /// Opens a store, or makes one where there is no file.
     ///
     /// - Throws: `FileError` for a file that is no store, is damaged, was made by a newer program, or cannot be read or written.
-    public init(_ file: URL) throws(FileError) {
+    package init(_ file: URL) throws(FileError) {
         self.file = file
         var isDirectory: ObjCBool = false
         if FileManager.default.fileExists(atPath: file.path, isDirectory: &isDirectory), isDirectory.boolValue
@@ -68,7 +68,7 @@ public final class MeasurementStore: Sendable {
     deinit { try? releaseAll() }
 
     /// The user's own store: in `XDG_CACHE_HOME`, else in the cache directory of the system.
-    public static func defaultFile(
+    package static func defaultFile(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> URL {
         let home = URL(fileURLWithPath: environment["HOME"] ?? NSHomeDirectory())

@@ -1,5 +1,5 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 
 /// The scores of the first items of the data as bytes, bit for bit.
 ///

@@ -1,32 +1,32 @@
 import Foundation
 import GRDB
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Tensors
+import BitplanTensors
 
 /// What a store has of one assignment.
-public struct StoredCell: Hashable, Sendable {
+package struct StoredCell: Hashable, Sendable {
     /// Scores of the first items of the data, in their order; empty where there are none.
-    public var items: [ItemScore]
+    package var items: [ItemScore]
     /// Values of metrics, by metric and settings.
-    public var metrics: [String: Double]
+    package var metrics: [String: Double]
 
     /// A cell of these parts.
-    public init(items: [ItemScore] = [], metrics: [String: Double] = [:]) {
+    package init(items: [ItemScore] = [], metrics: [String: Double] = [:]) {
         self.items = items
         self.metrics = metrics
     }
 }
 
 /// The measurements of one experiment in a store.
-public struct StoredExperiment: Sendable {
+package struct StoredExperiment: Sendable {
     /// The store.
-    public let store: MeasurementStore
+    package let store: MeasurementStore
     private let id: Int64
     private let key: [String]
 
     /// What is to be done about a cell.
-    public enum Turn: Sendable {
+    package enum Turn: Sendable {
         /// Nothing: this is known of it.
         case known(StoredCell)
         /// It is this process's to measure, and to `release` then; this is known of it.
@@ -38,7 +38,7 @@ public struct StoredExperiment: Sendable {
     /// The measurements of `experiment` in `store`.
     ///
     /// - Throws: `FileError` where the store cannot be read or written.
-    public init(_ experiment: Experiment, in store: MeasurementStore) throws(FileError) {
+    package init(_ experiment: Experiment, in store: MeasurementStore) throws(FileError) {
         self.store = store
         key = experiment.parts
         let key = StatementArguments(experiment.parts)
@@ -56,14 +56,14 @@ public struct StoredExperiment: Sendable {
     }
 
     /// What is known of an assignment.
-    public func cell(_ assignment: Assignment) throws(FileError) -> StoredCell {
+    package func cell(_ assignment: Assignment) throws(FileError) -> StoredCell {
         try store.read { try cell($0, Self.text(assignment)) }
     }
 
     /// Looks an assignment up and, where that is not enough, claims it, in one step.
     ///
     /// - Parameter isEnough: whether what is known suffices.
-    public func turn(
+    package func turn(
         _ assignment: Assignment, isEnough: (StoredCell) -> Bool
     ) throws(FileError) -> Turn {
         let text = Self.text(assignment)
@@ -78,7 +78,7 @@ public struct StoredExperiment: Sendable {
     }
 
     /// Gives a claim back, whether the cell was measured or not.
-    public func release(_ assignment: Assignment) throws(FileError) {
+    package func release(_ assignment: Assignment) throws(FileError) {
         try store.release(experiment: id, assignment: Self.text(assignment))
     }
 
@@ -106,7 +106,7 @@ public struct StoredExperiment: Sendable {
     }
 
     /// As above, once no other process is at it.
-    public func finishedScores(
+    package func finishedScores(
         of assignment: Assignment, items: Range<Int>, measure: () throws -> [ItemScore]
     ) throws -> [ItemScore] {
         while true {
@@ -119,7 +119,7 @@ public struct StoredExperiment: Sendable {
     static func wait() { Thread.sleep(forTimeInterval: 0.1) }
 
     /// Keeps the scores of the first items; more items replace fewer, never the other way round.
-    public func record(_ items: [ItemScore], of assignment: Assignment) throws(FileError) {
+    package func record(_ items: [ItemScore], of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
         let record = ScoreRecord.encode(items)
         try store.write { db in
@@ -135,7 +135,7 @@ public struct StoredExperiment: Sendable {
     }
 
     /// Keeps the value of a metric; `metric` names it with all its settings.
-    public func record(_ value: Double, metric: String, of assignment: Assignment) throws(FileError) {
+    package func record(_ value: Double, metric: String, of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
         let bits = Int64(bitPattern: value.bitPattern)
         try store.write { db in

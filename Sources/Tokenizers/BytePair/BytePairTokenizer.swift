@@ -3,7 +3,7 @@ import Foundation
 /// The tokenizer of a language model with byte-level BPE, from its `tokenizer.json`.
 ///
 /// - Source: Hugging Face's tokenizers (Rust); ids and texts are equal on the stored goldens.
-public struct BytePairTokenizer: Tokenizer {
+package struct BytePairTokenizer: Tokenizer {
     private let pipeline: TextPipeline
     private let model: BytePairModel
     private let template: SpecialTokenTemplate
@@ -12,18 +12,18 @@ public struct BytePairTokenizer: Tokenizer {
     private let bytes: [[UInt8]]
 
     /// The id of the token that `tokenizer_config.json` calls `bos_token`; nil where it calls none so.
-    public let beginID: Int?
+    package let beginID: Int?
     /// The id of the token that `tokenizer_config.json` calls `eos_token`; nil where it calls none so.
-    public let endID: Int?
+    package let endID: Int?
 
     /// The number of ids.
-    public var vocabularySize: Int { bytes.count }
+    package var vocabularySize: Int { bytes.count }
 
     /// Reads `tokenizer.json` and, where it is there, `tokenizer_config.json`.
     ///
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported: a model that is not
     ///   byte-level BPE, an unknown normalizer, pre-tokenizer, split pattern, post-processor or decoder.
-    public init(directory: URL) throws(TokenizerError) {
+    package init(directory: URL) throws(TokenizerError) {
         let path = directory.appending(path: "tokenizer.json")
         let file = try TokenizerFile(path, kind: "BPE")
         guard let preTokenizer = file.preTokenizer, preTokenizer.isByteLevel else {
@@ -51,22 +51,22 @@ public struct BytePairTokenizer: Tokenizer {
     }
 
     /// The ids of `text`, with the special tokens that the file's template puts around them.
-    public func encode(_ text: String) -> [Int] { encode(text, addingSpecialTokens: true) }
+    package func encode(_ text: String) -> [Int] { encode(text, addingSpecialTokens: true) }
 
     /// The ids of `text`, with or without the special tokens around it; those written inside the text are tokens either way.
-    public func encode(_ text: String, addingSpecialTokens: Bool) -> [Int] {
+    package func encode(_ text: String, addingSpecialTokens: Bool) -> [Int] {
         let ids = pipeline.encode(text, model: model.encode)
         return addingSpecialTokens ? template.apply(ids, nil, maximumLength: nil).ids : ids
     }
 
     /// The bytes of text that `id` stands for; 0 where the vocabulary does not name it.
-    public func byteCount(of id: Int) -> Int { bytes.indices.contains(id) ? bytes[id].count : 0 }
+    package func byteCount(of id: Int) -> Int { bytes.indices.contains(id) ? bytes[id].count : 0 }
 
     /// The text of `ids`, special tokens left out; bytes that are not UTF-8 become U+FFFD.
-    public func decode(_ ids: [Int]) -> String { decode(ids, keepingSpecialTokens: false) }
+    package func decode(_ ids: [Int]) -> String { decode(ids, keepingSpecialTokens: false) }
 
     /// The text of `ids`, with or without the special tokens among them.
-    public func decode(_ ids: [Int], keepingSpecialTokens: Bool) -> String {
+    package func decode(_ ids: [Int], keepingSpecialTokens: Bool) -> String {
         let shown = ids.filter {
             bytes.indices.contains($0) && (keepingSpecialTokens || !specialIDs.contains($0))
         }

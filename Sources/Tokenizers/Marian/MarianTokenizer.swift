@@ -10,7 +10,7 @@ import Foundation
 /// SentencePiece library.
 ///
 /// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
-public struct MarianTokenizer: Tokenizer {
+package struct MarianTokenizer: Tokenizer {
     private let source: Side
     private let target: Side
     private let sourceModel: SentencePieceModel
@@ -21,22 +21,22 @@ public struct MarianTokenizer: Tokenizer {
     private let cleansUpSpaces: Bool
 
     /// The id of `</s>`, which ends every encoded text.
-    public var endID: Int { source.endID }
+    package var endID: Int { source.endID }
     /// The id of `<unk>`, which stands for every piece that the vocabulary does not name.
-    public var unknownID: Int { source.unknownID }
+    package var unknownID: Int { source.unknownID }
     /// The id of `<pad>`, which is also what MarianMT decoders start from.
-    public let paddingID: Int
+    package let paddingID: Int
 
     /// The number of ids on the source side; with one shared vocabulary, on both sides.
-    public var vocabularySize: Int { source.vocabulary.count }
+    package var vocabularySize: Int { source.vocabulary.count }
     /// The number of ids on the target side.
-    public var targetVocabularySize: Int { target.vocabulary.count }
+    package var targetVocabularySize: Int { target.vocabulary.count }
 
     /// Reads `source.spm`, `target.spm`, `vocab.json` and, where they are there, `tokenizer_config.json`,
     /// `special_tokens_map.json` and, for separate vocabularies, `target_vocab.json`.
     ///
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
-    public init(directory: URL) throws(TokenizerError) {
+    package init(directory: URL) throws(TokenizerError) {
         let options = try MarianOptions(directory: directory)
         targetModel = try DeferredModel(file: directory.appending(path: "target.spm"))
         sourceModel = try SentencePieceModel(file: directory.appending(path: "source.spm"))
@@ -92,22 +92,22 @@ public struct MarianTokenizer: Tokenizer {
     }
 
     /// The ids of a text in the source language, `</s>` at the end.
-    public func encodeSource(_ text: String) -> [Int] { source.encode(text, sourceModel) }
+    package func encodeSource(_ text: String) -> [Int] { source.encode(text, sourceModel) }
 
     /// The ids of a text in the target language, `</s>` at the end.
     ///
     /// - Throws: `TokenizerError` where `target.spm`, which translating does without, cannot be read any more.
-    public func encodeTarget(_ text: String) throws(TokenizerError) -> [Int] {
+    package func encodeTarget(_ text: String) throws(TokenizerError) -> [Int] {
         target.encode(text, try targetModel.loaded())
     }
 
     /// The same as `encodeSource`.
-    public func encode(_ text: String) -> [Int] { encodeSource(text) }
+    package func encode(_ text: String) -> [Int] { encodeSource(text) }
 
     /// The text of target ids; special tokens, `<unk>` among them, are left out.
     ///
     /// Empty where the SentencePiece library fails, which a sound model does on no pieces.
-    public func decode(_ ids: [Int]) -> String {
+    package func decode(_ ids: [Int]) -> String {
         let vocabulary = target.vocabulary
         let shown = ids.filter { 0..<vocabulary.count ~= $0 && !specialIDs.contains($0) }
         guard let bytes = decodingModel.text(of: shown.map { Array(vocabulary[$0]) }) else { return "" }

@@ -1,12 +1,12 @@
 /// Token ids with the number of the text that each came from.
-public struct TokenSequence: Sendable, Hashable {
+package struct TokenSequence: Sendable, Hashable {
     /// The ids, special tokens included.
-    public var ids: [Int] = []
+    package var ids: [Int] = []
     /// As many as `ids`: 0 for the first text and its special tokens, 1 for the second's, where the model tells them apart.
-    public var typeIDs: [Int] = []
+    package var typeIDs: [Int] = []
 
     /// A sequence of these ids and, as many, types.
-    public init(ids: [Int] = [], typeIDs: [Int] = []) {
+    package init(ids: [Int] = [], typeIDs: [Int] = []) {
         self.ids = ids
         self.typeIDs = typeIDs
     }

@@ -3,7 +3,7 @@ import Foundation
 /// The tokenizer of a BERT model: cleaning, words and punctuation, WordPiece, `[CLS]` and `[SEP]` around.
 ///
 /// - Source: `BertTokenizer` of Hugging Face transformers (the one over the Rust library); ids are equal on the stored goldens.
-public struct WordPieceTokenizer: Tokenizer {
+package struct WordPieceTokenizer: Tokenizer {
     private let pipeline: TextPipeline
     private let model: WordPiece
     private let template: SpecialTokenTemplate
@@ -13,18 +13,18 @@ public struct WordPieceTokenizer: Tokenizer {
     private let tokens: [[UInt8]]
 
     /// The id of `[PAD]`; nil where the vocabulary has none.
-    public let paddingID: Int?
+    package let paddingID: Int?
     /// The id of `[UNK]`, which stands for every word that cannot be put together from pieces.
-    public var unknownID: Int { model.unknownID }
+    package var unknownID: Int { model.unknownID }
 
     /// The number of ids.
-    public var vocabularySize: Int { model.vocabulary.count }
+    package var vocabularySize: Int { model.vocabulary.count }
     /// Whether an id is the number of a line, as in vocab.txt: a line that is missing shifts the ids behind it, and nothing in the file
     /// tells so. A tokenizer.json says every id.
-    public let idsAreLines: Bool
+    package let idsAreLines: Bool
 
     /// The special tokens that stand around one text or a pair, and the largest type of any token.
-    public func frame(ofPair isPair: Bool) -> (specialTokens: Int, largestType: Int) {
+    package func frame(ofPair isPair: Bool) -> (specialTokens: Int, largestType: Int) {
         template.frame(ofPair: isPair)
     }
 
@@ -32,7 +32,7 @@ public struct WordPieceTokenizer: Tokenizer {
     /// `strip_accents` and `tokenize_chinese_chars` come before the other file's.
     ///
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
-    public init(directory: URL) throws(TokenizerError) {
+    package init(directory: URL) throws(TokenizerError) {
         let options = try WordPieceOptions(directory: directory)
         let file = directory.appending(path: "tokenizer.json")
         if FileManager.default.fileExists(atPath: file.path) {
@@ -130,13 +130,13 @@ public struct WordPieceTokenizer: Tokenizer {
     }
 
     /// The ids of one text, `[CLS]` and `[SEP]` around it.
-    public func encode(_ text: String) -> [Int] { encode(text, pairedWith: nil).ids }
+    package func encode(_ text: String) -> [Int] { encode(text, pairedWith: nil).ids }
 
     /// The ids and type ids of one text or of a pair.
     ///
     /// - Parameter maximumLength: where given, the longer text is cut first, then both evenly, until no more ids than this
     ///   remain; the special tokens stay whatever the length.
-    public func encode(
+    package func encode(
         _ first: String, pairedWith second: String? = nil, maximumLength: Int? = nil
     ) -> TokenSequence {
         template.apply(
@@ -145,7 +145,7 @@ public struct WordPieceTokenizer: Tokenizer {
     }
 
     /// The text of `ids`, special tokens left out: pieces joined, a space between words, none before punctuation.
-    public func decode(_ ids: [Int]) -> String {
+    package func decode(_ ids: [Int]) -> String {
         var text: [UInt8] = []
         var isFirst = true
         for id in ids where tokens.indices.contains(id) && !specialIDs.contains(id) {

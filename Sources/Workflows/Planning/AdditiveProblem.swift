@@ -1,12 +1,12 @@
-import Allocation
+import BitplanAllocation
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 extension AllocationProblem {
     /// The summed losses of a sensitivity table's cells under a byte budget: sublayers x candidates.
     ///
     /// - Parameter schemes: the candidates that may be chosen; all of the table's where nil.
-    public init(_ table: SensitivityTable, budgetBytes: Int, schemes: [Scheme]? = nil) {
+    package init(_ table: SensitivityTable, budgetBytes: Int, schemes: [Scheme]? = nil) {
         self.init(
             items: table.layout.sublayers.map { sublayer in
                 AllocationProblem.Item(
@@ -34,7 +34,7 @@ extension PlanSpace {
     /// The space of a table's candidates.
     ///
     /// - Throws: as `init(_:layout:modelType:candidates:workload:)`.
-    public init(_ target: PlanTarget, _ table: SensitivityTable) throws {
+    package init(_ target: PlanTarget, _ table: SensitivityTable) throws {
         try self.init(
             target, layout: table.layout, modelType: table.model.type, candidates: table.candidates,
             workload: table.workload)
@@ -59,7 +59,7 @@ extension PlanSpace {
 ///
 /// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how much. `UsageError` and
 ///   `LatencyError` as `PlanSpace`.
-public func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -> Plan {
+package func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -> Plan {
     let space = try PlanSpace(target, table)
     let (schemes, proof) = try space.solved(table)
     var plan = Plan.naming(
@@ -76,11 +76,11 @@ extension SensitivityTable {
 }
 
 /// The summed loss that a solver's answer predicts, with its proof.
-public struct SolvedLoss: Sendable {
+package struct SolvedLoss: Sendable {
     /// The prediction, in nats per prediction.
-    public let klNats: Double
+    package let klNats: Double
     /// The bound and the gap; nil for a prediction that is no optimum.
-    public let certificate: Plan.Certificate?
+    package let certificate: Plan.Certificate?
 
     /// A prediction without a proof.
     init(klNats: Double) {

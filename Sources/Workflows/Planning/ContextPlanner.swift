@@ -1,8 +1,8 @@
-import Allocation
-import Metrics
-import Models
+import BitplanAllocation
+import BitplanMetrics
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 /// Plans from losses measured around an operating point.
 ///

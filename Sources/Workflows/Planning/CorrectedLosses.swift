@@ -1,5 +1,5 @@
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 /// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole plans were measured to lose.
 ///
@@ -8,7 +8,7 @@ import Sensitivity
 /// loss is the sum of its cells, known up to some noise. The posterior means are again one number a cell, so that the exact solver
 /// finds the best plan by them.
 /// - Source: Bayesian linear regression; the prior is ours.
-public struct CorrectedLosses {
+package struct CorrectedLosses {
     private let cells: [[Scheme: Double]]
     /// Measured plans, with their summed cells.
     private var plans: [(assignment: Assignment, sum: Double, klNats: Double)] = []
@@ -24,7 +24,7 @@ public struct CorrectedLosses {
     private static var curvature: Double { 0.3 }
 
     /// The cells of a table: KL of sublayers, or what stands for it.
-    public init(_ table: SensitivityTable) {
+    package init(_ table: SensitivityTable) {
         cells = table.layout.sublayers.map { sublayer in
             var row: [Scheme: Double] = [:]
             for scheme in table.candidates {
@@ -43,7 +43,7 @@ public struct CorrectedLosses {
     }
 
     /// Learns what a whole plan loses; of plans with schemes that the table has not nothing is learnt.
-    public mutating func learn(_ assignment: Assignment, klNats: Double) {
+    package mutating func learn(_ assignment: Assignment, klNats: Double) {
         guard let sum = sum(assignment), sum > 0 else { return }
         plans.append((assignment, sum, klNats))
         guard let best = plans.min(by: { $0.klNats < $1.klNats }) else { return }
@@ -70,7 +70,7 @@ public struct CorrectedLosses {
     }
 
     /// What a sublayer loses under a scheme; nil where the table has no such cell.
-    public func loss(_ index: Int, _ scheme: Scheme) -> Double? {
+    package func loss(_ index: Int, _ scheme: Scheme) -> Double? {
         guard let raw = cells[index][scheme] else { return nil }
         let cell = raw * factor
         var change = 0.0
@@ -82,7 +82,7 @@ public struct CorrectedLosses {
     }
 
     /// What a plan loses; nil where it has a scheme that the table has not.
-    public func loss(_ assignment: Assignment) -> Double? {
+    package func loss(_ assignment: Assignment) -> Double? {
         assignment.indices.reduce(0.0) { sum, index in
             guard let sum, let loss = loss(index, assignment[index]) else { return nil }
             return sum + loss

@@ -1,7 +1,7 @@
-import Allocation
-import Models
+import BitplanAllocation
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 /// Plans of codes that are fitted behind each other, searched on the codes that packed models have.
 ///

@@ -1,21 +1,21 @@
-import Allocation
-import Latency
+import BitplanAllocation
+import BitplanLatency
 import PlanFormat
 
 /// The plans of a model that a target admits: what every sublayer may become, and what that costs.
-public struct PlanSpace: Sendable {
+package struct PlanSpace: Sendable {
     /// The sublayers.
-    public let layout: ModelLayout
+    package let layout: ModelLayout
     /// Kinds of cost with their limits, bytes first.
-    public let budgets: [AllocationProblem.Budget]
+    package let budgets: [AllocationProblem.Budget]
     /// Sublayers that become the same, by index; most stand alone.
-    public let groups: [[Int]]
+    package let groups: [[Int]]
     /// What each group may become, in order of bytes.
-    public let ladders: [[Scheme]]
+    package let ladders: [[Scheme]]
     /// What is made small.
-    public let goal: PlanTarget.Goal
+    package let goal: PlanTarget.Goal
     /// The item that seconds and joules are counted for; nil where neither is.
-    public let workload: Workload?
+    package let workload: Workload?
     private let latency: LatencyModel?
     private let workingSet: LatencyModel.WorkingSet?
     private let process: Energy.Process
@@ -31,7 +31,7 @@ public struct PlanSpace: Sendable {
     ///   - workload: the item that seconds and joules are counted for, where the target names none.
     /// - Throws: `UsageError` and `AllocationError` for constraints that no sublayer or scheme answers to; `LatencyError` where the profile
     ///   lacks something.
-    public init(
+    package init(
         _ target: PlanTarget, layout: ModelLayout, modelType: String, candidates: [Scheme],
         workload: Workload?
     ) throws {
@@ -170,7 +170,7 @@ public struct PlanSpace: Sendable {
     }
 
     /// The most bytes; FP32's where there is no limit.
-    public var budgetBytes: Int { budgets[0].limit.map { Int($0) } ?? layout.fullPrecisionBytes }
+    package var budgetBytes: Int { budgets[0].limit.map { Int($0) } ?? layout.fullPrecisionBytes }
 
     /// What a group costs under a scheme.
     ///
@@ -191,7 +191,7 @@ public struct PlanSpace: Sendable {
     }
 
     /// What a plan costs, fixed costs included; nil where a scheme was not measured.
-    public func costs(of schemes: [Scheme]) -> [Double]? {
+    package func costs(of schemes: [Scheme]) -> [Double]? {
         var sum = budgets.map(\.fixedCost)
         for (index, scheme) in schemes.enumerated() {
             guard let costs = try? cost(ofSublayer: index, scheme) else { return nil }
@@ -225,7 +225,7 @@ public struct PlanSpace: Sendable {
     }
 
     /// Whether the target admits a plan.
-    public func admits(_ schemes: [Scheme]) -> Bool {
+    package func admits(_ schemes: [Scheme]) -> Bool {
         guard let costs = costs(of: schemes) else { return false }
         return zip(budgets, costs).allSatisfy { budget, cost in budget.limit.map { cost <= $0 } ?? true }
             && zip(allowed, schemes).allSatisfy { $0?.contains($1) ?? true }
@@ -233,7 +233,7 @@ public struct PlanSpace: Sendable {
     }
 
     /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the allowed one nearest in bytes.
-    public func nearest(to scheme: Scheme) -> [Scheme] {
+    package func nearest(to scheme: Scheme) -> [Scheme] {
         var schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
         for (group, ladder) in zip(groups, ladders) where !ladder.contains(scheme) {
             func bytes(_ scheme: Scheme) -> Int {
@@ -284,14 +284,14 @@ public struct PlanSpace: Sendable {
     /// Checks by costs alone that some plan meets all limits.
     ///
     /// - Throws: `AllocationError.infeasible`, which names the budget at fault and says by how much.
-    public func checkReachable() throws {
+    package func checkReachable() throws {
         var problem = try problem { _, _ in 0 }
         problem.objective = .loss
         _ = try problem.solve()
     }
 
     /// What a plan is predicted to cost, its seconds in a model of its own size.
-    public func prediction(_ schemes: [Scheme], klNats: Double?) -> Plan.Prediction {
+    package func prediction(_ schemes: [Scheme], klNats: Double?) -> Plan.Prediction {
         let seconds = workload.flatMap { try? latency?.predict(schemes, $0).seconds }
         let joules =
             budgets.contains { $0.name == PlanTarget.Cost.joules.rawValue }
@@ -304,12 +304,12 @@ public struct PlanSpace: Sendable {
 
 extension PlanTarget.Goal {
     /// The cost that is made small; nil where that is the loss.
-    public var cost: PlanTarget.Cost? {
+    package var cost: PlanTarget.Cost? {
         if case .least(let cost, _) = self { cost } else { nil }
     }
 
     /// The most that the loss may be.
-    public var maximumLoss: Double? {
+    package var maximumLoss: Double? {
         if case .least(_, let loss) = self { loss } else { nil }
     }
 

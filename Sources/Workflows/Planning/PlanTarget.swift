@@ -1,33 +1,33 @@
-import Allocation
-import Latency
+import BitplanAllocation
+import BitplanLatency
 import PlanFormat
-import Reporting
+import BitplanReporting
 
 /// What a plan is made for: budgets, what sublayers may become, and what is made small.
-public struct PlanTarget: Sendable {
+package struct PlanTarget: Sendable {
     /// Most bytes of all tensors.
-    public var size: SizeTarget?
+    package var size: SizeTarget?
     /// Most seconds of an item, one thread; needs a profile.
-    public var seconds: Double?
+    package var seconds: Double?
     /// The machine's times.
-    public var profile: LatencyProfile?
+    package var profile: LatencyProfile?
     /// Most joules of an item's arithmetic.
-    public var joules: Double?
+    package var joules: Double?
     /// What those joules are counted on.
-    public var process = Energy.Process.nm7
+    package var process = Energy.Process.nm7
     /// The item that seconds and joules are counted for; a mean one of the data where nil.
-    public var workload: Workload?
+    package var workload: Workload?
     /// Pins and choices: `Dec_ed.3=bcq4`, `Enc_ffn=bcq2,bcq3`.
-    public var restrictions: [String] = []
+    package var restrictions: [String] = []
     /// Fewest bits of a code.
-    public var minimumBits: Int?
+    package var minimumBits: Int?
     /// Sublayers that must become the same.
-    public var tie: AllocationProblem.TiePreset?
+    package var tie: AllocationProblem.TiePreset?
     /// What is made small.
-    public var goal = Goal.leastLoss
+    package var goal = Goal.leastLoss
 
     /// What is made small.
-    public enum Goal: Hashable, Sendable {
+    package enum Goal: Hashable, Sendable {
         /// The loss, within the budgets.
         case leastLoss
         /// A cost, with a loss of at most so many nats per prediction.
@@ -35,17 +35,17 @@ public struct PlanTarget: Sendable {
     }
 
     /// What a plan costs.
-    public enum Cost: String, Hashable, Sendable, CaseIterable {
+    package enum Cost: String, Hashable, Sendable, CaseIterable {
         case bytes, seconds, joules
     }
 
     /// A plan of least loss within a size, or anything else that is set later.
-    public init(size: SizeTarget? = nil) { self.size = size }
+    package init(size: SizeTarget? = nil) { self.size = size }
 
     /// What is wrong with the combination, if anything.
     ///
     /// - Throws: `UsageError` where nothing limits the plan, or seconds are asked for without a profile.
-    public func check() throws(UsageError) {
+    package func check() throws(UsageError) {
         if goal == .leastLoss, size == nil, seconds == nil, joules == nil {
             throw UsageError("expected a budget: --size, --latency, --energy, or --max-loss")
         }

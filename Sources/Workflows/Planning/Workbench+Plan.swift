@@ -1,16 +1,16 @@
-import Allocation
-import Models
+import BitplanAllocation
+import BitplanModels
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 /// A planned model with everything that was measured on the way.
-public struct PlanningResult: Sendable {
+package struct PlanningResult: Sendable {
     /// The best measured plan, ready to be written.
-    public let plan: Plan
+    package let plan: Plan
     /// The rounds of planning in context: predicted against measured.
-    public let rounds: [PlanningRound]
+    package let rounds: [PlanningRound]
     /// Measurements that were made after the table.
-    public let measurements: Int
+    package let measurements: Int
 }
 
 /// What a search found and how.
@@ -31,16 +31,16 @@ struct PlanSearchResult: Sendable {
 }
 
 /// One round of planning in context.
-public struct PlanningRound: Sendable {
+package struct PlanningRound: Sendable {
     /// Sublayers that the plan changes.
-    public let moves: Int
+    package let moves: Int
     /// What the cells known before it say: KL of the start plus the summed changes of the moved sublayers, or the sum of the corrected cells
     /// of all; in nats per prediction.
-    public let predictedKL: Double
+    package let predictedKL: Double
     /// KL of the plan, in nats per prediction.
-    public let measuredKL: Double
+    package let measuredKL: Double
     /// Whether the plan was better than the best before it.
-    public let isAccepted: Bool
+    package let isAccepted: Bool
 }
 
 extension Workbench {
@@ -53,7 +53,7 @@ extension Workbench {
     ///   - progress: called with each round.
     /// - Throws: `AllocationError` where nothing fits: it names the limit at fault and says by how much; `UsageError` where no plan that was
     ///   measured loses as little as was asked.
-    public func plan(
+    package func plan(
         _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
@@ -222,7 +222,7 @@ extension Workbench {
     }
 
     /// Plans within a size; as `plan(_:target:effort:progress:)` of a whole target.
-    public func plan(
+    package func plan(
         _ table: SensitivityTable, target: SizeTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {

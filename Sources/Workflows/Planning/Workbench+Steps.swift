@@ -1,6 +1,6 @@
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Sensitivity
+import BitplanSensitivity
 
 extension Workbench {
     /// What one step up and one step down of every sublayer change, measured around a plan: why it has the bits that it has.

@@ -1,8 +1,8 @@
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
 import Foundation
 import GRDB
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 import Testing
 
 /// Stores of several machines in one.

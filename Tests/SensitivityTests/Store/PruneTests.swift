@@ -1,6 +1,6 @@
 import Foundation
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 import Testing
 
 /// What no version asks for any more goes, and nothing else.

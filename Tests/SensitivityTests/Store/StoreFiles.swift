@@ -1,8 +1,8 @@
 import Foundation
-import Metrics
+import BitplanMetrics
 import PlanFormat
-import Sensitivity
-import Tensors
+import BitplanSensitivity
+import BitplanTensors
 
 /// A directory for stores that goes with the object.
 final class StoreDirectory {

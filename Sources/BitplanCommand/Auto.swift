@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Reporting
-import Workflows
+import BitplanReporting
+import BitplanWorkflows
 
 struct Auto: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Reporting
-import Tensors
-import Workflows
+import BitplanReporting
+import BitplanTensors
+import BitplanWorkflows
 
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -169,7 +169,7 @@ struct Quantize: ParsableCommand {
                         files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 let chosen = try chosenPlan(family, directory, hasText: text != nil)
                 let bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
-                    try Workflows.quantize(
+                    try BitplanWorkflows.quantize(
                         family, model: directory, plan: chosen, text: text, to: URL(path: output))
                 }
                 let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
@@ -212,7 +212,8 @@ struct Run: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try Workflows.run(family, model: URL(path: model), options: task.options) { input, output in
+                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) {
+                    input, output in
                     print(
                         json
                             ? String(
@@ -244,7 +245,7 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                let result = try Workflows.evaluate(
+                let result = try BitplanWorkflows.evaluate(
                     family, model: URL(path: model), reference: reference.map { URL(path: $0) },
                     source: data.source, options: task.options, timed: timed,
                     profile: try profile.map { try readProfile(URL(path: $0)) })

@@ -1,9 +1,9 @@
-import Allocation
+import BitplanAllocation
 import ArgumentParser
 import Foundation
-import Latency
+import BitplanLatency
 import PlanFormat
-import Workflows
+import BitplanWorkflows
 
 /// What a plan is made for.
 struct TargetOptions: ParsableArguments {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import PlanFormat
-import Workflows
+import BitplanWorkflows
 
 /// The command line: every command parses, calls a workflow and prints; nothing else happens here.
 struct Bitplan: ParsableCommand {

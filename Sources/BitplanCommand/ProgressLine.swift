@@ -1,7 +1,7 @@
 import Foundation
-import Reporting
-import Sensitivity
-import Workflows
+import BitplanReporting
+import BitplanSensitivity
+import BitplanWorkflows
 
 /// One line on standard error that says how far a long job is and how long it may still take; silent where that is no terminal.
 final class ProgressLine {

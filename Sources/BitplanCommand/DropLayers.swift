@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Models
-import Reporting
-import Tensors
-import Workflows
+import BitplanModels
+import BitplanReporting
+import BitplanTensors
+import BitplanWorkflows
 
 struct DropLayers: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
-import Reporting
-import Sensitivity
-import Workflows
+import BitplanReporting
+import BitplanSensitivity
+import BitplanWorkflows
 
 /// Where measurements are kept.
 struct StoreOptions: ParsableArguments {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Sensitivity
-import Workflows
+import BitplanSensitivity
+import BitplanWorkflows
 
 /// The data that a model is measured on.
 struct DataOptions: ParsableArguments {

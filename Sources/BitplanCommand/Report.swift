@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import PlanFormat
-import Reporting
-import Workflows
+import BitplanReporting
+import BitplanWorkflows
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(

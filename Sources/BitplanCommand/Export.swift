@@ -1,9 +1,9 @@
 import ArgumentParser
-import Exporting
+import BitplanExporting
 import Foundation
-import Models
+import BitplanModels
 import PlanFormat
-import Workflows
+import BitplanWorkflows
 
 extension Consumer: ExpressibleByArgument {}
 

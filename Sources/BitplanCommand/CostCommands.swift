@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
-import Latency
-import Models
+import BitplanLatency
+import BitplanModels
 import PlanFormat
-import Reporting
-import Tensors
-import Workflows
+import BitplanReporting
+import BitplanTensors
+import BitplanWorkflows
 
 struct Profile: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Reporting
-import Workflows
+import BitplanReporting
+import BitplanWorkflows
 
 extension CostEstimate {
     /// The estimate as people read it.
