@@ -1,9 +1,9 @@
 import ArgumentParser
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanReporting
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 struct Auto: ParsableCommand {
     static let configuration = CommandConfiguration(

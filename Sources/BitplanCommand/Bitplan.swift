@@ -1,7 +1,7 @@
 import ArgumentParser
+import BitplanWorkflows
 import Foundation
 import PlanFormat
-import BitplanWorkflows
 
 /// The command line: every command parses, calls a workflow and prints; nothing else happens here.
 struct Bitplan: ParsableCommand {

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanReporting
 import BitplanTensors
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,11 +1,11 @@
 import ArgumentParser
-import Foundation
 import BitplanLatency
 import BitplanModels
-import PlanFormat
 import BitplanReporting
 import BitplanTensors
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 struct Profile: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Foundation
 import BitplanModels
 import BitplanReporting
 import BitplanTensors
 import BitplanWorkflows
+import Foundation
 
 struct DropLayers: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,9 @@
 import ArgumentParser
 import BitplanExporting
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 extension Consumer: ExpressibleByArgument {}
 

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 /// The data that a model is measured on.
 struct DataOptions: ParsableArguments {

@@ -1,7 +1,7 @@
-import Foundation
 import BitplanReporting
 import BitplanSensitivity
 import BitplanWorkflows
+import Foundation
 
 /// One line on standard error that says how far a long job is and how long it may still take; silent where that is no terminal.
 final class ProgressLine {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Foundation
-import PlanFormat
 import BitplanReporting
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(

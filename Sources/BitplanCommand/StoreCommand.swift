@@ -1,8 +1,8 @@
 import ArgumentParser
-import Foundation
 import BitplanReporting
 import BitplanSensitivity
 import BitplanWorkflows
+import Foundation
 
 /// Where measurements are kept.
 struct StoreOptions: ParsableArguments {

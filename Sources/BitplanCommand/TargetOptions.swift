@@ -1,9 +1,9 @@
-import BitplanAllocation
 import ArgumentParser
-import Foundation
+import BitplanAllocation
 import BitplanLatency
-import PlanFormat
 import BitplanWorkflows
+import Foundation
+import PlanFormat
 
 /// What a plan is made for.
 struct TargetOptions: ParsableArguments {

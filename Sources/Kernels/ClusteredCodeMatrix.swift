@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// An embedding in clusters of rows with different numbers of planes, run from its stored bytes.
 ///

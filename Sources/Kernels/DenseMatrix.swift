@@ -1,5 +1,5 @@
-import CBitplanKernels
 import BitplanTensors
+import CBitplanKernels
 
 /// FP32 weights behind the `LinearOperator` protocol, repacked once for the product.
 ///

@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// FP16 weights behind the `LinearOperator` protocol, repacked once in the panels of `DenseMatrix` and kept as halves.
 ///

@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
 ///

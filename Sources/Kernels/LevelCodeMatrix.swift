@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// NormalFloat 4 run from its stored bytes: `W[i] = scales[i / block] * levels[code[i]]`, i counting row-major.
 ///

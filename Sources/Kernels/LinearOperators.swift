@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Makes operators from packed matrices.
 package enum LinearOperators {

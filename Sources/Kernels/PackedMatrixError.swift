@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Why a packed matrix cannot be run.
 package enum PackedMatrixError: Error, Equatable, CustomStringConvertible {

@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
 ///

@@ -1,7 +1,7 @@
+import BitplanTensors
 import CBitplanKernels
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
 /// -1.

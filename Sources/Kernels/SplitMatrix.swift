@@ -1,5 +1,5 @@
-import CBitplanKernels
 import BitplanTensors
+import CBitplanKernels
 
 /// FP32 weights as sums of two BF16 numbers each, for products of many tokens on tiles of BF16.
 ///

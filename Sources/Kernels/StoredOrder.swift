@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Packed matrices between plain order, in which encoders write codes, and stored order, in which kernels read them.
 ///

@@ -1,5 +1,5 @@
-import CBitplanKernels
 import BitplanTensors
+import CBitplanKernels
 
 // What the engine computes between products. Every function works on FP32, in place where it can, and gives the same bits
 // for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16 lanes, then halves.

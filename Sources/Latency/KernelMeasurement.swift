@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Which products are timed, and how often.
 package struct KernelGrid: Hashable, Sendable {

@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanModels
+import Foundation
 import PlanFormat
 
 /// Measures a machine: the kernels of schemes, and the overheads of families.

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// Operators over random weights: a product takes the same time whatever its codes, so no encoder is needed.
 package enum RandomWeights {

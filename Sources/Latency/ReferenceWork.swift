@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A fixed piece of work that says how fast the machine is right now.
 ///

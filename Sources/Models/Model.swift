@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A model directory, opened: its family, its checkpoint, and the names that its tensors have there.
 package struct Model<Family: ModelFamily>: Sendable {

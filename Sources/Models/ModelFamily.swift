@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// One family of models: everything that the commands need to know of a `model_type`.
 ///

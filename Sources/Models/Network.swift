@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A Transformer as a chain of sublayers, so that a change in one can be measured from there on.
 ///

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// Text files with one item a line.
 package enum TextFile {

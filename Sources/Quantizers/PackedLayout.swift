@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone. The order of the
 /// bytes of codes is in `Sources/Kernels/Layouts.md`.

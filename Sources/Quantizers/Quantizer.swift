@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Encodes weights in a scheme and decodes them again.
 package enum Quantizer {

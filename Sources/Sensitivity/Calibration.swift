@@ -1,9 +1,9 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
-import Synchronization
 import BitplanTensors
+import PlanFormat
+import Synchronization
 
 /// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which calibrated codes are fitted
 /// to, and how often each token occurs, which orders the clusters of an embedding.

@@ -1,9 +1,9 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
-import Synchronization
 import BitplanTensors
+import PlanFormat
+import Synchronization
 
 /// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
 package final class Encodings<Family: ModelFamily>: Sendable {

@@ -1,9 +1,9 @@
 import BitplanKernels
 import BitplanMetrics
 import BitplanModels
+import BitplanTensors
 import PlanFormat
 import Synchronization
-import BitplanTensors
 
 /// Measures what probes of a network lose against the network itself, prediction by prediction, on fixed data.
 ///

@@ -1,7 +1,7 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A scheme for every sublayer of a layout, in its order: what a measurement is a function of.
 package typealias Assignment = [Scheme]

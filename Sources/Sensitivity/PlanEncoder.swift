@@ -1,8 +1,8 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import PlanFormat
 
 /// Encodes a whole model as a plan says, as the packed model will have it.
 ///

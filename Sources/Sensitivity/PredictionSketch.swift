@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 
 /// KL and cross-entropy of probes from few tokens of the vocabulary.
 ///

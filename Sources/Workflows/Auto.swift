@@ -1,8 +1,8 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanReporting
 import BitplanSensitivity
+import Foundation
+import PlanFormat
 
 /// Where `auto` leaves what it made.
 package struct AutoOutput: Sendable {

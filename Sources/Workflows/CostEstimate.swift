@@ -1,8 +1,8 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// What a sweep, or planning after it, will take, said before it starts.
 package struct CostEstimate: Codable, Sendable {

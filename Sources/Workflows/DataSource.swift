@@ -1,7 +1,7 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// Files that a model is measured on.
 package struct DataSource: Sendable {

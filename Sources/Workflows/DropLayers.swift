@@ -1,7 +1,7 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// Writes a full-precision model that has only some of a model's layers, renumbered, for compressions that drop layers (SensiMix,
 /// LayerDrop); everything else is the model's.

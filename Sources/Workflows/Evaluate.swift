@@ -1,11 +1,11 @@
-import Foundation
 import BitplanKernels
 import BitplanLatency
 import BitplanMetrics
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// What a model does on data, measured.
 package struct Evaluation: Codable, Sendable {

@@ -1,6 +1,6 @@
-import Foundation
 import BitplanModels
 import BitplanTensors
+import Foundation
 
 /// The families that bitplan knows, by `model_type`.
 package enum Families {

@@ -1,7 +1,7 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// The program's name and version, as plans and tables record it.
 package let toolVersion = "bitplan 0.1.0"

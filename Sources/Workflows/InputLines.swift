@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The lines of standard input as they come, without their ends (a line feed, or a carriage return and one). All else is kept, as
 /// `TextFile.lines` keeps it.

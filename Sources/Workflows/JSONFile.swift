@@ -1,7 +1,7 @@
-import Foundation
 import BitplanLatency
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// JSON with sorted keys: the same value gives the same bytes.
 package enum JSONFile {

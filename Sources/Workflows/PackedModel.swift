@@ -1,9 +1,9 @@
-import Foundation
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
 package struct PackedModel<Family: ModelFamily>: Sendable {

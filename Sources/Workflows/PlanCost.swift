@@ -1,8 +1,8 @@
-import Foundation
 import BitplanLatency
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// What a plan costs to store and to run, without encoding it.
 package struct PlanCost: Codable, Sendable {

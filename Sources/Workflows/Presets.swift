@@ -1,7 +1,7 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A plan by name: `chung` (with Algorithm 1's r as `chung:4`, `chung:8`), `sensimix:3+3` (lower and upper layers; those between
 /// keep FP16), or one scheme for all sublayers.

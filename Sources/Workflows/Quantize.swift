@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import Foundation
+import PlanFormat
 
 /// Encodes a model as a plan says and writes the packed directory.
 ///

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanMetrics
-import PlanFormat
 import BitplanReporting
 import BitplanSensitivity
+import Foundation
+import PlanFormat
 
 extension PlanningResult {
     /// The plan with the rounds that led to it: what is written.

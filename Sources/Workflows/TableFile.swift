@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Reads a sensitivity table that a sweep wrote.
 ///

@@ -1,6 +1,6 @@
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 extension Workbench {
     /// Items of the data that the curvatures of `fisher` are measured on. Random changes lose about the same everywhere: 30 items order

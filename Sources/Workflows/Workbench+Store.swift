@@ -1,9 +1,9 @@
-import Foundation
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 extension Model {
     /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are there.

@@ -1,11 +1,11 @@
-import Foundation
 import BitplanKernels
 import BitplanMetrics
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A model and the data that it is planned on, opened and ready to measure: what sweep, plan and auto share.
 package struct Workbench<Family: ModelFamily>: Sendable {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// One line of the benchmark.
 struct Record: Codable {

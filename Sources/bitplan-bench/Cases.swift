@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// The cases of the benchmark, and what they gave.
 struct Cases {

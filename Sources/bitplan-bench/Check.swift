@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A kernel gave another answer than its twin: it is not timed.
 struct CheckFailure: Error, CustomStringConvertible {

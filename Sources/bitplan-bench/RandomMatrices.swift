@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// Random packed matrices in stored order: every byte of codes is a possible one, so the codes need no encoder.
 enum RandomMatrices {

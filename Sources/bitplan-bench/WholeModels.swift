@@ -1,6 +1,6 @@
-import Foundation
 import BitplanModels
 import BitplanWorkflows
+import Foundation
 
 /// A translation model that decodes a fixed number of tokens: one line of the benchmark.
 struct ModelRecord: Codable {

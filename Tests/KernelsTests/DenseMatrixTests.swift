@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 @Suite("FP32 products on panels")

@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 import Testing
 
 /// KL by its definition in Double.

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 /// Encoders and kernels agree on what the stored bytes mean, for every scheme and odd shapes.

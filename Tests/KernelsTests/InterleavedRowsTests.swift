@@ -1,5 +1,5 @@
-import Foundation
 import BitplanKernels
+import Foundation
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 /// Products of every scheme but binary codes against the dense matrix that the codes stand for.

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// A packed matrix of random codes with the dense matrix that they stand for, made without the kernels' code.
 struct RandomPackedMatrix {

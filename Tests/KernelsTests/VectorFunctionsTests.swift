@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 import Testing
 
 /// Against Foundation's double-precision functions, at lengths around the vector width.

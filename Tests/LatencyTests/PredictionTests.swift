@@ -1,6 +1,6 @@
-import Foundation
 import BitplanLatency
 import BitplanModels
+import Foundation
 import PlanFormat
 import Testing
 

@@ -1,7 +1,7 @@
 import BitplanLatency
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 import Testing
 
 /// The descriptions of what families run, against what they run.

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanMetrics
+import Foundation
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanMetrics
+import Foundation
 import Testing
 
 @Suite("Cross-entropy and KL from logits")

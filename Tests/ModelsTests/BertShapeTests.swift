@@ -1,9 +1,9 @@
-import Foundation
 import BitplanModels
 import BitplanTensors
+import BitplanTokenizers
+import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 /// A random BERT of odd shape against transformers, as `Scripts/goldens/models.py` writes it.
 @Suite struct BertShapeTests {

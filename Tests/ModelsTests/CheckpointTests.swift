@@ -1,6 +1,6 @@
-import Foundation
 import BitplanModels
 import BitplanTensors
+import Foundation
 import TestSupport
 import Testing
 

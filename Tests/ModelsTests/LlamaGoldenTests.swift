@@ -1,7 +1,7 @@
-import Foundation
 import BitplanMetrics
 import BitplanModels
 import BitplanTensors
+import Foundation
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
 import BitplanMetrics
 import BitplanModels
 import BitplanTensors
+import Foundation
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
 

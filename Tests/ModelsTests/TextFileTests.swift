@@ -1,5 +1,5 @@
-import Foundation
 import BitplanModels
+import Foundation
 import Testing
 
 @Suite struct TextFileTests {

@@ -1,8 +1,8 @@
+import BitplanQuantizers
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanQuantizers
 import TestSupport
-import BitplanTensors
 import Testing
 
 @Suite struct BinaryCodesTests {

@@ -1,7 +1,7 @@
-import Foundation
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 /// Inputs whose channels are correlated and of different size, and their second moments.

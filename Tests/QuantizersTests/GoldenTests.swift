@@ -1,8 +1,8 @@
+import BitplanQuantizers
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanQuantizers
 import TestSupport
-import BitplanTensors
 import Testing
 
 /// The package's own goldens: formulas written out in NumPy by `Scripts/goldens/quantizers.py`.

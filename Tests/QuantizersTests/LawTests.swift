@@ -1,7 +1,7 @@
-import Foundation
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 /// Shapes that are odd in every way that packing could mind.

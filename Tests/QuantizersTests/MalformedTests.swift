@@ -1,7 +1,7 @@
-import Foundation
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import Foundation
+import PlanFormat
 import Testing
 
 /// What a damaged file can hold is refused by name, never read.

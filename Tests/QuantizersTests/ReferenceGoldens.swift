@@ -1,7 +1,7 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
 import TestSupport
-import BitplanTensors
 import Testing
 
 /// A case that the independent NumPy reference computed: input, method, arguments and output.

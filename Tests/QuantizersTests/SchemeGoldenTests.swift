@@ -1,8 +1,8 @@
+import BitplanQuantizers
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanQuantizers
 import TestSupport
-import BitplanTensors
 import Testing
 
 @Suite(.enabled(if: TestFiles.hasShared("goldens/quantizers/manifest.json"), "needs ../shared/goldens"))

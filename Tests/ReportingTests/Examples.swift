@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Values to render: tables of any depth with losses from a seeded generator.
 enum Examples {

@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanReporting
+import PlanFormat
 import Testing
 
 /// Tables as Markdown.

@@ -1,6 +1,6 @@
 import BitplanReporting
-import TestSupport
 import BitplanTensors
+import TestSupport
 import Testing
 
 /// Numbers as text.

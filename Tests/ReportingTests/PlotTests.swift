@@ -1,6 +1,6 @@
+import BitplanReporting
 import Foundation
 import PlanFormat
-import BitplanReporting
 import Testing
 
 #if canImport(FoundationXML)

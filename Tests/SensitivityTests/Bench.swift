@@ -1,7 +1,7 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import Foundation
+import PlanFormat
 import TestSupport
 
 /// The fixture with some of its sentences, opened once for all tests.

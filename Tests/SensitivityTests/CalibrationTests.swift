@@ -1,10 +1,10 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanSensitivity
-import Synchronization
 import BitplanTensors
+import Foundation
+import PlanFormat
+import Synchronization
 import Testing
 
 func exponential(_ value: Double) -> Double { exp(value) }

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanSensitivity
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
 

@@ -1,9 +1,9 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanSensitivity
 import BitplanTensors
+import PlanFormat
 import Testing
 
 /// What is measured does not depend on how: prefixes, contexts, batches and threads give the same bits.

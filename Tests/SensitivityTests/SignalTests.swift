@@ -1,10 +1,10 @@
-import Foundation
 import BitplanMetrics
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
 

@@ -1,7 +1,7 @@
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import PlanFormat
 import Testing
 
 /// Sweeps that measure a cell only as far as its decision needs against sweeps that measure everything.

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 import Testing
 
 /// All of a file or nothing.

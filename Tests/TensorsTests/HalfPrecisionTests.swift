@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 import Testing
 
 /// Half precision against the bit rules of IEEE 754, worked out in `Double`.

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 import Testing
 
 /// A directory for one test.

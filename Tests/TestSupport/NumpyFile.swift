@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// Matrices in NumPy's `.npy` files, as independent references write them.
 ///

@@ -1,7 +1,7 @@
+import BitplanTokenizers
 import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 /// Every way a file can be wrong gives one line that says what and where.
 @Suite struct BadTokenizerFileTests {

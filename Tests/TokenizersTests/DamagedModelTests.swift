@@ -1,7 +1,7 @@
+import BitplanTokenizers
 import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 /// Whatever a damaged file holds, loading either says what is wrong or gives a tokenizer that works.
 @Suite struct DamagedModelTests {

@@ -1,7 +1,7 @@
+import BitplanTokenizers
 import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 private struct ModelGoldens: Decodable {
     struct Sentence: Decodable {

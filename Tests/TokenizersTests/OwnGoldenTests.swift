@@ -1,7 +1,7 @@
+import BitplanTokenizers
 import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 /// Small tokenizers and what the reference implementations make of hostile strings with them (Scripts/goldens/tokenizers.py).
 @Suite struct OwnGoldenTests {

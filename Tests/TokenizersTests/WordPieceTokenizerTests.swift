@@ -1,7 +1,7 @@
+import BitplanTokenizers
 import Foundation
 import TestSupport
 import Testing
-import BitplanTokenizers
 
 private struct ClassifierGoldens: Decodable {
     struct Row: Decodable { let ids: [Int] }

@@ -1,9 +1,9 @@
 import BitplanAllocation
+import BitplanTensors
+import BitplanWorkflows
 import Foundation
 import PlanFormat
-import BitplanTensors
 import Testing
-import BitplanWorkflows
 
 /// The plan of least summed loss against all plans that there are.
 @Suite struct AdditivePlanTests {

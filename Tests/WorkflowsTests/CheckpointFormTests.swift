@@ -1,9 +1,9 @@
-import Foundation
 import BitplanModels
+import BitplanWorkflows
+import Foundation
 import PlanFormat
 import TestSupport
 import Testing
-import BitplanWorkflows
 
 /// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last bit.
 @Suite struct CheckpointFormTests {

@@ -1,9 +1,9 @@
 import BitplanAllocation
+import BitplanTensors
+import BitplanWorkflows
 import Foundation
 import PlanFormat
-import BitplanTensors
 import Testing
-import BitplanWorkflows
 
 /// The frontier and the prices of a table, against all plans that there are.
 @Suite struct FrontierTableTests {

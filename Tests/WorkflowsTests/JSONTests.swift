@@ -1,7 +1,7 @@
+import BitplanWorkflows
 import Foundation
 import PlanFormat
 import Testing
-import BitplanWorkflows
 
 @Suite struct JSONTests {
     @Test func keysAreSortedAndBytesRepeat() throws {

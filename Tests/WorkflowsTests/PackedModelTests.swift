@@ -1,10 +1,10 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import BitplanWorkflows
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
-import BitplanWorkflows
 
 /// Packed models as a library gives them.
 @Suite struct PackedModelTests {

@@ -1,10 +1,10 @@
 import BitplanAllocation
-import Foundation
 import BitplanLatency
-import PlanFormat
 import BitplanTensors
-import Testing
 import BitplanWorkflows
+import Foundation
+import PlanFormat
+import Testing
 
 /// Plans for budgets of bytes, seconds and joules under pins, choices and ties, against all plans that there are.
 @Suite struct PlanTargetTests {

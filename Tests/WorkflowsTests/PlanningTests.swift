@@ -1,11 +1,11 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import BitplanWorkflows
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
-import BitplanWorkflows
 
 /// Plans of the fixture: never worse than uniform ones, and what they say of themselves is so.
 @Suite struct PlanningTests {

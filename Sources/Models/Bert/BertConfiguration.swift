@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the files that
 /// sentence-transformers puts beside it.

@@ -1,9 +1,9 @@
-import Foundation
 import BitplanKernels
 import BitplanMetrics
-import PlanFormat
 import BitplanTensors
 import BitplanTokenizers
+import Foundation
+import PlanFormat
 
 /// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
 package struct BertFamily: ModelFamily {

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
 import BitplanTokenizers
+import Foundation
+import PlanFormat
 
 /// A BERT encoder with its head: post-norm layers over word, position and type embeddings.
 ///

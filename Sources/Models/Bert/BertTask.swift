@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
 import BitplanMetrics
 import BitplanTensors
+import Foundation
 
 // What a BERT model answers, and how well.
 

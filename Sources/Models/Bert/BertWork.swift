@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTokenizers
+import PlanFormat
 
 // What a text takes: every layer once over all its tokens, the classifier over its first one.
 

@@ -1,7 +1,7 @@
 import BitplanKernels
-import Synchronization
 import BitplanTensors
 import BitplanTokenizers
+import Synchronization
 
 /// Texts that a sentence encoder's vectors are compared with, so that its losses are KL as every other model's.
 ///

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// What sentence-transformers says of a model directory: `modules.json`, the pooling module's `config.json` and
 /// `sentence_bert_config.json`.

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The weights of a model directory as published, by their names in the checkpoint.
 ///

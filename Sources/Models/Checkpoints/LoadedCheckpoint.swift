@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 
 /// The weights of a network in full precision, by its own names.
 struct LoadedCheckpoint: Checkpoint {

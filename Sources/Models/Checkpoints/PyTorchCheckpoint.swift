@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// Element types of PyTorch storages, by their classes.
 enum TorchElement: String {

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// A JSON object of settings, read with the type that each key must have.
 package struct Settings {

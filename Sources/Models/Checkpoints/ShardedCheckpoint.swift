@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// A checkpoint in several files, with an index that says which tensor lies where.
 package struct ShardedCheckpoint: Checkpoint {

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// Reads the pickle of a PyTorch state dict, and nothing else.
 ///

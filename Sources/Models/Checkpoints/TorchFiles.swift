@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The parts of a `pytorch_model.bin`: tensors as the pickle describes them, and where their storages lie in the file.
 struct TorchParts {

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64 too.
 ///

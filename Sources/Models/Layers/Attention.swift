@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Where the sequences of a batch lie: tokens of all sequences stand one after the other, without padding.
 package struct SequenceOffsets: Sendable, Equatable {

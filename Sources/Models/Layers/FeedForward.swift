@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Two linear layers with a non-linearity between them.
 struct FeedForward: Sendable {

@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A feed-forward with a gate: `down(activation(gate(x)) * up(x))`; SwiGLU where the activation is SiLU.
 ///

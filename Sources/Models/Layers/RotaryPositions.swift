@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// Rotary position embeddings: channel i and channel i + size / 2 of every head are turned together by the angle
 /// `position * theta^(-2 i / size)`.

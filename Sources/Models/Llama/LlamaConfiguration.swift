@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The shape of a language model in the Llama layout, read from `config.json` and `generation_config.json`.
 package struct LlamaConfiguration: Sendable, Equatable {

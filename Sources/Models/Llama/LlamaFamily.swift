@@ -1,8 +1,8 @@
-import Foundation
 import BitplanMetrics
-import PlanFormat
 import BitplanTensors
 import BitplanTokenizers
+import Foundation
+import PlanFormat
 
 /// Language models in the Llama layout.
 package struct LlamaFamily: ModelFamily {

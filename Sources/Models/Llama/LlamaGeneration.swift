@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 
 // Generation with a key/value cache, from dense or packed weights. Texts of a batch go on together; one that has ended leaves it.
 

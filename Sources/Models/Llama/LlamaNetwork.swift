@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// A decoder in the Llama layout: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards.
 ///

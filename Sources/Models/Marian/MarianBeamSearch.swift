@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 
 // Beam search as transformers 5 does it: twice as many candidates as beams; a candidate that ends counts only among the first
 // `beams`; a sentence is done when its running beams cannot beat its worst finished one.

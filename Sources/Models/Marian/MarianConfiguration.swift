@@ -1,5 +1,5 @@
-import Foundation
 import BitplanTensors
+import Foundation
 
 /// The shape of a MarianMT model and how it generates, read from `config.json` and `generation_config.json`.
 package struct MarianConfiguration: Sendable, Equatable {

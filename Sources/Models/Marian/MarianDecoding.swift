@@ -1,6 +1,6 @@
-import Foundation
 import BitplanKernels
 import BitplanTensors
+import Foundation
 
 // Greedy decoding with a key/value cache. Sentences of a batch decode together; one that has ended leaves the batch.
 

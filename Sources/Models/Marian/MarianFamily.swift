@@ -1,8 +1,8 @@
-import Foundation
 import BitplanMetrics
-import PlanFormat
 import BitplanTensors
 import BitplanTokenizers
+import Foundation
+import PlanFormat
 
 /// MarianMT translation models, as OPUS-MT publishes them.
 package struct MarianFamily: ModelFamily {

@@ -1,7 +1,7 @@
-import Foundation
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A MarianMT encoder-decoder: post-norm layers, static sinusoids, one embedding for source, target and output.
 ///

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Binary codes: each row, or each group of columns in a row, is `sum_i alpha_i b_i` with `b_i` in {-1, +1}.
 ///

@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// What each scheme with a grid hands to the error feedback, and takes back.
 enum Calibrated {

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Binary codes for an embedding with more bits for frequent rows: Algorithm 1.
 ///

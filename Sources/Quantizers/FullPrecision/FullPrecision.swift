@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// Weights as they are, FP32 or rounded to FP16.
 ///

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// 8-bit min/max index of the whole tensor: `q = round((x - min) * 255 / (max - min)) - 128`.
 ///

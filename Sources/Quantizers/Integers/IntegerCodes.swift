@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Integers of 2 to 8 bits, rounded to nearest on a uniform grid per tensor, row or group of columns.
 ///

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest of 16 levels.
 ///

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids` codewords that the
 /// whole matrix shares. Of a last subvector that is cut short only the columns that exist count.

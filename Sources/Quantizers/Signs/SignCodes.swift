@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 /// One bit a weight without or with one scale: `+1` if positive, else `-1`.
 ///

@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
-import BitplanTensors
 
 extension PackedTensor {
     /// An F32 tensor of `values`.

@@ -1,8 +1,8 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import PlanFormat
 
 /// What the parts of measuring a model cost, timed on a few of its items: all that a sweep does is made of them.
 ///

@@ -1,7 +1,7 @@
 import BitplanKernels
 import BitplanModels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// How steeply KL rises with the squared error of each matrix's outputs, by forward passes alone.
 ///

@@ -1,6 +1,6 @@
 import BitplanKernels
-import PlanFormat
 import BitplanTensors
+import PlanFormat
 
 /// The squared error that a change of a matrix makes in what it is used for, summed over the tokens of calibration text.
 ///

@@ -1,7 +1,7 @@
 import BitplanModels
-import PlanFormat
 import BitplanQuantizers
 import BitplanTensors
+import PlanFormat
 
 /// A sensitivity table's cells without measuring them: what each sublayer loses under each candidate by a proxy.
 ///

@@ -1,8 +1,8 @@
+import BitplanTensors
 import Dispatch
 import Foundation
 import GRDB
 import Synchronization
-import BitplanTensors
 
 /// Who measures a cell: so that processes on one store split the work instead of doing it twice.
 ///

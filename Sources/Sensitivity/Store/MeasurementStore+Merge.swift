@@ -1,6 +1,6 @@
+import BitplanTensors
 import Foundation
 import GRDB
-import BitplanTensors
 
 extension MeasurementStore {
     /// What a merge added.

@@ -1,5 +1,5 @@
-import GRDB
 import BitplanTensors
+import GRDB
 
 extension MeasurementStore {
     /// What pruning removed.

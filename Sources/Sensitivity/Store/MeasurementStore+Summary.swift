@@ -1,7 +1,7 @@
+import BitplanTensors
 import Foundation
 import GRDB
 import PlanFormat
-import BitplanTensors
 
 /// What a store holds, experiment by experiment.
 package struct StoreSummary: Codable, Hashable, Sendable {

@@ -1,7 +1,7 @@
+import BitplanTensors
 import Foundation
 import GRDB
 import Synchronization
-import BitplanTensors
 
 /// What has been measured, in an SQLite file that several processes may share: no cell is measured twice.
 ///

@@ -1,5 +1,5 @@
-import Foundation
 import BitplanMetrics
+import Foundation
 
 /// The scores of the first items of the data as bytes, bit for bit.
 ///

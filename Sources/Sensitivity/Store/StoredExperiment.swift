@@ -1,8 +1,8 @@
+import BitplanMetrics
+import BitplanTensors
 import Foundation
 import GRDB
-import BitplanMetrics
 import PlanFormat
-import BitplanTensors
 
 /// What a store has of one assignment.
 package struct StoredCell: Hashable, Sendable {

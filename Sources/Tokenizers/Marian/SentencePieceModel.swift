@@ -1,5 +1,5 @@
-import Foundation
 import BitplanSentencePieceBridge
+import Foundation
 
 /// A SentencePiece model, which cuts text into pieces by its own normalization and scores.
 ///

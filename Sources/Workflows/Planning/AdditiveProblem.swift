@@ -1,6 +1,6 @@
 import BitplanAllocation
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 extension AllocationProblem {
     /// The summed losses of a sensitivity table's cells under a byte budget: sublayers x candidates.

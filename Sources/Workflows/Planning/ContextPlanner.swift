@@ -1,8 +1,8 @@
 import BitplanAllocation
 import BitplanMetrics
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 /// Plans from losses measured around an operating point.
 ///

@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 /// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole plans were measured to lose.
 ///

@@ -1,7 +1,7 @@
 import BitplanAllocation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 /// Plans of codes that are fitted behind each other, searched on the codes that packed models have.
 ///

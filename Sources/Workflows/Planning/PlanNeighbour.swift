@@ -1,5 +1,5 @@
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 /// A plan that differs from another in one sublayer, or one group of tied ones.
 struct PlanNeighbour {

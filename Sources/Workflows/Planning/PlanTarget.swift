@@ -1,7 +1,7 @@
 import BitplanAllocation
 import BitplanLatency
-import PlanFormat
 import BitplanReporting
+import PlanFormat
 
 /// What a plan is made for: budgets, what sublayers may become, and what is made small.
 package struct PlanTarget: Sendable {

@@ -1,7 +1,7 @@
 import BitplanAllocation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 /// A planned model with everything that was measured on the way.
 package struct PlanningResult: Sendable {

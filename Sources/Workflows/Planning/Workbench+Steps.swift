@@ -1,6 +1,6 @@
 import BitplanMetrics
-import PlanFormat
 import BitplanSensitivity
+import PlanFormat
 
 extension Workbench {
     /// What one step up and one step down of every sublayer change, measured around a plan: why it has the bits that it has.

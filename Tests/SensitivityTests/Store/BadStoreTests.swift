@@ -1,8 +1,8 @@
+import BitplanSensitivity
+import BitplanTensors
 import Foundation
 import GRDB
 import PlanFormat
-import BitplanSensitivity
-import BitplanTensors
 import Testing
 
 /// Files that are no store, or no longer one: refused with one line, and never believed.

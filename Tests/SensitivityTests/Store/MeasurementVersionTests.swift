@@ -1,8 +1,8 @@
-import Foundation
 import BitplanModels
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
+import BitplanSensitivity
+import BitplanTensors
 import Foundation
 import GRDB
 import PlanFormat
-import BitplanSensitivity
-import BitplanTensors
 import Testing
 
 /// Stores of several machines in one.

@@ -1,6 +1,6 @@
-import Foundation
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
 import Testing
 
 /// What no version asks for any more goes, and nothing else.

@@ -1,8 +1,8 @@
-import Foundation
 import BitplanMetrics
-import PlanFormat
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
+import PlanFormat
 
 /// A directory for stores that goes with the object.
 final class StoreDirectory {

@@ -1,8 +1,8 @@
+import BitplanSensitivity
+import BitplanTensors
 import Foundation
 import GRDB
 import PlanFormat
-import BitplanSensitivity
-import BitplanTensors
 import Testing
 
 /// What a store is given it gives back, to everyone and for nothing else.
