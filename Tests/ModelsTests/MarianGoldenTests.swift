@@ -36,20 +36,20 @@ struct MarianGoldens {
         tensors = try Safetensors(directory.appending(path: "goldens.safetensors"))
     }
 
-    var examples: [MarianNetwork.Example] {
+    var examples: [EncoderDecoderNetwork.Example] {
         file.sentences.map { .init(source: $0.source_ids, target: $0.reference_ids) }
     }
 
     /// Encoder states, top logits and log-sum-exp of the first sentences; returns the largest deviation from PyTorch.
-    func largestDeviation(_ network: MarianNetwork) throws -> (
+    func largestDeviation(_ network: EncoderDecoderNetwork) throws -> (
         encoder: Float, logits: Float, logSumExp: Float
     ) {
         var worst: (encoder: Float, logits: Float, logSumExp: Float) = (0, 0, 0)
         for index in 0..<4 where tensors.entries["encoder_\(index)"] != nil {
             let state = network.state([examples[index]])
             let encoder = try tensors.floats("encoder_\(index)")
-            #expect(encoder.count == state.encoder.storage.count)
-            for (a, b) in zip(encoder, state.encoder.storage) {
+            #expect(encoder.count == state.encoder.hidden.storage.count)
+            for (a, b) in zip(encoder, state.encoder.hidden.storage) {
                 worst.encoder = max(worst.encoder, abs(a - b))
             }
             let logits = network.logits(network.outputs(state))
@@ -72,7 +72,7 @@ struct MarianGoldens {
     }
 
     /// Mean cross-entropy of the references per token, in nats.
-    func crossEntropy(_ network: MarianNetwork) -> Double {
+    func crossEntropy(_ network: EncoderDecoderNetwork) -> Double {
         var nats = 0.0
         var tokens = 0
         for start in stride(from: 0, to: examples.count, by: 16) {
@@ -130,7 +130,7 @@ struct MarianGoldens {
             directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
         let files = ["en", "de"].map { TestFiles.root.appending(path: "Fixtures/data/plan.\($0)") }
         let network = try model.network()
-        let examples = try model.family.dataset(files, limit: 7).examples
+        let examples = try model.family.task.dataset(files, limit: 7).examples
         let together = network.outputs(network.state(examples))
         let alone = examples.flatMap { network.outputs(network.state([$0])).storage }
         #expect(together.rows > 7 && together.storage == alone)
