@@ -11,7 +11,9 @@ extension ModelLayout {
     public var groups: [SublayerGroup] {
         var names: [SublayerKind] = []
         for kind in sublayers.map(\.name.kind) {
-            if let stack = kind.stack.map({ SublayerKind(rawValue: $0) }), !names.contains(stack) { names.append(stack) }
+            if let stack = kind.stack.map({ SublayerKind(rawValue: $0) }), !names.contains(stack) {
+                names.append(stack)
+            }
             if !names.contains(kind) { names.append(kind) }
         }
         // Kinds of a stack follow it, whatever stands between them in the model.

@@ -60,7 +60,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
                 let state = network.state([data.examples[index]], before: 2 + 2 * layer)
                 worst = max(
                     worst,
-                    largestDifference(try tensors.floats("hidden_\(index)_\(layer)"), state.encoder.hidden.storage))
+                    largestDifference(
+                        try tensors.floats("hidden_\(index)_\(layer)"), state.encoder.hidden.storage))
             }
         }
         print("sst2-bert, largest deviation of states from PyTorch:", worst)
@@ -107,7 +108,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
     func batchesDoNotMatter() throws {
         let model = try Model<BertFamily>(directory: TestFiles.shared.appending(path: Self.classifier))
         let network = try model.network()
-        let data = try model.family.task.dataset([TestFiles.shared.appending(path: "data/sst2.dev.tsv")], limit: 9)
+        let data = try model.family.task.dataset(
+            [TestFiles.shared.appending(path: "data/sst2.dev.tsv")], limit: 9)
         let together = network.outputs(network.state(data.examples))
         let alone = data.examples.flatMap { network.outputs(network.state([$0])).storage }
         #expect(together.storage == alone)
@@ -151,7 +153,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         for (index, text) in goldens.hidden_of.enumerated() {
             let sequence = model.family.tokenizer.encode(text, pairedWith: nil)
             let state = network.state([.init([sequence])])
-            worst = max(worst, largestDifference(try tensors.floats("hidden_\(index)"), state.encoder.hidden.storage))
+            worst = max(
+                worst, largestDifference(try tensors.floats("hidden_\(index)"), state.encoder.hidden.storage))
             worst = max(
                 worst,
                 largestDifference(try tensors.floats("vector_\(index)"), network.vectors(state).storage))
