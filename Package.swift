@@ -99,7 +99,7 @@ let package = Package(
         tests("Quantizers", exclude: ["Goldens"]),
         tests("Tokenizers", exclude: ["Goldens"]),
         tests("Metrics", exclude: ["Goldens"]),
-        tests("Models", ["BitplanMetrics"], exclude: ["Goldens"]),
+        tests("Models", ["BitplanKernels", "BitplanMetrics", "BitplanTensors"], exclude: ["Goldens"]),
         tests("Sensitivity", ["BitplanModels", "BitplanQuantizers", grdb], exclude: ["Goldens"]),
         tests("Latency", ["BitplanModels"]),
         tests("Reporting", ["PlanFormat"]),

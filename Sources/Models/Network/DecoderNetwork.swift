@@ -106,7 +106,7 @@ package struct DecoderNetwork: Network {
     /// Reads whole prompts: the logits that follow their last tokens, and what later steps read of them.
     ///
     /// - Shapes: (prompts, vocabulary).
-    func read(_ prompts: [[Int]]) -> (logits: Matrix, cache: DecodingCache) {
+    package func read(_ prompts: [[Int]]) -> (logits: Matrix, cache: DecodingCache) {
         var state = State(decoder: embedding(prompts))
         var memories: [[KeyValueHistory]] = []
         for entry in sublayers.entries {
@@ -124,7 +124,7 @@ package struct DecoderNetwork: Network {
     /// Reads one more token of every text: the logits that follow it.
     ///
     /// - Shapes: (texts, vocabulary).
-    func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
+    package func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
         var x = embedding.embed(tokens, at: cache.positions)
         cache.step(&x, sublayers)
         return logits(normalized(x))

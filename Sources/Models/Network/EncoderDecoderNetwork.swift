@@ -114,7 +114,7 @@ package struct EncoderDecoderNetwork: Network {
     // MARK: Decoding
 
     /// Runs the encoder over a batch of sources; what the decoder's steps read of them is computed here, once.
-    func read(_ sources: [[Int]]) -> DecodingCache {
+    package func read(_ sources: [[Int]]) -> DecodingCache {
         var state = State(
             encoder: embedding(sources), decoder: embedding(sources.map { _ in [Int]() }))
         state = advance(state, from: 1, to: firstOfDecoder)
@@ -125,7 +125,7 @@ package struct EncoderDecoderNetwork: Network {
     /// One step: the logits that follow `tokens`, one for each row of the cache.
     ///
     /// - Shapes: (rows, vocabulary).
-    func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
+    package func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
         var x = embedding.embed(tokens, at: cache.positions)
         cache.step(&x, sublayers)
         return logits(x)
