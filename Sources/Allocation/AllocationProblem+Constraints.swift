@@ -85,26 +85,3 @@ extension AllocationProblem {
         item.name == pattern || pattern == "*" || SublayerName(item.name)?.matches(pattern) == true
     }
 }
-
-extension Scheme {
-    /// Bits of one weight's code, without scales and code books; the average where rows differ.
-    var codeBits: Double {
-        switch self {
-        case .full(let type): return Double(8 * type.sizeInBytes)
-        case .binaryCodes(let bits, _, _), .integer(let bits, _, _, _): return Double(bits)
-        case .clusteredCodes(let clusters, let ratio, _):
-            var (weight, total, bits) = (1.0, 0.0, 0.0)
-            for cluster in 0..<clusters {
-                bits += weight * Double(clusters - cluster)
-                total += weight
-                weight *= Double(ratio)
-            }
-            return bits / total
-        case .normalFloat4: return 4
-        case .productCodes(let block, let centroids, _):
-            return Double(Int.bitWidth - max(1, centroids - 1).leadingZeroBitCount) / Double(block)
-        case .index8, .integer8Activations: return 8
-        case .sign, .bitLinear: return 1
-        }
-    }
-}

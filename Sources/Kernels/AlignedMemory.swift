@@ -1,5 +1,6 @@
 import CBitplanKernels
 import Foundation
+import PlanFormat
 
 #if canImport(Glibc)
     import Glibc
@@ -21,7 +22,7 @@ final class AlignedMemory: @unchecked Sendable {
         let huge = 1 << 21
         // A block that huge pages would waste most of stays on small ones.
         let alignment = byteCount >= huge ? huge : 64
-        let size = (byteCount + 64 + alignment - 1) / alignment * alignment
+        let size = ceilDivide(byteCount + 64, alignment) * alignment
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
         #if os(Linux)
             // Advice only: a kernel without huge pages refuses it, and nothing changes.

@@ -3,6 +3,22 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.BinaryCodes: RunnableScheme {
+    func linearOperator(
+        _ packed: PackedMatrix, instructions: InstructionSet
+    ) throws(PackedMatrixError) -> any LinearOperator {
+        try BinaryCodeMatrix(packed, instructions: instructions)
+    }
+}
+
+extension Scheme.BitLinear: RunnableScheme {
+    func linearOperator(
+        _ packed: PackedMatrix, instructions: InstructionSet
+    ) throws(PackedMatrixError) -> any LinearOperator {
+        try BinaryCodeMatrix(packed, instructions: instructions)
+    }
+}
+
 /// Binary codes run from their stored bytes: `W[r, c] = sum_p alphas[r, c / group, p] * signs[p][r][c]`.
 ///
 /// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an outlier costs
@@ -40,25 +56,22 @@ package final class BinaryCodeMatrix: PreparingOperator {
         throws(PackedMatrixError)
     {
         let (rows, columns) = (packed.rows, packed.columns)
+        try packed.checkParts()
+        let signs = try packed.part("signs").bytes
         switch packed.scheme {
-        case .binaryCodes(let bits, let width, let type):
-            let signs = try packed.part("signs", .uint8, [bits, rows, (columns + 7) / 8])
-            let count = width.map { (columns + $0 - 1) / $0 } ?? 1
+        case .binaryCodes(let codes):
             self.init(
-                signs: signs.bytes, alphas: try packed.numbers("alphas", type, [rows, count, bits]),
-                bits: bits,
-                rows: rows, columns: columns, group: width, normalizes: false, instructions: instructions)
-        case .bitLinear(let count):
-            let signs = try packed.part("signs", .uint8, [rows, (columns + 7) / 8])
-            let scales = try packed.numbers("scales", .fp32, [count])
+                signs: signs, alphas: try packed.part("alphas").floats, bits: codes.bits, rows: rows,
+                columns: columns, group: codes.group, normalizes: false, instructions: instructions)
+        case .bitLinear(let codes):
+            let scales = try packed.part("scales").floats
             var alphas = [Float](repeating: 0, count: rows)
-            for g in 0..<count {
-                for r in rows * g / count..<rows * (g + 1) / count { alphas[r] = scales[g] }
+            for group in 0..<codes.groups {
+                for row in codes.rows(of: group, rows: rows) { alphas[row] = scales[group] }
             }
             self.init(
-                signs: signs.bytes, alphas: alphas, bits: 1, rows: rows, columns: columns, group: nil,
-                normalizes: true,
-                instructions: instructions)
+                signs: signs, alphas: alphas, bits: 1, rows: rows, columns: columns, group: nil,
+                normalizes: true, instructions: instructions)
         default: throw .notRunnable(packed.scheme)
         }
     }
@@ -122,7 +135,7 @@ package final class BinaryCodeMatrix: PreparingOperator {
         for c in 0..<columns { destination[c] = 0 }
         for p in 0..<bits {
             InterleavedRows.withRow(
-                row, plane: p, of: signs, planes: bits, rows: rows, rowBytes: (columns + 7) / 8
+                row, plane: p, of: signs, planes: bits, rows: rows, rowBytes: ceilDivide(columns, 8)
             ) {
                 bytes in
                 for g in 0..<groups {

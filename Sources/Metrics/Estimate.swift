@@ -117,9 +117,6 @@ package struct ConfidenceInterval: Codable, Hashable, Sendable {
         self.confidence = confidence
     }
 
-    /// Half the width: the "+-" of a symmetric interval.
-    package var halfWidth: Double { (upper - lower) / 2 }
-
     /// Whether the value lies inside, ends included.
     package func contains(_ value: Double) -> Bool { lower <= value && value <= upper }
 }

@@ -8,15 +8,7 @@ package enum Tokenizer13a {
     /// The tokens of one sentence, trailing whitespace stripped first as BLEU does.
     ///
     /// - Complexity: O(length).
-    package static func tokenize(_ text: String) -> [String] {
-        words(in: text).map { word in
-            var scalars = String.UnicodeScalarView()
-            scalars.append(contentsOf: word)
-            return String(scalars)
-        }
-    }
-
-    static func words(in text: String) -> [ArraySlice<Unicode.Scalar>] {
+    package static func words(in text: String) -> [ArraySlice<Unicode.Scalar>] {
         var line = Array(text.unicodeScalars)
         let end = line.lastIndex { !$0.isPythonWhitespace }.map { $0 + 1 } ?? 0
         line.removeSubrange(end...)

@@ -1,4 +1,5 @@
 import Foundation
+import PlanFormat
 
 /// A safetensors file, mapped into memory and checked before anything is read from it.
 ///

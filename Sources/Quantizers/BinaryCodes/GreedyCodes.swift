@@ -1,3 +1,4 @@
+import BitplanTensors
 import PlanFormat
 
 /// Greedy binary codes of one vector: `r = w; b_i = sign(r), alpha_i = mean |r|, r -= alpha_i b_i`, zero mapping to +1.
@@ -10,8 +11,8 @@ struct GreedyCodes: ~Copyable {
 
     /// Room for vectors of up to `columns` numbers.
     init(columns: Int) {
-        residual = .allocate(capacity: (columns + 15) / 16)
-        wideCodes = .allocate(capacity: (columns + 15) / 16)
+        residual = .allocate(capacity: ceilDivide(columns, 16))
+        wideCodes = .allocate(capacity: ceilDivide(columns, 16))
     }
 
     deinit {

@@ -1,3 +1,4 @@
+import BitplanTensors
 import PlanFormat
 
 /// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded vectors.
@@ -208,12 +209,15 @@ final class IntervalFit {
         }
         walshHadamard(counts, size)
         walshHadamard(totals, size)
-        solveSymmetric(size: planes, into: UnsafeMutableBufferPointer(start: alphas, count: planes)) {
-            row, column in
-            row == column ? counts[0] : counts[(1 << row) | (1 << column)]
-        } right: { row in
-            // A clear bit is -1 in a code and +1 in the transform.
-            -totals[1 << row]
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 64) { room in
+            solveSymmetric(
+                size: planes, room: room, into: UnsafeMutableBufferPointer(start: alphas, count: planes)
+            ) { row, column in
+                row == column ? counts[0] : counts[(1 << row) | (1 << column)]
+            } right: { row in
+                // A clear bit is -1 in a code and +1 in the transform.
+                -totals[1 << row]
+            }
         }
     }
 
@@ -278,41 +282,6 @@ final class IntervalFit {
         if error < bestError || bestError == .infinity {
             bestError = error
             best.copy(from: tree)
-        }
-    }
-}
-
-/// Solves a small symmetric positive semidefinite system by Cholesky factors; unknowns that the ones before make
-/// superfluous become 0.
-@inline(__always)
-func solveSymmetric(
-    size: Int, into solution: UnsafeMutableBufferPointer<Double>, left: (Int, Int) -> Double,
-    right: (Int) -> Double
-) {
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: 64) { factor in
-        for row in 0..<size {
-            for column in 0...row {
-                var value = left(row, column)
-                for inner in 0..<column { value -= factor[8 * row + inner] * factor[8 * column + inner] }
-                if row == column {
-                    factor[8 * row + row] = value > 1e-10 * left(row, row) ? value.squareRoot() : 0
-                } else {
-                    let pivot = factor[8 * column + column]
-                    factor[8 * row + column] = pivot > 0 ? value / pivot : 0
-                }
-            }
-        }
-        for row in 0..<size {
-            var value = right(row)
-            for inner in 0..<row { value -= factor[8 * row + inner] * solution[inner] }
-            let pivot = factor[8 * row + row]
-            solution[row] = pivot > 0 ? value / pivot : 0
-        }
-        for row in stride(from: size - 1, through: 0, by: -1) {
-            var value = solution[row]
-            for inner in row + 1..<max(row + 1, size) { value -= factor[8 * inner + row] * solution[inner] }
-            let pivot = factor[8 * row + row]
-            solution[row] = pivot > 0 ? value / pivot : 0
         }
     }
 }

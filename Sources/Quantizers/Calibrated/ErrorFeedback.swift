@@ -1,4 +1,5 @@
 import BitplanTensors
+import PlanFormat
 
 /// Fits codes and coefficients of a grid to the inputs that the layer sees: least `(w - w^)' H (w - w^)` a row.
 ///
@@ -28,7 +29,7 @@ struct ErrorFeedback {
                     guard let codes = codes.baseAddress, let coefficients = coefficients.baseAddress,
                         let weights = weights.baseAddress
                     else { return }
-                    let panels = (fixed.rows + LevelTables.lanes - 1) / LevelTables.lanes
+                    let panels = ceilDivide(fixed.rows, LevelTables.lanes)
                     forEachRun(rows: panels, threads: threads, minimumRows: 1) { run in
                         let panel = FeedbackPanel(fixed, moments: moments, settings: self)
                         for index in run {

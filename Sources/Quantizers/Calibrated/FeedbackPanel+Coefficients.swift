@@ -64,9 +64,12 @@ extension FeedbackPanel {
             }
         }
         var steps = [Lanes](repeating: Lanes(), count: planes)
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: planes) { solution in
+        // At most 8 planes: their unknowns, and behind them the room for 8 x 8 factors.
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 72) { memory in
+            let solution = UnsafeMutableBufferPointer(rebasing: memory[..<planes])
+            let room = UnsafeMutableBufferPointer(rebasing: memory[8...])
             for lane in 0..<Self.lanes {
-                solveSymmetric(size: planes, into: solution) { row, column in
+                solveSymmetric(size: planes, room: room, into: solution) { row, column in
                     left[row * planes + column][lane]
                 } right: { row in
                     right[row][lane]

@@ -1,3 +1,4 @@
+import BitplanTensors
 import PlanFormat
 
 /// Evenly spaced values `scale * (code - zeroPoint)` for codes 0...highest.

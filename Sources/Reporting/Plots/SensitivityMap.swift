@@ -10,7 +10,7 @@ extension SensitivityTable {
         let scale = Axis(.logarithmic, over: values, from: 0, to: 1)
         let (panelWidth, panelHeight) = (grid.width + 24, grid.height + 52)
         let perRow = max(1, min(schemes.count, Int((DepthGrid.pageWidth + 24) / panelWidth)))
-        let rows = (schemes.count + perRow - 1) / perRow
+        let rows = ceilDivide(schemes.count, perRow)
         let legendHeight = 54.0
         var picture = Picture(
             width: max(Double(perRow) * panelWidth - 24, 420),

@@ -1,12 +1,12 @@
 /// Cholesky factors in double precision.
-enum Cholesky {
+package enum Cholesky {
     private static let block = 64
 
     /// Replaces the lower triangle of a symmetric matrix by its factor L, `A = L L'`; false where A is not positive
     /// definite. Blocks of columns, rows in parallel; the same numbers for any number of threads.
     ///
     /// - Complexity: O(size^3 / 3).
-    static func factor(_ matrix: inout [Double], size: Int, threads: Int?) -> Bool {
+    package static func factor(_ matrix: inout [Double], size: Int, threads: Int?) -> Bool {
         matrix.withUnsafeMutableBufferPointer { buffer in
             guard let matrix = buffer.baseAddress else { return true }
             for start in stride(from: 0, to: size, by: block) {

@@ -4,7 +4,7 @@ import Foundation
 /// Calls `body` with runs of rows that together are `0..<rows`, on at most `threads` threads.
 ///
 /// A run's work may depend on nothing but its rows, so the bytes written are the same for any number of threads.
-func forEachRun(rows: Int, threads: Int?, minimumRows: Int = 16, _ body: (Range<Int>) -> Void) {
+package func forEachRun(rows: Int, threads: Int?, minimumRows: Int = 16, _ body: (Range<Int>) -> Void) {
     let workers = max(
         1, min(threads ?? ProcessInfo.processInfo.activeProcessorCount, rows / max(1, minimumRows)))
     guard workers > 1 else {
