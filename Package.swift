@@ -26,7 +26,7 @@ let package = Package(
     products: [
         .executable(name: "bitplan", targets: ["BitplanCommand"]),
         .executable(name: "bitplan-bench", targets: ["bitplan-bench"]),
-        .library(name: "BitplanKit", targets: ["BitplanWorkflows"]),
+        .library(name: "Bitplan", targets: ["Bitplan"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -76,6 +76,13 @@ let package = Package(
                 "PlanFormat", "BitplanQuantizers", "BitplanReporting", "BitplanSensitivity",
                 "BitplanTensors", "BitplanTokenizers",
             ]),
+        // What a library user sees.
+        .target(
+            name: "Bitplan",
+            dependencies: [
+                "BitplanAllocation", "BitplanExporting", "BitplanLatency", "BitplanModels",
+                "BitplanReporting", "BitplanSensitivity", "BitplanWorkflows", "PlanFormat",
+            ]),
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
@@ -99,12 +106,13 @@ let package = Package(
         tests("Quantizers", exclude: ["Goldens"]),
         tests("Tokenizers", exclude: ["Goldens"]),
         tests("Metrics", exclude: ["Goldens"]),
-        tests("Models", ["BitplanMetrics"], exclude: ["Goldens"]),
+        tests("Models", ["BitplanKernels", "BitplanMetrics", "BitplanTensors"], exclude: ["Goldens"]),
         tests("Sensitivity", ["BitplanModels", "BitplanQuantizers", grdb], exclude: ["Goldens"]),
         tests("Latency", ["BitplanModels"]),
         tests("Reporting", ["PlanFormat"]),
         tests("Exporting", ["PlanFormat"], exclude: ["Goldens"]),
         tests("Workflows"),
+        .testTarget(name: "BitplanTests", dependencies: ["Bitplan", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"]),

@@ -24,7 +24,7 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Plan {
-    /// The scheme of every sublayer of `layout`, in its order: an exact name before a type before `*`.
+    /// The scheme of every sublayer of `layout`, in its order: an exact name before a kind before `*`.
     ///
     /// - Throws: `PlanError` where a key names nothing or a sublayer is left out.
     public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
@@ -34,7 +34,7 @@ extension Plan {
         var schemes: [Scheme] = []
         for sublayer in layout.sublayers {
             let name = sublayer.name
-            let keys = [name.description, name.type, name.type + ".*", "*"]
+            let keys = [name.description, name.kind.rawValue, "\(name.kind).*", "*"]
             guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else {
                 throw .missingSublayer(name)
             }

@@ -3,14 +3,17 @@ extension ModelLayout {
     ///
     /// - Parameter ratio: Algorithm 1's r: 1, 4 and 8 give the paper's 2.5, 1.3 and 1.1 bits.
     /// - Source: Chung et al. 2020, section 4 and Table 2 (`2.5,1.8,3.7`).
-    /// - Returns: nil for a model without the sublayer types of an encoder-decoder.
+    /// - Returns: nil for a model without the sublayer kinds of an encoder-decoder.
     public func chung(ratio: Int = 1) -> [Scheme]? {
-        let bits = ["Enc_ee": 3, "Enc_ffn": 4, "Dec_dd": 2, "Dec_ed": 3, "Dec_ffn": 1]
+        let bits: [SublayerKind: Int] = [
+            .encoderSelfAttention: 3, .encoderFeedForward: 4,
+            .decoderSelfAttention: 2, .decoderCrossAttention: 3, .decoderFeedForward: 1,
+        ]
         var schemes: [Scheme] = []
         for sublayer in sublayers {
-            if sublayer.name.type == "Emb" {
+            if sublayer.name.kind == .embedding {
                 schemes.append(.clusteredCodes(clusters: 4, ratio: ratio, alphas: .fp32))
-            } else if let bits = bits[sublayer.name.type] {
+            } else if let bits = bits[sublayer.name.kind] {
                 schemes.append(.bcq(bits))
             } else {
                 return nil
@@ -27,12 +30,12 @@ extension ModelLayout {
     /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
     /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with fewer layers.
     public func sensimix(lower: Int, upper: Int) -> [Scheme]? {
-        let layers = sublayers.count { $0.name.type == "FFN" }
+        let layers = sublayers.count { $0.name.kind == .feedForward }
         guard layers > 0, lower >= 0, upper >= 0, lower <= layers, upper <= layers - lower else { return nil }
         return sublayers.map { sublayer in
-            switch sublayer.name.type {
-            case "Emb", "Pos", "Attention": .index8
-            case "FFN":
+            switch sublayer.name.kind {
+            case .embedding, .positions, .attention: .index8
+            case .feedForward:
                 switch sublayer.name.depth ?? 0 {
                 case ..<lower: .index8
                 case (layers - upper)...: .sign(scaled: false)

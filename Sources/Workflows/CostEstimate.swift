@@ -96,7 +96,7 @@ extension Workbench {
             examples: Array(data.examples.prefix(units.items)),
             references: Array(data.references.prefix(units.items)))
         let start = processSeconds()
-        _ = try model.family.score(network, on: few, options: options.task)
+        _ = try model.family.task.score(network, on: few, options: options.task)
         let metric =
             (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
             * Double(metrics)

@@ -8,25 +8,25 @@ import Foundation
 import PlanFormat
 
 /// What a model does on data, measured.
-package struct Evaluation: Codable, Sendable {
+public struct Evaluation: Codable, Sendable {
     /// The task's metrics by name (`bleu`, `chrf2`).
-    package let metrics: [String: Double]
+    public let metrics: [String: Double]
     /// The metrics' settings, as the field writes them.
-    package let signature: String
+    public let signature: String
     /// Mean cross-entropy of the right answers per prediction, in nats.
-    package let crossEntropy: Double
+    public let crossEntropy: Double
     /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
-    package let kl: Double?
+    public let kl: Double?
     /// Items that were measured.
-    package let sentences: Int
+    public let sentences: Int
     /// Bytes of all tensors: FP32 for a model that is not packed.
-    package let bytes: Int
+    public let bytes: Int
     /// Tokens generated per second, all threads together.
-    package let tokensPerSecond: Double
+    public let tokensPerSecond: Double
     /// The most memory that the process had.
-    package let peakMemoryBytes: Int
+    public let peakMemoryBytes: Int
     /// Items answered one at a time on one thread; nil where none were timed.
-    package let alone: SentenceTimes?
+    public let alone: SentenceTimes?
 
     private struct Key: CodingKey {
         let stringValue: String
@@ -37,7 +37,7 @@ package struct Evaluation: Codable, Sendable {
     }
 
     /// Metrics stand beside the other keys.
-    package func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         for (name, value) in metrics { try container.encode(value, forKey: Key(name)) }
         try container.encode(signature, forKey: Key("signature"))
@@ -51,7 +51,7 @@ package struct Evaluation: Codable, Sendable {
     }
 
     /// Reads what `encode(to:)` wrote.
-    package init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         signature = try container.decode(String.self, forKey: Key("signature"))
         crossEntropy = try container.decode(Double.self, forKey: Key("crossEntropy"))
@@ -105,7 +105,7 @@ package func evaluate<Family: ModelFamily>(
     let opened = try OpenedModel<Family>(directory)
     let data = try source.read(opened.family)
     let start = ContinuousClock.now
-    let score = try opened.family.score(opened.network, on: data, options: options)
+    let score = try opened.family.task.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let peak = peakMemoryBytes()
     var alone: SentenceTimes?
@@ -163,7 +163,7 @@ package func run<Family: ModelFamily>(
         options.seed &+= UInt64(answered)
         do {
             for (line, output) in zip(
-                lines, try opened.family.run(opened.network, lines: lines, options: options))
+                lines, try opened.family.task.run(opened.network, lines: lines, options: options))
             {
                 try answer(line, output)
             }
@@ -191,14 +191,14 @@ package func run<Family: ModelFamily>(
 }
 
 /// A model directory ready to run: packed weights stay packed.
-struct OpenedModel<Family: ModelFamily> {
-    let family: Family
-    let network: Family.Net
+package struct OpenedModel<Family: ModelFamily> {
+    package let family: Family
+    package let network: Family.Net
     let sizeInBytes: Int
     /// In order of the sublayers; FP32 for a model that is not packed.
     let schemes: [Scheme]
 
-    init(_ directory: URL) throws {
+    package init(_ directory: URL) throws {
         if try PackedModel<Family>.isPacked(directory) {
             let packed = try PackedModel<Family>(directory: directory)
             family = packed.family

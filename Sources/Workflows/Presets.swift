@@ -37,7 +37,7 @@ package func presetSchemes(_ layout: ModelLayout, _ name: String, modelType: Str
         }
         guard let sensimix = layout.sensimix(lower: lower, upper: upper) else {
             throw UsageError(
-                "preset \(name): expected two counts within the model's layers of attention and feed-forward, this \(modelType) has \(layout.sublayers.count { $0.name.type == "FFN" })"
+                "preset \(name): expected two counts within the model's layers of attention and feed-forward, this \(modelType) has \(layout.sublayers.count { $0.name.kind == "FFN" })"
             )
         }
         return sensimix

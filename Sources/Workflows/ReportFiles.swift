@@ -8,12 +8,16 @@ extension PlanningResult {
     /// The plan with the rounds that led to it: what is written.
     package var record: Plan {
         var plan = plan
-        plan.rounds = rounds.map {
-            Plan.Round(
-                moves: $0.moves, predictedKL: $0.predictedKL, measuredKL: $0.measuredKL,
-                isAccepted: $0.isAccepted)
-        }
+        plan.rounds = rounds.map(\.record)
         return plan
+    }
+}
+
+extension PlanningRound {
+    /// The round as a plan records it.
+    package var record: Plan.Round {
+        Plan.Round(
+            moves: moves, predictedKL: predictedKL, measuredKL: measuredKL, isAccepted: isAccepted)
     }
 }
 

@@ -3,19 +3,19 @@ import BitplanModels
 import PlanFormat
 
 /// Items answered one at a time on one thread, as a user waits for them.
-package struct SentenceTimes: Codable, Sendable {
+public struct SentenceTimes: Codable, Sendable {
     /// Median over the items of the median seconds of one.
-    package let seconds: Double
+    public let seconds: Double
     /// Mean over the items of the spread of one: half the distance of its quartiles, as a part of its median.
-    package let spread: Double
+    public let spread: Double
     /// Median over the items of what a profile predicts; nil without one.
-    package let predictedSeconds: Double?
+    public let predictedSeconds: Double?
     /// Items that were timed.
-    package let sentences: Int
+    public let sentences: Int
     /// Tokens that they read, on average.
-    package let meanRead: Double
+    public let meanRead: Double
     /// Predictions that they took, on average.
-    package let meanPredictions: Double
+    public let meanPredictions: Double
 
     /// Times `count` items, evenly spaced in the data, in rounds over all of them.
     ///

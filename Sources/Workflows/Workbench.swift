@@ -115,7 +115,7 @@ package struct Workbench<Family: ModelFamily>: Sendable {
 
     /// The task's score of a network on the data.
     package func score(_ network: Family.Net) throws -> TaskScore {
-        try model.family.score(network, on: data, options: options.task)
+        try model.family.task.score(network, on: data, options: options.task)
     }
 
     /// Writes the packed directory of a plan for this model.

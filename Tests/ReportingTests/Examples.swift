@@ -7,8 +7,8 @@ enum Examples {
 
     /// An encoder-decoder of so many layers each.
     static func layout(layers: Int) -> ModelLayout {
-        func sublayer(_ type: String, _ depth: Int?, _ rows: Int) -> SublayerShape {
-            let name = SublayerName(type, depth: depth)
+        func sublayer(_ kind: SublayerKind, _ depth: Int?, _ rows: Int) -> SublayerShape {
+            let name = SublayerName(kind, depth: depth)
             return SublayerShape(
                 name: name, matrices: [MatrixShape(tensor: "\(name).weight", rows: rows, columns: 64)])
         }

@@ -12,7 +12,7 @@ import Testing
     private static let workload = Workload(read: 6, steps: 5, predictions: 5)
 
     /// Two types of two depths, and an embedding that is looked up and projects.
-    private static let work = ModelWork(types: [
+    private static let work = ModelWork(kinds: [
         "Emb": SublayerWork(products: [.init([0], .predict)], lookups: [.read, .step]),
         "Enc_a": SublayerWork(
             products: [.init([0], .read)], attentions: [.init(.read, over: .read, heads: 2, width: 8)]),

@@ -175,7 +175,7 @@ extension Workbench {
         let (ours, its) = (plan.measured.metric ?? 0, uniform.measured.metric ?? 0)
         return plan.contender.assignment == uniform.contender.assignment
             || (plan.measured.klNats <= uniform.measured.klNats
-                && (Family.prefersLessMetric ? ours <= its : ours >= its))
+                && (model.family.task.prefersLessMetric ? ours <= its : ours >= its))
     }
 
     /// The plans of this model that a target admits.
