@@ -1,5 +1,5 @@
-// The functions of activations.h in plain C: what a compiler makes of them for each instruction set. Nothing is fused, so that
-// all builds give the same bits.
+// The functions of activations.h in plain C: what a compiler makes of them for each instruction set. Nothing
+// is fused, so that all builds give the same bits.
 #ifndef ACTIVATION_FUNCTIONS_H
 #define ACTIVATION_FUNCTIONS_H
 #include <string.h>

@@ -16,6 +16,7 @@ DECLARE(void, bp_moments, const float *x, size_t n, moments *out);
 // out = (x - mean) / standard deviation.
 DECLARE(void, bp_normal, const float *x, size_t n, moments m, float *out);
 
-// q * (the result) = x with |q| <= limit. A number that is not finite makes the result NaN, and so every output.
+// q * (the result) = x with |q| <= limit. A number that is not finite makes the result NaN, and so every
+// output.
 float bp_quantize(bp_isa isa, const float *x, size_t n, int32_t limit, int16_t *q);
 #endif

@@ -1,8 +1,9 @@
-// Integer codes of 2 to 8 bits times activations of 16 or 8 bits. Sums within a segment are exact integers and segments are
-// added in one order, so all builds agree bit for bit.
+// Integer codes of 2 to 8 bits times activations of 16 or 8 bits. Sums within a segment are exact integers
+// and segments are added in one order, so all builds agree bit for bit.
 //
-// The activations of a unit of 32 columns take 64 bytes: for AVX-512 the 32 high bytes and the 32 low bytes (signed, so
-// that q = 256 high + low), otherwise 32 16-bit integers. Behind the units follow the segments' scales and sums.
+// The activations of a unit of 32 columns take 64 bytes: for AVX-512 the 32 high bytes and the 32 low bytes
+// (signed, so that q = 256 high + low), otherwise 32 16-bit integers. Behind the units follow the segments'
+// scales and sums.
 #include <math.h>
 #include "activations.h"
 #include "codes.h"

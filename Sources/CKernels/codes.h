@@ -13,7 +13,8 @@ INLINE size_t units_of(const bp_segment *segments, size_t count) {
     return units;
 }
 
-// 16 words at most: word `w` of rows row .. row + lanes - 1 of a block, the last one possibly cut short, zeros beyond.
+// 16 words at most: word `w` of rows row .. row + lanes - 1 of a block, the last one possibly cut short,
+// zeros beyond.
 INLINE void load_words(const bp_codes *m, const uint8_t *block, size_t stride, size_t row, size_t lanes, size_t w,
                        uint32_t *words) {
     const size_t row_bytes = (m->columns * m->bits + 7) / 8, whole = row_bytes / 4, width = row_bytes % 4;

@@ -1,5 +1,6 @@
-// FP16 weights in panels: half the bytes to read, and the sums of FP32. Halves convert exactly, and a row's sum runs through
-// the columns in order, so the results are those of the FP32 product on the converted weights, bit for bit.
+// FP16 weights in panels: half the bytes to read, and the sums of FP32. Halves convert exactly, and a row's
+// sum runs through the columns in order, so the results are those of the FP32 product on the converted
+// weights, bit for bit.
 #include <string.h>
 #include "panels.h"
 

@@ -1,6 +1,6 @@
-// Vectors of 16 floats, which a compiler cuts into those of an instruction set, and what the vector functions are made of: loops
-// over numbers, the exponential, sums. Vectors go from function to function by address, as a build without registers of their
-// width asks.
+// Vectors of 16 floats, which a compiler cuts into those of an instruction set, and what the vector functions
+// are made of: loops over numbers, the exponential, sums. Vectors go from function to function by address, as
+// a build without registers of their width asks.
 #ifndef LANES_H
 #define LANES_H
 #include <string.h>

@@ -1,5 +1,5 @@
-// 4-bit codes into a table of 16 levels (NF4), products in FP32. A row's sum runs through the columns of a block in order,
-// then is scaled and added: alone or in a batch, a token's result is the same.
+// 4-bit codes into a table of 16 levels (NF4), products in FP32. A row's sum runs through the columns of a
+// block in order, then is scaled and added: alone or in a batch, a token's result is the same.
 #include "levels.h"
 
 void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,

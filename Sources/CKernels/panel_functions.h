@@ -1,5 +1,5 @@
-// The FP32 product on vectors of 16 numbers, which a compiler cuts into those of an instruction set. A result is one sum in the
-// order of the columns, whatever the tiles.
+// The FP32 product on vectors of 16 numbers, which a compiler cuts into those of an instruction set. A result
+// is one sum in the order of the columns, whatever the tiles.
 #ifndef PANEL_FUNCTIONS_H
 #define PANEL_FUNCTIONS_H
 #include "lanes.h"
@@ -8,8 +8,8 @@
 
 enum { MOST_TOKENS = 6, MOST_VECTORS = 4 };
 
-// A tile of TOKENS x 16 VECTORS outputs goes on with its sums over `columns` columns of a panel. Meanwhile two lines
-// at `next`, which moves on by `step` bytes a column, are fetched for later.
+// A tile of TOKENS x 16 VECTORS outputs goes on with its sums over `columns` columns of a panel. Meanwhile
+// two lines at `next`, which moves on by `step` bytes a column, are fetched for later.
 INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict panel, size_t columns,
                  const float *restrict x, size_t x_stride, float *restrict y, size_t y_stride, size_t width, int first,
                  const char *next, size_t step) {
@@ -53,8 +53,8 @@ INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict pane
     }
 }
 
-// One token against COUNT whole panels at once: independent sums that hide the latency of a multiply-add, and streams that
-// memory serves side by side.
+// One token against COUNT whole panels at once: independent sums that hide the latency of a multiply-add, and
+// streams that memory serves side by side.
 INLINE void vector_panels(const int COUNT, const float *restrict panel, size_t columns,
                           const float *restrict x, float *restrict y) {
     enum { VECTORS = BP_PANEL / 16 };
@@ -82,8 +82,8 @@ INLINE void vector_panels(const int COUNT, const float *restrict panel, size_t c
         for (int v = 0; v < VECTORS; v++) *(v16 *)(y + p * BP_PANEL + 16 * v) = sums[p][v];
 }
 
-// All products, in tiles of at most HEIGHT tokens by 16 VECTORS rows; one token meets TOGETHER panels at once. The next tile of
-// tokens follows after CHUNK columns, whose part of a panel stays in the near caches.
+// All products, in tiles of at most HEIGHT tokens by 16 VECTORS rows; one token meets TOGETHER panels at
+// once. The next tile of tokens follows after CHUNK columns, whose part of a panel stays in the near caches.
 INLINE void panels_multiply(const int HEIGHT, const int VECTORS, const int TOGETHER, const size_t CHUNK,
                             const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
                             size_t y_stride) {

@@ -1,9 +1,9 @@
-// Binary codes: sign planes times activations by table look-up. The activations are rounded to 14 bits per segment; for
-// each 4 columns the 16 signed sums lie in a table, so that 4 weights are one look-up. Sums within a segment are exact
-// integers and segments are added in one order, so all builds agree bit for bit.
+// Binary codes: sign planes times activations by table look-up. The activations are rounded to 14 bits per
+// segment; for each 4 columns the 16 signed sums lie in a table, so that 4 weights are one look-up. Sums
+// within a segment are exact integers and segments are added in one order, so all builds agree bit for bit.
 //
-// A word's tables take 256 bytes: for the low nibbles of its 4 bytes the low bytes of 4 x 16 sums, then their high bytes,
-// then the same for the high nibbles.
+// A word's tables take 256 bytes: for the low nibbles of its 4 bytes the low bytes of 4 x 16 sums, then their
+// high bytes, then the same for the high nibbles.
 #include <math.h>
 #include "activations.h"
 #include "sign_tiles.h"

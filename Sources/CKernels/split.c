@@ -1,6 +1,6 @@
-// FP32 products on tiles of BF16. A number is split into the nearest BF16 and, rounded as well, what that leaves of it: 16 bits of it
-// in all. Of a product the part of both rests is left out, so that it errs by about 2^-16 of itself; sums are FP32. They run through
-// the columns in order, whatever the number of tokens.
+// FP32 products on tiles of BF16. A number is split into the nearest BF16 and, rounded as well, what that
+// leaves of it: 16 bits of it in all. Of a product the part of both rests is left out, so that it errs by
+// about 2^-16 of itself; sums are FP32. They run through the columns in order, whatever the number of tokens.
 #include "split.h"
 
 static uint16_t nearest(float x) {

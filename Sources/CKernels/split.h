@@ -4,7 +4,8 @@
 #include <string.h>
 #include "targets.h"
 
-// A tile has 32 columns of 16 rows of weights, or of 16 tokens. Tiles of nearest numbers and of rests alternate.
+// A tile has 32 columns of 16 rows of weights, or of 16 tokens. Tiles of nearest numbers and of rests
+// alternate.
 enum { TILE_ROWS = 16, TILE_COLUMNS = 32, TILE_NUMBERS = TILE_ROWS * TILE_COLUMNS };
 
 // At least one: without columns it is a tile of zeros.

@@ -8,9 +8,10 @@
 // Bytes from which a stream is long: no near cache holds it.
 enum { LONG_STREAM = 1 << 20 };
 
-// Fetches what is read soon after the line at `at`, of a stream that ends at `end`. Memory answers faster when it is asked for
-// several pages side by side than for one after the other: while eight pages of 4 KiB of a long stream are read, the next
-// eight are fetched, a line of each in turn. Of a short one, which a cache gives, the line `near` bytes on is fetched.
+// Fetches what is read soon after the line at `at`, of a stream that ends at `end`. Memory answers faster
+// when it is asked for several pages side by side than for one after the other: while eight pages of 4 KiB of
+// a long stream are read, the next eight are fetched, a line of each in turn. Of a short one, which a cache
+// gives, the line `near` bytes on is fetched.
 INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end, int is_long, size_t near) {
     if (!is_long) {
         __builtin_prefetch(at + near);
@@ -38,8 +39,9 @@ INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end, int is_long, size
 #define HAS_NEON(isa) ((isa) == BP_NEON)
 #endif
 
-// A function that has a build for each width of vectors: name_portable, name_avx2 and name_avx512, which stand in the units of these
-// names. DECLARE declares them, DISPATCH calls the one that an instruction set allows.
+// A function that has a build for each width of vectors: name_portable, name_avx2 and name_avx512, which
+// stand in the units of these names. DECLARE declares them, DISPATCH calls the one that an instruction set
+// allows.
 #define DECLARE(result, name, ...)    \
     result name##_portable(__VA_ARGS__); \
     result name##_avx2(__VA_ARGS__);     \

@@ -1,5 +1,5 @@
-// The vector functions, on vectors of 16 floats in every build, so that sums have one order everywhere; builds differ only where
-// a multiply-add is fused.
+// The vector functions, on vectors of 16 floats in every build, so that sums have one order everywhere;
+// builds differ only where a multiply-add is fused.
 #ifndef VECTOR_FUNCTIONS_H
 #define VECTOR_FUNCTIONS_H
 #include <math.h>
@@ -187,8 +187,9 @@ INLINE void combine_rows(const float *weights, const float *rows, size_t stride,
     }
 }
 
-// KL(softmax p || softmax q). With P = softmax p, d = q - p - c for any c, f(d) = e^d - 1 - d:
-// KL = log1p(sum P (f + d)) - sum P d, where f needs no cancellation for small d. c is d at the largest p, where most mass is.
+// KL(softmax p || softmax q). With P = softmax p, d = q - p - c for any c, f(d) = e^d - 1 - d: KL = log1p(sum
+// P (f + d)) - sum P d, where f needs no cancellation for small d. c is d at the largest p, where most mass
+// is.
 INLINE double kl_divergence(const float *p, const float *q, size_t n) {
     const float m = maximum(p, n);
     size_t top = 0;

@@ -1,4 +1,5 @@
-// Softmax, LayerNorm, activations and the sums of attention. Polynomials are our own minimax fits (Scripts/fit_functions.py).
+// Softmax, LayerNorm, activations and the sums of attention. Polynomials are our own minimax fits
+// (Scripts/fit_functions.py).
 #include <math.h>
 #include "vectors.h"
 

@@ -1,4 +1,5 @@
-// The vector functions of each build, as ckernels.h describes them; n is at least 1 where a result needs a number.
+// The vector functions of each build, as ckernels.h describes them; n is at least 1 where a result needs a
+// number.
 #ifndef VECTORS_H
 #define VECTORS_H
 #include "targets.h"

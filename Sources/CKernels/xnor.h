@@ -15,8 +15,8 @@ INLINE void sign_bits(const float *x, size_t columns, uint32_t *bits) {
     }
 }
 
-// Counts, for each of up to 16 rows, the columns where a row's sign and a token's differ. The words of a row lie `stride` bytes
-// apart; `tails` holds `width` bytes a row of the last, partial word.
+// Counts, for each of up to 16 rows, the columns where a row's sign and a token's differ. The words of a row
+// lie `stride` bytes apart; `tails` holds `width` bytes a row of the last, partial word.
 INLINE void count_differences(const uint8_t *block, size_t stride, const uint8_t *tails, size_t width, size_t words,
                               size_t lanes, const uint32_t *bits, uint32_t *counts) {
     for (size_t lane = 0; lane < lanes; lane++) counts[lane] = 0;

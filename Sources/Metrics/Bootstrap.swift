@@ -1,8 +1,9 @@
-/// Seeded bootstrap resampling: intervals for metrics of a whole corpus, where a mean's standard error does not apply.
+/// Seeded bootstrap resampling: intervals for metrics of a whole corpus, where a mean's standard error does
+/// not apply.
 ///
-/// Each replicate draws as many samples (sentences) as there are, with replacement, and scores them. Seed and number of
-/// samples alone decide what is drawn, so metrics and systems scored on the same data share their resamples, and the same
-/// call gives the same bits on every machine.
+/// Each replicate draws as many samples (sentences) as there are, with replacement, and scores them. Seed and
+/// number of samples alone decide what is drawn, so metrics and systems scored on the same data share their
+/// resamples, and the same call gives the same bits on every machine.
 ///
 /// - Source: Efron 1979; Koehn 2004 for translation.
 package struct Bootstrap: Codable, Hashable, Sendable {
@@ -39,10 +40,10 @@ package struct Bootstrap: Codable, Hashable, Sendable {
 
     /// The interval of any metric of samples, given by their indices; for rank correlations and the like.
     ///
-    /// - Parameter score: The metric of the samples at the indices (with repetitions); NaN where it is undefined,
-    ///   such replicates are left out.
-    /// - Throws: `MetricError.settingOutOfRange`, `.tooFewSamples` without samples, `.undefined` where the metric of the
-    ///   whole data or nearly all replicates are undefined.
+    /// - Parameter score: The metric of the samples at the indices (with repetitions); NaN where it is
+    ///   undefined, such replicates are left out.
+    /// - Throws: `MetricError.settingOutOfRange`, `.tooFewSamples` without samples, `.undefined` where the
+    ///   metric of the whole data or nearly all replicates are undefined.
     package func estimate(
         sampleCount: Int, score: ([Int]) -> Double
     ) throws(MetricError) -> BootstrapEstimate {
@@ -158,7 +159,8 @@ package struct PairedBootstrap: Codable, Hashable, Sendable {
     package var difference: BootstrapEstimate
     /// The two-sided p-value of the hypothesis that the systems do not differ.
     ///
-    /// As sacreBLEU: how often the size of a resampled difference exceeds the mean size by the size observed, over B + 1.
-    /// Ties count, so equal systems have p = 1, where sacreBLEU's strict comparison gives them 1 / (B + 1).
+    /// As sacreBLEU: how often the size of a resampled difference exceeds the mean size by the size observed,
+    /// over B + 1. Ties count, so equal systems have p = 1, where sacreBLEU's strict comparison gives them 1
+    /// / (B + 1).
     package var pValue: Double
 }

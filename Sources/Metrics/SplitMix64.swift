@@ -1,4 +1,5 @@
-/// Steele, Lea and Flood's SplitMix64: the seeded numbers of the bootstrap, the same on every platform and release.
+/// Steele, Lea and Flood's SplitMix64: the seeded numbers of the bootstrap, the same on every platform and
+/// release.
 struct SplitMix64 {
     private var state: UInt64
 

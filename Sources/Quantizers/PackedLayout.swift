@@ -1,8 +1,8 @@
 import BitplanTensors
 import PlanFormat
 
-/// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone. The order of the
-/// bytes of codes is in `Sources/Kernels/Layouts.md`.
+/// The parts that each scheme stores: names, types and shapes, a function of the matrix's shape alone. The
+/// order of the bytes of codes is in `Sources/Kernels/Layouts.md`.
 ///
 /// | scheme | parts |
 /// |---|---|
@@ -30,7 +30,8 @@ package enum PackedLayout {
         package var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
     }
 
-    /// The parts of a (`rows`, `columns`) matrix under `scheme`; their bytes sum to `scheme.sizeInBytes(rows:columns:)`.
+    /// The parts of a (`rows`, `columns`) matrix under `scheme`; their bytes sum to
+    /// `scheme.sizeInBytes(rows:columns:)`.
     package static func parts(_ scheme: Scheme, rows: Int, columns: Int) -> [Part] {
         let planeBytes = (columns + 7) / 8
         switch scheme {

@@ -1,6 +1,6 @@
-// AMX: several tokens at a time. A tile holds 64 columns of bytes of up to 16 tokens, another the same columns of 16 rows of
-// signs, spread from bits to bytes of 1 and -1: with q = 256 high + low, the sums are two products of tiles. They are the
-// integers that the tables give, so all that follows has the same bits.
+// AMX: several tokens at a time. A tile holds 64 columns of bytes of up to 16 tokens, another the same
+// columns of 16 rows of signs, spread from bits to bytes of 1 and -1: with q = 256 high + low, the sums are
+// two products of tiles. They are the integers that the tables give, so all that follows has the same bits.
 #include "../sign_tiles.h"
 #include "tiles.h"
 #pragma STDC FP_CONTRACT OFF
@@ -29,8 +29,8 @@ INLINE void spread_signs(__m512i words, uint8_t *tile) {
     }
 }
 
-// The order of work: block of rows by block of rows, group of columns by group, the planes of every 16 rows in pairs, and for
-// each pair the group's segments.
+// The order of work: block of rows by block of rows, group of columns by group, the planes of every 16 rows
+// in pairs, and for each pair the group's segments.
 typedef struct {
     size_t row, rows, vectors;
     // The first 16 rows of the pair: the second ones follow in the plane, or begin the next.
@@ -148,8 +148,8 @@ INLINE void spread_step(const sign_matrix *m, const tile_unit *u, const tile_sig
             spread_signs(_mm512_loadu_si512(from->signs[i] + (2 * k + half) * from->stride), tiles[i] + TILE / 2 * half);
 }
 
-// Where products that tiles have left go: into the sums of their parts, and from a group's last segment, times the alphas, into
-// the outputs.
+// Where products that tiles have left go: into the sums of their parts, and from a group's last segment,
+// times the alphas, into the outputs.
 typedef struct {
     size_t tokens, parts;
     const float *scales;
@@ -213,8 +213,9 @@ INLINE void add_products(int32_t products[2][2][TILE_TOKENS][16], const tile_tar
     }
 }
 
-// All rows times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the signs of the next
-// unit are spread, each step where this unit's has just been read, and the products before them are added.
+// All rows times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the
+// signs of the next unit are spread, each step where this unit's has just been read, and the products before
+// them are added.
 static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_t *activations, size_t size, size_t height,
                        size_t tokens, float *y) {
     const size_t tile = 64 * height, scales_at = 2 * tile * tile_steps(m->segments, m->count);

@@ -27,7 +27,8 @@ static void split_tokens(const float *x, size_t columns, size_t tokens, uint16_t
     }
 }
 
-// Steps of columns after which the next tokens follow: two rows of tiles of weights stay in the nearest cache meanwhile.
+// Steps of columns after which the next tokens follow: two rows of tiles of weights stay in the nearest cache
+// meanwhile.
 enum { CHUNK = 8, STEP = 2 * TILE_NUMBERS };
 
 // 64 lines, a part of them after each product.
@@ -36,8 +37,8 @@ INLINE void fetch(const uint16_t *const at[2], size_t part) {
     for (size_t line = 0; line < 8; line++) __builtin_prefetch(at[part / 4] + (part % 4 * 8 + line) * 32);
 }
 
-// Adds a chunk's products to the sums in tiles 0 to 3: 32 tokens by 32 rows, two tiles of either. Meanwhile the tokens' next tiles
-// are fetched.
+// Adds a chunk's products to the sums in tiles 0 to 3: 32 tokens by 32 rows, two tiles of either. Meanwhile
+// the tokens' next tiles are fetched.
 INLINE void multiply_tiles(const uint16_t *const x[2], const uint16_t *const w[2], size_t steps) {
     for (size_t k = 0; k < steps * STEP; k += STEP) {
         const uint16_t *const next[2] = {x[0] + k + STEP, x[1] + k + STEP};
@@ -86,7 +87,8 @@ INLINE void store_sums(float *to, size_t stride) {
     _tile_stored(3, to + TILE_ROWS * stride + TILE_ROWS, 4 * stride);
 }
 
-// One chunk of two rows of tiles and all tokens of a block. A second tile that is missing may be the first again.
+// One chunk of two rows of tiles and all tokens of a block. A second tile that is missing may be the first
+// again.
 static void multiply_chunk(const uint16_t *const w[2], size_t steps, const uint16_t *x, size_t stride, size_t tokens,
                            float *y, size_t rows, size_t width, int first, const uint16_t *const ahead[2]) {
     float edge[2 * TILE_ROWS][2 * TILE_ROWS];

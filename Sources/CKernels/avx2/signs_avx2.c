@@ -1,5 +1,5 @@
-// AVX2: 16 rows at a time. A byte shuffle looks up in one table of 16 a lane, so the words are turned first: one lane then
-// holds the same byte of 16 rows.
+// AVX2: 16 rows at a time. A byte shuffle looks up in one table of 16 a lane, so the words are turned first:
+// one lane then holds the same byte of 16 rows.
 #include "../signs.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -11,8 +11,8 @@ void bp_sign_word_tables_avx2(const int16_t *q, size_t words, uint8_t *tables) {
 }
 
 
-// Sums of 16 bits: low bytes and high bytes of table entries, of rows 0-3 and 8-11 ([0]) and 4-7 and 12-15 ([1]); the two
-// lanes hold different bytes of the words and are added at the end.
+// Sums of 16 bits: low bytes and high bytes of table entries, of rows 0-3 and 8-11 ([0]) and 4-7 and 12-15
+// ([1]); the two lanes hold different bytes of the words and are added at the end.
 typedef struct {
     __m256i low[2], high[2];
 } sums_avx2;

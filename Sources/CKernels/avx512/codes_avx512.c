@@ -1,5 +1,5 @@
-// AVX-512: 16 rows a vector, 4 codes of a row in each 32-bit lane, spread to bytes by a multishift; VNNI adds the 4
-// products of a lane. The activations' 4 bytes come by broadcast.
+// AVX-512: 16 rows a vector, 4 codes of a row in each 32-bit lane, spread to bytes by a multishift; VNNI adds
+// the 4 products of a lane. The activations' 4 bytes come by broadcast.
 #include "../codes.h"
 #pragma STDC FP_CONTRACT OFF
 

@@ -1,4 +1,5 @@
-// AVX-512: a tile of 6 tokens by 64 rows has its sums in 24 registers of 16 floats; one token meets 4 panels at once.
+// AVX-512: a tile of 6 tokens by 64 rows has its sums in 24 registers of 16 floats; one token meets 4 panels
+// at once.
 #include "../panel_functions.h"
 
 #if defined(__x86_64__)

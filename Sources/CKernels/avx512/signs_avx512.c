@@ -74,8 +74,8 @@ INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, 
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows, times TOKENS
-// tokens whose tables lie `size` bytes apart.
+// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows,
+// times TOKENS tokens whose tables lie `size` bytes apart.
 INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, const int LONG, const sign_matrix *m,
                            const uint8_t *block, const size_t stride, size_t row, const __mmask16 last,
                            const uint8_t *tables, size_t size, float *y) {
@@ -156,7 +156,8 @@ void bp_sign_block_avx512(const sign_matrix *m, const uint8_t *block, size_t row
     else block_of_avx512(0, m, block, row, tables, y);
 }
 
-// A whole block times two tokens, which look in the same places: as many rows at a time as registers hold sums for.
+// A whole block times two tokens, which look in the same places: as many rows at a time as registers hold
+// sums for.
 void bp_sign_pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables,
                                    size_t size, float *y) {
 #define CASE(bits, vectors, together)                                                                          \

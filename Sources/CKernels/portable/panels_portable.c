@@ -16,7 +16,8 @@ void bp_panels_multiply_portable(const float *panels, size_t rows, size_t column
 void bp_widen_portable(const uint16_t *halves, size_t n, float *out) {
     for (size_t i = 0; i < n; i++) {
         const uint32_t sign = (uint32_t)(halves[i] & 0x8000) << 16, magnitude = halves[i] & 0x7fff;
-        // The exponent is moved by a product, which takes subnormal halves along; infinity and NaN keep theirs.
+        // The exponent is moved by a product, which takes subnormal halves along; infinity and NaN keep
+        // theirs.
         const uint32_t shifted = magnitude << 13;
         float scaled;
         memcpy(&scaled, &shifted, 4);
