@@ -5,15 +5,16 @@ extension AllocationProblem {
     package enum TiePreset: String, Hashable, Sendable, CaseIterable {
         /// All depths of a type: `Enc_ffn.0`, `Enc_ffn.1`...
         case types
-        /// All types of a depth in one stack: `Enc_ee.3`, `Enc_ffn.3`; the stack is what stands before the first `_`.
+        /// All types of a depth in one stack: `Enc_ee.3`, `Enc_ffn.3`; the stack is what stands before the
+        /// first `_`.
         case depth
     }
 
     /// Keeps only options of the given labels: `Dec_ed.3=bcq4`, `Enc_ffn.*=bcq3,bcq4`, `*=bcq2`.
     ///
     /// What stands left of `=` is read by `SublayerName.matches(_:)`, or is an item's very name.
-    /// - Throws: `AllocationError.badConstraint` where the text cannot be read, no item matches, or an item has none of the
-    ///   labels.
+    /// - Throws: `AllocationError.badConstraint` where the text cannot be read, no item matches, or an item
+    ///   has none of the labels.
     package mutating func restrict(_ text: String) throws(AllocationError) {
         let sides = text.split(separator: "=", omittingEmptySubsequences: false)
         guard sides.count == 2, !sides[0].isEmpty else {
@@ -29,8 +30,8 @@ extension AllocationProblem {
     /// Keeps only options of at least `bits` bits a code; options that store reals count by their width.
     ///
     /// - Parameter pattern: read by `SublayerName.matches(_:)`.
-    /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or an option's label is
-    ///   no scheme.
+    /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or
+    ///   an option's label is no scheme.
     package mutating func requireBits(atLeast bits: Int, matching pattern: String = "*")
         throws(AllocationError)
     {
@@ -45,7 +46,8 @@ extension AllocationProblem {
         }
     }
 
-    /// Ties every group of items that the preset makes equal. Items whose name is no `SublayerName` with a depth stay free.
+    /// Ties every group of items that the preset makes equal. Items whose name is no `SublayerName` with a
+    /// depth stay free.
     package mutating func tie(_ preset: TiePreset) {
         var groups: [String: [Int]] = [:]
         var order: [String] = []

@@ -36,8 +36,8 @@ final class AlignedMemory: @unchecked Sendable {
     deinit { base.deallocate() }
 }
 
-/// Bytes on huge pages where they are large and the system has such pages: products that read from main memory run up to
-/// 1.7 times as fast from them. For packed models that are read, not mapped.
+/// Bytes on huge pages where they are large and the system has such pages: products that read from main
+/// memory run up to 1.7 times as fast from them. For packed models that are read, not mapped.
 package func alignedData(
     byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void
 ) rethrows -> Data {
@@ -49,12 +49,13 @@ package func alignedData(
         deallocator: .custom { _, _ in withExtendedLifetime(memory) {} })
 }
 
-/// Reads all of `memory` but its last bytes beyond a multiple of 256, and returns a number that depends on them: the speed
-/// of memory, which benchmarks compare products with.
+/// Reads all of `memory` but its last bytes beyond a multiple of 256, and returns a number that depends on
+/// them: the speed of memory, which benchmarks compare products with.
 package func readThrough(_ memory: UnsafeRawBufferPointer, instructions: InstructionSet = .best) -> UInt32 {
     guard let base = memory.bindMemory(to: UInt8.self).baseAddress else { return 0 }
     return bp_read(instructions.code, base, memory.count / 256 * 256)
 }
 
-/// Gives memory that was freed back to the system, where it is kept otherwise: what reading large files leaves behind.
+/// Gives memory that was freed back to the system, where it is kept otherwise: what reading large files
+/// leaves behind.
 package func returnFreedMemory() { bp_return_freed_memory() }

@@ -21,19 +21,21 @@ extension Scheme.BitLinear: RunnableScheme {
 
 /// Binary codes run from their stored bytes: `W[r, c] = sum_p alphas[r, c / group, p] * signs[p][r][c]`.
 ///
-/// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an outlier costs
-/// precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16 possible signed sums are put
-/// in a table; 4 weights of a plane are then one look-up. With AMX, batches are multiplied as bytes in tiles. Sums are exact
-/// integers within a run, and runs and planes are added in one order: all instruction sets, and a token alone or in a
-/// batch, give the same bits.
+/// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an
+/// outlier costs precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16
+/// possible signed sums are put in a table; 4 weights of a plane are then one look-up. With AMX, batches are
+/// multiplied as bytes in tiles. Sums are exact integers within a run, and runs and planes are added in one
+/// order: all instruction sets, and a token alone or in a batch, give the same bits.
 ///
-/// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits first.
+/// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits
+/// first.
 ///
-/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)), interleaved; `alphas` F32 or F16 (rows, groups, bits). BitLinear:
-///   `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows from `rows g / G` on.
+/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)), interleaved; `alphas` F32 or F16 (rows, groups,
+///   bits). BitLinear: `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows
+///   from `rows g / G` on.
 /// - Complexity: O(tokens * rows * columns * bits / 4) look-ups.
-/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums);
-///   BitNet (Wang et al. 2023), equations 4 to 11.
+/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of
+///   signed sums); BitNet (Wang et al. 2023), equations 4 to 11.
 package final class BinaryCodeMatrix: PreparingOperator {
     /// Output channels.
     package let rows: Int

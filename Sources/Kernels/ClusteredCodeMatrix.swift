@@ -15,8 +15,9 @@ extension Scheme.ClusteredCodes: RunnableScheme {
 ///
 /// Rows are looked up, and outputs stand, in the order of tokens: the order of clusters is undone here.
 ///
-/// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i with rows, `signs.<i>` U8
-///   (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1, bits), bits being clusters - i.
+/// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i
+///   with rows, `signs.<i>` U8 (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1,
+///   bits), bits being clusters - i.
 /// - Source: Chung et al. 2020, Algorithm 1.
 package final class ClusteredCodeMatrix: PreparingOperator {
     /// Tokens.

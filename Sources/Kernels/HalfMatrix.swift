@@ -3,10 +3,11 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
-/// FP16 weights behind the `LinearOperator` protocol, repacked once in the panels of `DenseMatrix` and kept as halves.
+/// FP16 weights behind the `LinearOperator` protocol, repacked once in the panels of `DenseMatrix` and kept
+/// as halves.
 ///
-/// Halves are converted on the way to the registers, or, for several tokens, 64 rows at a time: the results are those of
-/// `DenseMatrix` on the converted weights, bit for bit, from half the memory.
+/// Halves are converted on the way to the registers, or, for several tokens, 64 rows at a time: the results
+/// are those of `DenseMatrix` on the converted weights, bit for bit, from half the memory.
 ///
 /// - Parts: `weights` F16 (rows, columns), row-major.
 /// - Complexity: as `DenseMatrix`.

@@ -29,14 +29,16 @@ extension Scheme.W8A8: RunnableScheme {
 
 /// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
 ///
-/// The activations are rounded to 16 bits in runs of at most 256 columns (relative error of a product about 2e-5), or for
-/// W8A8, by definition, to 8 bits a token: `round(127 x / max |x|)`. Sums are exact integers within a run, and runs are
-/// added in one order: all instruction sets, and a token alone or in a batch, give the same bits.
+/// The activations are rounded to 16 bits in runs of at most 256 columns (relative error of a product about
+/// 2e-5), or for W8A8, by definition, to 8 bits a token: `round(127 x / max |x|)`. Sums are exact integers
+/// within a run, and runs are added in one order: all instruction sets, and a token alone or in a batch, give
+/// the same bits.
 ///
-/// - Parts: `codes` U8 (rows, ceil(columns * bits / 8)), a row's codes side by side from the lowest bit, rows interleaved;
-///   `scales` (units) and, where asymmetric, `zeroPoints` (units), F32 or F16, a unit being the tensor, a row, or a group of
-///   columns in a row. Symmetric codes have the zero point 2^(bits - 1). 8-bit index: `codes` I8 (rows, columns), `range`
-///   F32 (2), minimum and maximum. W8A8: `codes` I8 (rows, columns), `scales` F32 (rows).
+/// - Parts: `codes` U8 (rows, ceil(columns * bits / 8)), a row's codes side by side from the lowest bit, rows
+///   interleaved; `scales` (units) and, where asymmetric, `zeroPoints` (units), F32 or F16, a unit being the
+///   tensor, a row, or a group of columns in a row. Symmetric codes have the zero point 2^(bits - 1). 8-bit
+///   index: `codes` I8 (rows, columns), `range` F32 (2), minimum and maximum. W8A8: `codes` I8 (rows,
+///   columns), `scales` F32 (rows).
 /// - Complexity: O(tokens * rows * columns).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; SensiMix (Piao et al. 2022) for the 8-bit index.
 package final class IntegerCodeMatrix: PreparingOperator {

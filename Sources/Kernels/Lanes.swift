@@ -1,7 +1,8 @@
 import CBitplanKernels
 import PlanFormat
 
-/// Numbers of 16 rows side by side, as the kernels want scales: from (`rows`, `width`) to `[ceil(rows / 16)][width][16]`.
+/// Numbers of 16 rows side by side, as the kernels want scales: from (`rows`, `width`) to `[ceil(rows /
+/// 16)][width][16]`.
 func lanes(_ numbers: [Float], rows: Int, width: Int) -> [Float] {
     [Float](unsafeUninitializedCapacity: ceilDivide(rows, 16) * 16 * width) { buffer, count in
         bp_lanes(numbers, rows, width, buffer.baseAddress)

@@ -16,7 +16,8 @@ package enum LinearOperators {
     /// The operator that runs `packed`, whose parts are in stored order, without a dense copy.
     ///
     /// Full precision is the exception: its weights are repacked in panels.
-    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the scheme says.
+    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the
+    ///   scheme says.
     package static func make(
         _ packed: PackedMatrix, instructions: InstructionSet = .best
     ) throws(PackedMatrixError) -> any LinearOperator {

@@ -13,11 +13,11 @@ extension Scheme.ProductCodes: RunnableScheme {
 
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
 ///
-/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in order, with
-/// the same lanes whatever the number of tokens.
+/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in
+/// order, with the same lanes whatever the number of tokens.
 ///
-/// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, lowest bit first;
-///   `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
+/// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits,
+///   lowest bit first; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
 package final class ProductCodeMatrix: LinearOperator {
     /// Output channels.

@@ -16,8 +16,8 @@ extension Scheme.Signs: RunnableScheme {
 ///
 /// Exact: the sum is the number of columns less twice the number of differing bits.
 ///
-/// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for +1; `scale` F32
-///   (1) where scaled, else 1.
+/// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for
+///   +1; `scale` F32 (1) where scaled, else 1.
 /// - Source: SensiMix (Piao et al. 2022); XNOR-Net (Rastegari et al. 2016).
 package final class SignMatrix: PreparingOperator {
     /// Output channels.

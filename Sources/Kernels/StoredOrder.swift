@@ -2,7 +2,8 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// Packed matrices between plain order, in which encoders write codes, and stored order, in which kernels read them.
+/// Packed matrices between plain order, in which encoders write codes, and stored order, in which kernels
+/// read them.
 ///
 /// Both have the same parts, types, shapes and sizes; only the bytes of the code parts stand elsewhere
 /// (`InterleavedRows`). A `PackedMatrix` outside an encoder is always in stored order.

@@ -22,7 +22,8 @@ package protocol CorpusMetric: Sendable {
 extension CorpusMetric {
     /// The statistics of every sentence.
     ///
-    /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus (as sacreBLEU refuses it).
+    /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus (as sacreBLEU refuses
+    ///   it).
     package func statistics(hypotheses: [String], references: [String]) throws(MetricError) -> [Statistics] {
         try MetricError.requireEqualCounts("hypotheses", hypotheses.count, "references", references.count)
         try MetricError.requireSamples(name, hypotheses.count, atLeast: 1)
@@ -42,5 +43,6 @@ extension CorpusMetric {
     }
 }
 
-/// The sacreBLEU release whose results BLEU and chrF reproduce; signatures name it, so that numbers can be compared.
+/// The sacreBLEU release whose results BLEU and chrF reproduce; signatures name it, so that numbers can be
+/// compared.
 let reproducedSacreBLEUVersion = "2.6.0"

@@ -1,7 +1,7 @@
 /// The tokenizer "13a" of BLEU: NIST's mteval-v13a.pl as sacreBLEU does it, identical on all of Unicode.
 ///
-/// Works on scalars, since Python's strings are sequences of code points: no normalization, no grapheme clusters.
-/// Digits and punctuation mean ASCII; whatever else Unicode calls punctuation stays in its word.
+/// Works on scalars, since Python's strings are sequences of code points: no normalization, no grapheme
+/// clusters. Digits and punctuation mean ASCII; whatever else Unicode calls punctuation stays in its word.
 ///
 /// - Source: sacreBLEU 2.6.0, `tokenizer_13a` and `tokenizer_re`.
 package enum Tokenizer13a {
@@ -50,7 +50,8 @@ package enum Tokenizer13a {
         line = result
     }
 
-    /// `re.sub(r'([\{-\~\[-\` -\&\(-\+\:-\@\/])', r' \1 ')`: ASCII punctuation but for apostrophe, comma, hyphen, period.
+    /// `re.sub(r'([\{-\~\[-\` -\&\(-\+\:-\@\/])', r' \1 ')`: ASCII punctuation but for apostrophe, comma,
+    /// hyphen, period.
     private static func separatingPunctuation(_ line: [Unicode.Scalar]) -> [Unicode.Scalar] {
         var result: [Unicode.Scalar] = []
         result.reserveCapacity(line.count * 3 / 2)

@@ -2,8 +2,8 @@
 package enum Cholesky {
     private static let block = 64
 
-    /// Replaces the lower triangle of a symmetric matrix by its factor L, `A = L L'`; false where A is not positive
-    /// definite. Blocks of columns, rows in parallel; the same numbers for any number of threads.
+    /// Replaces the lower triangle of a symmetric matrix by its factor L, `A = L L'`; false where A is not
+    /// positive definite. Blocks of columns, rows in parallel; the same numbers for any number of threads.
     ///
     /// - Complexity: O(size^3 / 3).
     package static func factor(_ matrix: inout [Double], size: Int, threads: Int?) -> Bool {

@@ -1,7 +1,8 @@
 import Foundation
 import PlanFormat
 
-/// One stored tensor of a packed matrix: raw little-endian bytes with the type and shape that a safetensors header says.
+/// One stored tensor of a packed matrix: raw little-endian bytes with the type and shape that a safetensors
+/// header says.
 package struct PackedTensor: Sendable, Equatable {
     /// The element type, in safetensors' spelling.
     package let type: ElementType

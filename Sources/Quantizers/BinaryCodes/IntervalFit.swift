@@ -1,7 +1,8 @@
 import BitplanTensors
 import PlanFormat
 
-/// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded vectors.
+/// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded
+/// vectors.
 ///
 /// The state is a partition of the sorted numbers into 2^bits runs, one a code, and the alphas.
 /// - Source: Guo et al. 2017, algorithms 1 and 2; Xu et al. 2018.
@@ -85,7 +86,8 @@ final class IntervalFit {
         keepAsIs()
     }
 
-    /// Least squares and nearest codes in turn from these alphas, until the codes stay or `iterations` have passed.
+    /// Least squares and nearest codes in turn from these alphas, until the codes stay or `iterations` have
+    /// passed.
     func alternate(from start: [Double], iterations: Int) {
         for plane in 0..<bits { alphas[plane] = start[plane] }
         for code in 0..<levels { order[code] = UInt8(code) }
@@ -149,7 +151,8 @@ final class IntervalFit {
         return vector.count > 0 ? max(0, sum) / Double(vector.count) : 0
     }
 
-    /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes the lower.
+    /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes
+    /// the lower.
     ///
     /// - Returns: whether any number may have changed its code.
     private func assignNearest() -> Bool {
@@ -176,8 +179,8 @@ final class IntervalFit {
         return changed
     }
 
-    /// The first index from `start` whose number is at least `threshold`; thresholds move little from step to step, so it is
-    /// looked for near where it was.
+    /// The first index from `start` whose number is at least `threshold`; thresholds move little from step to
+    /// step, so it is looked for near where it was.
     @inline(__always)
     private func moved(_ index: Int, to threshold: Float, from start: Int) -> Int {
         var index = max(index, start)

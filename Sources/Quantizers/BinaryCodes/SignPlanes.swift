@@ -3,8 +3,9 @@ import PlanFormat
 
 /// Sign planes in plain order, and the codes of their weights.
 ///
-/// Plain order is `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands for +1; the bits after
-/// the last column are 0. A code is the byte of one weight: bit i is its sign in plane i.
+/// Plain order is `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands
+/// for +1; the bits after the last column are 0. A code is the byte of one weight: bit i is its sign in plane
+/// i.
 enum SignPlanes {
     /// Bytes of one row of one plane.
     static func rowBytes(columns: Int) -> Int { ceilDivide(columns, 8) }

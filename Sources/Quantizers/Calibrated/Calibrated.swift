@@ -21,7 +21,8 @@ enum Calibrated {
         return (grid.codes, grid.coefficients)
     }
 
-    /// Integers from round to nearest: scales are solved again where they belong to a row or a group of columns.
+    /// Integers from round to nearest: scales are solved again where they belong to a row or a group of
+    /// columns.
     static func integers(
         _ scheme: Scheme.Integers, _ weights: Matrix, grids: [UniformGrid], codes: [UInt8],
         context: CalibrationContext
@@ -50,7 +51,8 @@ enum Calibrated {
         return (fitted, grid.codes.map { $0 + UInt8(lowest) })
     }
 
-    /// NF4 codes from nearest levels: scales are solved again where they are stored in FP32 and no block crosses a row.
+    /// NF4 codes from nearest levels: scales are solved again where they are stored in FP32 and no block
+    /// crosses a row.
     static func normalFloat(
         _ scheme: Scheme.NormalFloat, _ weights: Matrix, scales: [Float], codes: [UInt8],
         context: CalibrationContext

@@ -1,8 +1,8 @@
 import BitplanTensors
 
 extension FeedbackPanel {
-    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that lower the error
-    /// once rounded. The gradient follows.
+    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that
+    /// lower the error once rounded. The gradient follows.
     func refit() {
         guard let stored = grid.storedCoefficient else { return }
         for unit in 0..<units {
@@ -48,7 +48,8 @@ extension FeedbackPanel {
         }
     }
 
-    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them by plane.
+    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them
+    /// by plane.
     private func steps(
         _ unit: Int, _ positions: UnsafeBufferPointer<Int32>, stored: (Double) -> Float
     ) -> [Lanes] {

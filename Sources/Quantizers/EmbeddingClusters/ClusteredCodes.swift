@@ -4,9 +4,10 @@ import PlanFormat
 
 /// Binary codes for an embedding with more bits for frequent rows: Algorithm 1.
 ///
-/// Rows are sorted by falling frequency (ties, and rows without frequencies, by index) and cut in clusters; cluster i of b has
-/// b - i bits. Parts: `cluster` U8 (rows): the cluster of each token; `signs.<i>` U8 (bits, size, ceil(columns / 8)) and
-/// `alphas.<i>` (size, 1, bits) of each cluster, as binary codes store them, its tokens in their own order.
+/// Rows are sorted by falling frequency (ties, and rows without frequencies, by index) and cut in clusters;
+/// cluster i of b has b - i bits. Parts: `cluster` U8 (rows): the cluster of each token; `signs.<i>` U8
+/// (bits, size, ceil(columns / 8)) and `alphas.<i>` (size, 1, bits) of each cluster, as binary codes store
+/// them, its tokens in their own order.
 /// - Source: Chung et al. 2020, Algorithm 1.
 extension Scheme.ClusteredCodes: SchemeCodec {
     /// Rows that are copied from the embedding at a time: each is fitted alone.

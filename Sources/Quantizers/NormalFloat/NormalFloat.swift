@@ -2,12 +2,13 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest of 16 levels.
+/// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest
+/// of 16 levels.
 ///
-/// Parts: `codes` U8 (ceil(weights / 2)), even weights in the low half of a byte; `scales` F32 (blocks). With double
-/// quantization the scales less their mean are 8-bit by blocks of 256: `scales` I8 (blocks), `scaleScales` F32
-/// (ceil(blocks / 256)), `scaleMean` F32 (1); a scale is `scaleScale * code / 127 + scaleMean`. Codes are chosen with the
-/// exact scale, as bitsandbytes does.
+/// Parts: `codes` U8 (ceil(weights / 2)), even weights in the low half of a byte; `scales` F32 (blocks). With
+/// double quantization the scales less their mean are 8-bit by blocks of 256: `scales` I8 (blocks),
+/// `scaleScales` F32 (ceil(blocks / 256)), `scaleMean` F32 (1); a scale is `scaleScale * code / 127 +
+/// scaleMean`. Codes are chosen with the exact scale, as bitsandbytes does.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
 extension Scheme.NormalFloat: SchemeCodec {
     func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext)

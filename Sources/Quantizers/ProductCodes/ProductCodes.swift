@@ -2,12 +2,13 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids` codewords that the
-/// whole matrix shares. Of a last subvector that is cut short only the columns that exist count.
+/// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids`
+/// codewords that the whole matrix shares. Of a last subvector that is cut short only the columns that exist
+/// count.
 ///
-/// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, row by
-/// row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c = centroidScale * code`. Codewords beyond the
-/// different subvectors are zeros.
+/// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids))
+/// bits, row by row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c =
+/// centroidScale * code`. Codewords beyond the different subvectors are zeros.
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; iPQ's shared code book.
 extension Scheme.ProductCodes: SchemeCodec {
     private static let iterations = 25
@@ -119,7 +120,8 @@ struct Subvectors {
         return vectors
     }
 
-    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without loss.
+    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without
+    /// loss.
     func exactBook(limit: Int) -> Matrix? {
         guard let book = KMeans.distinctRows(columns(0..<wholePerRow * block, width: block), limit: limit)
         else {

@@ -4,8 +4,8 @@ import PlanFormat
 
 /// One bit a weight without or with one scale: `+1` if positive, else `-1`.
 ///
-/// Parts: `signs` U8 (rows, ceil(columns / 8)), bit `c % 8` of byte `c / 8` is column c, 1 stands for +1; `scale` F32 (1), the
-/// mean absolute weight, where scaled.
+/// Parts: `signs` U8 (rows, ceil(columns / 8)), bit `c % 8` of byte `c / 8` is column c, 1 stands for +1;
+/// `scale` F32 (1), the mean absolute weight, where scaled.
 /// - Source: SensiMix (Piao et al. 2022), 1-bit value; the scale: XNOR-Net (Rastegari et al. 2016).
 extension Scheme.Signs: SchemeCodec {
     func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext) -> PackedMatrix {
@@ -25,8 +25,8 @@ extension Scheme.Signs: SchemeCodec {
     }
 }
 
-/// BitNet's weights: signs of the centred weights, `Sign(0) = -1`, and the mean absolute value of the uncentred ones as scale,
-/// by groups of consecutive rows.
+/// BitNet's weights: signs of the centred weights, `Sign(0) = -1`, and the mean absolute value of the
+/// uncentred ones as scale, by groups of consecutive rows.
 ///
 /// Group g of G has the rows from `rows * g / G` to `rows * (g + 1) / G`. Parts: `signs` U8 (rows, ceil(columns / 8)) as
 /// those of `sign`; `scales` F32 (groups).

@@ -1,7 +1,8 @@
 import Foundation
 import PlanFormat
 
-/// Codes of 1 to 8 bits side by side without gaps: code i takes the bits from `i * bits` on, lowest bit first.
+/// Codes of 1 to 8 bits side by side without gaps: code i takes the bits from `i * bits` on, lowest bit
+/// first.
 enum DenseBits {
     /// Bytes that `count` codes take.
     static func sizeInBytes(count: Int, bits: Int) -> Int { ceilDivide(count * bits, 8) }

@@ -1,8 +1,9 @@
 import PlanFormat
 
 extension SensitivityTable {
-    /// Sensitivity by depth as an SVG heat map: a panel per candidate, a row per type, a column per depth; colour is KL on a logarithmic
-    /// scale that all panels share, the number in a field KL in thousandths of a nat.
+    /// Sensitivity by depth as an SVG heat map: a panel per candidate, a row per type, a column per depth;
+    /// colour is KL on a logarithmic scale that all panels share, the number in a field KL in thousandths of
+    /// a nat.
     package var mapSVG: String {
         let grid = DepthGrid(layout)
         let schemes = Array(candidates.reversed())

@@ -1,8 +1,12 @@
 // NEON: 16 rows at a time, one byte of each by a load that takes words apart, one table of 16 a look-up.
+#include "../signs.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__aarch64__)
 #include <arm_neon.h>
 
-static void rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                      const uint8_t *tables, float *y) {
+void bp_sign_rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                       const uint8_t *tables, float *y) {
     const float *scales = (const float *)(tables + m->scales_at);
     const float *alphas = m->alphas + row * m->groups * m->bits;
     const size_t whole = (m->columns + 7) / 8 / 4;
@@ -19,13 +23,11 @@ static void rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride,
                 const uint8_t *at = block + (w * m->bits + p) * stride;
                 uint8_t edge[64];
                 if (w >= whole || lanes < 16) {
-                    memset(edge, 0, sizeof edge);
                     if (w < whole) {
+                        memset(edge, 0, sizeof edge);
                         memcpy(edge, at, 4 * lanes);
                     } else {
-                        size_t width;
-                        const uint8_t *tail = tail_of(m, p, row, &width);
-                        for (size_t lane = 0; lane < lanes; lane++) memcpy(edge + 4 * lane, tail + lane * width, width);
+                        load_tails(m, p, row, lanes, edge);
                     }
                     at = edge;
                 }
@@ -63,3 +65,4 @@ static void rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride,
     }
     memcpy(y, out, lanes * sizeof(float));
 }
+#endif

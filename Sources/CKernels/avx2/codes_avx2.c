@@ -1,4 +1,8 @@
 // AVX2: 8 rows a vector, codes widened to pairs of 16 bits for the multiply-add of pairs.
+#include "../codes.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
 
 INLINE void code_unit_avx2(const int BITS, const __m256i *words, __m256i flip, const int32_t *pairs, __m256i *sum) {
@@ -69,11 +73,13 @@ INLINE void code_rows_of_avx2(const int BITS, const bp_codes *m, const bp_segmen
     memcpy(y, all, lanes * sizeof(float));
 }
 
-static void code_rows_avx2(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t stride,
-                           size_t row, size_t lanes, const uint8_t *activations, float *y) {
+void bp_code_rows_avx2(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t stride,
+                       size_t row, size_t lanes, const uint8_t *activations, float *y) {
 #define CASE(n) \
     case n: code_rows_of_avx2(n, m, segments, count, block, stride, row, lanes, activations, y); break;
     switch (m->bits) { CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) }
 #undef CASE
 }
+
 #pragma clang attribute pop
+#endif

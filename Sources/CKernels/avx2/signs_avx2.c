@@ -1,11 +1,18 @@
-// AVX2: 16 rows at a time. A byte shuffle looks up in one table of 16 a lane, so the words are turned first: one lane then
-// holds the same byte of 16 rows.
+// AVX2: 16 rows at a time. A byte shuffle looks up in one table of 16 a lane, so the words are turned first:
+// one lane then holds the same byte of 16 rows.
+#include "../signs.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
 
-static void word_tables_avx2(const int16_t *q, uint8_t *table) { word_tables_portable(q, table); }
+void bp_sign_word_tables_avx2(const int16_t *q, size_t words, uint8_t *tables) {
+    for (size_t w = 0; w < words; w++) word_tables(q + 32 * w, tables + TABLE * w);
+}
 
-// Sums of 16 bits: low bytes and high bytes of table entries, of rows 0-3 and 8-11 ([0]) and 4-7 and 12-15 ([1]); the two
-// lanes hold different bytes of the words and are added at the end.
+
+// Sums of 16 bits: low bytes and high bytes of table entries, of rows 0-3 and 8-11 ([0]) and 4-7 and 12-15
+// ([1]); the two lanes hold different bytes of the words and are added at the end.
 typedef struct {
     __m256i low[2], high[2];
 } sums_avx2;
@@ -35,8 +42,8 @@ INLINE __m256i total_avx2(__m256i low, __m256i high) {
     return _mm256_add_epi32(_mm256_cvtepi16_epi32(l), _mm256_slli_epi32(_mm256_cvtepi16_epi32(h), 8));
 }
 
-static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                      const uint8_t *tables, float *y) {
+void bp_sign_rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                       const uint8_t *tables, float *y) {
     const float *scales = (const float *)(tables + m->scales_at);
     const float *alphas = m->alphas + row * m->groups * m->bits;
     const size_t whole = (m->columns + 7) / 8 / 4;
@@ -56,13 +63,11 @@ static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride,
                 const uint8_t *at = block + (w * m->bits + p) * stride;
                 uint8_t edge[64];
                 if (w >= whole || lanes < 16) {
-                    memset(edge, 0, sizeof edge);
                     if (w < whole) {
+                        memset(edge, 0, sizeof edge);
                         memcpy(edge, at, 4 * lanes);
                     } else {
-                        size_t width;
-                        const uint8_t *tail = tail_of(m, p, row, &width);
-                        for (size_t lane = 0; lane < lanes; lane++) memcpy(edge + 4 * lane, tail + lane * width, width);
+                        load_tails(m, p, row, lanes, edge);
                     }
                     at = edge;
                 }
@@ -97,4 +102,6 @@ static void rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride,
     _mm256_storeu_ps(all + 8, out[1]);
     memcpy(y, all, lanes * sizeof(float));
 }
+
 #pragma clang attribute pop
+#endif

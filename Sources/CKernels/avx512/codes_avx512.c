@@ -1,5 +1,9 @@
-// AVX-512: 16 rows a vector, 4 codes of a row in each 32-bit lane, spread to bytes by a multishift; VNNI adds the 4
-// products of a lane. The activations' 4 bytes come by broadcast.
+// AVX-512: 16 rows a vector, 4 codes of a row in each 32-bit lane, spread to bytes by a multishift; VNNI adds
+// the 4 products of a lane. The activations' 4 bytes come by broadcast.
+#include "../codes.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
 // Codes 4 k .. 4 k + 3 of a unit, one a byte.
@@ -123,8 +127,8 @@ INLINE void code_block_of_avx512(const int BITS, const int ACT, const bp_codes *
         }
 }
 
-static void code_block_avx512(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
-                              size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y) {
+void bp_code_block_avx512(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
+                          size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y) {
     if (m->act_bytes == 1) {
         // Only whole bytes are multiplied with 8-bit activations.
         code_block_of_avx512(8, 1, m, segments, count, block, row, in_block, activations, size, tokens, y);
@@ -135,4 +139,6 @@ static void code_block_avx512(const bp_codes *m, const bp_segment *segments, siz
     switch (m->bits) { CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) }
 #undef CASE
 }
+
 #pragma clang attribute pop
+#endif

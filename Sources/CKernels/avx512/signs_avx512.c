@@ -1,4 +1,8 @@
 // AVX-512: 16 rows a vector, one byte permute over all four tables of 16 a nibble.
+#include "../signs.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
 // Each 128-bit lane holds the 8 columns of one byte of the word, and becomes that byte's tables.
@@ -20,10 +24,12 @@ INLINE void nibble_tables_avx512(__m512i q, const int first, uint8_t *table) {
     _mm512_storeu_si512(table + 64, _mm512_packus_epi16(_mm512_srli_epi16(below, 8), _mm512_srli_epi16(above, 8)));
 }
 
-static void word_tables_avx512(const int16_t *q, uint8_t *table) {
-    const __m512i v = _mm512_loadu_si512(q);
-    nibble_tables_avx512(v, 0, table);
-    nibble_tables_avx512(v, 4, table + 128);
+void bp_sign_word_tables_avx512(const int16_t *q, size_t words, uint8_t *tables) {
+    for (size_t w = 0; w < words; w++, q += 32, tables += TABLE) {
+        const __m512i v = _mm512_loadu_si512(q);
+        nibble_tables_avx512(v, 0, tables);
+        nibble_tables_avx512(v, 4, tables + 128);
+    }
 }
 
 typedef struct {
@@ -60,19 +66,16 @@ INLINE void look_up_avx512(pair_avx512 *sum, places_avx512 at, const tables_avx5
     sum->high = _mm512_dpbusd_epi32(sum->high, ones, _mm512_permutexvar_epi8(at.high, t->table[3]));
 }
 
-// The last, partial word of up to 16 rows.
 INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, size_t lanes) {
-    uint8_t words[64] = {0};
-    size_t width;
-    const uint8_t *tail = tail_of(m, plane, row, &width);
-    for (size_t lane = 0; lane < lanes; lane++) memcpy(words + 4 * lane, tail + lane * width, width);
+    uint8_t words[64];
+    load_tails(m, plane, row, lanes, words);
     return _mm512_loadu_si512(words);
 }
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows, times TOKENS
-// tokens whose tables lie `size` bytes apart.
+// VECTORS x 16 rows of a block whose words lie `stride` bytes apart, `last` masking the last vector's rows,
+// times TOKENS tokens whose tables lie `size` bytes apart.
 INLINE void rows_of_avx512(const int VECTORS, const int BITS, const int TOKENS, const int LONG, const sign_matrix *m,
                            const uint8_t *block, const size_t stride, size_t row, const __mmask16 last,
                            const uint8_t *tables, size_t size, float *y) {
@@ -148,14 +151,15 @@ INLINE void block_of_avx512(const int LONG, const sign_matrix *m, const uint8_t 
 #undef CASE
 }
 
-static void block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
+void bp_sign_block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y) {
     if (m->is_long) block_of_avx512(1, m, block, row, tables, y);
     else block_of_avx512(0, m, block, row, tables, y);
 }
 
-// A whole block times two tokens, which look in the same places: as many rows at a time as registers hold sums for.
-static void pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables,
-                                  size_t size, float *y) {
+// A whole block times two tokens, which look in the same places: as many rows at a time as registers hold
+// sums for.
+void bp_sign_pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables,
+                                   size_t size, float *y) {
 #define CASE(bits, vectors, together)                                                                          \
     case bits:                                                                                                 \
         for (size_t v = 0; v < vectors; v += together)                                                         \
@@ -166,13 +170,14 @@ static void pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, si
 #undef CASE
 }
 
-static void rows_avx512(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                        const uint8_t *tables, float *y) {
+void bp_sign_rows_avx512(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                         const uint8_t *tables, float *y) {
     const __mmask16 last = (__mmask16)((1u << lanes) - 1);
 #define CASE(bits) \
     case bits: rows_of_avx512(1, bits, 1, 0, m, block, stride, row, last, tables, 0, y); break;
     switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) }
 #undef CASE
 }
-#undef UNROLL
+
 #pragma clang attribute pop
+#endif

@@ -1,35 +1,14 @@
-// AMX: several tokens at a time. A tile holds 64 columns of bytes of up to 16 tokens, another the same columns of 16 rows of
-// signs, spread from bits to bytes of 1 and -1: with q = 256 high + low, the sums are two products of tiles. They are the
-// integers that the tables give, so all that follows has the same bits.
-//
-// Tokens are cut into groups of equal height, at most 16. A group takes for each 64 columns of a segment, a step, a tile of high
-// bytes and one of low bytes, a token after the other; behind them follow its tokens' scales, segment by segment. Inside each
-// 32 columns, byte 4 j + i of a tile's row is column 8 i + j: then bit j of all bytes of 16 words are a row of the tile of signs.
+// AMX: several tokens at a time. A tile holds 64 columns of bytes of up to 16 tokens, another the same
+// columns of 16 rows of signs, spread from bits to bytes of 1 and -1: with q = 256 high + low, the sums are
+// two products of tiles. They are the integers that the tables give, so all that follows has the same bits.
+#include "../sign_tiles.h"
+#include "tiles.h"
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES ",gfni,amx-tile,amx-int8"))), apply_to = function)
 
-// Tokens from which tiles are faster than tables.
-enum { FEWEST_TILE_TOKENS = 10, TILE_TOKENS = 16, TILE = 1024 };
-
-INLINE size_t steps_of(const bp_segment *segment) { return (segment->units + 1) / 2; }
-
-// How many tokens share tiles.
-static size_t tile_height(size_t tokens) {
-    const size_t groups = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
-    return (tokens + groups - 1) / groups;
-}
-
-static size_t tile_steps(const bp_segment *segments, size_t count) {
-    size_t steps = 0;
-    for (size_t s = 0; s < count; s++) steps += steps_of(segments + s);
-    return steps;
-}
-
-static size_t tile_group_size(const bp_segment *segments, size_t count, size_t height) {
-    return height * 128 * tile_steps(segments, count) + (4 * count * height + 63) / 64 * 64;
-}
-
-// One token's columns of a segment: `q` has zeros up to the end of the last step. `row` is the token's in the first tile.
-static void put_in_tiles(const int16_t *q, size_t steps, size_t height, uint8_t *row) {
+void bp_sign_put_in_tiles_amx(const int16_t *q, size_t steps, size_t height, uint8_t *row) {
     const __m512i words = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 64, 66, 68, 70, 72, 74, 76, 78);
     const __m512i low = _mm512_add_epi32(_mm512_mullo_epi32(words, _mm512_set1_epi32(0x01010101)), _mm512_set1_epi32(0x30201000));
     const __m512i high = _mm512_add_epi8(low, _mm512_set1_epi8(1));
@@ -50,8 +29,8 @@ INLINE void spread_signs(__m512i words, uint8_t *tile) {
     }
 }
 
-// The order of work: block of rows by block of rows, group of columns by group, the planes of every 16 rows in pairs, and for
-// each pair the group's segments.
+// The order of work: block of rows by block of rows, group of columns by group, the planes of every 16 rows
+// in pairs, and for each pair the group's segments.
 typedef struct {
     size_t row, rows, vectors;
     // The first 16 rows of the pair: the second ones follow in the plane, or begin the next.
@@ -139,6 +118,12 @@ INLINE tile_signs signs_of(const sign_matrix *m, const tile_unit *u) {
     return signs;
 }
 
+INLINE __m512i load_tail_avx512(const sign_matrix *m, size_t plane, size_t row, size_t lanes) {
+    uint8_t words[64];
+    load_tails(m, plane, row, lanes, words);
+    return _mm512_loadu_si512(words);
+}
+
 // Spreads step k where something is cut short. What follows a segment's last unit of columns meets zeros.
 static void spread_edge(const sign_matrix *m, const tile_unit *u, const tile_signs *from, size_t k, uint8_t tiles[2][TILE]) {
     const bp_segment *segment = m->segments + u->s;
@@ -163,8 +148,8 @@ INLINE void spread_step(const sign_matrix *m, const tile_unit *u, const tile_sig
             spread_signs(_mm512_loadu_si512(from->signs[i] + (2 * k + half) * from->stride), tiles[i] + TILE / 2 * half);
 }
 
-// Where products that tiles have left go: into the sums of their parts, and from a group's last segment, times the alphas, into
-// the outputs.
+// Where products that tiles have left go: into the sums of their parts, and from a group's last segment,
+// times the alphas, into the outputs.
 typedef struct {
     size_t tokens, parts;
     const float *scales;
@@ -228,8 +213,9 @@ INLINE void add_products(int32_t products[2][2][TILE_TOKENS][16], const tile_tar
     }
 }
 
-// All rows times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the signs of the next
-// unit are spread, each step where this unit's has just been read, and the products before them are added.
+// All rows times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the
+// signs of the next unit are spread, each step where this unit's has just been read, and the products before
+// them are added.
 static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_t *activations, size_t size, size_t height,
                        size_t tokens, float *y) {
     const size_t tile = 64 * height, scales_at = 2 * tile * tile_steps(m->segments, m->count);
@@ -274,7 +260,7 @@ static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_
     for (size_t t = 0; t < before.tokens; t += 4) add_products(scratch->products, &before, t);
 }
 
-static void multiply_amx(const sign_matrix *m, const uint8_t *activations, size_t tokens, float *y) {
+void bp_signs_multiply_amx(const sign_matrix *m, const uint8_t *activations, size_t tokens, float *y) {
     tile_configuration configuration = {.palette = 1};
     const size_t height = tile_height(tokens), size = tile_group_size(m->segments, m->count, height);
     for (int i = 0; i < 8; i++) {
@@ -291,4 +277,6 @@ static void multiply_amx(const sign_matrix *m, const uint8_t *activations, size_
     }
     _tile_release();
 }
+
 #pragma clang attribute pop
+#endif
