@@ -2,7 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// What a family of schemes adds to its description here, in a folder of its own: the way from weights to codes and back.
+/// What a family of schemes adds to its description here, in a folder of its own: the way from weights to
+/// codes and back.
 ///
 /// Codes are in plain order, row after row.
 protocol SchemeCodec: SchemeFamily {
@@ -18,15 +19,16 @@ protocol SchemeCodec: SchemeFamily {
 package enum Quantizer {
     /// Encodes weights in `scheme`.
     ///
-    /// The result depends on nothing but the arguments; its bytes are the same for any number of threads. Codes are in stored
-    /// order, as the kernels read them (`InterleavedRows`).
+    /// The result depends on nothing but the arguments; its bytes are the same for any number of threads.
+    /// Codes are in stored order, as the kernels read them (`InterleavedRows`).
     /// - Shapes: `weights` (rows, columns), rows being output channels or tokens.
     /// - Parameters:
-    ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only; `calibrated` uses
-    ///     `context.moments` wherever a scheme has a grid for it (binary codes, integers, NF4) and needs them there.
+    ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only;
+    ///     `calibrated` uses `context.moments` wherever a scheme has a grid for it (binary codes, integers,
+    ///     NF4) and needs them there.
     ///   - context: what the fit may use besides the weights.
-    /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16 cannot hold a number;
-    ///   `.momentsMissing` and `.contextMismatch` for what the fit was given.
+    /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16
+    ///   cannot hold a number; `.momentsMissing` and `.contextMismatch` for what the fit was given.
     package static func encode(
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
@@ -54,7 +56,8 @@ package enum Quantizer {
 
     private static func checkFinite(_ weights: Matrix) throws(QuantizationError) {
         let bad = weights.storage.withUnsafeBufferPointer { values -> Int? in
-            // x - x is 0 for finite numbers and NaN for the others, and a sum keeps NaN: one fast pass for the usual case.
+            // x - x is 0 for finite numbers and NaN for the others, and a sum keeps NaN: one fast pass for
+            // the usual case.
             var check = SIMD16<Float>(repeating: 0)
             var index = 0
             while index + 16 <= values.count {
