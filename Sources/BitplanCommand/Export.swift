@@ -1,6 +1,8 @@
 import ArgumentParser
+import BitplanEncoding
 import BitplanExporting
 import BitplanModels
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -49,7 +51,7 @@ struct Export: ParsableCommand {
             let (plan, layout) = try read(file)
             let export = try namingExport(file) { try plan.export(layout, to: consumer, nearest: nearest) }
             for note in export.notes { writeErrorLine("note: \(note)") }
-            if let output { try writeText(export.text, to: URL(path: output)) }
+            if let output { try AtomicWrite.file(export.text, to: URL(path: output)) }
             let result = Result(
                 consumer: consumer.rawValue,
                 settings: export.settings.map {

@@ -1,3 +1,4 @@
+import BitplanMeasurements
 import BitplanReporting
 import BitplanSensitivity
 import BitplanWorkflows

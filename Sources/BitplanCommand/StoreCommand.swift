@@ -1,6 +1,6 @@
 import ArgumentParser
+import BitplanMeasurements
 import BitplanReporting
-import BitplanSensitivity
 import BitplanWorkflows
 import Foundation
 

@@ -70,11 +70,11 @@ extension Plan {
 
     /// A plan that names every sublayer.
     public static func naming(
-        _ schemes: [Scheme], of layout: ModelLayout, model: ModelIdentity, name: String, fit: CodeFit
+        _ schemes: [Scheme], of layout: ModelLayout, model: ModelIdentity, origin: PlanOrigin, fit: CodeFit
     ) -> Plan {
         let pairs = zip(layout.sublayers, schemes).map { ($0.name.description, $1) }
         return Plan(
-            model: model, name: name, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
+            model: model, origin: origin, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
             predicted: Prediction(
                 bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: nil))
     }

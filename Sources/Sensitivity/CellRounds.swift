@@ -1,3 +1,4 @@
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import PlanFormat

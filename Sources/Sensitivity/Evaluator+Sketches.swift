@@ -1,4 +1,5 @@
 import BitplanKernels
+import BitplanMeasurements
 import BitplanModels
 import BitplanTensors
 

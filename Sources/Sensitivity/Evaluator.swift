@@ -1,4 +1,6 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import BitplanTensors
@@ -247,17 +249,5 @@ package struct Evaluator<Net: Network>: Sendable {
                 crossEntropy: TokenLoss(
                     nats: span.reduce(0) { $0 + $1.crossEntropy }, tokens: answers.count { $0 != nil }))
         }
-    }
-}
-
-extension LossMeasurement {
-    /// The mean losses per prediction.
-    package init(_ losses: [ItemLoss], metric: Double? = nil) {
-        let kl = losses.map(\.kl)
-        self.init(
-            klNats: kl.reduce(.zero, +).natsPerToken ?? 0,
-            standardError: (try? Estimate(perTokenOf: kl))?.standardError,
-            crossEntropyNats: losses.map(\.crossEntropy).reduce(.zero, +).natsPerToken ?? 0,
-            sentences: losses.count, metric: metric)
     }
 }

@@ -1,10 +1,10 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanTensors
 import PlanFormat
-
-/// A scheme for every sublayer of a layout, in its order: what a measurement is a function of.
-package typealias Assignment = [Scheme]
 
 /// Measures assignments of schemes to sublayers, as many at a time as there are: cells of a table, plans, neighbours of a plan.
 ///
@@ -143,5 +143,21 @@ private struct PrefixRun<Family: ModelFamily> {
         return try evaluator.scores(
             of: try measurer.network(assignment, from: base), from: first, states: states?.all ?? [],
             batches: batches)
+    }
+}
+
+extension Encodings {
+    /// The operators of sublayers under schemes: what a probe of an evaluator's reference replaces.
+    package func operators(
+        of sublayers: [(SublayerShape, Scheme)], for evaluator: Evaluator<Family.Net>
+    ) throws -> [String: any LinearOperator] {
+        var matrices: [String: any LinearOperator] = [:]
+        for (sublayer, scheme) in sublayers {
+            for shape in sublayer.matrices {
+                matrices[shape.tensor] = try evaluator.measuring(
+                    try packed(shape, scheme), of: shape.tensor)
+            }
+        }
+        return matrices
     }
 }

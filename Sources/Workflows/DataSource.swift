@@ -4,7 +4,7 @@ import Foundation
 import PlanFormat
 
 /// Files that a model is measured on.
-package struct DataSource: Sendable {
+package struct DataSource: Sendable, Codable, Hashable {
     /// The files, in the order that the family expects.
     package let files: [URL]
     /// Only the first items.
@@ -28,7 +28,7 @@ package struct DataSource: Sendable {
     }
 
     /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do not count.
-    func contentHash() throws -> String {
+    package func contentHash() throws -> String {
         let hash = ContentHash()
         for (place, file) in files.enumerated() { hash.add("file \(place)", try FileError.read(file)) }
         if let limit { hash.add("limit", Data("\(limit)".utf8)) }

@@ -1,6 +1,6 @@
+import BitplanEncoding
 import BitplanKernels
 import BitplanModels
-import BitplanSensitivity
 import Foundation
 import PlanFormat
 
@@ -21,9 +21,7 @@ package func quantize<Family: ModelFamily>(
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
     guard text != nil || !needsText(schemes, fit) else {
-        throw UsageError(
-            "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data"
-        )
+        throw MissingText(fit: fit)
     }
     let examples = try text?.read(model.family).examples ?? []
     // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
@@ -79,11 +77,13 @@ private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
     }
 }
 
-/// A command that was called wrongly.
-package struct UsageError: Error, CustomStringConvertible {
-    /// The line.
-    package let description: String
+/// A plan that cannot be encoded without text.
+package struct MissingText: Error, CustomStringConvertible {
+    /// How its codes are fitted.
+    package let fit: CodeFit
 
-    /// An error with its line.
-    package init(_ description: String) { self.description = description }
+    /// One line: what needs text.
+    package var description: String {
+        "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency"))"
+    }
 }

@@ -1,5 +1,5 @@
+import BitplanEncoding
 import BitplanModels
-import BitplanWorkflows
 import Foundation
 
 /// A translation model that decodes a fixed number of tokens: one line of the benchmark.

@@ -135,7 +135,7 @@ import Testing
         let layout = ModelLayout(sublayers: sublayers, fixedParameters: 0)
         let model = ModelIdentity(type: "llama", sha256: "0")
         let schemes = sublayers.indices.map { Scheme.bcq(1 + $0 % 8) }
-        let plan = Plan.naming(schemes, of: layout, model: model, name: "x", fit: .greedy)
+        let plan = Plan.naming(schemes, of: layout, model: model, origin: .named("x"), fit: .greedy)
         let export = try plan.export(layout, to: .llamaCpp, nearest: true)
         let shapes = sublayers.flatMap(\.matrices)
         let lines = export.text.split(separator: "\n").map(String.init)

@@ -1,4 +1,7 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanTensors
 import PlanFormat

@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanKernels
 import BitplanTensors
 import PlanFormat
