@@ -19,7 +19,8 @@ extension Model {
         }
     }
 
-    /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory.
+    /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak
+    /// memory.
     ///
     /// - Parameter reference: the full-precision model that KL is measured against.
     /// - Throws: `BitplanError` for what is wrong with models or data.
@@ -29,13 +30,12 @@ extension Model {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> Evaluation {
                 try BitplanWorkflows.evaluate(
-                    family, model: directory, reference: reference?.directory, source: data.source,
-                    options: options.task)
+                    family,
+                    EvaluationRequest(
+                        model: directory, reference: reference?.directory, source: data.source,
+                        options: options.task, timed: 0))
             }
             return try run(try Families.family(of: directory))
         }
     }
 }
-
-/// What a model does on data, measured; Codable with the metrics' names as keys.
-public typealias Evaluation = BitplanWorkflows.Evaluation
