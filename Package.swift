@@ -26,7 +26,7 @@ let package = Package(
     products: [
         .executable(name: "bitplan", targets: ["BitplanCommand"]),
         .executable(name: "bitplan-bench", targets: ["bitplan-bench"]),
-        .library(name: "BitplanKit", targets: ["BitplanWorkflows"]),
+        .library(name: "Bitplan", targets: ["Bitplan"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -81,6 +81,14 @@ let package = Package(
                 "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
                 "BitplanSensitivity", "BitplanTensors",
             ]),
+        // What a library user sees.
+        .target(
+            name: "Bitplan",
+            dependencies: [
+                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanMeasurements",
+                "BitplanModels", "BitplanPlanning", "BitplanReporting", "BitplanSensitivity",
+                "BitplanTensors", "BitplanWorkflows", "PlanFormat",
+            ]),
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
@@ -104,15 +112,17 @@ let package = Package(
         tests("Quantizers", exclude: ["Goldens"]),
         tests("Tokenizers", exclude: ["Goldens"]),
         tests("Metrics", exclude: ["Goldens"]),
-        tests("Models", ["BitplanMetrics"], exclude: ["Goldens"]),
+        tests("Models", ["BitplanKernels", "BitplanMetrics", "BitplanTensors"], exclude: ["Goldens"]),
         tests("Encoding", ["BitplanModels"]),
         tests("Measurements", [grdb]),
-        tests("Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
+        tests(
+            "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
         tests("Latency", ["BitplanModels"]),
         tests("Planning", ["BitplanAllocation", "BitplanLatency", "PlanFormat"]),
         tests("Reporting", ["PlanFormat"]),
         tests("Exporting", ["PlanFormat"], exclude: ["Goldens"]),
         tests("Workflows"),
+        .testTarget(name: "BitplanTests", dependencies: ["Bitplan", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"]),

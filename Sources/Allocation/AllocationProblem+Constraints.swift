@@ -53,10 +53,9 @@ extension AllocationProblem {
             guard let name = SublayerName(item.name), let depth = name.depth else { continue }
             let key: String
             switch preset {
-            case .types: key = name.type
+            case .types: key = name.kind.rawValue
             case .depth:
-                let stack = name.type.split(separator: "_").count > 1 ? name.type.prefix { $0 != "_" } : ""
-                key = "\(stack).\(depth)"
+                key = "\(name.kind.stack ?? "").\(depth)"
             }
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(index)

@@ -6,7 +6,8 @@ import Foundation
 
 /// Evaluations in a process of their own, whose peak memory is that of the model alone.
 enum ChildProcess {
-    /// Starts this program again, hands it the request on standard input, and reads the evaluation from its standard output.
+    /// Starts this program again, hands it the request on standard input, and reads the evaluation from its
+    /// standard output.
     ///
     /// - Throws: `FileError` with the line that the other process ended with.
     static func evaluate(_ request: EvaluationRequest) throws -> Evaluation {

@@ -126,7 +126,8 @@ struct PlanCommand: ParsableCommand {
         if let joules = plan.predicted?.joules { bytes += ", \(fixed(1e3 * joules, 4)) mJ" }
         try printResult(
             plan, asJSON: json,
-            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout))
+                + "\n"
                 + plan.measuredTable(
                     metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes))
     }
@@ -192,7 +193,8 @@ struct Quantize: ParsableCommand {
         case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
         case (nil, let preset?):
             return try presetPlan(
-                family, directory, try Preset(named: preset), fit: fit ?? (hasText ? .calibrated : .alternating))
+                family, directory, try Preset(named: preset),
+                fit: fit ?? (hasText ? .calibrated : .alternating))
         default: throw UsageError("expected one of --plan and --preset")
         }
     }

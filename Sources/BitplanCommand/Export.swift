@@ -99,8 +99,18 @@ struct Export: ParsableCommand {
         }
     }
 
-    /// An error of the export is reported with the file that the plan came from.
+    /// An error of the export is reported with the file that the plan came from, and the option that helps.
     private func namingExport(_ file: URL, _ body: () throws -> PlanExport) throws -> PlanExport {
-        do { return try body() } catch let error as ExportError { throw UsageError("\(file.path): \(error)") }
+        do {
+            return try body()
+        } catch let error as ExportError {
+            let help =
+                switch error {
+                case .inexpressible: "; --nearest takes what it has with no fewer bits"
+                case .differsByDepth: "; --nearest gives all of them the most bits"
+                case .plan, .unknownModel, .noPlace, .nothingToQuantize: ""
+                }
+            throw UsageError("\(file.path): \(error)\(help)")
+        }
     }
 }

@@ -5,10 +5,12 @@ import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which calibrated codes are fitted
-/// to, and how often each token occurs, which orders the clusters of an embedding.
+/// What calibration text says of a network: the second moments H = X'X of every matrix's inputs, which
+/// calibrated codes are fitted to, and how often each token occurs, which orders the clusters of an
+/// embedding.
 package struct Calibration: Sendable {
-    /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were asked for.
+    /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were
+    /// asked for.
     package let moments: [String: Matrix]
     /// Occurrences of each row of `tokenEmbedding`.
     package let frequencies: [Double]
@@ -18,8 +20,10 @@ package struct Calibration: Sendable {
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
     ///
     /// - Parameters:
-    ///   - gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of losses need them.
-    ///   - seesSublayers: whether the moments of the inputs inside the sublayers are wanted, beside those of the output projection.
+    ///   - gathersMoments: whether `moments` are wanted for codes that are not calibrated too, as proxies of
+    ///     losses need them.
+    ///   - seesSublayers: whether the moments of the inputs inside the sublayers are wanted, beside those of
+    ///     the output projection.
     package init<Net: Network>(
         _ network: Net, _ examples: [Net.Example], fit: CodeFit, gathersMoments: Bool = false,
         seesSublayers: Bool = true, threads: Int = 2
@@ -44,8 +48,9 @@ package struct Calibration: Sendable {
     /// How much look-ups count beside the output projection; see `CalibrationContext.lookupWeight`.
     private static var lookupWeight: Double { 3 }
 
-    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel counts alike; so is
-    /// a matrix that no product reads (an embedding without an output projection, positions).
+    /// What the fit of a matrix may know. A token embedding is also looked up by row, where every channel
+    /// counts alike; so is a matrix that no product reads (an embedding without an output projection,
+    /// positions).
     package func context(_ shape: MatrixShape) -> CalibrationContext {
         let isEmbedding = isEmbedding(shape)
         let fitted = fit == .calibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
@@ -56,7 +61,8 @@ package struct Calibration: Sendable {
 
     /// Adds up the moments of all inputs, padding left out (there is none).
     ///
-    /// - Complexity: O(tokens * columns^2) a matrix. Batches are summed in order, so the result does not depend on `threads`.
+    /// - Complexity: O(tokens * columns^2) a matrix. Batches are summed in order, so the result does not
+    ///   depend on `threads`.
     private static func moments<Net: Network>(
         _ network: Net, _ examples: [Net.Example], seesSublayers: Bool, threads: Int, batchSize: Int
     ) throws -> [String: Matrix] {
@@ -64,7 +70,8 @@ package struct Calibration: Sendable {
         let batches = stride(from: 0, to: examples.count, by: batchSize).map {
             Array(examples[$0..<min($0 + batchSize, examples.count)])
         }
-        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
+        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
+        // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let round = Array(batches[first..<min(first + 4, batches.count)])
             for sums in try concurrentMap(
@@ -99,7 +106,8 @@ package struct Calibration: Sendable {
         let state = network.state(batch, observing: seesSublayers ? observe : nil)
         let outputs = network.outputs(state)
         if network.outputProjection != nil, outputs.rows > 0 {
-            // One product of the outputs: one row says of which matrix, and no text's logits are computed for that.
+            // One product of the outputs: one row says of which matrix, and no text's logits are computed for
+            // that.
             _ = network.logits(outputs.slice(rows: 0..<1)) { name, _ in observe(name, outputs) }
         } else {
             _ = network.logits(outputs, observing: observe)

@@ -5,7 +5,8 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the tokenizer's files.
+/// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the
+/// tokenizer's files.
 package struct PackedModel<Family: ModelFamily>: Sendable {
     /// Configuration and tokenizer.
     package let family: Family
@@ -20,7 +21,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Opens a packed directory; no weights are copied.
     ///
-    /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing tensors or wrong shapes.
+    /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing
+    ///   tensors or wrong shapes.
     package init(directory: URL) throws {
         let file = directory.appending(path: "config.json")
         configurationFile = file
@@ -36,7 +38,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         try Self.checkLayout(tensors)
     }
 
-    /// The version of the form that packed tensors have: names, types, shapes and order of the bytes. Add 1 when any of them changes.
+    /// The version of the form that packed tensors have: names, types, shapes and order of the bytes. Add 1
+    /// when any of them changes.
     package static var layoutVersion: Int { 1 }
     private static var layoutKey: String { "layout_version" }
 
@@ -75,7 +78,9 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     package func network(decoded: Bool = false) throws -> Family.Net {
         var matrices: [String: any LinearOperator] = [:]
         let schemes: Assignment
-        do { schemes = try plan.schemes(of: family.layout) } catch { throw FileError(configurationFile, "\(error)") }
+        do { schemes = try plan.schemes(of: family.layout) } catch {
+            throw FileError(configurationFile, "\(error)")
+        }
         for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
                 let packed = try packed(shape, scheme)
@@ -94,8 +99,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Writes a packed directory, matrix by matrix.
     ///
-    /// - Throws: `PlanError` where the plan does not fit, `FileError` where weights cannot be encoded or something else than a packed
-    ///   model lies there; nothing is left behind.
+    /// - Throws: `PlanError` where the plan does not fit, `FileError` where weights cannot be encoded or
+    ///   something else than a packed model lies there; nothing is left behind.
     package static func write(
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
         packed: [String: PackedMatrix]
@@ -109,7 +114,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         }
     }
 
-    /// Refuses to write over anything but a packed model or an empty directory: a mistyped output must not cost a user's files.
+    /// Refuses to write over anything but a packed model or an empty directory: a mistyped output must not
+    /// cost a user's files.
     package static func checkReplaceable(_ directory: URL) throws(FileError) {
         guard FileManager.default.fileExists(atPath: directory.path) else { return }
         let content = try? FileManager.default.contentsOfDirectory(atPath: directory.path)
@@ -157,7 +163,9 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         for (name, count) in model.family.vectors {
             declarations.append(.init(name: name, type: .float32, shape: [count]))
         }
-        try SafetensorsWriter.write(declarations, metadata: ["format": "bitplan", layoutKey: "\(layoutVersion)"], to: file) { declaration in
+        try SafetensorsWriter.write(
+            declarations, metadata: ["format": "bitplan", layoutKey: "\(layoutVersion)"], to: file
+        ) { declaration in
             if let part = parts[declaration.name] { return part.bytes }
             return try model.vector(declaration.name).withUnsafeBytes { Data($0) }
         }

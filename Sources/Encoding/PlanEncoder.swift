@@ -6,9 +6,10 @@ import PlanFormat
 
 /// Encodes a whole model as a plan says, as the packed model will have it.
 ///
-/// Calibrated codes are fitted in order of execution: every matrix sees the inputs Z that reach it through the layers already
-/// quantized, and aims at what the full-precision layer makes of its own inputs X. So it makes up for errors that already happened,
-/// which codes fitted alone (as the cells of a table are) cannot. Other codes depend on their matrix only.
+/// Calibrated codes are fitted in order of execution: every matrix sees the inputs Z that reach it through
+/// the layers already quantized, and aims at what the full-precision layer makes of its own inputs X. So it
+/// makes up for errors that already happened, which codes fitted alone (as the cells of a table are) cannot.
+/// Other codes depend on their matrix only.
 package struct PlanEncoder<Family: ModelFamily>: Sendable {
     private let encodings: Encodings<Family>
     private let network: Family.Net
@@ -33,8 +34,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         batches = stride(from: 0, to: text.count, by: 32).map { Array(text[$0..<min($0 + 32, text.count)]) }
     }
 
-    /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are, others depend on their
-    /// matrix only.
+    /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
+    /// others depend on their matrix only.
     package var isInOrder: Bool { encodings.fit == .calibrated && !batches.isEmpty }
 
     /// The packed matrices of an assignment, by tensor.
@@ -49,8 +50,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
             }
             return packed
         }
-        // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to full-precision inputs.
-        // They are only looked up by row here, which needs no decoded copy.
+        // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to
+        // full-precision inputs. They are only looked up by row here, which needs no decoded copy.
         for shape in sublayers[0].matrices {
             packed[shape.tensor] = try encodings.packed(shape, assignment[0])
         }
@@ -91,7 +92,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         return packed
     }
 
-    /// A sublayer's matrices as they are packed: what lies behind is not run again, and that is the least that has its place.
+    /// A sublayer's matrices as they are packed: what lies behind is not run again, and that is the least
+    /// that has its place.
     private static func small(
         _ sublayer: SublayerShape, _ packed: [String: PackedMatrix]
     ) throws -> [String: any LinearOperator] {
@@ -131,13 +133,15 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         }
     }
 
-    /// The moments of a matrix's input; nil where its sublayer does not multiply with it (a head, a projection).
+    /// The moments of a matrix's input; nil where its sublayer does not multiply with it (a head, a
+    /// projection).
     private func moments(
         _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
         _ quantized: Family.Net
     ) throws -> Moments? {
         var total: Moments?
-        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums is fixed.
+        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
+        // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
                 moments(shape, index, exact[first + $0], rounded[first + $0], quantized)

@@ -1,7 +1,7 @@
 import PlanFormat
 
 /// Another quantizer that a plan can be written for.
-package enum Consumer: String, CaseIterable, Sendable {
+public enum Consumer: String, CaseIterable, Sendable {
     /// `llama-quantize --tensor-type-file`.
     case llamaCpp = "llama.cpp"
     /// GPTQModel's `QuantizeConfig`, `dynamic` rules included.
@@ -28,22 +28,22 @@ package enum Consumer: String, CaseIterable, Sendable {
 }
 
 /// A plan in another quantizer's own format.
-package struct PlanExport: Hashable, Sendable {
+public struct PlanExport: Hashable, Sendable {
     /// The file.
-    package let text: String
+    public let text: String
     /// What the file makes of every matrix, in order of execution, as the consumer's rules resolve.
-    package let settings: [TensorSetting]
+    public let settings: [TensorSetting]
     /// What was mapped to something else than the plan says, one line each; empty where everything is as the plan says.
-    package let notes: [String]
+    public let notes: [String]
 
     /// What becomes of a matrix.
-    package struct TensorSetting: Hashable, Sendable {
+    public struct TensorSetting: Hashable, Sendable {
         /// The matrix, as the checkpoint names it.
-        package let tensor: String
+        public let tensor: String
         /// The name that the consumer knows it by.
-        package let name: String
+        public let name: String
         /// The consumer's own words: `q4_0`, `4 bits, groups of 64`...
-        package let setting: String
+        public let setting: String
     }
 }
 

@@ -84,10 +84,10 @@ enum LlamaCpp {
         guard modelType == "bert" else { return matrices }
         var kept: [PlannedMatrix] = []
         for matrix in matrices {
-            switch matrix.sublayer.type {
-            case "Pooler", "Head":
+            switch matrix.sublayer.kind {
+            case .pooler, .head:
                 throw .noPlace(.llamaCpp, matrix.sublayer, "it runs BERT as an encoder of sentences")
-            case "Pos":
+            case .positions:
                 guard matrix.scheme.isFull else {
                     throw .noPlace(
                         .llamaCpp, matrix.sublayer, "it never quantizes positions; expected fp16 or fp32")

@@ -13,7 +13,7 @@ struct PlannedMatrix: Hashable {
     }
 
     /// Whether it is looked up by index, not multiplied: words and positions.
-    var isEmbedding: Bool { ["Emb", "Pos"].contains(sublayer.type) }
+    var isEmbedding: Bool { [.embedding, .positions].contains(sublayer.kind) }
 
     static func list(_ plan: Plan, _ layout: ModelLayout) throws(ExportError) -> [PlannedMatrix] {
         let schemes: [Scheme]

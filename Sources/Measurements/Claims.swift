@@ -6,8 +6,8 @@ import Synchronization
 
 /// Who measures a cell: so that processes on one store split the work instead of doing it twice.
 ///
-/// A claim counts while its process lives and its heartbeat is young. It only saves work: a lost one costs a cell that is measured
-/// twice, with the same result.
+/// A claim counts while its process lives and its heartbeat is young. It only saves work: a lost one costs a
+/// cell that is measured twice, with the same result.
 final class ClaimOwner: Sendable {
     /// Seconds between two heartbeats, and after which a silent process is taken for gone.
     static let period = 3.0
@@ -40,7 +40,8 @@ final class ClaimOwner: Sendable {
 
     deinit { stop() }
 
-    /// Whether a claim's process cannot come back: it is silent for long, or was on this machine and is no more.
+    /// Whether a claim's process cannot come back: it is silent for long, or was on this machine and is no
+    /// more.
     func isGone(host: String, process: Int32, heartbeat: Double, now: Double) -> Bool {
         if now - heartbeat > Self.patience { return true }
         return host == self.host && process > 0 && kill(process, 0) != 0 && errno == ESRCH

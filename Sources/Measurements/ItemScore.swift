@@ -2,8 +2,9 @@ import BitplanMetrics
 
 /// The score of one item as it was measured, before what is known of all items corrects it.
 ///
-/// Where predictions are scored by sketches, some positions spread over the data (the anchors) are scored by all logits too: how much the
-/// sketches of a probe err, all in all, is measured there and taken out of every item (a ratio estimate).
+/// Where predictions are scored by sketches, some positions spread over the data (the anchors) are scored by
+/// all logits too: how much the sketches of a probe err, all in all, is measured there and taken out of every
+/// item (a ratio estimate).
 package struct ItemScore: Sendable, Hashable, Codable {
     /// The loss, sketched or not.
     package var loss: ItemLoss
@@ -44,8 +45,8 @@ extension Collection where Element == ItemScore {
 
     /// The share of sketched KL that is missing there, by the anchors: exact over sketched KL, less 1.
     ///
-    /// What sampling leaves of it cancels better over all positions than the anchors tell: the share is shrunk by what it may be by
-    /// chance, judged by how the items' anchors differ.
+    /// What sampling leaves of it cancels better over all positions than the anchors tell: the share is
+    /// shrunk by what it may be by chance, judged by how the items' anchors differ.
     /// - Source: James and Stein 1961, for one mean: the positive part.
     private var anchorCorrection: Double {
         let anchored = filter { $0.anchors > 0 }

@@ -11,7 +11,8 @@ extension MeasurementStore {
         package var longer = 0
         /// Values of metrics that only the other store had.
         package var metrics = 0
-        /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those of this store stay.
+        /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those
+        /// of this store stay.
         package var different = 0
     }
 

@@ -12,8 +12,8 @@ extension MeasurementStore {
         package let metrics: Int
     }
 
-    /// Removes what older versions of the program measured, which this one never asks for, and gives its space back. What newer ones
-    /// measured stays, and so does what a process is at.
+    /// Removes what older versions of the program measured, which this one never asks for, and gives its
+    /// space back. What newer ones measured stays, and so does what a process is at.
     ///
     /// - Throws: `FileError` where the file is damaged or cannot be written.
     package func prune() throws(FileError) -> PruneResult {

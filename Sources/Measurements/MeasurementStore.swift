@@ -5,8 +5,9 @@ import Synchronization
 
 /// What has been measured, in an SQLite file that several processes may share: no cell is measured twice.
 ///
-/// Losses are kept item by item with their exact bits, so a table made from them is the same, byte for byte, as one that was measured at
-/// once. Every record is one transaction in a write-ahead log: whatever ends the program, what was recorded stays.
+/// Losses are kept item by item with their exact bits, so a table made from them is the same, byte for byte,
+/// as one that was measured at once. Every record is one transaction in a write-ahead log: whatever ends the
+/// program, what was recorded stays.
 package final class MeasurementStore: Sendable {
     /// The version of the file format; a program reads older ones, and refuses newer ones.
     package static let currentSchema = 1
@@ -39,7 +40,8 @@ package final class MeasurementStore: Sendable {
 
     /// Opens a store, or makes one where there is no file.
     ///
-    /// - Throws: `FileError` for a file that is no store, is damaged, was made by a newer program, or cannot be read or written.
+    /// - Throws: `FileError` for a file that is no store, is damaged, was made by a newer program, or cannot
+    ///   be read or written.
     package init(_ file: URL) throws(FileError) {
         self.file = file
         var isDirectory: ObjCBool = false

@@ -3,9 +3,10 @@ import Foundation
 
 /// The scores of the first items of the data as bytes, bit for bit.
 ///
-/// Layout: 0 where nothing was sketched, else 1; then for every item the bit patterns of its KL and its cross-entropy in nats (8 bytes
-/// each, little-endian) and the tokens of both (LEB128, 1 byte below 128); after a 1 also the bit patterns of `sketchedNats`,
-/// `anchorNats` and `anchorSketchedNats`, and the anchors (LEB128).
+/// Layout: 0 where nothing was sketched, else 1; then for every item the bit patterns of its KL and its
+/// cross-entropy in nats (8 bytes each, little-endian) and the tokens of both (LEB128, 1 byte below 128);
+/// after a 1 also the bit patterns of `sketchedNats`, `anchorNats` and `anchorSketchedNats`, and the anchors
+/// (LEB128).
 /// - Source: LEB128: DWARF 4, section 7.6.
 enum ScoreRecord {
     static func encode(_ scores: [ItemScore]) -> Data {
@@ -84,7 +85,8 @@ enum ScoreRecord {
     }
 }
 
-/// FNV-1a of what a store keeps and of its key, so that damage is noticed, whether in the value or in the way to it.
+/// FNV-1a of what a store keeps and of its key, so that damage is noticed, whether in the value or in the way
+/// to it.
 ///
 /// - Source: Fowler, Noll, Vo; 64 bits.
 package struct Checksum {

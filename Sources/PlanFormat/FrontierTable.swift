@@ -86,7 +86,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
 
         /// A plan from its parts.
         public init(
-            origin: PlanOrigin, kind: Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?, leastKL: Double?
+            origin: PlanOrigin, kind: Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?,
+            leastKL: Double?
         ) {
             self.origin = origin
             self.kind = kind

@@ -126,19 +126,21 @@ public struct SublayerWork: Codable, Hashable, Sendable {
     }
 }
 
-/// What a model runs for one item, by sublayer type: a description that seconds and joules are computed from.
+/// What a model runs for one item, by kind of sublayer: a description that seconds and joules are computed from.
 public struct ModelWork: Codable, Hashable, Sendable {
-    /// The work of every sublayer of a type; a type that is missing runs nothing.
-    public let types: [String: SublayerWork]
+    /// The work of every sublayer of a kind; a kind that is missing runs nothing.
+    public let kinds: [SublayerKind: SublayerWork]
 
-    /// The work of these types.
-    public init(types: [String: SublayerWork]) { self.types = types }
+    private enum CodingKeys: String, CodingKey { case kinds = "types" }
+
+    /// The work of these kinds.
+    public init(kinds: [SublayerKind: SublayerWork]) { self.kinds = kinds }
 
     /// The work of an item that is read and, where the model generates, answered with so many tokens.
     ///
     /// A decoder-only model predicts its first token from what it has read; an encoder-decoder takes a step for every token.
     public func workload(read: Int, generated: Int) -> Workload {
-        let parts = types.values
+        let parts = kinds.values
         guard parts.contains(where: { $0.products.contains { $0.pass == .step } }) else {
             return Workload(read: read, steps: 0, predictions: 1)
         }
@@ -148,5 +150,5 @@ public struct ModelWork: Codable, Hashable, Sendable {
     }
 
     /// The work of a sublayer.
-    public subscript(name: SublayerName) -> SublayerWork { types[name.type] ?? SublayerWork(products: []) }
+    public subscript(name: SublayerName) -> SublayerWork { kinds[name.kind] ?? SublayerWork(products: []) }
 }

@@ -1,4 +1,5 @@
-/// What is wrong with a plan (or a sensitivity table) for a model; the line reads on from the name of its file.
+/// What is wrong with a plan (or a sensitivity table) for a model; the line reads on from the name of its
+/// file.
 public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The plan was made for other weights.
     case otherModel(expected: ModelIdentity, got: ModelIdentity)
@@ -24,7 +25,7 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Plan {
-    /// The scheme of every sublayer of `layout`, in its order: an exact name before a type before `*`.
+    /// The scheme of every sublayer of `layout`, in its order: an exact name before a kind before `*`.
     ///
     /// - Throws: `PlanError` where a key names nothing or a sublayer is left out.
     public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
@@ -34,7 +35,7 @@ extension Plan {
         var schemes: [Scheme] = []
         for sublayer in layout.sublayers {
             let name = sublayer.name
-            let keys = [name.description, name.type, name.type + ".*", "*"]
+            let keys = [name.description, name.kind.rawValue, "\(name.kind).*", "*"]
             guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else {
                 throw .missingSublayer(name)
             }
@@ -45,7 +46,8 @@ extension Plan {
 
     /// The steps that were measured around the plan.
     ///
-    /// - Throws: `PlanError` where one is of a sublayer that `layout` does not have, or says other bytes than its schemes have.
+    /// - Throws: `PlanError` where one is of a sublayer that `layout` does not have, or says other bytes than
+    ///   its schemes have.
     public func steps(of layout: ModelLayout) throws(PlanError) -> [SublayerStep] {
         let schemes = try schemes(of: layout)
         for step in steps ?? [] {

@@ -1,6 +1,7 @@
 /// The bits of every sublayer: what the planner leaves for the engine.
 ///
-/// A person can write one by hand: `model` and `sublayers` suffice, and a key may be a pattern (`Enc_ffn.*`, `Dec_dd`, `*`).
+/// A person can write one by hand: `model` and `sublayers` suffice, and a key may be a pattern (`Enc_ffn.*`,
+/// `Dec_dd`, `*`).
 public struct Plan: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
@@ -86,7 +87,8 @@ public struct Plan: Codable, Hashable, Sendable {
         public enum Status: String, Codable, Hashable, Sendable {
             /// Proved: no plan has a smaller objective, but for rounding.
             case optimal
-            /// The best found when the effort was used up; the truth lies between `lowerBound` and `objective`.
+            /// The best found when the effort was used up; the truth lies between `lowerBound` and
+            /// `objective`.
             case feasible
         }
 
@@ -147,11 +149,13 @@ public struct Plan: Codable, Hashable, Sendable {
         }
     }
 
-    /// A round of planning in context: what the cells around a plan predicted of the next, and what it measured.
+    /// A round of planning in context: what the cells around a plan predicted of the next, and what it
+    /// measured.
     public struct Round: Codable, Hashable, Sendable {
         /// Sublayers that the round's plan changes.
         public let moves: Int
-        /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per prediction.
+        /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per
+        /// prediction.
         public let predictedKL: Double
         /// KL of the plan, in nats per prediction.
         public let measuredKL: Double
@@ -205,7 +209,8 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// Reads a plan; `schemaVersion` may be left out by hand.
     ///
-    /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not `currentSchema`.
+    /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not
+    ///   `currentSchema`.
     public init(from decoder: any Decoder) throws {
         let known = Set(CodingKeys.allCases.map(\.rawValue))
         for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue)

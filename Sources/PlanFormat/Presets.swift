@@ -58,7 +58,7 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
             return schemes
         case .sensimix(let lower, let upper):
             guard let schemes = layout.sensimix(lower: lower, upper: upper) else {
-                let layers = layout.sublayers.count { $0.name.type == "FFN" }
+                let layers = layout.sublayers.count { $0.name.kind == .feedForward }
                 throw .otherModel(
                     self, needs: "so many layers of attention and feed-forward",
                     got: "a \(modelType) with \(layers)")
@@ -89,18 +89,22 @@ public enum PresetError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ModelLayout {
-    /// The bits that Chung et al. chose by hand: `Emb` by frequency (4 clusters, ratio 1: 2.5 bits), `Dec` 2, 3, 1 and `Enc` 3, 4.
+    /// The bits that Chung et al. chose by hand: `Emb` by frequency (4 clusters, ratio 1: 2.5 bits), `Dec` 2,
+    /// 3, 1 and `Enc` 3, 4.
     ///
     /// - Parameter ratio: Algorithm 1's r: 1, 4 and 8 give the paper's 2.5, 1.3 and 1.1 bits.
     /// - Source: Chung et al. 2020, section 4 and Table 2 (`2.5,1.8,3.7`).
-    /// - Returns: nil for a model without the sublayer types of an encoder-decoder.
+    /// - Returns: nil for a model without the sublayer kinds of an encoder-decoder.
     public func chung(ratio: Int = 1) -> [Scheme]? {
-        let bits = ["Enc_ee": 3, "Enc_ffn": 4, "Dec_dd": 2, "Dec_ed": 3, "Dec_ffn": 1]
+        let bits: [SublayerKind: Int] = [
+            .encoderSelfAttention: 3, .encoderFeedForward: 4,
+            .decoderSelfAttention: 2, .decoderCrossAttention: 3, .decoderFeedForward: 1,
+        ]
         var schemes: [Scheme] = []
         for sublayer in sublayers {
-            if sublayer.name.type == "Emb" {
+            if sublayer.name.kind == .embedding {
                 schemes.append(.clusteredCodes(clusters: 4, ratio: ratio, alphas: .fp32))
-            } else if let bits = bits[sublayer.name.type] {
+            } else if let bits = bits[sublayer.name.kind] {
                 schemes.append(.bcq(bits))
             } else {
                 return nil
@@ -109,20 +113,21 @@ extension ModelLayout {
         return schemes
     }
 
-    /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as unscaled signs with signs
-    /// for inputs in the `upper` ones; everything else FP16, the `FFN` of layers between them too.
+    /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as
+    /// unscaled signs with signs for inputs in the `upper` ones; everything else FP16, the `FFN` of layers
+    /// between them too.
     ///
-    /// The paper drops the layers that its two counts leave over: a model without them is another model, which has no layers between.
-    /// Positions are embeddings and go with `Emb`.
+    /// The paper drops the layers that its two counts leave over: a model without them is another model,
+    /// which has no layers between. Positions are embeddings and go with `Emb`.
     /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
     /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with fewer layers.
     public func sensimix(lower: Int, upper: Int) -> [Scheme]? {
-        let layers = sublayers.count { $0.name.type == "FFN" }
+        let layers = sublayers.count { $0.name.kind == .feedForward }
         guard layers > 0, lower >= 0, upper >= 0, lower <= layers, upper <= layers - lower else { return nil }
         return sublayers.map { sublayer in
-            switch sublayer.name.type {
-            case "Emb", "Pos", "Attention": .index8
-            case "FFN":
+            switch sublayer.name.kind {
+            case .embedding, .positions, .attention: .index8
+            case .feedForward:
                 switch sublayer.name.depth ?? 0 {
                 case ..<lower: .index8
                 case (layers - upper)...: .sign(scaled: false)

@@ -1,23 +1,23 @@
-/// The unit of allocation: a type (`Enc_ee`, `Dec_ffn`, `Emb`, `Attention`...) and, where there are several, a depth from 0.
+/// The unit of allocation: a kind (`Enc_ee`, `Dec_ffn`, `Emb`, `Attention`...) and, where there are several, a depth from 0.
 public struct SublayerName: Hashable, Sendable, Comparable, Codable, CustomStringConvertible,
     LosslessStringConvertible
 {
-    /// The type, as the papers write it.
-    public let type: String
-    /// The layer's index from the input, nil where the type occurs once.
+    /// The kind, as the papers write it.
+    public let kind: SublayerKind
+    /// The layer's index from the input, nil where the kind occurs once.
     public let depth: Int?
 
     /// A name from its parts.
-    public init(_ type: String, depth: Int? = nil) {
-        self.type = type
+    public init(_ kind: SublayerKind, depth: Int? = nil) {
+        self.kind = kind
         self.depth = depth
     }
 
     /// Reads `Enc_ee.3` or `Emb`; nil where the text is neither.
     public init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard let type = parts.first, !type.isEmpty, parts.count <= 2 else { return nil }
-        self.type = String(type)
+        guard let kind = parts.first, !kind.isEmpty, parts.count <= 2 else { return nil }
+        self.kind = SublayerKind(rawValue: String(kind))
         if parts.count == 2 {
             guard let depth = Int(parts[1]), depth >= 0, String(depth) == parts[1] else { return nil }
             self.depth = depth
@@ -27,16 +27,17 @@ public struct SublayerName: Hashable, Sendable, Comparable, Codable, CustomStrin
     }
 
     /// `Enc_ee.3` or `Emb`.
-    public var description: String { depth.map { "\(type).\($0)" } ?? type }
+    public var description: String { depth.map { "\(kind).\($0)" } ?? kind.rawValue }
 
-    /// By type, then by depth as a number.
+    /// By kind, then by depth as a number.
     public static func < (left: SublayerName, right: SublayerName) -> Bool {
-        (left.type, left.depth ?? -1) < (right.type, right.depth ?? -1)
+        (left.kind, left.depth ?? -1) < (right.kind, right.depth ?? -1)
     }
 
-    /// Whether `pattern` names this sublayer: its own name, its type, `Type.*`, or `*` for every sublayer.
+    /// Whether `pattern` names this sublayer: its own name, its kind, `Kind.*`, or `*` for every sublayer.
     public func matches(_ pattern: String) -> Bool {
-        pattern == "*" || pattern == description || pattern == type || pattern == type + ".*"
+        pattern == "*" || pattern == description || pattern == kind.rawValue
+            || pattern == "\(kind).*"
     }
 
     /// A name is stored as its text form.

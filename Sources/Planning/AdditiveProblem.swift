@@ -2,8 +2,8 @@ import BitplanAllocation
 import PlanFormat
 
 extension AllocationProblem {
-    /// The summed losses of a sensitivity table's cells under a byte budget: sublayers x candidates; with the schemes of each sublayer's
-    /// options.
+    /// The summed losses of a sensitivity table's cells under a byte budget: sublayers x candidates; with the
+    /// schemes of each sublayer's options.
     static func additive(
         _ table: SensitivityTable, budgetBytes: Int
     ) -> (problem: AllocationProblem, options: [[Scheme]]) {
@@ -42,17 +42,19 @@ extension PlanSpace {
 
     /// The optimum of a table's summed losses, with its proof.
     ///
-    /// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how much.
+    /// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how
+    ///   much.
     func solved(_ table: SensitivityTable, schemes: [Scheme]? = nil) throws -> (Assignment, SolvedLoss) {
         let (chosen, solution) = try problem(table, schemes: schemes).solve()
         return (assignment(chosen), SolvedLoss(solution, self, minimized: goal.cost))
     }
 }
 
-/// The plan of least summed loss (what every sublayer loses alone, added up), or of the least cost with that loss.
+/// The plan of least summed loss (what every sublayer loses alone, added up), or of the least cost with that
+/// loss.
 ///
-/// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how much. `PlanningError` and
-///   `LatencyError` as `PlanSpace`.
+/// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how
+///   much. `PlanningError` and `LatencyError` as `PlanSpace`.
 package func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -> Plan {
     let space = try PlanSpace(target, table)
     let (schemes, proof) = try space.solved(table)

@@ -4,11 +4,13 @@ import PlanFormat
 
 /// Plans from losses measured around an operating point.
 ///
-/// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around a plan they nearly do:
-/// every sublayer is measured one step up and one step down from it, the exact optimum of these cells is solved, measured, and taken
-/// where it is better; then again from there. Where the prediction fails the step is halved: fewer sublayers may move at a time.
-/// Where one step leads nowhere, two are tried, then the exact optima that contain a step which was left out; and where those are no
-/// better either, some of them are climbed from, since what they lead to may be. Sublayers that are tied move together.
+/// Losses of sublayers do not add up at low bits, so the table measured from full precision misleads. Around
+/// a plan they nearly do: every sublayer is measured one step up and one step down from it, the exact optimum
+/// of these cells is solved, measured, and taken where it is better; then again from there. Where the
+/// prediction fails the step is halved: fewer sublayers may move at a time. Where one step leads nowhere, two
+/// are tried, then the exact optima that contain a step which was left out; and where those are no better
+/// either, some of them are climbed from, since what they lead to may be. Sublayers that are tied move
+/// together.
 struct ContextPlanner<Measurer: PlanMeasurer> {
     /// What measures cells and plans.
     let measurer: Measurer
@@ -24,8 +26,9 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         self.effort = effort
     }
 
-    /// Climbs from the best of `starts`, all of which the target must admit, from the best uniform one, from the next best, and from detours
-    /// around what was found, as far as the effort reaches: from different starts come different optima.
+    /// Climbs from the best of `starts`, all of which the target must admit, from the best uniform one, from
+    /// the next best, and from detours around what was found, as far as the effort reaches: from different
+    /// starts come different optima.
     ///
     /// - Parameter progress: called with each round.
     func improve(
@@ -140,7 +143,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         let moves: Int
     }
 
-    /// Measures plans that are not known, takes the best where it is better than `best`, and returns all that were measured.
+    /// Measures plans that are not known, takes the best where it is better than `best`, and returns all that
+    /// were measured.
     @discardableResult
     private func take(
         _ plans: [Proposal], _ best: inout Step, _ search: inout Search, _ progress: (PlanningRound) -> Void
@@ -168,7 +172,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
     /// Steps up and down a ladder that are tried where one step leads nowhere.
     static var longestReach: Int { 2 }
 
-    /// For every measured step, the optimum of those that take it: the plans that are not known, least predicted loss first.
+    /// For every measured step, the optimum of those that take it: the plans that are not known, least
+    /// predicted loss first.
     private func detours(
         from best: Step, _ changes: [(PlanNeighbour, Double)], _ known: [Assignment: Double]
     ) throws -> [Proposal] {
@@ -185,7 +190,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         }.prefix(Self.detourCount).map(\.element)
     }
 
-    /// The best plan by the measured steps from `start`, moving at most so many sublayers or groups; nil where the target admits none.
+    /// The best plan by the measured steps from `start`, moving at most so many sublayers or groups; nil
+    /// where the target admits none.
     ///
     /// - Parameter step: one that it must take.
     private func proposal(

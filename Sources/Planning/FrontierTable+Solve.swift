@@ -2,15 +2,17 @@ import BitplanAllocation
 import PlanFormat
 
 extension FrontierTable {
-    /// The trade-off of bytes against summed loss of a sensitivity table, from the smallest plan to the best one.
+    /// The trade-off of bytes against summed loss of a sensitivity table, from the smallest plan to the best
+    /// one.
     ///
-    /// Complete where all Pareto-optimal plans can be enumerated within `effort`; otherwise the hull's vertices and the exact optima at the
-    /// bytes of the plans beside it and at `sizes`.
+    /// Complete where all Pareto-optimal plans can be enumerated within `effort`; otherwise the hull's
+    /// vertices and the exact optima at the bytes of the plans beside it and at `sizes`.
     /// - Parameters:
     ///   - sizes: where a plan is wanted in any case.
     ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
     ///   - profile: what its prices of a millisecond follow from.
-    /// - Throws: `PlanError` where the plan is for another model, `PlanningError` where no plan has a size, `AllocationError`, `LatencyError`.
+    /// - Throws: `PlanError` where the plan is for another model, `PlanningError` where no plan has a size,
+    ///   `AllocationError`, `LatencyError`.
     package init(
         _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil,
         profile: LatencyProfile? = nil, effort: Int = 1_000_000
@@ -27,7 +29,8 @@ extension FrontierTable {
         let frontier = try problem.frontier(
             of: "bytes", exactAt: (wanted + known.map(\.bytes)).map(Double.init), effort: effort)
         let optima = wanted.map { frontier.index(atMost: Double($0)) }
-        // Schemes are listed where a reader may want to take the plan: everywhere they would make the file long.
+        // Schemes are listed where a reader may want to take the plan: everywhere they would make the file
+        // long.
         let listed = Set(frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 })
         let points = frontier.points.enumerated().map { index, point in
             Point(
@@ -52,7 +55,8 @@ extension FrontierTable {
             extent: frontier.extent == .complete ? .complete : .sampled, points: points, knee: frontier.knee,
             plans: known.map { known in
                 PlanPoint(
-                    origin: known.origin, kind: known.kind, bytes: known.bytes, predictedKL: known.predictedKL,
+                    origin: known.origin, kind: known.kind, bytes: known.bytes,
+                    predictedKL: known.predictedKL,
                     measuredKL: known.measuredKL,
                     leastKL: frontier.index(atMost: Double(known.bytes)).map { points[$0].klNats })
             } + asked,
@@ -63,7 +67,8 @@ extension FrontierTable {
         origin: PlanOrigin, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?
     )
 
-    /// Uniform plans of all candidates, the presets that fit the model, and what the chosen plan's file says was measured.
+    /// Uniform plans of all candidates, the presets that fit the model, and what the chosen plan's file says
+    /// was measured.
     private static func knownPlans(_ table: SensitivityTable, _ plan: Plan?) throws -> [Known] {
         let layout = table.layout
         let measured = (plan?.measured ?? []) + (plan?.overBudget ?? [])

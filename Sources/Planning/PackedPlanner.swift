@@ -3,10 +3,11 @@ import PlanFormat
 
 /// Plans of codes that are fitted behind each other, searched on the codes that packed models have.
 ///
-/// What a sublayer loses there depends on the whole plan, and cannot be measured one sublayer at a time: a change somewhere spoils what the
-/// codes behind it make up for, until they are fitted again. So whole plans are encoded and measured. `CorrectedLosses` learns from each;
-/// the exact optimum by what is known is the next plan to be measured, and where that one is known, the best changes of one or two
-/// sublayers are, until several in turn are no better.
+/// What a sublayer loses there depends on the whole plan, and cannot be measured one sublayer at a time: a
+/// change somewhere spoils what the codes behind it make up for, until they are fitted again. So whole plans
+/// are encoded and measured. `CorrectedLosses` learns from each; the exact optimum by what is known is the
+/// next plan to be measured, and where that one is known, the best changes of one or two sublayers are, until
+/// several in turn are no better.
 package struct PackedPlanner<Measurer: PlanMeasurer> {
     private let measurer: Measurer
     private let table: SensitivityTable
@@ -18,7 +19,8 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     /// Plans after which searches have usually ended.
     package static var usualMeasurements: Int { 3 * patience }
 
-    /// A planner of the plans that a target admits; `effort` are the most plans that are encoded and measured.
+    /// A planner of the plans that a target admits; `effort` are the most plans that are encoded and
+    /// measured.
     init(_ measurer: Measurer, _ table: SensitivityTable, space: PlanSpace, effort: Int) {
         self.measurer = measurer
         self.table = table
@@ -75,7 +77,8 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
         return PlanSearchResult(taken: taken, rounds: rounds, measurements: rounds.count)
     }
 
-    /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is none.
+    /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is
+    /// none.
     private func candidate(
         _ losses: CorrectedLosses, near base: Assignment, _ known: Set<Assignment>
     ) throws -> Candidate? {

@@ -17,7 +17,8 @@ extension PlanSpace {
         return moved
     }
 
-    /// Every group up to `reach` steps up and down its ladder, alone; what budgets say of the plans is not asked.
+    /// Every group up to `reach` steps up and down its ladder, alone; what budgets say of the plans is not
+    /// asked.
     func neighbours(of assignment: Assignment, reach: Int) -> [PlanNeighbour] {
         groups.indices.flatMap { group -> [PlanNeighbour] in
             let (members, ladder) = (groups[group], ladders[group])

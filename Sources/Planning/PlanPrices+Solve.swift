@@ -5,13 +5,15 @@ import PlanFormat
 extension PlanPrices {
     /// The prices at a plan: from the steps that were measured around it, else from the table's cells.
     ///
-    /// A sublayer whose scheme the table does not have (a preset's) gets no steps. A step is a near-tie where its 95% interval holds the
-    /// loss that its bytes are worth at the margin. An exchange lies within the noise where the interval of its change holds 0; the
-    /// interval is as wide as it can be, since how the errors of two steps go together is not known.
+    /// A sublayer whose scheme the table does not have (a preset's) gets no steps. A step is a near-tie where
+    /// its 95% interval holds the loss that its bytes are worth at the margin. An exchange lies within the
+    /// noise where the interval of its change holds 0; the interval is as wide as it can be, since how the
+    /// errors of two steps go together is not known.
     /// - Parameters:
     ///   - profile: what prices of a millisecond follow from, counted for the table's mean item.
     ///   - listed: how many exchanges are listed.
-    /// - Throws: `PlanError` where the plan does not fit the table's model, `AllocationError`, `LatencyError`.
+    /// - Throws: `PlanError` where the plan does not fit the table's model, `AllocationError`,
+    ///   `LatencyError`.
     package init(
         of plan: Plan, in table: SensitivityTable, profile: LatencyProfile? = nil, listed: Int = 8
     ) throws {
@@ -98,7 +100,8 @@ extension PlanPrices {
         }
     }
 
-    /// Exchanges of a step up and a step down that fit and cannot be told from no change, by their change of the loss.
+    /// Exchanges of a step up and a step down that fit and cannot be told from no change, by their change of
+    /// the loss.
     private static func exchanges(_ entries: [Entry], room: Int) -> [Exchange] {
         var exchanges: [(exchange: Exchange, place: Int)] = []
         for (upper, up) in entries.enumerated() {

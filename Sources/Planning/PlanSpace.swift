@@ -21,7 +21,8 @@ package struct PlanSpace: Sendable {
     private let latency: LatencyModel?
     private let workingSet: LatencyModel.WorkingSet?
     private let process: Energy.Process
-    /// Per sublayer, what constraints leave of the candidates; nil where they leave all, and anything else is welcome too.
+    /// Per sublayer, what constraints leave of the candidates; nil where they leave all, and anything else is
+    /// welcome too.
     private let allowed: [Set<Scheme>?]
     /// Per sublayer, the costs of each candidate.
     private let costs: [[Scheme: [Double]]]
@@ -31,8 +32,8 @@ package struct PlanSpace: Sendable {
     /// - Parameters:
     ///   - candidates: what every sublayer may become where the target says nothing.
     ///   - workload: the item that seconds and joules are counted for, where the target names none.
-    /// - Throws: `PlanningError` for a target that says too little, `AllocationError` for constraints that no sublayer or scheme answers to,
-    ///   `LatencyError` where the profile lacks something.
+    /// - Throws: `PlanningError` for a target that says too little, `AllocationError` for constraints that no
+    ///   sublayer or scheme answers to, `LatencyError` where the profile lacks something.
     package init(
         _ target: PlanTarget, layout: ModelLayout, modelType: String, candidates: [Scheme],
         workload: Workload?
@@ -138,8 +139,9 @@ package struct PlanSpace: Sendable {
         return (allowed, groups, ladders)
     }
 
-    /// How much weights the plans to come have between two uses of one: all that the size admits, else the least uniform plan that
-    /// takes too long. Plans are then a little faster than they are counted, never slower.
+    /// How much weights the plans to come have between two uses of one: all that the size admits, else the
+    /// least uniform plan that takes too long. Plans are then a little faster than they are counted, never
+    /// slower.
     private static func workingSet(
         _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload, sizeLimit: Int?, seconds: Double?
     ) throws(LatencyError) -> LatencyModel.WorkingSet {
@@ -210,8 +212,8 @@ package struct PlanSpace: Sendable {
 
     /// How good a measured plan is; smaller is better.
     ///
-    /// A plan that loses more than the target allows is worse than any that does not; then comes the cost, where a cost is minimized, and
-    /// then the loss.
+    /// A plan that loses more than the target allows is worse than any that does not; then comes the cost,
+    /// where a cost is minimized, and then the loss.
     func merit(_ schemes: [Scheme], klNats: Double) -> Merit {
         guard case .least(let cost, let maximumLoss) = goal else {
             return Merit(excess: 0, cost: 0, klNats: klNats)
@@ -240,7 +242,8 @@ package struct PlanSpace: Sendable {
             && groups.allSatisfy { group in group.allSatisfy { schemes[$0] == schemes[group[0]] } }
     }
 
-    /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the allowed one nearest in bytes.
+    /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the
+    /// allowed one nearest in bytes.
     package func nearest(to scheme: Scheme) -> [Scheme] {
         var schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
         for (group, ladder) in zip(groups, ladders) where !ladder.contains(scheme) {
@@ -256,7 +259,8 @@ package struct PlanSpace: Sendable {
         return schemes
     }
 
-    /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names where there are any.
+    /// A problem over the groups: losses of the ladders' schemes, or of those of them that `schemes` names
+    /// where there are any.
     ///
     /// - Parameter loss: the loss of a sublayer under a scheme; those of a group add up.
     func problem(

@@ -2,7 +2,8 @@ import BitplanMetrics
 import PlanFormat
 
 extension Planner {
-    /// What one step up and one step down of every sublayer change, measured around a plan: why it has the bits that it has.
+    /// What one step up and one step down of every sublayer change, measured around a plan: why it has the
+    /// bits that it has.
     ///
     /// Errors are those of paired differences: every step is measured on the plan's own sentences.
     /// - Complexity: a measurement for every step, and one for the plan.

@@ -14,11 +14,7 @@ package struct PlanningResult: Sendable {
     /// The plan with the rounds that led to it: what is written.
     package var record: Plan {
         var plan = plan
-        plan.rounds = rounds.map {
-            Plan.Round(
-                moves: $0.moves, predictedKL: $0.predictedKL, measuredKL: $0.measuredKL,
-                isAccepted: $0.isAccepted)
-        }
+        plan.rounds = rounds.map(\.record)
         return plan
     }
 }
@@ -44,19 +40,27 @@ struct PlanSearchResult: Sendable {
 package struct PlanningRound: Sendable {
     /// Sublayers that the plan changes.
     package let moves: Int
-    /// What the cells known before it say: KL of the start plus the summed changes of the moved sublayers, or the sum of the corrected cells
-    /// of all; in nats per prediction.
+    /// What the cells known before it say: KL of the start plus the summed changes of the moved sublayers, or
+    /// the sum of the corrected cells of all; in nats per prediction.
     package let predictedKL: Double
     /// KL of the plan, in nats per prediction.
     package let measuredKL: Double
     /// Whether the plan was better than the best before it.
     package let isAccepted: Bool
+
+    /// The round as a plan records it.
+    package var record: Plan.Round {
+        Plan.Round(
+            moves: moves, predictedKL: predictedKL, measuredKL: measuredKL, isAccepted: isAccepted)
+    }
 }
 
-/// Plans for a target: from the best measured plan that it admits, improved by measurements, to what measures best.
+/// Plans for a target: from the best measured plan that it admits, improved by measurements, to what measures
+/// best.
 ///
-/// The starts are the uniform plans, the optimum of the table's summed losses, that optimum between two neighbouring uniform plans,
-/// and Chung's preset, all as far as pins, ties and choices allow; no plan that loses to one of them is ever returned.
+/// The starts are the uniform plans, the optimum of the table's summed losses, that optimum between two
+/// neighbouring uniform plans, and Chung's preset, all as far as pins, ties and choices allow; no plan that
+/// loses to one of them is ever returned.
 package struct Planner<Measurer: PlanMeasurer> {
     /// What measures plans.
     let measurer: Measurer
@@ -82,13 +86,15 @@ package struct Planner<Measurer: PlanMeasurer> {
     /// - Parameters:
     ///   - effort: most measurements in context.
     ///   - progress: called with each round.
-    /// - Throws: `AllocationError` where nothing fits: it names the limit at fault and says by how much; `PlanningError` where no plan that
-    ///   was measured loses as little as was asked; what the measurer throws.
+    /// - Throws: `AllocationError` where nothing fits: it names the limit at fault and says by how much;
+    ///   `PlanningError` where no plan that was measured loses as little as was asked; what the measurer
+    ///   throws.
     package func plan(
         effort: Int, progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
         let starts = try starts()
-        // Codes that are fitted behind each other are searched as they are packed; others as they are measured alone.
+        // Codes that are fitted behind each other are searched as they are packed; others as they are
+        // measured alone.
         let isWhole = measurer.encodesInOrder
         let losses =
             try isWhole
@@ -135,7 +141,8 @@ package struct Planner<Measurer: PlanMeasurer> {
                 metric: $0.measured.metric)
         }
         plan.provenance = table.provenance
-        // With hardly any effort there are no measurements in context either; the table's cells then say what a step costs.
+        // With hardly any effort there are no measurements in context either; the table's cells then say what
+        // a step costs.
         if effort >= 2 * space.layout.sublayers.count {
             plan.steps = try steps(around: assignment, table.candidates)
         }
@@ -155,7 +162,8 @@ package struct Planner<Measurer: PlanMeasurer> {
 
     private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
 
-    /// Plans whose metric is worth measuring: those of least KL, and every plan that the written one must not lose to.
+    /// Plans whose metric is worth measuring: those of least KL, and every plan that the written one must not
+    /// lose to.
     private func finalists(_ contenders: [Contender]) -> [Contender] {
         func merit(_ contender: Contender) -> PlanSpace.Merit {
             space.merit(contender.assignment, klNats: contender.kl)
@@ -176,8 +184,8 @@ package struct Planner<Measurer: PlanMeasurer> {
     /// How many plans of least KL get the task's metric before one is written.
     private static var finalistCount: Int { 4 }
 
-    /// The contenders measured as packed models, best first (by KL, where no cost is minimized); of equal ones the smaller plan, then
-    /// the first.
+    /// The contenders measured as packed models, best first (by KL, where no cost is minimized); of equal
+    /// ones the smaller plan, then the first.
     private func rank(_ contenders: [Contender]) throws -> [Ranked] {
         let measured = try contenders.map { contender -> Ranked in
             let bytes = space.layout.sizeInBytes(contender.assignment)
@@ -192,10 +200,12 @@ package struct Planner<Measurer: PlanMeasurer> {
         }.map(\.element)
     }
 
-    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the task's metric. KL teacher-forced
-    /// on the references and what the model produces alone do not always agree, and a plan has to win on both.
+    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the
+    /// task's metric. KL teacher-forced on the references and what the model produces alone do not always
+    /// agree, and a plan has to win on both.
     ///
-    /// Where a cost is minimized there is nothing to weigh: the cheapest plan that loses little enough comes first.
+    /// Where a cost is minimized there is nothing to weigh: the cheapest plan that loses little enough comes
+    /// first.
     private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
         guard space.goal == .leastLoss else { return true }
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
@@ -210,7 +220,8 @@ package struct Planner<Measurer: PlanMeasurer> {
 
     /// Plans that the target admits and that any other has to beat.
     ///
-    /// Where losses are limited, uniform plans of any loss are among them: the smallest that loses little enough is the one to beat.
+    /// Where losses are limited, uniform plans of any loss are among them: the smallest that loses little
+    /// enough is the one to beat.
     private func starts() throws -> [Start] {
         let layout = space.layout
         var starts: [Start] = []

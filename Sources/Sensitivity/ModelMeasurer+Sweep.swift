@@ -11,7 +11,8 @@ package struct SweepOptions: Sendable {
     package var metricCells = 0
     /// Whether types and stacks are measured beside sublayers.
     package var measuresGroups = true
-    /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures all items.
+    /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures
+    /// all items.
     package var precision: Double?
     /// What stands for KL in the cells; nil measures them.
     package var proxy: ProxySignal?
@@ -63,8 +64,8 @@ extension ModelMeasurer {
         ).run(metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
     }
 
-    /// Items of the data that the curvatures of `fisher` are measured on. Random changes lose about the same everywhere: 30 items order
-    /// the cells as 100 do.
+    /// Items of the data that the curvatures of `fisher` are measured on. Random changes lose about the same
+    /// everywhere: 30 items order the cells as 100 do.
     package static var curvatureItems: Int { 32 }
 
     /// A sweep's cells by a proxy.

@@ -29,8 +29,8 @@ package struct MeasuringOptions: Sendable {
     }
 }
 
-/// Measures a model on data: cells of a table, whole plans as their packed models have them, and the task's metric of either. What a
-/// store has is not measured again.
+/// Measures a model on data: cells of a table, whole plans as their packed models have them, and the task's
+/// metric of either. What a store has is not measured again.
 package struct ModelMeasurer<Family: ModelFamily>: Sendable {
     /// The model directory.
     package let model: Model<Family>
@@ -86,7 +86,8 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
             reusesPrefixes: !options.isNaive, records: records)
     }
 
-    /// The items in an order that says nothing about them: what is measured on the first of them holds for the others.
+    /// The items in an order that says nothing about them: what is measured on the first of them holds for
+    /// the others.
     package static func shuffled<Item>(_ items: [Item]) -> [Item] {
         var items = items
         var generator = SeededGenerator(seed: 1)
@@ -98,7 +99,7 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
 
     /// The task's score of a network on the data.
     package func score(_ network: Family.Net) throws -> TaskScore {
-        try model.family.score(network, on: data, options: options.task)
+        try model.family.task.score(network, on: data, options: options.task)
     }
 
     /// The task's metric of an assignment whose matrices are encoded alone.
@@ -122,7 +123,8 @@ extension ModelMeasurer {
     /// Whether codes are fitted behind each other, so that a sublayer's loss depends on the whole plan.
     package var encodesInOrder: Bool { encoder.isInOrder }
 
-    /// What every item loses under each assignment, matrices encoded alone; assignments near `context` are fast.
+    /// What every item loses under each assignment, matrices encoded alone; assignments near `context` are
+    /// fast.
     package func losses(of assignments: [Assignment], around context: Assignment) throws -> [[ItemLoss]] {
         try cells.losses(of: assignments, around: context)
     }

@@ -99,7 +99,8 @@ package enum AutoEvent: Sendable {
     case evaluating(String)
 }
 
-/// All stages with one call: sweep, plan, quantize, evaluate beside uniform plans, report. Every stage's files are written when it ends.
+/// All stages with one call: sweep, plan, quantize, evaluate beside uniform plans, report. Every stage's
+/// files are written when it ends.
 ///
 /// - Parameters:
 ///   - evaluate: evaluates a directory; in a process of its own, so that memory is true.

@@ -16,8 +16,8 @@ package struct CostEstimate: Codable, Sendable {
     package let items: Int
     /// One run of the model over all items and its scores, in CPU seconds.
     package let evaluationCPUSeconds: Double
-    /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of calibrated codes counts as one of usual
-    /// length.
+    /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of
+    /// calibrated codes counts as one of usual length.
     package let cpuSeconds: [String: Double]
     /// Seconds, with the threads that were asked for and nothing else on the machine.
     package let seconds: Double
@@ -68,7 +68,9 @@ extension MeasuredModel {
             }
         } else if sweeps, sweep.proxy == .fisher {
             // Two probes a matrix over a part of the items.
-            let part = Double(min(ModelMeasurer<Family>.curvatureItems, examples.count)) / Double(max(1, examples.count))
+            let part =
+                Double(min(ModelMeasurer<Family>.curvatureItems, examples.count))
+                / Double(max(1, examples.count))
             for (index, sublayer) in model.layout.sublayers.enumerated() {
                 let probes = 2 * sublayer.matrices.count
                 cells += probes
@@ -84,9 +86,11 @@ extension MeasuredModel {
             let sublayers = model.layout.sublayers.indices
             let mean = sublayers.reduce(0) { $0 + units.measuring(from: $1) } / Double(sublayers.count)
             if options.fit == .calibrated {
-                // Whole plans, the uniform ones and others to start from included, and the written plan's steps up and down.
+                // Whole plans, the uniform ones and others to start from included, and the written plan's
+                // steps up and down.
                 let plans = Double(
-                    candidates.count + 2 + min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements))
+                    candidates.count + 2 + min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements)
+                )
                 packing = plans * units.packing
                 measuring += plans * units.evaluation
                 if effort >= 2 * sublayers.count { measuring += 2 * Double(sublayers.count) * mean }
@@ -99,7 +103,7 @@ extension MeasuredModel {
             examples: Array(data.examples.prefix(units.items)),
             references: Array(data.references.prefix(units.items)))
         let start = processSeconds()
-        _ = try model.family.score(network, on: few, options: options.task)
+        _ = try model.family.task.score(network, on: few, options: options.task)
         let metric =
             (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
             * Double(metrics)

@@ -24,10 +24,11 @@ package struct DataSource: Sendable, Codable, Hashable {
     /// - Throws: `UsageError` for a limit below 1, and what the family says of the files.
     package func read<Family: ModelFamily>(_ family: Family) throws -> Dataset<Family.Net.Example> {
         if let limit, limit < 1 { throw UsageError("limit of the data: expected at least 1, got \(limit)") }
-        return try family.dataset(files, limit: limit, windows: windows)
+        return try family.task.dataset(files, limit: limit, windows: windows)
     }
 
-    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do not count.
+    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do
+    /// not count.
     package func contentHash() throws -> String {
         let hash = ContentHash()
         for (place, file) in files.enumerated() { hash.add("file \(place)", try FileError.read(file)) }

@@ -50,7 +50,7 @@ package func evaluate<Family: ModelFamily>(
     let opened = try OpenedModel<Family>(directory)
     let data = try request.source.read(opened.family)
     let start = ContinuousClock.now
-    let score = try opened.family.score(opened.network, on: data, options: options)
+    let score = try opened.family.task.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let peak = peakMemoryBytes()
     var alone: SentenceTimes?
@@ -108,7 +108,7 @@ package func run<Family: ModelFamily>(
         options.seed &+= UInt64(answered)
         do {
             for (line, output) in zip(
-                lines, try opened.family.run(opened.network, lines: lines, options: options))
+                lines, try opened.family.task.run(opened.network, lines: lines, options: options))
             {
                 try answer(line, output)
             }

@@ -8,7 +8,8 @@ import PlanFormat
 package let toolVersion = "bitplan 0.1.0"
 
 extension Model {
-    /// SHA-256 of the weights by content: names, shapes and FP32 values of all tensors in order of their names.
+    /// SHA-256 of the weights by content: names, shapes and FP32 values of all tensors in order of their
+    /// names.
     ///
     /// The same weights give the same identity whatever file they come in.
     /// - Throws: `FileError` where the weights cannot be read.
@@ -24,7 +25,8 @@ extension Model {
         return ModelIdentity(type: Family.modelType, sha256: hash.finish())
     }
 
-    /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are there.
+    /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are
+    /// there.
     func configurationHash() throws -> String {
         let hash = ContentHash()
         for name in ["config.json"] + Family.companionFiles {

@@ -49,7 +49,8 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
     ///
     /// - Parameters: as of `ModelMeasurer.sweep`.
     package func sweep(
-        _ options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in }, cost: (SweepCost) -> Void = { _ in }
+        _ options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in },
+        cost: (SweepCost) -> Void = { _ in }
     ) throws -> SensitivityTable {
         let full = try measurer.score(measurer.network)
         let cells = try measurer.sweep(options, progress: progress, cost: cost)
@@ -77,8 +78,10 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
             throw PlanError.otherModel(expected: table.model, got: identity)
         }
         let space = try space(target, candidates: table.candidates)
-        return try Planner(measurer, table, space: space, prefersLessMetric: Family.prefersLessMetric)
-            .plan(effort: effort, progress: progress)
+        return try Planner(
+            measurer, table, space: space, prefersLessMetric: measurer.model.family.task.prefersLessMetric
+        )
+        .plan(effort: effort, progress: progress)
     }
 
     /// The plans of this model that a target admits.

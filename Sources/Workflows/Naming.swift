@@ -3,7 +3,8 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// Runs `body`; a plan, table or profile that does not fit the model is reported with the file that it came from.
+/// Runs `body`; a plan, table or profile that does not fit the model is reported with the file that it came
+/// from.
 package func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Value {
     do {
         return try body()

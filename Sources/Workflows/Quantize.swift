@@ -1,5 +1,4 @@
 import BitplanEncoding
-import BitplanKernels
 import BitplanModels
 import Foundation
 import PlanFormat
@@ -7,7 +6,8 @@ import PlanFormat
 /// Encodes a model as a plan says and writes the packed directory.
 ///
 /// - Parameters:
-///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes ask for it.
+///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes
+///     ask for it.
 ///   - threads: threads that run the model over `text`.
 /// - Returns: bytes of all tensors, which are the plan's bytes.
 /// - Throws: one-line errors; nothing is left behind.
@@ -30,7 +30,7 @@ package func quantize<Family: ModelFamily>(
         network = try model.network()
         model = model.reading(from: network)
     } else {
-        network = try model.outline()
+        network = model.family.outline
     }
     // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
     let calibration = try Calibration(
@@ -39,32 +39,6 @@ package func quantize<Family: ModelFamily>(
     let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
     try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
     return model.layout.sizeInBytes(schemes)
-}
-
-extension Model {
-    /// The network without its matrices: it can be asked what its tokens are, but not run.
-    fileprivate func outline() throws -> Family.Net {
-        var matrices: [String: any LinearOperator] = [:]
-        for shape in layout.sublayers.flatMap(\.matrices) {
-            matrices[shape.tensor] = Outline(rows: shape.rows, columns: shape.columns)
-        }
-        return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
-    }
-}
-
-/// The place of a matrix.
-private struct Outline: LinearOperator {
-    let rows: Int
-    let columns: Int
-    var residentBytes: Int { 0 }
-
-    func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        preconditionFailure("an outline has no weights")
-    }
-
-    func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
-        preconditionFailure("an outline has no weights")
-    }
 }
 
 private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {

@@ -6,7 +6,8 @@ import Foundation
 import PlanFormat
 
 extension MeasuredModel {
-    /// The uniform plans and presets that are larger than a budget, measured on the planning data: what the reader of a frontier compares with.
+    /// The uniform plans and presets that are larger than a budget, measured on the planning data: what the
+    /// reader of a frontier compares with.
     func measureOverBudget(candidates: [Scheme], budgetBytes: Int) throws -> [Plan.MeasuredPlan] {
         var plans = candidates.map { scheme in
             (origin: PlanOrigin.uniform(scheme), assignment: layout.sublayers.map { _ in scheme })
@@ -56,7 +57,9 @@ extension ModelReport {
     /// - Throws: `PlanError`, or `FileError` where a file cannot be written.
     package func write(to file: URL) throws {
         let directory = file.deletingLastPathComponent()
-        for figure in try figures() { try AtomicWrite.file(figure.svg, to: directory.appending(path: figure.name)) }
+        for figure in try figures() {
+            try AtomicWrite.file(figure.svg, to: directory.appending(path: figure.name))
+        }
         try AtomicWrite.file(try markdown(withFigures: true), to: file)
     }
 }

@@ -29,7 +29,7 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
         guard work.products.allSatisfy({ $0.matrices.allSatisfy((0..<count).contains) }),
             work.lookups.isEmpty || count > 0,
             work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) })
-        else { throw FileError(file, "the work of '\(sublayer.name.type)' is not that of \(count) matrices") }
+        else { throw FileError(file, "the work of '\(sublayer.name.kind)' is not that of \(count) matrices") }
     }
     if let workload = table.workload {
         let counts = [workload.read, workload.steps, workload.predictions, workload.sequences]

@@ -30,7 +30,7 @@ struct WholeModels {
 
     /// Checks every packed model against its decoded twin, then times all.
     func run() throws -> [ModelRecord] {
-        var networks: [MarianNetwork] = []
+        var networks: [EncoderDecoderNetwork] = []
         var sources: [[Int]] = []
         for directory in directories {
             if try PackedModel<MarianFamily>.isPacked(directory) {
@@ -53,7 +53,8 @@ struct WholeModels {
 
     /// The packed network must generate what its decoded twin does, but where two tokens are nearly as likely.
     private func check(
-        _ packed: MarianNetwork, _ decoded: MarianNetwork, _ sources: [[Int]], _ directory: URL
+        _ packed: EncoderDecoderNetwork, _ decoded: EncoderDecoderNetwork, _ sources: [[Int]],
+        _ directory: URL
     ) throws {
         for source in sources.prefix(4) {
             let tokens = packed.greedy([source], forcedLength: length)[0]
@@ -72,7 +73,9 @@ struct WholeModels {
         }
     }
 
-    private func time(_ networks: [MarianNetwork], _ sources: [[Int]], batch: Int) throws -> [ModelRecord] {
+    private func time(_ networks: [EncoderDecoderNetwork], _ sources: [[Int]], batch: Int) throws
+        -> [ModelRecord]
+    {
         let groups = stride(from: 0, to: sources.count, by: batch).map {
             Array(sources[$0..<min($0 + batch, sources.count)])
         }.filter { $0.count == batch }

@@ -32,8 +32,8 @@ enum Program {
     /// The interpreter that `make test` provides; without it the tests that need it are skipped.
     static let python = ProcessInfo.processInfo.environment["BITPLAN_PYTHON"]
 
-    /// The binary beside the test bundle, else the release build.
-    static func executable() throws -> URL {
+    /// The binary of this name beside the test bundle, else that of the release build.
+    static func executable(_ name: String = "bitplan") throws -> URL {
         let bundles = CommandLine.arguments.filter { $0.contains(".xctest") }
         var places: [URL] = []
         for bundle in bundles {
@@ -42,9 +42,9 @@ enum Program {
             places.append(place)
         }
         places.append(TestFiles.root.appending(path: ".build/release"))
-        let candidates = places.map { $0.appending(path: "bitplan") }
+        let candidates = places.map { $0.appending(path: name) }
         guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) })
-        else { throw Unexpected(description: "no bitplan binary at any of \(candidates.map(\.path))") }
+        else { throw Unexpected(description: "no binary \(name) at any of \(candidates.map(\.path))") }
         return found
     }
 

@@ -12,7 +12,9 @@ import Testing
     private static let count = 140
 
     /// X'X in `Double` over the inputs of one tensor, text by text.
-    private func moments(_ tensor: String, _ network: MarianNetwork, _ examples: [MarianNetwork.Example])
+    private func moments(
+        _ tensor: String, _ network: EncoderDecoderNetwork, _ examples: [EncoderDecoderNetwork.Example]
+    )
         -> [Double]
     {
         var sums: [Double] = []

@@ -22,7 +22,8 @@ import Testing
         try PackedModel.write(
             bench.model,
             Plan.naming(
-                schemes, of: layout, model: ModelIdentity(type: "marian", sha256: "00"), origin: .uniform(.bcq(1)),
+                schemes, of: layout, model: ModelIdentity(type: "marian", sha256: "00"),
+                origin: .uniform(.bcq(1)),
                 fit: .greedy),
             to: directory, packed: try encoder.encode(schemes))
         if let metadata {

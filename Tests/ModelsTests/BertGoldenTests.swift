@@ -39,6 +39,7 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
 
 @Suite struct BertGoldenTests {
     static let classifier = "models/sst2-bert"
+    private static let fixture = TestFiles.root.appending(path: "Fixtures/sst2-bert")
     static let encoder = FileManager.default.homeDirectoryForCurrentUser.appending(
         path: ".cache/bitplan-models/minilm-l6")
 
@@ -49,7 +50,7 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         let network = try model.network()
         let goldens = try decode(ClassifierGoldens.self, directory.appending(path: "goldens/goldens.json"))
         let tensors = try Safetensors(directory.appending(path: "goldens/goldens.safetensors"))
-        let data = try model.family.dataset(
+        let data = try model.family.task.dataset(
             [TestFiles.shared.appending(path: "data/sst2.dev.tsv")], limit: nil)
         #expect(data.examples.map { $0.sequences[0].ids } == goldens.row.map(\.ids))
 
@@ -60,7 +61,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
                 let state = network.state([data.examples[index]], before: 2 + 2 * layer)
                 worst = max(
                     worst,
-                    largestDifference(try tensors.floats("hidden_\(index)_\(layer)"), state.hidden.storage))
+                    largestDifference(
+                        try tensors.floats("hidden_\(index)_\(layer)"), state.encoder.hidden.storage))
             }
         }
         print("sst2-bert, largest deviation of states from PyTorch:", worst)
@@ -81,41 +83,39 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         #expect(deviation < 2e-3)
         #expect(abs(nats / Double(goldens.rows) - goldens.cross_entropy) < 1e-5)
 
-        let score = try model.family.score(network, on: data, options: TaskOptions())
+        let score = try model.family.task.score(network, on: data, options: TaskOptions())
         #expect(score.values.map(\.name) == ["accuracy", "f1", "matthews"])
         #expect(abs(score.values[0].value - goldens.accuracy) < 1e-12)
         #expect(abs(score.values[1].value - goldens.f1) < 1e-12)
         #expect(abs(score.values[2].value - goldens.matthews) < 1e-12)
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func classifierAnswersLinesWithLabels() throws {
-        let model = try Model<BertFamily>(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func classifierAnswersLinesWithLabels() throws {
+        let model = try Model<BertFamily>(directory: Self.fixture)
         let network = try model.network()
-        let answers = try model.family.run(
+        let answers = try model.family.task.run(
             network, lines: ["a charming journey .", "bleak and desperate", "", "a\tb"],
             options: TaskOptions())
         #expect(answers.count == 4)
         #expect(answers[0].hasPrefix("LABEL_1\t0."))
         #expect(answers[1].hasPrefix("LABEL_0\t0."))
         #expect(throws: LineError.self) {
-            try model.family.run(network, lines: ["a\tb\tc"], options: TaskOptions())
+            try model.family.task.run(network, lines: ["a\tb\tc"], options: TaskOptions())
         }
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func batchesDoNotMatter() throws {
-        let model = try Model<BertFamily>(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func batchesDoNotMatter() throws {
+        let model = try Model<BertFamily>(directory: Self.fixture)
         let network = try model.network()
-        let data = try model.family.dataset([TestFiles.shared.appending(path: "data/sst2.dev.tsv")], limit: 9)
+        let data = try model.family.task.dataset(
+            [TestFiles.root.appending(path: "Fixtures/data/sst2.plan.tsv")], limit: 9)
         let together = network.outputs(network.state(data.examples))
         let alone = data.examples.flatMap { network.outputs(network.state([$0])).storage }
         #expect(together.storage == alone)
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func wrongDataIsRefusedByLine() throws {
-        let family = try BertFamily(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func wrongDataIsRefusedByLine() throws {
+        let family = try BertFamily(directory: Self.fixture)
         let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
         defer { try? FileManager.default.removeItem(at: file) }
         for (text, expected) in [
@@ -124,11 +124,11 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
             ("a\tb\tc\td\n", "line 1: expected"), ("a\tgood\n", "line 1: 'good' is no label"),
         ] {
             try Data(text.utf8).write(to: file)
-            let error = #expect(throws: FileError.self) { try family.dataset([file], limit: nil) }
+            let error = #expect(throws: FileError.self) { try family.task.dataset([file], limit: nil) }
             #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
         }
         try Data("fine\tLABEL_0\nfirst\tsecond\t1\n".utf8).write(to: file)
-        let data = try family.dataset([file], limit: nil)
+        let data = try family.task.dataset([file], limit: nil)
         #expect(data.examples.map(\.label) == [0, 1])
         #expect(data.examples[1].sequences[0].typeIDs.contains(1))
     }
@@ -151,7 +151,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         for (index, text) in goldens.hidden_of.enumerated() {
             let sequence = model.family.tokenizer.encode(text, pairedWith: nil)
             let state = network.state([.init([sequence])])
-            worst = max(worst, largestDifference(try tensors.floats("hidden_\(index)"), state.hidden.storage))
+            worst = max(
+                worst, largestDifference(try tensors.floats("hidden_\(index)"), state.encoder.hidden.storage))
             worst = max(
                 worst,
                 largestDifference(try tensors.floats("vector_\(index)"), network.vectors(state).storage))
@@ -159,9 +160,9 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         print("minilm-l6, largest deviation from PyTorch:", worst)
         #expect(worst < 2e-3)
 
-        let data = try model.family.dataset(
+        let data = try model.family.task.dataset(
             [TestFiles.shared.appending(path: "data/stsb.dev.tsv")], limit: nil)
-        let score = try model.family.score(network, on: data, options: TaskOptions())
+        let score = try model.family.task.score(network, on: data, options: TaskOptions())
         print("minilm-l6, STS-B dev:", score.values)
         #expect(abs(score.values[0].value - goldens.spearman) < 5e-4)
         #expect(abs(score.values[1].value - goldens.pearson) < 5e-4)

@@ -41,7 +41,7 @@ import Testing
         }
         print("tiny-bert, largest deviation of logits from PyTorch:", worst)
         #expect(worst < 2e-3)
-        let answers = try model.family.run(
+        let answers = try model.family.task.run(
             network, lines: rows.map { $0.texts.joined(separator: "\t") }, options: TaskOptions())
         for (answer, row) in zip(answers, rows) {
             let best = row.logits.indices.max { row.logits[$0] < row.logits[$1] } ?? 0
@@ -116,7 +116,7 @@ import Testing
         let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
         defer { try? FileManager.default.removeItem(at: file) }
         try Data(text.utf8).write(to: file)
-        return try family.dataset([file], limit: nil).examples.flatMap(\.sequences)
+        return try family.task.dataset([file], limit: nil).examples.flatMap(\.sequences)
     }
 
     private func piece(_ text: String, type: Int = 0) -> String {

@@ -64,7 +64,7 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
     static let tiny = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tiny-llama")
 
     /// Logits of every position but the last, which predicts nothing that is in the text.
-    private func logits(_ network: LlamaNetwork, _ ids: [Int]) -> Matrix {
+    private func logits(_ network: DecoderNetwork, _ ids: [Int]) -> Matrix {
         network.logits(network.outputs(network.state([.init(tokens: ids + [0], scored: ids.count)])))
     }
 
@@ -87,12 +87,12 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
         print("wikitext-lm, largest deviation of logits from PyTorch:", worst)
         #expect(worst < 2e-3)
 
-        let data = try model.family.dataset(
+        let data = try model.family.task.dataset(
             [directory.appending(path: "data/test.txt")], limit: goldens.windows)
         #expect(data.examples.count == goldens.windows)
         #expect(data.examples.reduce(0) { $0 + $1.scored } == goldens.scored_tokens)
         #expect(data.examples.prefix(50).map(\.scored) == goldens.nats_of_windows.map { Int($0[1]) })
-        let score = try model.family.score(network, on: data, options: TaskOptions())
+        let score = try model.family.task.score(network, on: data, options: TaskOptions())
         print("wikitext-lm:", score.values, score.signature)
         #expect(abs(score.values[0].value / goldens.perplexity - 1) < 1e-3)
         for (nats, golden) in zip(score.outputs, goldens.nats_of_windows) {
@@ -123,17 +123,17 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
         }
         var options = TaskOptions(maximumLength: 32)
         let lines = goldens.greedy.map(\.prompt)
-        let answers = try model.family.run(network, lines: lines, options: options)
+        let answers = try model.family.task.run(network, lines: lines, options: options)
         #expect(answers == together.map { model.family.tokenizer.decode($0) })
 
         options.temperature = 0.8
         options.seed = 11
-        let sampled = try model.family.run(network, lines: lines, options: options)
+        let sampled = try model.family.task.run(network, lines: lines, options: options)
         #expect(sampled != answers)
         options.batchSize = 2
-        #expect(try model.family.run(network, lines: lines, options: options) == sampled)
+        #expect(try model.family.task.run(network, lines: lines, options: options) == sampled)
         options.seed = 12
-        #expect(try model.family.run(network, lines: lines, options: options) != sampled)
+        #expect(try model.family.task.run(network, lines: lines, options: options) != sampled)
     }
 
     /// Grouped queries, odd head size, biases, untied head: a random model against transformers.
@@ -160,10 +160,10 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
         try Data(goldens.text.joined(separator: "\n").utf8).write(to: file)
         for golden in goldens.windows {
             let windows = TextWindows(context: golden.context, stride: golden.stride)
-            let data = try model.family.dataset([file], limit: nil, windows: windows)
+            let data = try model.family.task.dataset([file], limit: nil, windows: windows)
             #expect(data.windows == windows)
             #expect(data.examples.map(\.scored) == golden.nats.map { Int($0[1]) }, "\(windows)")
-            let score = try model.family.score(network, on: data, options: TaskOptions())
+            let score = try model.family.task.score(network, on: data, options: TaskOptions())
             #expect(score.signature == "perplexity|context:\(golden.context)|stride:\(golden.stride)")
             for (nats, golden) in zip(score.outputs, golden.nats) {
                 #expect(abs((Double(nats) ?? 0) - golden[0]) < 1e-3 * golden[1], "\(windows)")
@@ -179,7 +179,7 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
             (10, 0, "--stride: expected 1"),
         ] {
             let error = #expect(throws: FileError.self) {
-                try model.family.dataset(
+                try model.family.task.dataset(
                     [file], limit: nil, windows: TextWindows(context: context, stride: stride))
             }
             #expect(error.map { "\($0)" }?.contains(message) == true, "\(error.map { "\($0)" } ?? "")")
@@ -194,14 +194,14 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
         let lines = (0..<23).map { "line \($0) of the file é" }
         try Data((lines.joined(separator: "\n") + "\n\n  \n").utf8).write(to: file)
         let tokens = lines.flatMap { family.tokenizer.encode($0, addingSpecialTokens: false) + [1] }
-        let data = try family.dataset([file], limit: nil)
+        let data = try family.task.dataset([file], limit: nil)
         let scored = data.examples.flatMap { $0.tokens.suffix($0.scored) }
         #expect(scored == Array(tokens.dropFirst()))
         // The first token is never predicted; every line's end counts as one byte.
         let bytes = lines.reduce(0) { $0 + $1.utf8.count + 1 }
         #expect(
             data.examples.reduce(0) { $0 + $1.bytes } == bytes - family.tokenizer.byteCount(of: tokens[0]))
-        let few = try family.dataset([file], limit: 2)
+        let few = try family.task.dataset([file], limit: 2)
         #expect(few.examples == Array(data.examples.prefix(2)))
     }
 

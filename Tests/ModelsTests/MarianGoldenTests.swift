@@ -36,20 +36,20 @@ struct MarianGoldens {
         tensors = try Safetensors(directory.appending(path: "goldens.safetensors"))
     }
 
-    var examples: [MarianNetwork.Example] {
+    var examples: [EncoderDecoderNetwork.Example] {
         file.sentences.map { .init(source: $0.source_ids, target: $0.reference_ids) }
     }
 
     /// Encoder states, top logits and log-sum-exp of the first sentences; returns the largest deviation from PyTorch.
-    func largestDeviation(_ network: MarianNetwork) throws -> (
+    func largestDeviation(_ network: EncoderDecoderNetwork) throws -> (
         encoder: Float, logits: Float, logSumExp: Float
     ) {
         var worst: (encoder: Float, logits: Float, logSumExp: Float) = (0, 0, 0)
         for index in 0..<4 where tensors.entries["encoder_\(index)"] != nil {
             let state = network.state([examples[index]])
             let encoder = try tensors.floats("encoder_\(index)")
-            #expect(encoder.count == state.encoder.storage.count)
-            for (a, b) in zip(encoder, state.encoder.storage) {
+            #expect(encoder.count == state.encoder.hidden.storage.count)
+            for (a, b) in zip(encoder, state.encoder.hidden.storage) {
                 worst.encoder = max(worst.encoder, abs(a - b))
             }
             let logits = network.logits(network.outputs(state))
@@ -72,7 +72,7 @@ struct MarianGoldens {
     }
 
     /// Mean cross-entropy of the references per token, in nats.
-    func crossEntropy(_ network: MarianNetwork) -> Double {
+    func crossEntropy(_ network: EncoderDecoderNetwork) -> Double {
         var nats = 0.0
         var tokens = 0
         for start in stride(from: 0, to: examples.count, by: 16) {
@@ -88,14 +88,14 @@ struct MarianGoldens {
 }
 
 @Suite struct MarianGoldenTests {
-    static let small = "models/tatoeba-en-de"
+    private static let fixture = TestFiles.root.appending(path: "Fixtures/tatoeba-en-de")
 
-    @Test(.enabled(if: TestFiles.hasShared(small), "needs ../shared/models/tatoeba-en-de"))
-    func tatoeba() throws {
-        let directory = TestFiles.shared.appending(path: Self.small)
-        let model = try Model<MarianFamily>(directory: directory)
+    /// The fixture against PyTorch: tokens, states, logits, losses, translations.
+    @Test func tatoeba() throws {
+        let model = try Model<MarianFamily>(directory: Self.fixture)
         let network = try model.network()
-        let goldens = try MarianGoldens(directory.appending(path: "goldens"))
+        let goldens = try MarianGoldens(
+            TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tatoeba-en-de"))
         for sentence in goldens.file.sentences {
             #expect(model.family.tokenizer.encodeSource(sentence.source) == sentence.source_ids)
             #expect(try model.family.tokenizer.encodeTarget(sentence.reference) == sentence.reference_ids)
@@ -124,13 +124,11 @@ struct MarianGoldens {
         #expect(equalBeams * 100 >= 99 * beamed.count)
     }
 
-    /// Runs from the fixture, so everywhere.
     @Test func batchesDoNotMatter() throws {
-        let model = try Model<MarianFamily>(
-            directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
+        let model = try Model<MarianFamily>(directory: Self.fixture)
         let files = ["en", "de"].map { TestFiles.root.appending(path: "Fixtures/data/plan.\($0)") }
         let network = try model.network()
-        let examples = try model.family.dataset(files, limit: 7).examples
+        let examples = try model.family.task.dataset(files, limit: 7).examples
         let together = network.outputs(network.state(examples))
         let alone = examples.flatMap { network.outputs(network.state([$0])).storage }
         #expect(together.rows > 7 && together.storage == alone)

@@ -21,21 +21,22 @@ import Testing
     }
 
     /// A network without a tokenizer: configuration and weights alone.
-    private func network(_ directory: URL, _ file: String) throws -> MarianNetwork {
+    private func network(_ directory: URL, _ file: String) throws -> EncoderDecoderNetwork {
         let configuration = try MarianConfiguration(directory: directory)
+        let outline = try MarianFamily.network(configuration)
         let tensors = try Safetensors(directory.appending(path: file))
         var weights = WeightTable(matrices: [:], vectors: [:])
-        for shape in MarianNetwork.layout(configuration).sublayers.flatMap(\.matrices) {
+        for shape in outline.layout.sublayers.flatMap(\.matrices) {
             let stored =
                 tensors.entries[shape.tensor] == nil && shape.tensor == "model.shared.weight"
                 ? "model.encoder.embed_tokens.weight" : shape.tensor
             weights.matrices[shape.tensor] = DenseMatrix(
                 try tensors.matrix(stored, rows: shape.rows, columns: shape.columns))
         }
-        for (name, _) in MarianNetwork.vectors(configuration) {
+        for (name, _) in outline.sublayers.vectors {
             weights.vectors[name] = try tensors.floats(name)
         }
-        return try MarianNetwork(configuration, weights)
+        return try MarianFamily.network(configuration, weights)
     }
 
     @Test(arguments: [
@@ -54,8 +55,8 @@ import Testing
             let encoder = try tensors.floats("encoder_\(index)")
             let logits = try tensors.floats("logits_\(index)")
             let got = network.logits(network.outputs(state)).storage
-            try #require(encoder.count == state.encoder.storage.count && logits.count == got.count)
-            for (a, b) in zip(encoder, state.encoder.storage) {
+            try #require(encoder.count == state.encoder.hidden.storage.count && logits.count == got.count)
+            for (a, b) in zip(encoder, state.encoder.hidden.storage) {
                 worst.encoder = max(worst.encoder, abs(a - b))
             }
             for (a, b) in zip(logits, got) { worst.logits = max(worst.logits, abs(a - b)) }
@@ -64,7 +65,7 @@ import Testing
         #expect(worst.encoder < 2e-3 && worst.logits < 2e-3)
 
         let sources = goldens.sentences.map(\.source_ids)
-        let generation = network.configuration.generation
+        let generation = network.generation
         #expect(generation.maximumLength == goldens.max_length && generation.beams == 4)
         #expect(generation.bannedTokens == [generation.padToken] && generation.forcedEndToken == 0)
         #expect(network.greedy(sources) == goldens.sentences.map(\.greedy_ids))

@@ -39,10 +39,10 @@ import Testing
         defer { try? FileManager.default.removeItem(at: directory) }
         let model = try Model<BertFamily>(directory: directory)
         #expect(model.family.configuration.task == .embedding(pooling: .mean, isNormalized: false))
-        #expect(!model.layout.sublayers.contains { ["Pooler", "Head"].contains($0.name.type) })
+        #expect(!model.layout.sublayers.contains { ["Pooler", "Head"].contains($0.name.kind) })
         let network = try model.network()
-        let data = try model.family.dataset([directory.appending(path: "data.tsv")], limit: nil)
-        let few = try model.family.dataset([directory.appending(path: "data.tsv")], limit: 1)
+        let data = try model.family.task.dataset([directory.appending(path: "data.tsv")], limit: nil)
+        let few = try model.family.task.dataset([directory.appending(path: "data.tsv")], limit: 1)
         #expect(few.examples == [data.examples[0]])
         let together = network.logits(network.outputs(network.state(data.examples)))
         #expect(together.rows == 8 && together.columns == 4)
@@ -52,14 +52,14 @@ import Testing
         #expect(network.targets(data.examples[0]) == [nil, nil])
 
         let vectors = network.vectors(network.state([data.examples[1]]))
-        let score = try model.family.score(network, on: data, options: TaskOptions(batchSize: 3))
+        let score = try model.family.task.score(network, on: data, options: TaskOptions(batchSize: 3))
         #expect(score.values.map(\.name) == ["spearman", "pearson"])
         let (a, b) = (vectors[row: 0], vectors[row: 1])
         let product = zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
         let lengths = [a, b].map { $0.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
         let cosine = product / (lengths[0] * lengths[1])
         #expect(abs((Double(score.outputs[1]) ?? 0) - cosine) < 1e-9)
-        let answers = try model.family.run(
+        let answers = try model.family.task.run(
             network, lines: ["bad film\tgood film!", "bad film"], options: TaskOptions())
         #expect(answers[0] == String(format: "%.4f", cosine))
         #expect(answers[1].split(separator: " ").compactMap { Float($0) } == Array(a))
@@ -77,7 +77,7 @@ import Testing
         #expect(model.family.configuration.task == .embedding(pooling: .first, isNormalized: true))
         let network = try model.network()
         let lines = ["a b c d e f g h", "a b c d"]
-        let answers = try model.family.run(network, lines: lines, options: TaskOptions())
+        let answers = try model.family.task.run(network, lines: lines, options: TaskOptions())
         #expect(answers[0] == answers[1])
         let length = answers[0].split(separator: " ").compactMap { Float($0) }.reduce(0) { $0 + $1 * $1 }
         #expect(abs(length - 1) < 1e-5)
@@ -135,7 +135,7 @@ import Testing
             ])
             defer { try? FileManager.default.removeItem(at: directory) }
             return try BertFamily(directory: directory)
-                .dataset([directory.appending(path: "data.tsv")], limit: nil).examples
+                .task.dataset([directory.appending(path: "data.tsv")], limit: nil).examples
                 .flatMap(\.sequences).map(\.ids)
         }
         // good 25, film 27, [UNK] 1, [SEP] 3, a and on 5...
@@ -154,7 +154,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: plain) }
         let family = try BertFamily(directory: plain)
         let wrong = #expect(throws: FileError.self) {
-            try family.dataset([plain.appending(path: "data.tsv")], limit: nil)
+            try family.task.dataset([plain.appending(path: "data.tsv")], limit: nil)
         }
         #expect(wrong?.description.contains("line 1: 'nan' is no score") == true)
     }

@@ -54,7 +54,7 @@ import Testing
 
     static func schemes(_ embedding: Scheme, _ decoder: Bits, _ encoder: Bits) -> [Scheme] {
         paper.sublayers.map { sublayer in
-            let type = sublayer.name.type
+            let type = sublayer.name.kind.rawValue
             return type == "Emb" ? embedding : (type.hasPrefix("Enc") ? encoder : decoder).scheme(type)
         }
     }
@@ -80,7 +80,9 @@ import Testing
         #expect(Self.paper.parameterCount == 60_880_896)
         #expect(Self.paper.fullPrecisionBytes == 243_523_584)
         func count(_ prefix: String) -> Int {
-            Self.paper.sublayers.filter { $0.name.type.hasPrefix(prefix) }.reduce(0) { $0 + $1.count }
+            Self.paper.sublayers.filter { $0.name.kind.rawValue.hasPrefix(prefix) }.reduce(0) {
+                $0 + $1.count
+            }
         }
         #expect(count("Emb") == 16_777_216 && count("Enc") == 18_874_368 && count("Dec") == 25_165_824)
     }

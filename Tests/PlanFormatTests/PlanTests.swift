@@ -24,7 +24,7 @@ import Testing
         ]).schemes(of: layout)
         for (sublayer, scheme) in zip(layout.sublayers, schemes) {
             let expected: Scheme =
-                switch (sublayer.name.type, sublayer.name.depth) {
+                switch (sublayer.name.kind, sublayer.name.depth) {
                 case ("Enc_ffn", 3): .bcq(4)
                 case ("Enc_ffn", _): .bcq(2)
                 case ("Dec_dd", 0): .fp32

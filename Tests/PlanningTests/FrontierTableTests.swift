@@ -83,7 +83,8 @@ import Testing
         let names = frontier.plans.map(\.origin.description)
         #expect(names == Self.schemes.map { "uniform \($0)" } + ["preset chung", "optimum at \(size)"])
         for plan in frontier.plans {
-            #expect(abs(try #require(plan.leastKL) - least(plan.bytes)) < 1e-9, "seed \(seed): \(plan.origin)")
+            #expect(
+                abs(try #require(plan.leastKL) - least(plan.bytes)) < 1e-9, "seed \(seed): \(plan.origin)")
             #expect((plan.predictedKL == nil) == (plan.origin == .preset(.chung(ratio: 1))))
             #expect((plan.predictedKL ?? .infinity) >= least(plan.bytes) - 1e-12)
         }
@@ -93,7 +94,8 @@ import Testing
         #expect(frontier.points.contains { $0.bytes == optimum.bytes && $0.sublayers != nil })
     }
 
-    /// With too little effort for all points: vertices of the hull, and exact optima where they are asked for.
+    /// With too little effort for all points: vertices of the hull, and exact optima where they are asked
+    /// for.
     @Test func sampledWhereThereAreTooMany() throws {
         let table = table(seed: 9)
         let complete = try FrontierTable(table)
@@ -113,7 +115,8 @@ import Testing
         let table = table(seed: seed)
         var generator = SeededGenerator(seed: seed)
         let schemes = table.layout.sublayers.map { _ in Self.schemes[generator.index(below: 4)] }
-        var plan = Plan.naming(schemes, of: table.layout, model: table.model, origin: .named("x"), fit: .greedy)
+        var plan = Plan.naming(
+            schemes, of: table.layout, model: table.model, origin: .named("x"), fit: .greedy)
         let (bytes, base) = (table.layout.sizeInBytes(schemes), try loss(table, schemes))
         let room = 40
         plan.certificate = .init(
@@ -158,7 +161,8 @@ import Testing
         #expect(changes == changes.sorted(), "the best first")
     }
 
-    /// At an optimum no step is worth more than the margin, none that was taken less, save for what does not divide.
+    /// At an optimum no step is worth more than the margin, none that was taken less, save for what does not
+    /// divide.
     @Test func marginLiesBetweenTheSteps() throws {
         for seed in UInt64(1)...6 {
             let table = table(seed: seed)

@@ -6,13 +6,14 @@ import Foundation
 import PlanFormat
 import Testing
 
-/// Plans for budgets of bytes, seconds and joules under pins, choices and ties, against all plans that there are.
+/// Plans for budgets of bytes, seconds and joules under pins, choices and ties, against all plans that there
+/// are.
 @Suite struct PlanTargetTests {
     private static let schemes: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .full(.fp16)]
     private static let workload = Workload(read: 6, steps: 5, predictions: 5)
 
     /// Two types of two depths, and an embedding that is looked up and projects.
-    private static let work = ModelWork(types: [
+    private static let work = ModelWork(kinds: [
         "Emb": SublayerWork(products: [.init([0], .predict)], lookups: [.read, .step]),
         "Enc_a": SublayerWork(
             products: [.init([0], .read)], attentions: [.init(.read, over: .read, heads: 2, width: 8)]),
@@ -103,14 +104,16 @@ import Testing
         }
     }
 
-    /// What a step adds to the time is the difference of two predictions; the price at the margin is where the dual function is greatest.
+    /// What a step adds to the time is the difference of two predictions; the price at the margin is where
+    /// the dual function is greatest.
     @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
     func pricesOfAMillisecond(_ seed: UInt64) throws {
         let table = table(seed: seed)
         let profile = Self.profile(Self.schemes, modelType: "test")
         let model = try LatencyModel(profile, layout: table.layout, modelType: "test")
         let schemes = table.layout.sublayers.indices.map { Self.schemes[($0 + Int(seed)) % 4] }
-        let plan = Plan.naming(schemes, of: table.layout, model: table.model, origin: .named("x"), fit: .greedy)
+        let plan = Plan.naming(
+            schemes, of: table.layout, model: table.model, origin: .named("x"), fit: .greedy)
         let prices = try PlanPrices(of: plan, in: table, profile: profile)
         let base = try model.predict(schemes, Self.workload).seconds
         func added(_ index: Int, _ scheme: Scheme) throws -> Double {

@@ -10,7 +10,8 @@ import Testing
     private static let effort = 400
 
     private func plan(
-        _ measurer: SyntheticMeasurer, _ table: SensitivityTable, _ target: PlanTarget, effort: Int = effort
+        _ measurer: SyntheticMeasurer, _ table: SensitivityTable, _ target: PlanTarget,
+        effort: Int = PlannerTests.effort
     ) throws -> PlanningResult {
         try Planner(measurer, table, space: PlanSpace(target, table), prefersLessMetric: false)
             .plan(effort: effort)
@@ -25,8 +26,9 @@ import Testing
         return low + Int(Double(high - low) * (0.05 + 0.9 * generator.uniform()))
     }
 
-    /// Losses that do not add up, tables that mislead, metrics at odds with the losses: the plan fits, and the best uniform plan that fits
-    /// beats it neither in loss nor in metric; the same seed gives the same plan.
+    /// Losses that do not add up, tables that mislead, metrics at odds with the losses: the plan fits, and
+    /// the best uniform plan that fits beats it neither in loss nor in metric; the same seed gives the same
+    /// plan.
     @Test(arguments: [false, true], 0..<60)
     func neverLosesToTheBestUniformPlan(encodesInOrder: Bool, seed: Int) throws {
         var generator = SeededGenerator(seed: UInt64(1000 + seed))
@@ -50,8 +52,9 @@ import Testing
         #expect(again.record == result.record)
     }
 
-    /// Where losses add up the plan is the optimum of all plans that there are, however wrong the table is. With three candidates every
-    /// scheme of a sublayer is at most two steps away, so that all are measured around a plan.
+    /// Where losses add up the plan is the optimum of all plans that there are, however wrong the table is.
+    /// With three candidates every scheme of a sublayer is at most two steps away, so that all are measured
+    /// around a plan.
     @Test(arguments: 0..<60)
     func additiveLossesGiveTheOptimum(seed: Int) throws {
         var generator = SeededGenerator(seed: UInt64(2000 + seed))
@@ -91,7 +94,8 @@ import Testing
         #expect(table.layout.sizeInBytes(schemes) <= (try #require(least)))
     }
 
-    /// What the rounds say happened: measurements are counted, losses are those that were measured, and effort is an upper limit.
+    /// What the rounds say happened: measurements are counted, losses are those that were measured, and
+    /// effort is an upper limit.
     @Test(arguments: [false, true], 0..<40)
     func roundsSayWhatHappened(encodesInOrder: Bool, seed: Int) throws {
         var generator = SeededGenerator(seed: UInt64(4000 + seed))
@@ -134,7 +138,8 @@ import Testing
         #expect(schemes[1] == .bcq(3) && [.bcq(2), .bcq(4)].contains(schemes[4]))
         target.restrictions = []
         target.tie = .types
-        #expect(Set(try plan(synthetic, synthetic.table(), target).plan.schemes(of: synthetic.layout)).count == 1)
+        #expect(
+            Set(try plan(synthetic, synthetic.table(), target).plan.schemes(of: synthetic.layout)).count == 1)
     }
 
     @Test func whatCannotBeMetIsSaid() throws {

@@ -4,10 +4,12 @@ import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// A model that exists only as numbers: what every sublayer loses under every scheme, alone and together with others.
+/// A model that exists only as numbers: what every sublayer loses under every scheme, alone and together with
+/// others.
 ///
-/// A plan loses the sum of its cells plus, for pairs of neighbouring sublayers, a share of the geometric mean of their cells. All of it
-/// comes from a seed, so an instance takes microseconds to measure and is the same everywhere.
+/// A plan loses the sum of its cells plus, for pairs of neighbouring sublayers, a share of the geometric mean
+/// of their cells. All of it comes from a seed, so an instance takes microseconds to measure and is the same
+/// everywhere.
 final class SyntheticMeasurer: PlanMeasurer {
     let layout: ModelLayout
     let candidates: [Scheme]

@@ -7,8 +7,8 @@ enum Examples {
 
     /// An encoder-decoder of so many layers each.
     static func layout(layers: Int) -> ModelLayout {
-        func sublayer(_ type: String, _ depth: Int?, _ rows: Int) -> SublayerShape {
-            let name = SublayerName(type, depth: depth)
+        func sublayer(_ kind: SublayerKind, _ depth: Int?, _ rows: Int) -> SublayerShape {
+            let name = SublayerName(kind, depth: depth)
             return SublayerShape(
                 name: name, matrices: [MatrixShape(tensor: "\(name).weight", rows: rows, columns: 64)])
         }
@@ -76,7 +76,8 @@ enum Examples {
             _ measured: Double?
         ) -> FrontierTable.PlanPoint {
             FrontierTable.PlanPoint(
-                origin: PlanOrigin(name), kind: kind, bytes: bytes, predictedKL: predicted, measuredKL: measured,
+                origin: PlanOrigin(name), kind: kind, bytes: bytes, predictedKL: predicted,
+                measuredKL: measured,
                 leastKL: nil)
         }
         return FrontierTable(

@@ -145,18 +145,18 @@ import Testing
         #expect(text.contains("All 500 plans"))
         #expect(text.contains("| **in context**    |   950,000 |       9.47x |"), "\(text)")
         #expect(text.contains("| smallest          |   400,000 |      22.50x |        2.500 |"))
-        func step(_ type: String, _ scheme: Scheme, _ bytes: Int, _ kl: Double) -> SublayerStep {
+        func step(_ kind: SublayerKind, _ scheme: Scheme, _ bytes: Int, _ kl: Double) -> SublayerStep {
             SublayerStep(
-                sublayer: SublayerName(type), scheme: scheme, bytesChange: bytes, klChange: kl,
+                sublayer: SublayerName(kind), scheme: scheme, bytesChange: bytes, klChange: kl,
                 standardError: 0.001)
         }
         let up = step("B", .bcq(3), 1000, -0.002)
         let down = step("A", .bcq(1), -1000, 0.003)
-        func entry(_ type: String, _ cheaper: SublayerStep?, _ dearer: SublayerStep?, _ isTie: Bool)
+        func entry(_ kind: SublayerKind, _ cheaper: SublayerStep?, _ dearer: SublayerStep?, _ isTie: Bool)
             -> PlanPrices.Entry
         {
             PlanPrices.Entry(
-                sublayer: SublayerName(type), scheme: .bcq(2), bytes: 2000, bitsPerWeight: 2.5,
+                sublayer: SublayerName(kind), scheme: .bcq(2), bytes: 2000, bitsPerWeight: 2.5,
                 cheaper: cheaper,
                 dearer: dearer, isNearTie: isTie, cheaperSeconds: -2e-5, dearerSeconds: 1e-5)
         }

@@ -8,8 +8,8 @@ import TestSupport
 /// The fixture with some of its sentences, opened once for all tests.
 struct Bench: Sendable {
     let model: Model<MarianFamily>
-    let network: MarianNetwork
-    let examples: [MarianNetwork.Example]
+    let network: EncoderDecoderNetwork
+    let examples: [EncoderDecoderNetwork.Example]
     let encodings: Encodings<MarianFamily>
 
     static let shared: Result<Bench, any Error> = Result {
@@ -18,7 +18,7 @@ struct Bench: Sendable {
         let files = ["data/plan.en", "data/plan.de"].map { root.appending(path: $0) }
         return Bench(
             model: model, network: try model.network(),
-            examples: try model.family.dataset(files, limit: 140).examples,
+            examples: try model.family.task.dataset(files, limit: 140).examples,
             encodings: Encodings(model, fit: .greedy))
     }
 
@@ -40,5 +40,5 @@ func golden<Family: ModelFamily>(
     defer { try? FileManager.default.removeItem(at: file) }
     let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
     let model = try Model<Family>(directory: goldens.appending(path: directory))
-    return (model, try model.network(), try model.family.dataset([file], limit: nil).examples)
+    return (model, try model.network(), try model.family.task.dataset([file], limit: nil).examples)
 }

@@ -83,7 +83,9 @@ import Testing
         let measurer = try bench.measurer(3)
         let probe = try measurer.network(
             Assignment(repeating: .bcq(3), count: measurer.layout.sublayers.count))
-        func logProbabilities(_ network: MarianNetwork, _ example: MarianNetwork.Example) -> [[Double]] {
+        func logProbabilities(_ network: EncoderDecoderNetwork, _ example: EncoderDecoderNetwork.Example)
+            -> [[Double]]
+        {
             let logits = network.logits(network.outputs(network.state([example])))
             return (0..<logits.rows).map { row in
                 let values = logits[row: row].map(Double.init)

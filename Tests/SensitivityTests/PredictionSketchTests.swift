@@ -20,7 +20,7 @@ import Testing
             directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
         let network = try model.network()
         let files = ["en", "de"].map { TestFiles.root.appending(path: "Fixtures/data/plan.\($0)") }
-        let examples = try model.family.dataset(files, limit: 60).examples
+        let examples = try model.family.task.dataset(files, limit: 60).examples
         let encodings = Encodings(model, fit: .greedy)
         let whole = try Evaluator(reference: network, examples: examples)
         let sketched = try Evaluator(
@@ -28,7 +28,7 @@ import Testing
         // The embedding, sublayer 0, is the output projection too.
         for index in [0, 1, 8, 9, 19, 20] {
             let sublayer = model.layout.sublayers[index]
-            func losses(_ evaluator: Evaluator<MarianNetwork>) throws -> LossMeasurement {
+            func losses(_ evaluator: Evaluator<EncoderDecoderNetwork>) throws -> LossMeasurement {
                 LossMeasurement(
                     try evaluator.losses(
                         of: try evaluator.reference.replacing(

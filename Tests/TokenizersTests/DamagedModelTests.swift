@@ -17,10 +17,10 @@ import Testing
         try damageSource(of: GoldenFiles.own.appending(path: "marian"), seeds: 0..<600, tail: 1000)
     }
 
-    @Test(.enabled(if: TestFiles.hasShared("models"), "needs ../shared/models"))
+    @Test
     func trainedSentencePieceModel() throws {
         try damageSource(
-            of: TestFiles.shared.appending(path: "models/tatoeba-en-de"), seeds: 0..<60, tail: 240_000)
+            of: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"), seeds: 0..<60, tail: 240_000)
     }
 
     /// Damages source.spm: cut short; hit anywhere; hit in its last `tail` bytes, where the character map lies.

@@ -21,7 +21,7 @@ import Testing
         try Data("good film\t1\nnot bad, the film\tgood\t2\nabc def\tneutral\n!\tcontradiction\n".utf8)
             .write(to: data)
         return AutoRequest(
-            model: Self.model, source: DataSource(files: [data]), target: PlanTarget(size: .compression(8)),
+            model: Self.model, source: DataSource(files: [data]), target: PlanTarget(size: .compression(3)),
             sweep: SweepOptions(candidates: [.bcq(1), .bcq(3)]), measuring: MeasuringOptions(fit: .greedy),
             effort: 20,
             output: AutoOutput(
@@ -54,7 +54,8 @@ import Testing
         #expect(requests.map(\.model) == [Self.model] && requests[0].source == request.source)
     }
 
-    /// Everything that was asked for reaches the evaluations, through the text form that another process reads.
+    /// Everything that was asked for reaches the evaluations, through the text form that another process
+    /// reads.
     @Test func requestsTravelWhole() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         var request = try request()
@@ -85,9 +86,11 @@ import Testing
         }
     }
 
-    /// Outputs that cannot be written, or would be written over inputs or files of others, are found before the sweep.
+    /// Outputs that cannot be written, or would be written over inputs or files of others, are found before
+    /// the sweep.
     @Test(arguments: [
-        "reports is a file", "plans is a file", "packed has other files", "a uniform directory has other files",
+        "reports is a file", "plans is a file", "packed has other files",
+        "a uniform directory has other files",
         "the plan is the data", "packed is the model",
     ])
     func outputsAreTriedFirst(_ wrong: String) throws {
@@ -119,7 +122,8 @@ import Testing
         var events = 0
         let error = #expect(throws: FileError.self) {
             try auto(
-                BertFamily.self, request, evaluate: { _ in throw Interruption() }, event: { _ in events += 1 })
+                BertFamily.self, request, evaluate: { _ in throw Interruption() }, event: { _ in events += 1 }
+            )
         }
         #expect(events == 0 && error?.description.contains("\n") == false)
         #expect(try FileManager.default.subpathsOfDirectory(atPath: root.path) == before, "nothing is left")

@@ -7,7 +7,8 @@ import PlanFormat
 import TestSupport
 import Testing
 
-/// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last bit.
+/// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last
+/// bit.
 @Suite struct CheckpointFormTests {
     static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
 
@@ -36,7 +37,8 @@ import Testing
             table: try JSONFile.data(try opened.sweep(sweep)))
     }
 
-    /// Compares `model.safetensors` of a golden with the other forms of the same weights, which lie in its folders.
+    /// Compares `model.safetensors` of a golden with the other forms of the same weights, which lie in its
+    /// folders.
     private func check<Family: ModelFamily>(
         _ family: Family.Type, _ name: String, _ forms: [String], data text: String
     ) throws {

@@ -19,7 +19,8 @@ import Testing
         return file
     }
 
-    /// Two files are not the file that holds both, whatever stands where they meet; the order and what is read of them count, names do not.
+    /// Two files are not the file that holds both, whatever stands where they meet; the order and what is
+    /// read of them count, names do not.
     @Test func everyReadingIsAnotherKey() throws {
         defer { try? FileManager.default.removeItem(at: directory) }
         let (q, d) = (try file("q", "good film\n"), try file("d", "bad film\n"))
@@ -61,7 +62,9 @@ import Testing
         try records([q, d]).record(0.5, metric: "m", of: assignment)
         #expect(try records([q, d]).cell(assignment) == StoredCell(items: [score], metrics: ["m": 0.5]))
         #expect(try records([q, d], calibration: [q, d]).cell(assignment).items == [score], "the same text")
-        for others in [try records([joined]), try records([d, q]), try records([q, d], calibration: [joined])] {
+        for others in [
+            try records([joined]), try records([d, q]), try records([q, d], calibration: [joined]),
+        ] {
             #expect(try others.cell(assignment) == StoredCell())
         }
     }

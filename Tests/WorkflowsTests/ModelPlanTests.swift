@@ -58,7 +58,8 @@ import Testing
     func neverWorseThanUniform(compression: Double) throws {
         let prepared = try Self.greedy.get()
         let budget = Int(Double(prepared.bench.layout.fullPrecisionBytes) / compression)
-        let result = try prepared.bench.plan(prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 150)
+        let result = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 150)
         try check(result, prepared, budget: budget)
         let steps = try #require(result.plan.steps)
         #expect(Set(steps.map(\.sublayer)).count == prepared.bench.layout.sublayers.count)
@@ -73,14 +74,16 @@ import Testing
         }
         let prepared = try Prepared(fit: .calibrated, sentences: 12, store: try MeasurementStore(file))
         let budget = prepared.bench.layout.fullPrecisionBytes / 10
-        let result = try prepared.bench.plan(prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
+        let result = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
         try check(result, prepared, budget: budget)
         #expect(result.plan.steps == nil, "too little effort for them")
         #expect(1...5 ~= result.rounds.count && result.measurements >= result.rounds.count)
         for round in result.rounds {
             #expect(abs(round.predictedKL / round.measuredKL - 1) < 0.25, "\(round)")
         }
-        let again = try prepared.bench.plan(prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
+        let again = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
         #expect(again.plan == result.plan, "from the store")
     }
 }

@@ -23,7 +23,8 @@ import Testing
         try body(directory)
     }
 
-    /// Translating from packed weights gives what their dense decoding gives, on at least 99% of 200 sentences.
+    /// Translating from packed weights gives what their dense decoding gives, on at least 99% of 200
+    /// sentences.
     @Test(arguments: ["bcq3", "bcq4:g64", "int4:g64", "nf4"])
     func packedTranslatesAsDecoded(_ preset: String) throws {
         try temporary { directory in
@@ -35,8 +36,8 @@ import Testing
             let lines = try TextFile.lines(Self.data.appending(path: "check.en"))
             #expect(lines.count == 200)
             let network = try opened.network()
-            let fast = try opened.family.run(network, lines: lines, options: TaskOptions())
-            let slow = try opened.family.run(
+            let fast = try opened.family.task.run(network, lines: lines, options: TaskOptions())
+            let slow = try opened.family.task.run(
                 try opened.network(decoded: true), lines: lines, options: TaskOptions())
             let equal = zip(fast, slow).count { $0 == $1 }
             print("\(preset): \(equal) of 200 translations from packed weights equal those from decoded ones")

@@ -1,5 +1,3 @@
-import BitplanKernels
-import BitplanMetrics
 import BitplanTensors
 import BitplanTokenizers
 import Foundation
@@ -23,6 +21,8 @@ package struct BertFamily: ModelFamily {
     package let configuration: BertConfiguration
     /// The tokenizer.
     package let tokenizer: WordPieceTokenizer
+    /// The network without weights.
+    package let outline: EncoderNetwork
 
     /// Rows of the word embedding that may have no token, where the number of rows is a multiple of 64: it was rounded up for speed.
     static let paddingRows = 127
@@ -42,6 +42,7 @@ package struct BertFamily: ModelFamily {
                 "the tokenizer has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
             )
         }
+        outline = try Self.network(configuration)
         if tokenizer.idsAreLines { try checkLines(directory.appending(path: "vocab.txt")) }
         try checkFrame(ofPair: false, directory)
         if case .classification = configuration.task { try checkFrame(ofPair: true, directory) }
@@ -81,118 +82,43 @@ package struct BertFamily: ModelFamily {
         }
     }
 
-    /// Sublayers and their matrices.
-    package var layout: ModelLayout { BertNetwork.layout(configuration) }
-
-    /// What stays FP32.
-    package var vectors: [(name: String, count: Int)] { BertNetwork.vectors(configuration) }
-
-    /// Other names of a tensor in published checkpoints.
-    package func aliases(of tensor: String) -> [String] { BertNames(configuration).aliases(of: tensor) }
-
-    /// A network over these weights; `MissingWeight` where one is not there.
-    package func network(_ weights: WeightTable) throws -> BertNetwork {
-        try BertNetwork(configuration, weights)
+    /// Classification, or similarity where the model is a sentence encoder.
+    package var task: any Task<EncoderNetwork> {
+        let input = EncoderInput(
+            tokenizer: tokenizer, maximumLength: configuration.maximumLength,
+            lowercasesTexts: configuration.lowercasesTexts, types: configuration.types)
+        return switch configuration.task {
+        case .classification(let labels): TextClassification(input: input, labels: labels)
+        case .embedding(let pooling, let isNormalized):
+            SentenceSimilarity(input: input, pooling: pooling, isNormalized: isNormalized)
+        }
     }
 
-    /// Reads a file of tab-separated values without header or quoting: for a classifier `text<TAB>label` or
-    /// `text<TAB>text<TAB>label`, for a sentence encoder `text<TAB>text<TAB>score`.
-    ///
-    /// Inputs longer than the model's `maximumLength` are cut there, as its own tools do it.
-    /// - Throws: `FileError` where there is not one file, or a line has other columns, an unknown label or a score that is no number.
-    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<BertNetwork.Example> {
-        guard files.count == 1, let file = files.first else {
-            throw FileError(
-                files.first?.path ?? "--data",
-                "expected one file of tab-separated values, got \(files.count) files")
+    /// Other names of a tensor: with or without `bert.`, and LayerNorms as TensorFlow named them.
+    package func aliases(of tensor: String) -> [String] {
+        let base = "bert."
+        var names = [tensor, tensor.hasPrefix(base) ? String(tensor.dropFirst(base.count)) : base + tensor]
+        for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")]
+        where tensor.hasSuffix(new) {
+            names += names.map { $0.dropLast(new.count) + old }
         }
-        let lines = try TextFile.lines(file)
-        let anchors = anchors(lines)
-        var examples: [BertNetwork.Example] = []
-        var references: [String] = []
-        for (number, line) in lines.prefix(limit ?? .max).enumerated() {
-            var columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            let place = "line \(number + 1)"
-            switch configuration.task {
-            case .classification(let labels):
-                guard columns.count == 2 || columns.count == 3, let text = columns.popLast() else {
-                    throw FileError(
-                        file,
-                        "\(place): expected text<TAB>label or text<TAB>text<TAB>label, got \(columns.count) columns"
-                    )
-                }
-                guard let label = labels.firstIndex(of: text) ?? Int(text), labels.indices.contains(label)
-                else {
-                    throw FileError(
-                        file,
-                        "\(place): '\(text)' is no label: expected 0 to \(labels.count - 1) or one of \(labels.joined(separator: ", "))"
-                    )
-                }
-                examples.append(.init(sequences(columns), label: label))
-                references.append(labels[label])
-            case .embedding:
-                guard columns.count == 3, let score = columns.popLast() else {
-                    throw FileError(
-                        file, "\(place): expected text<TAB>text<TAB>score, got \(columns.count) columns")
-                }
-                guard let value = Double(score), value.isFinite else {
-                    throw FileError(file, "\(place): '\(score)' is no score: expected a number")
-                }
-                examples.append(.init(sequences(columns), anchors: anchors))
-                references.append(score)
-            }
-        }
-        return Dataset(examples: examples, references: references)
+        return Array(names.dropFirst())
     }
 
-    /// Texts that stand evenly spaced in the whole of the data, whatever part of it is measured; nil for a classifier.
-    private func anchors(_ lines: [String]) -> SentenceAnchors? {
-        guard case .embedding = configuration.task else { return nil }
-        let count = min(SentenceAnchors.count, lines.count)
-        let texts = (0..<count).compactMap {
-            lines[$0 * lines.count / count].split(separator: "\t").first.map(String.init)
+    /// Shapes that differ in width, depth, inner width and heads.
+    package static func specimens() throws -> [Specimen] {
+        try [
+            (128, 512, 2, 2), (128, 512, 4, 6), (256, 512, 4, 4), (256, 1024, 8, 4), (384, 1536, 12, 6),
+            (512, 2048, 8, 2), (512, 1024, 16, 4), (768, 3072, 12, 3),
+        ].map { width, inner, heads, layers in
+            let settings = Specimen.settings(
+                modelType,
+                [
+                    "hidden_size": width, "vocab_size": 8000, "num_hidden_layers": layers,
+                    "num_attention_heads": heads, "intermediate_size": inner,
+                    "architectures": ["BertForSequenceClassification"], "num_labels": 2,
+                ])
+            return Specimen(modelType, try network(try BertConfiguration(settings)))
         }
-        return SentenceAnchors(sequences(texts))
-    }
-
-    /// The sequences of one or two texts: a classifier reads a pair as one.
-    func sequences(_ texts: [String]) -> [TokenSequence] {
-        let length = configuration.maximumLength
-        // With a locale, a sigma at the end of a word becomes another letter, as in Python.
-        let texts =
-            configuration.lowercasesTexts
-            ? texts.map { $0.lowercased(with: Locale(identifier: "en_US_POSIX")) } : texts
-        if case .classification = configuration.task, texts.count == 2 {
-            return [checked(tokenizer.encode(texts[0], pairedWith: texts[1], maximumLength: length))]
-        }
-        return texts.map { checked(tokenizer.encode($0, pairedWith: nil, maximumLength: length)) }
-    }
-
-    /// Types that the model has: one that tells no texts apart has only type 0.
-    private func checked(_ sequence: TokenSequence) -> TokenSequence {
-        guard configuration.types == 1 else { return sequence }
-        return TokenSequence(
-            ids: sequence.ids, typeIDs: [Int](repeating: 0, count: sequence.typeIDs.count))
-    }
-
-    /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
-    func vectors(
-        _ network: BertNetwork, _ examples: [BertNetwork.Example], _ options: TaskOptions
-    ) throws -> [Matrix] {
-        let size = max(1, options.batchSize)
-        let starts = Array(stride(from: 0, to: examples.count, by: size))
-        let batches = try concurrentMap(count: starts.count, threads: options.threads) { index in
-            network.vectors(
-                network.state(Array(examples[starts[index]..<min(starts[index] + size, examples.count)])))
-        }
-        var vectors: [Matrix] = []
-        for (start, batch) in zip(starts, batches) {
-            var row = 0
-            for example in examples[start..<min(start + size, examples.count)] {
-                vectors.append(batch.slice(rows: row..<row + example.sequences.count))
-                row += example.sequences.count
-            }
-        }
-        return vectors
     }
 }

@@ -2,26 +2,6 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// Where the sequences of a batch lie: tokens of all sequences stand one after the other, without padding.
-package struct SequenceOffsets: Sendable, Equatable {
-    /// `starts[i] ..< starts[i + 1]` are the rows of sequence i.
-    package let starts: [Int]
-
-    /// Sequences of these lengths.
-    package init(lengths: [Int]) {
-        starts = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
-    }
-
-    /// The number of sequences.
-    package var count: Int { starts.count - 1 }
-
-    /// The number of rows of all sequences.
-    package var rows: Int { starts[count] }
-
-    /// The rows of sequence `index`.
-    package subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
-}
-
 /// The names of an attention's four linear layers, as a family's checkpoints have them.
 struct AttentionNames {
     let query: String
@@ -44,21 +24,38 @@ struct AttentionNames {
         self.value = value
         self.output = output
     }
+}
 
-    /// The matrices, for a layout.
-    ///
-    /// - Parameters:
-    ///   - inner: channels of all query heads; `width` where nil.
-    ///   - keyWidth: channels of all key heads; `inner` where nil.
-    func shapes(width: Int, inner: Int? = nil, keyWidth: Int? = nil) -> [MatrixShape] {
-        let inner = inner ?? width
-        let keyWidth = keyWidth ?? inner
-        return [
-            MatrixShape(tensor: query + ".weight", rows: inner, columns: width),
-            MatrixShape(tensor: key + ".weight", rows: keyWidth, columns: width),
-            MatrixShape(tensor: value + ".weight", rows: keyWidth, columns: width),
-            MatrixShape(tensor: output + ".weight", rows: width, columns: inner),
-        ]
+/// The shape of an attention.
+struct AttentionShape: Sendable {
+    /// Channels of the activations.
+    let width: Int
+    /// Heads of the queries.
+    let heads: Int
+    /// Heads of keys and values.
+    let keyHeads: Int
+    /// Channels of a head.
+    let headSize: Int
+    /// Whether the linear layers have biases.
+    let hasBias: Bool
+    /// Turns queries and keys by their positions; nil where positions come with the embeddings.
+    let rotary: RotaryPositions?
+
+    /// Heads that share the channels of the activations, as many for keys as for queries, with biases.
+    init(width: Int, heads: Int) {
+        self.init(width: width, heads: heads, keyHeads: heads, headSize: width / heads, hasBias: true)
+    }
+
+    /// An attention of these heads.
+    init(
+        width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, rotary: RotaryPositions? = nil
+    ) {
+        self.width = width
+        self.heads = heads
+        self.keyHeads = keyHeads
+        self.headSize = headSize
+        self.hasBias = hasBias
+        self.rotary = rotary
     }
 }
 
@@ -78,52 +75,50 @@ struct Attention: Sendable {
 
     /// Takes the four linear layers called `names`.
     init(
-        _ names: AttentionNames, heads: Int, keyHeads: Int? = nil, hasBias: Bool = true,
-        rotary: RotaryPositions? = nil,
-        _ weights: WeightTable
+        _ names: AttentionNames, _ shape: AttentionShape, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
-        query = try Linear(names.query, hasBias: hasBias, weights)
-        key = try Linear(names.key, hasBias: hasBias, weights)
-        value = try Linear(names.value, hasBias: hasBias, weights)
-        output = try Linear(names.output, hasBias: hasBias, weights)
-        self.heads = heads
-        self.keyHeads = keyHeads ?? heads
-        self.rotary = rotary
-    }
-
-    /// Takes `<name>.q_proj`, `.k_proj`, `.v_proj` and `.out_proj`.
-    init(_ name: String, heads: Int, _ weights: WeightTable) throws(MissingWeight) {
-        try self.init(AttentionNames(name), heads: heads, weights)
-    }
-
-    /// The matrices of an attention called `name`, for a layout.
-    static func shapes(_ name: String, width: Int) -> [MatrixShape] {
-        AttentionNames(name).shapes(width: width)
+        let inner = shape.heads * shape.headSize
+        let keyWidth = shape.keyHeads * shape.headSize
+        func linear(
+            _ name: String, _ rows: Int, _ columns: Int, _ reader: inout ParameterReader
+        ) throws(MissingWeight) -> Linear {
+            try Linear(name, rows: rows, columns: columns, hasBias: shape.hasBias, &reader)
+        }
+        query = try linear(names.query, inner, shape.width, &reader)
+        key = try linear(names.key, keyWidth, shape.width, &reader)
+        value = try linear(names.value, keyWidth, shape.width, &reader)
+        output = try linear(names.output, shape.width, inner, &reader)
+        heads = shape.heads
+        keyHeads = shape.keyHeads
+        rotary = shape.rotary
     }
 
     /// Attention of every sequence of `x` over itself.
     ///
     /// - Shapes: `x` (rows of `offsets`, width).
+    /// - Parameter remember: called with the keys and values, turned by their positions.
     func callAsFunction(
-        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ((String, Matrix) -> Void)?
+        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ProductObserver?,
+        remember: (Matrix, Matrix) -> Void = { _, _ in }
     ) -> Matrix {
         var projections = Linear.together([query, key, value], x, observing: observing)
         if let rotary {
             rotary.apply(to: &projections[0], offsets)
             rotary.apply(to: &projections[1], offsets)
         }
+        remember(projections[1], projections[2])
         let context = contexts(
             projections[0], offsets, over: projections[1], projections[2], offsets, causal: causal)
         return output(context, observing: observing)
     }
 
-    /// Attention of every sequence of `x` over the same sequence of `source`, positions being none of its matter.
+    /// Attention of every sequence of `x` over the same sequence of `source`; positions play no part.
     ///
     /// - Shapes: `x` (rows of `offsets`, width), `source` (rows of `sourceOffsets`, width).
-    /// - Parameter known: what some attention reads of `source`; used where it has these weights and nobody observes the products.
+    /// - Parameter known: what some attention reads of `source`; used where it has these weights and no observer has to see the products.
     func callAsFunction(
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
-        known: Memory? = nil, observing: ((String, Matrix) -> Void)?
+        known: Memory? = nil, observing: ProductObserver?
     ) -> Matrix {
         let queries = query(x, observing: observing)
         let memory =
@@ -151,15 +146,8 @@ struct Attention: Sendable {
         }
     }
 
-    /// Whether the projections are the same objects, so that the same inputs give the same outputs.
-    func hasWeights(of other: Attention) -> Bool {
-        zip([query, key, value, output], [other.query, other.key, other.value, other.output]).allSatisfy {
-            $0.weight.isSame(as: $1.weight)
-        }
-    }
-
     /// The keys and values of a source.
-    func memory(of source: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Memory {
+    func memory(of source: Matrix, observing: ProductObserver? = nil) -> Memory {
         let read = Linear.together([key, value], source, observing: observing)
         return Memory(read[0], read[1], weights: [key.weight, value.weight])
     }

@@ -8,9 +8,11 @@ struct LayerNorm: Sendable {
     let epsilon: Float
 
     /// Takes `<name>.weight` and `<name>.bias`.
-    init(_ name: String, epsilon: Float, _ weights: WeightTable) throws(MissingWeight) {
-        weight = try weights.vector(name + ".weight")
-        bias = try weights.vector(name + ".bias")
+    init(
+        _ name: String, width: Int, epsilon: Float, _ reader: inout ParameterReader
+    ) throws(MissingWeight) {
+        weight = try reader.vector(name + ".weight", count: width)
+        bias = try reader.vector(name + ".bias", count: width)
         self.epsilon = epsilon
     }
 

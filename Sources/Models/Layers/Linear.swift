@@ -7,14 +7,23 @@ struct Linear: Sendable {
     let weight: any LinearOperator
     let bias: [Float]?
 
-    /// Takes `<name>.weight` and, where there is one, `<name>.bias`.
-    init(_ name: String, hasBias: Bool = true, _ weights: WeightTable) throws(MissingWeight) {
+    /// Takes `<name>.weight` of (`rows`, `columns`) and, where there is one, `<name>.bias`.
+    init(
+        _ name: String, rows: Int, columns: Int, hasBias: Bool = true, _ reader: inout ParameterReader
+    ) throws(MissingWeight) {
         self.name = name + ".weight"
-        weight = try weights.matrix(self.name)
-        bias = hasBias ? try weights.vector(name + ".bias") : nil
+        weight = try reader.matrix(self.name, rows: rows, columns: columns)
+        bias = hasBias ? try reader.vector(name + ".bias", count: rows) : nil
     }
 
-    func callAsFunction(_ x: Matrix, observing: ((String, Matrix) -> Void)? = nil) -> Matrix {
+    /// A product with a matrix that another sublayer has read: an output projection that is tied to the embedding.
+    init(tied name: String, _ weight: any LinearOperator, bias: [Float]?) {
+        self.name = name
+        self.weight = weight
+        self.bias = bias
+    }
+
+    func callAsFunction(_ x: Matrix, observing: ProductObserver? = nil) -> Matrix {
         observing?(name, x)
         var y = weight(x)
         if let bias { y.add(bias) }
@@ -23,7 +32,7 @@ struct Linear: Sendable {
 
     /// Several layers of one input, which is prepared once for those whose weights can share that.
     static func together(
-        _ layers: [Linear], _ x: Matrix, observing: ((String, Matrix) -> Void)? = nil
+        _ layers: [Linear], _ x: Matrix, observing: ProductObserver? = nil
     ) -> [Matrix] {
         if let observing { for layer in layers { observing(layer.name, x) } }
         var results = multiplyTogether(layers.map(\.weight), x)

@@ -8,23 +8,23 @@ struct RMSNorm: Sendable {
     let epsilon: Float
 
     /// Takes `<name>.weight`.
-    init(_ name: String, epsilon: Float, _ weights: WeightTable) throws(MissingWeight) {
-        weight = try weights.vector(name + ".weight")
+    init(
+        _ name: String, width: Int, epsilon: Float, _ reader: inout ParameterReader
+    ) throws(MissingWeight) {
+        weight = try reader.vector(name + ".weight", count: width)
         self.epsilon = epsilon
     }
 
-    /// Every row of `x`, normalized.
-    func callAsFunction(_ x: Matrix) -> Matrix {
-        var y = x
+    /// Normalizes every row of `x` in place.
+    func apply(_ x: inout Matrix) {
         let columns = x.columns
-        y.storage.withUnsafeMutableBufferPointer { y in
+        x.storage.withUnsafeMutableBufferPointer { y in
             for start in stride(from: 0, to: y.count, by: columns) {
                 let row = UnsafeMutableBufferPointer(rebasing: y[start..<start + columns])
                 let scale = 1 / (RMSNorm.sumOfSquares(row) / Float(columns) + epsilon).squareRoot()
                 for i in 0..<columns { row[i] = row[i] * scale * weight[i] }
             }
         }
-        return y
     }
 
     /// Sixteen sums side by side and then together: one order, whatever vectors the machine has.

@@ -1,4 +1,3 @@
-import BitplanMetrics
 import BitplanTensors
 import BitplanTokenizers
 import Foundation
@@ -17,18 +16,12 @@ package struct LlamaFamily: ModelFamily {
     package static let layerStack: LayerStack? = LayerStack(
         prefix: "model.layers.", countKey: "num_hidden_layers")
 
-    /// Plans are judged by perplexity.
-    package static let prefersLessMetric = true
-
-    /// Tokens of a window where nothing else is said; fewer where the model has fewer positions.
-    static let usualContext = 256
-    /// Tokens that `run` adds where the options say nothing.
-    static let defaultLength = 128
-
     /// The model's shape.
     package let configuration: LlamaConfiguration
     /// The tokenizer.
     package let tokenizer: BytePairTokenizer
+    /// The network without weights.
+    package let outline: DecoderNetwork
 
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     package init(directory: URL) throws {
@@ -40,147 +33,99 @@ package struct LlamaFamily: ModelFamily {
                 "has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
             )
         }
+        outline = try Self.network(configuration)
     }
 
-    /// The sublayers, in order of execution.
-    package var layout: ModelLayout { LlamaNetwork.layout(configuration) }
-
-    /// What stays FP32.
-    package var vectors: [(name: String, count: Int)] { LlamaNetwork.vectors(configuration) }
+    /// Language modelling.
+    package var task: any Task<DecoderNetwork> {
+        LanguageModelling(
+            tokenizer: tokenizer, maximumPositions: configuration.maximumPositions,
+            endTokens: configuration.endTokens, beginToken: configuration.beginToken,
+            unsupportedGeneration: configuration.unsupportedGeneration)
+    }
 
     /// Other names of a tensor in published checkpoints.
     package func aliases(of tensor: String) -> [String] {
         let bare = tensor.hasPrefix("model.") ? [String(tensor.dropFirst("model.".count))] : []
-        return bare + (tensor == LlamaNetwork.embeddingName && configuration.isTied ? ["lm_head.weight"] : [])
+        return bare + (tensor == Self.embeddingName && configuration.isTied ? ["lm_head.weight"] : [])
     }
 
-    /// A network over these weights; `MissingWeight` where one is not there.
-    package func network(_ weights: WeightTable) throws -> LlamaNetwork {
-        try LlamaNetwork(configuration, weights)
-    }
+    private static let embeddingName = "model.embed_tokens.weight"
 
-    /// Reads text files as one text in the usual windows.
+    /// The network of this shape: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards; `Head` where the output
+    /// projection is a matrix of its own.
     ///
-    /// - Throws: as `dataset(_:limit:windows:)`.
-    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<LlamaNetwork.Example> {
-        try dataset(files, limit: limit, windows: nil)
+    /// - Source: Touvron et al. 2023.
+    package static func network(
+        _ configuration: LlamaConfiguration, _ weights: WeightTable? = nil
+    ) throws(MissingWeight) -> DecoderNetwork {
+        let rotary = RotaryPositions(
+            size: configuration.headSize, theta: configuration.theta,
+            maximumPositions: configuration.maximumPositions)
+        return try DecoderNetwork(
+            weights, endTokens: configuration.endTokens, maximumPositions: configuration.maximumPositions
+        ) { weights throws(MissingWeight) in try parts(configuration, rotary, weights) }
     }
 
-    /// Reads text files as one text, cut into windows.
-    ///
-    /// Every line that is not blank is encoded alone, the end symbol after it where the model has one, and all are joined. A window
-    /// predicts what no window before it has predicted; an item is a window, and `limit` counts windows.
-    /// - Source: the guide on perplexity of Hugging Face transformers.
-    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two tokens, or the model has not the
-    ///   windows' positions.
-    package func dataset(
-        _ files: [URL], limit: Int?, windows: TextWindows?
-    ) throws -> Dataset<LlamaNetwork.Example> {
-        guard let first = files.first else { throw FileError("--data", "expected a text file, got none") }
-        let positions = configuration.maximumPositions
-        guard positions >= 2 else {
-            throw FileError(first, "the model has \(positions) position: expected at least 2")
+    private static func parts(
+        _ configuration: LlamaConfiguration, _ rotary: RotaryPositions, _ weights: WeightTable?
+    ) throws(MissingWeight) -> DecoderNetwork.Parts {
+        let (width, vocabulary) = (configuration.width, configuration.vocabularySize)
+        let normalization = Normalization.preRootMeanSquare(
+            width: width, epsilon: configuration.normEpsilon)
+        let shape = AttentionShape(
+            width: width, heads: configuration.heads, keyHeads: configuration.keyHeads,
+            headSize: configuration.headSize, hasBias: configuration.attentionHasBias, rotary: rotary)
+        var list = SublayerList(weights)
+        var norm: Norm?
+        let embedding = try list.append(.embedding) { reader throws(MissingWeight) in
+            norm = try normalization.norm("model.norm", &reader)
+            return try TokenEmbedding(
+                embeddingName, rows: vocabulary, width: width, lookups: [.read, .step],
+                isTied: configuration.isTied, &reader)
         }
-        let context = windows?.context ?? min(Self.usualContext, positions)
-        let step = windows?.stride ?? max(1, context / 2)
-        guard (2...positions).contains(context) else {
-            throw FileError("--context", "expected 2 to the model's \(positions) positions, got \(context)")
-        }
-        guard (1...context).contains(step) else {
-            throw FileError("--stride", "expected 1 to the \(context) tokens of a window, got \(step)")
-        }
-        var tokens: [Int] = []
-        var bytes: [Int] = []
-        // A limit needs no more text than its windows: reading on would only cost time.
-        let enough = limit.map { context + $0 * step } ?? .max
-        for line in try files.flatMap({ try TextFile.lines($0) }) where !line.allSatisfy(\.isWhitespace) {
-            if tokens.count >= enough { break }
-            let ids = tokenizer.encode(line, addingSpecialTokens: false)
-            tokens += ids
-            bytes += ids.map { tokenizer.byteCount(of: $0) }
-            if let end = configuration.endTokens.first {
-                // The end symbol stands for the line feed.
-                tokens.append(end)
-                bytes.append(1)
+        for depth in 0..<configuration.layers {
+            let layer = "model.layers.\(depth)"
+            try list.append(.attention, depth: depth) { reader throws(MissingWeight) in
+                try SelfAttention(
+                    AttentionNames(layer + ".self_attn", output: "o_proj"), shape,
+                    norm: layer + ".input_layernorm", normalization, .decoderAlone, &reader)
+            }
+            try list.append(.feedForward, depth: depth) { reader throws(MissingWeight) in
+                try FeedForward(
+                    FeedForward.Shape(
+                        inner: [layer + ".mlp.gate_proj", layer + ".mlp.up_proj"],
+                        outer: layer + ".mlp.down_proj", width: width,
+                        innerWidth: configuration.innerWidth, activation: configuration.activation,
+                        hasBias: configuration.feedForwardHasBias),
+                    norm: layer + ".post_attention_layernorm", normalization, .decoderAlone, &reader)
             }
         }
-        guard tokens.count >= 2 else {
-            throw FileError(first, "has \(tokens.count) tokens: expected at least 2")
-        }
-        var examples: [LlamaNetwork.Example] = []
-        var begin = 0
-        var end = 0
-        while end < tokens.count, examples.count < limit ?? .max {
-            let stop = min(begin + context, tokens.count)
-            let scored = min(stop - end, stop - begin - 1)
-            // One token alone, at the end of a text without overlaps, has nothing to be predicted from.
-            guard scored > 0 else { break }
-            examples.append(
-                .init(
-                    tokens: Array(tokens[begin..<stop]), scored: scored,
-                    bytes: bytes[stop - scored..<stop].reduce(0, +)))
-            end = stop
-            begin += step
-        }
-        return Dataset(
-            examples: examples, references: examples.map { _ in "" },
-            windows: TextWindows(context: context, stride: step))
+        let output =
+            configuration.isTied
+            ? Linear(tied: embeddingName, embedding.matrix, bias: nil)
+            : try list.append(.head) { reader throws(MissingWeight) in
+                try OutputProjection(
+                    "lm_head", rows: vocabulary, columns: width, hasBias: false, &reader)
+            }.linear
+        return DecoderNetwork.Parts(sublayers: list, embedding: embedding, norm: norm, output: output)
     }
 
-    /// Perplexity per token and bits per byte of text.
-    package func score(
-        _ network: LlamaNetwork, on data: Dataset<LlamaNetwork.Example>, options: TaskOptions
-    ) throws -> TaskScore {
-        let losses = try concurrentMap(count: data.examples.count, threads: options.threads) { index in
-            let example = data.examples[index]
-            let logits = network.logits(network.outputs(network.state([example])))
-            let targets = example.tokens.suffix(example.scored)
-            let nats = zip(0..., targets).reduce(0.0) {
-                $0 + LogLikelihood.crossEntropy(logits[row: $1.0], target: $1.1)
-            }
-            return TokenLoss(nats: nats, tokens: example.scored)
-        }
-        let total = losses.reduce(.zero, +)
-        let bytes = data.examples.reduce(0) { $0 + $1.bytes }
-        return TaskScore(
-            values: [
-                .init(name: "perplexity", value: total.perplexity ?? 0),
-                .init(name: "bitsPerByte", value: total.bitsPerByte(bytes: bytes) ?? 0),
-            ],
-            signature: (["perplexity"] + [data.windows?.signature].compactMap { $0 }).joined(separator: "|"),
-            tokens: total.tokens, outputs: losses.map { String($0.nats) })
-    }
-
-    /// Continues every line; what is added is the answer, line feeds in it become spaces.
-    ///
-    /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
-    ///   settings of generation that are not supported.
-    package func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
-        if let error = configuration.unsupportedGeneration { throw error }
-        let prompts = try lines.enumerated().map { index, line in
-            var ids = tokenizer.encode(line)
-            if ids.isEmpty {
-                ids = [configuration.beginToken ?? configuration.endTokens.first].compactMap { $0 }
-            }
-            guard !ids.isEmpty, ids.count < configuration.maximumPositions else {
-                throw LineError(
-                    index: index,
-                    "has \(ids.count) tokens: expected 1 to \(configuration.maximumPositions - 1)")
-            }
-            return ids
-        }
-        let size = max(1, options.batchSize)
-        let starts = Array(Swift.stride(from: 0, to: prompts.count, by: size))
-        let continued = try concurrentMap(count: starts.count, threads: options.threads) { index in
-            let start = starts[index]
-            return network.generate(
-                Array(prompts[start..<min(start + size, prompts.count)]),
-                maximumLength: options.maximumLength ?? Self.defaultLength,
-                sampling: options.temperature > 0
-                    ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
-        }
-        return continued.flatMap { $0 }.map { ids in
-            String(tokenizer.decode(ids).map { $0.isNewline ? " " : $0 })
+    /// Shapes that differ in width, depth, inner width, heads and vocabulary.
+    package static func specimens() throws -> [Specimen] {
+        try [
+            (128, 384, 4, 4, 4000), (128, 512, 4, 8, 8000), (256, 768, 4, 4, 16000), (256, 1024, 8, 8, 8000),
+            (384, 1024, 6, 4, 32000), (512, 1536, 8, 8, 32000), (512, 1024, 16, 4, 16000),
+            (576, 1536, 9, 6, 49000),
+        ].map { width, inner, heads, layers, vocabulary in
+            let settings = Specimen.settings(
+                modelType,
+                [
+                    "hidden_size": width, "vocab_size": vocabulary, "num_hidden_layers": layers,
+                    "num_attention_heads": heads, "intermediate_size": inner, "tie_word_embeddings": true,
+                ])
+            return Specimen(
+                modelType, try network(try LlamaConfiguration(settings, generation: settings)))
         }
     }
 }

@@ -1,4 +1,3 @@
-import BitplanMetrics
 import BitplanTensors
 import BitplanTokenizers
 import Foundation
@@ -19,6 +18,8 @@ package struct MarianFamily: ModelFamily {
     package let configuration: MarianConfiguration
     /// The tokenizers of both sides.
     package let tokenizer: MarianTokenizer
+    /// The network without weights.
+    package let outline: EncoderDecoderNetwork
 
     /// Reads configuration and tokenizer; `FileError` or `TokenizerError` for what is missing or unsupported.
     package init(directory: URL) throws {
@@ -30,104 +31,113 @@ package struct MarianFamily: ModelFamily {
                 "has \(tokenizer.vocabularySize) tokens, config.json says vocab_size \(configuration.vocabularySize)"
             )
         }
+        outline = try Self.network(configuration)
     }
 
-    /// The sublayers of both stacks.
-    package var layout: ModelLayout { MarianNetwork.layout(configuration) }
-
-    /// Biases and LayerNorms.
-    package var vectors: [(name: String, count: Int)] { MarianNetwork.vectors(configuration) }
+    /// Translation.
+    package var task: any Task<EncoderDecoderNetwork> {
+        Translation(tokenizer: tokenizer, maximumPositions: configuration.maximumPositions)
+    }
 
     /// The names of the tied embedding in published checkpoints.
     package func aliases(of tensor: String) -> [String] {
-        tensor == MarianNetwork.embeddingName
+        tensor == Self.embeddingName
             ? ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"]
             : []
     }
 
-    /// A network over these weights; `MissingWeight` where one is not there.
-    package func network(_ weights: WeightTable) throws -> MarianNetwork {
-        try MarianNetwork(configuration, weights)
-    }
+    private static let embeddingName = "model.shared.weight"
+    private static let normEpsilon: Float = 1e-5
 
-    /// Reads a source file and a reference file, one sentence a line.
+    /// The network of this shape: post-norm layers, static sinusoids, one embedding for source, target and output.
     ///
-    /// - Throws: `FileError` where there are not two files, one is empty or not UTF-8, their lengths differ, or a sentence has more
-    ///   tokens than the model has positions.
-    package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<MarianNetwork.Example> {
-        guard files.count == 2 else {
-            throw FileError(
-                files.first?.path ?? "--data",
-                "expected a source and a reference file, got \(files.count) files")
+    /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Vaswani et al. 2017; Chung et al. 2020 for the names of the sublayers.
+    package static func network(
+        _ configuration: MarianConfiguration, _ weights: WeightTable? = nil
+    ) throws(MissingWeight) -> EncoderDecoderNetwork {
+        let positions = Sinusoids(width: configuration.width)
+        return try EncoderDecoderNetwork(
+            weights, generation: configuration.generation, maximumPositions: configuration.maximumPositions
+        ) { weights throws(MissingWeight) in try parts(configuration, positions, weights) }
+    }
+
+    private static func parts(
+        _ configuration: MarianConfiguration, _ positions: Sinusoids, _ weights: WeightTable?
+    ) throws(MissingWeight) -> EncoderDecoderNetwork.Parts {
+        let width = configuration.width
+        var list = SublayerList(weights)
+        var outputBias: [Float] = []
+        let embedding = try list.append(.embedding) { reader throws(MissingWeight) in
+            outputBias = try reader.vector("final_logits_bias", count: configuration.vocabularySize)
+            return try TokenEmbedding(
+                embeddingName, rows: configuration.vocabularySize, width: width,
+                scale: configuration.scalesEmbeddings ? Float(width).squareRoot() : 1, positions: positions,
+                lookups: [.read, .step], isTied: true, &reader)
         }
-        let sources = try TextFile.lines(files[0])
-        let references = try TextFile.lines(files[1])
-        guard sources.count == references.count else {
-            throw FileError(
-                files[1], "has \(references.count) lines, the source \(files[0].path) has \(sources.count)")
+        let norm = Normalization.post(width: width, epsilon: normEpsilon)
+        func attention(_ heads: Int) -> AttentionShape { AttentionShape(width: width, heads: heads) }
+        func feedForward(_ layer: String, _ innerWidth: Int) -> FeedForward.Shape {
+            FeedForward.Shape(
+                inner: [layer + ".fc1"], outer: layer + ".fc2", width: width, innerWidth: innerWidth,
+                activation: configuration.activation)
         }
-        let count = min(limit ?? sources.count, sources.count)
-        var examples: [MarianNetwork.Example] = []
-        for index in 0..<count {
-            let example = MarianNetwork.Example(
-                source: tokenizer.encodeSource(sources[index]),
-                target: try tokenizer.encodeTarget(references[index]))
-            for (file, ids) in [(files[0], example.source), (files[1], example.target)]
-            where ids.count > configuration.maximumPositions {
-                throw FileError(
-                    file,
-                    "line \(index + 1) has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions"
-                )
+        for depth in 0..<configuration.encoderLayers {
+            let layer = "model.encoder.layers.\(depth)"
+            try list.append(.encoderSelfAttention, depth: depth) { reader throws(MissingWeight) in
+                try SelfAttention(
+                    AttentionNames(layer + ".self_attn"), attention(configuration.encoderHeads),
+                    norm: layer + ".self_attn_layer_norm", norm, .encoder, &reader)
             }
-            examples.append(example)
-        }
-        return Dataset(examples: examples, references: Array(references[..<count]))
-    }
-
-    /// BLEU and chrF2 of the translations.
-    package func score(
-        _ network: MarianNetwork, on data: Dataset<MarianNetwork.Example>, options: TaskOptions
-    ) throws -> TaskScore {
-        let ids = try translate(network, data.examples.map(\.source), options)
-        let outputs = ids.map { tokenizer.decode($0) }
-        let bleu = try BLEU().corpusScore(hypotheses: outputs, references: data.references)
-        let chrF = try ChrF().corpusScore(hypotheses: outputs, references: data.references)
-        return TaskScore(
-            values: [.init(name: "bleu", value: bleu), .init(name: "chrf2", value: chrF)],
-            signature: "BLEU|beam:\(options.beams)|" + BLEU().signature,
-            tokens: ids.reduce(0) { $0 + $1.count },
-            outputs: outputs)
-    }
-
-    /// Translates lines; `FileError` for one that has more tokens than the model has positions.
-    package func run(_ network: MarianNetwork, lines: [String], options: TaskOptions) throws -> [String] {
-        let sources = try lines.enumerated().map { index, line in
-            let ids = tokenizer.encodeSource(line)
-            guard ids.count <= configuration.maximumPositions else {
-                throw LineError(
-                    index: index,
-                    "has \(ids.count) tokens, the model has \(configuration.maximumPositions) positions")
+            try list.append(.encoderFeedForward, depth: depth) { reader throws(MissingWeight) in
+                try FeedForward(
+                    feedForward(layer, configuration.encoderInnerWidth), norm: layer + ".final_layer_norm",
+                    norm, .encoder, &reader)
             }
-            return ids
         }
-        return try translate(network, sources, options).map { tokenizer.decode($0) }
+        for depth in 0..<configuration.decoderLayers {
+            let layer = "model.decoder.layers.\(depth)"
+            try list.append(.decoderSelfAttention, depth: depth) { reader throws(MissingWeight) in
+                try SelfAttention(
+                    AttentionNames(layer + ".self_attn"), attention(configuration.decoderHeads),
+                    norm: layer + ".self_attn_layer_norm", norm, .decoder, &reader)
+            }
+            try list.append(.decoderCrossAttention, depth: depth) { reader throws(MissingWeight) in
+                try CrossAttention(
+                    SublayerName(.decoderCrossAttention, depth: depth),
+                    AttentionNames(layer + ".encoder_attn"), attention(configuration.decoderHeads),
+                    norm: layer + ".encoder_attn_layer_norm", norm, &reader)
+            }
+            try list.append(.decoderFeedForward, depth: depth) { reader throws(MissingWeight) in
+                try FeedForward(
+                    feedForward(layer, configuration.decoderInnerWidth), norm: layer + ".final_layer_norm",
+                    norm, .decoder, &reader)
+            }
+        }
+        // Most models have a bias of zeros, which costs a pass over the scores.
+        return EncoderDecoderNetwork.Parts(
+            sublayers: list, embedding: embedding,
+            output: Linear(
+                tied: embeddingName, embedding.matrix,
+                bias: outputBias.contains { $0 != 0 } ? outputBias : nil))
     }
 
-    /// Translates in batches of similar length; the results stand in order of the sources.
-    func translate(_ network: MarianNetwork, _ sources: [[Int]], _ options: TaskOptions) throws -> [[Int]] {
-        let order = sources.indices.sorted { (sources[$0].count, $0) < (sources[$1].count, $1) }
-        let batches = stride(from: 0, to: order.count, by: options.batchSize).map {
-            Array(order[$0..<min($0 + options.batchSize, order.count)])
+    /// Shapes that differ in width, depth, inner width, heads and vocabulary.
+    package static func specimens() throws -> [Specimen] {
+        try [
+            (128, 512, 4, 4, 4, 4000), (128, 512, 4, 2, 6, 16000), (256, 2048, 4, 6, 2, 8000),
+            (256, 1024, 8, 3, 3, 32000), (512, 2048, 8, 6, 6, 32000), (512, 1024, 8, 6, 6, 65000),
+            (512, 2048, 16, 3, 1, 8000), (128, 1024, 8, 6, 6, 8000), (384, 1536, 6, 6, 1, 32000),
+        ].map { (width, inner, heads, encoderLayers, decoderLayers, vocabulary) in
+            let settings = Specimen.settings(
+                modelType,
+                [
+                    "d_model": width, "vocab_size": vocabulary, "encoder_layers": encoderLayers,
+                    "decoder_layers": decoderLayers, "encoder_attention_heads": heads,
+                    "decoder_attention_heads": heads, "encoder_ffn_dim": inner, "decoder_ffn_dim": inner,
+                    "activation_function": "swish", "pad_token_id": vocabulary - 1, "eos_token_id": 0,
+                ])
+            return Specimen(
+                modelType, try network(try MarianConfiguration(settings, generation: settings)))
         }
-        let translated = try concurrentMap(count: batches.count, threads: options.threads) { index in
-            network.translate(
-                batches[index].map { sources[$0] }, beams: options.beams, maximumLength: options.maximumLength
-            )
-        }
-        var results = [[Int]](repeating: [], count: sources.count)
-        for (batch, ids) in zip(batches, translated) {
-            for (sentence, tokens) in zip(batch, ids) { results[sentence] = tokens }
-        }
-        return results
     }
 }

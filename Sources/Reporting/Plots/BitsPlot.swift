@@ -11,10 +11,10 @@ extension Plan {
         for (sublayer, scheme) in zip(layout.sublayers, schemes) {
             let bits = 8 * Double(sublayer.sizeInBytes(scheme)) / Double(max(1, sublayer.count))
             let bar = Bar(depth: sublayer.name.depth, scheme: scheme, bits: bits)
-            if let index = panels.firstIndex(where: { $0.type == sublayer.name.type }) {
+            if let index = panels.firstIndex(where: { $0.type == sublayer.name.kind.rawValue }) {
                 panels[index].bars.append(bar)
             } else {
-                panels.append((sublayer.name.type, [bar]))
+                panels.append((sublayer.name.kind.rawValue, [bar]))
             }
         }
         return BitsPanels(panels).svg

@@ -129,7 +129,8 @@ private struct PlanScatter {
         guard let y, let value else { return }
         picture.polygon(
             shape(mark.plan.kind, mark.x, y), colour: colour(mark.plan.kind), isFilled: isFilled,
-            note: "\(mark.plan.origin): \(grouped(mark.plan.bytes)) bytes, KL \(significant(value, 4)) \(what)")
+            note:
+                "\(mark.plan.origin): \(grouped(mark.plan.bytes)) bytes, KL \(significant(value, 4)) \(what)")
         taken.append(Box(x: (mark.x - 6)...(mark.x + 6), y: (y - 6)...(y + 6)))
     }
 

@@ -7,7 +7,8 @@ extension FrontierTable {
         var table = MarkdownTable([
             "plan", "bytes", "compression", "KL predicted", "least KL of these bytes", "KL measured",
         ])
-        for row in rows.sorted(by: { ($0.bytes, $0.origin.description) < ($1.bytes, $1.origin.description) }) {
+        for row in rows.sorted(by: { ($0.bytes, $0.origin.description) < ($1.bytes, $1.origin.description) })
+        {
             table.add([
                 row.kind == .chosen ? "**\(row.origin)**" : "\(row.origin)", grouped(row.bytes),
                 compressionText(row.bytes, of: fullPrecisionBytes), row.predictedKL.map(klText) ?? "",
@@ -21,7 +22,8 @@ extension FrontierTable {
     private var rows: [PlanPoint] {
         func onFrontier(_ name: String, _ index: Int) -> PlanPoint {
             PlanPoint(
-                origin: .named(name), kind: .optimum, bytes: points[index].bytes, predictedKL: points[index].klNats,
+                origin: .named(name), kind: .optimum, bytes: points[index].bytes,
+                predictedKL: points[index].klNats,
                 measuredKL: nil, leastKL: points[index].klNats)
         }
         var rows = plans

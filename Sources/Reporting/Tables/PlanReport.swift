@@ -1,19 +1,19 @@
 import PlanFormat
 
 extension Plan {
-    /// The bits of every sublayer: a row per type, a column per depth.
+    /// The bits of every sublayer: a row per kind, a column per depth.
     package func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
-        var types: [String] = []
-        for type in layout.sublayers.map(\.name.type) where !types.contains(type) { types.append(type) }
+        var kinds: [SublayerKind] = []
+        for kind in layout.sublayers.map(\.name.kind) where !kinds.contains(kind) { kinds.append(kind) }
         let depths = (layout.sublayers.compactMap(\.name.depth).max() ?? 0) + 1
         var table = MarkdownTable(["sublayer"] + (0..<depths).map(String.init))
-        for type in types {
+        for kind in kinds {
             var cells = [String](repeating: "", count: depths)
-            for (sublayer, scheme) in zip(layout.sublayers, schemes) where sublayer.name.type == type {
+            for (sublayer, scheme) in zip(layout.sublayers, schemes) where sublayer.name.kind == kind {
                 cells[sublayer.name.depth ?? 0] = scheme.description
             }
-            table.add([type] + cells)
+            table.add([kind.rawValue] + cells)
         }
         return table.text
     }

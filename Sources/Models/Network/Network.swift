@@ -2,35 +2,30 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// A Transformer as a chain of sublayers, so that a change in one can be measured from there on.
+/// A Transformer as a list of sublayers, so that a change in one can be measured from there on.
 ///
 /// The chain is `start` (the embedding, sublayer 0), then `advance` through sublayers 1, 2, ... of `layout`, then `outputs`.
-/// Everything is a function of its inputs: two networks that share sublayers 0..<i give the same state before i.
-package protocol Network: Sendable {
-    /// One tokenized item of the data.
-    associatedtype Example: Sendable
-    /// Activations between two sublayers.
-    associatedtype State: Sendable
-
-    /// Sublayers in order of execution, the embedding first.
+/// Everything is a function of its inputs: two networks that share sublayers 0..<i give the same state before i. A conformer says
+/// what an item of its data is, how the chain starts and what it ends in; the rest follows from its sublayers.
+package protocol Network: TimedNetwork {
+    /// The sublayers.
+    var sublayers: SublayerList { get }
+    /// The shapes of the sublayers, which follow from the list.
     var layout: ModelLayout { get }
-    /// The weights, by name.
+    /// The weights, by name; empty in an outline.
     var weights: WeightTable { get }
 
-    /// The same network over other matrices: a probe.
-    func replacing(_ matrices: [String: any LinearOperator]) throws -> Self
+    /// The same network over other weights.
+    func over(_ weights: WeightTable) throws -> Self
 
     /// Looks up the embeddings of a batch.
-    func start(_ examples: [Example]) -> State
-
-    /// The state behind sublayer `index` of `layout`, given the state before it.
-    func advance(_ state: State, through index: Int, observing: Observer?) -> State
+    func start(_ examples: [Example]) -> NetworkState
 
     /// The state before sublayer `index`, with what all networks compute alike that differ from this one only from there on.
-    func sharing(_ state: State, before index: Int) -> State
+    func sharing(_ state: NetworkState, before index: Int) -> NetworkState
 
     /// The vectors that predictions are made of, one row per prediction, items in order.
-    func outputs(_ state: State) -> Matrix
+    func outputs(_ state: NetworkState) -> Matrix
 
     /// Scores of every class or token for each row of `outputs`.
     func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
@@ -47,23 +42,36 @@ package protocol Network: Sendable {
     /// The rows of `tokenEmbedding` that an item looks up.
     func tokens(_ example: Example) -> [Int]
 
-    /// Answers one item alone, greedily, as `run` answers a line.
-    ///
-    /// - Parameter maximumLength: the most tokens that are generated; the model's own limit where nil.
-    /// - Returns: how much work it was.
-    func answer(_ example: Example, maximumLength: Int?) -> Workload
-
-    /// The work of answering an item as its right answer does.
-    func workload(of example: Example) -> Workload
-
-    /// Does the work of an item of this size, whatever its tokens: for timing.
-    func perform(_ workload: Workload)
-
-    /// Sees the input of a product: the tensor's name and the activations (tokens, columns).
-    typealias Observer = (String, Matrix) -> Void
+    /// Activations between two sublayers.
+    typealias State = NetworkState
+    /// Sees the input of a product.
+    typealias Observer = ProductObserver
 }
 
 extension Network {
+    /// The state behind sublayer `index` of `layout`, given the state before it.
+    package func advance(_ state: State, through index: Int, observing: Observer?) -> State {
+        var state = state
+        if observing == nil, let known = state.known, known.sublayer == index,
+            zip(known.matrices, matrices(of: index)).allSatisfy({ $0.isSame(as: $1) })
+        {
+            state.decoder = known.stream
+        } else {
+            sublayers.entries[index].sublayer.forward(&state, observing: observing)
+        }
+        return state
+    }
+
+    /// The matrices of a sublayer, as they are in this network.
+    func matrices(of index: Int) -> [any LinearOperator] {
+        sublayers.entries[index].matrices.compactMap { weights.matrices[$0.tensor] }
+    }
+
+    /// The same network over other matrices: a probe.
+    package func replacing(_ matrices: [String: any LinearOperator]) throws -> Self {
+        try over(weights.replacing(matrices))
+    }
+
     /// Nothing is shared beside the state.
     package func sharing(_ state: State, before index: Int) -> State { state }
 

@@ -36,7 +36,7 @@ final class AnchorVectors: Sendable {
     /// Cosines of the rows of `vectors` with the anchors, divided by the temperature.
     ///
     /// - Shapes: `vectors` (texts, width) gives (texts, anchors).
-    func similarities(_ vectors: Matrix, to anchors: SentenceAnchors, of network: BertNetwork) -> Matrix {
+    func similarities(_ vectors: Matrix, to anchors: SentenceAnchors, of network: EncoderNetwork) -> Matrix {
         // Threads wait for the first one: encoding the anchors once costs less than encoding them side by side.
         let index = stored.withLock { stored in
             if let stored, stored.anchors === anchors { return stored.vectors }

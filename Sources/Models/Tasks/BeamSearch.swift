@@ -54,7 +54,7 @@ private struct Beams {
     }
 }
 
-extension MarianNetwork {
+extension EncoderDecoderNetwork {
     /// Translates a batch with `beams` hypotheses a sentence; greedily where that is 1.
     ///
     /// - Parameters:
@@ -63,13 +63,11 @@ extension MarianNetwork {
     ///   - maximumLength: the longest target, start symbol included; the configuration's where nil.
     /// - Returns: token ids without the start symbol, the end symbol included where the sentence ended.
     package func translate(_ sources: [[Int]], beams: Int? = nil, maximumLength: Int? = nil) -> [[Int]] {
-        let generation = configuration.generation
         let count = beams ?? generation.beams
         if count == 1 { return greedy(sources, maximumLength: maximumLength) }
-        let maximum = min(maximumLength ?? generation.maximumLength, configuration.maximumPositions)
+        let maximum = min(maximumLength ?? generation.maximumLength, maximumPositions)
         guard !sources.isEmpty, maximum > 1 else { return sources.map { _ in [] } }
-        let (encoded, offsets) = encode(sources)
-        var cache = cache(encoded, offsets)
+        var cache = read(sources)
         var sentences = sources.map { _ in Beams(running: [Hypothesis(tokens: [], score: 0)]) }
         var active = Array(sources.indices)
         var length = 1
@@ -77,7 +75,7 @@ extension MarianNetwork {
             let tokens = active.flatMap {
                 sentences[$0].running.map { $0.tokens.last ?? generation.startToken }
             }
-            var scores = step(tokens, at: length - 1, &cache)
+            var scores = step(tokens, &cache)
             normalize(&scores, length: length, maximumLength: maximum)
             var firstRow = 0
             var rows: [Int] = []
@@ -110,7 +108,7 @@ extension MarianNetwork {
                 constrain(
                     UnsafeMutableBufferPointer(start: line, count: columns), length: length,
                     maximumLength: maximumLength)
-                if configuration.generation.renormalizes { logSoftmax(line, count: columns) }
+                if generation.renormalizes { logSoftmax(line, count: columns) }
             }
         }
     }

@@ -1,3 +1,4 @@
+import BitplanTensors
 import Foundation
 import PlanFormat
 
@@ -7,18 +8,16 @@ package struct Specimen: Sendable {
     package let modelType: String
     /// Sublayers and their work.
     package let layout: ModelLayout
-    /// Names and lengths of what stays FP32.
+    /// Names and lengths of what is not a matrix.
     package let vectors: [(name: String, count: Int)]
     private let make: @Sendable (WeightTable) throws -> any Network
 
-    init(
-        _ modelType: String, layout: ModelLayout, vectors: [(name: String, count: Int)],
-        make: @escaping @Sendable (WeightTable) throws -> any Network
-    ) {
+    /// The shape of the networks that `outline` is one of.
+    init(_ modelType: String, _ outline: some Network) {
         self.modelType = modelType
-        self.layout = layout
-        self.vectors = vectors
-        self.make = make
+        layout = outline.layout
+        vectors = outline.sublayers.vectors
+        make = { try outline.over($0) }
     }
 
     /// A network over these weights, which must be all that the layout and `vectors` name.

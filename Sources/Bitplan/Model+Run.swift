@@ -1,0 +1,41 @@
+import BitplanModels
+import BitplanWorkflows
+import Foundation
+
+extension Model {
+    /// Answers lines: translations, labels with their probability, vectors, or continued texts.
+    ///
+    /// - Returns: an answer for each line, in their order.
+    /// - Throws: `BitplanError` for a line that the model cannot answer; it says which.
+    public func answer(
+        _ lines: [String], options: RunOptions = RunOptions()
+    ) throws(BitplanError) -> [String] {
+        try describingErrors {
+            func run<F: ModelFamily>(_ family: F.Type) throws -> [String] {
+                let opened = try OpenedModel<F>(directory)
+                return try opened.family.task.run(opened.network, lines: lines, options: options.task)
+            }
+            return try run(try Families.family(of: directory))
+        }
+    }
+
+    /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak
+    /// memory.
+    ///
+    /// - Parameter reference: the full-precision model that KL is measured against.
+    /// - Throws: `BitplanError` for what is wrong with models or data.
+    public func evaluate(
+        on data: TextData, against reference: Model? = nil, options: RunOptions = RunOptions()
+    ) throws(BitplanError) -> Evaluation {
+        try describingErrors {
+            func run<F: ModelFamily>(_ family: F.Type) throws -> Evaluation {
+                try BitplanWorkflows.evaluate(
+                    family,
+                    EvaluationRequest(
+                        model: directory, reference: reference?.directory, source: data.source,
+                        options: options.task, timed: 0))
+            }
+            return try run(try Families.family(of: directory))
+        }
+    }
+}

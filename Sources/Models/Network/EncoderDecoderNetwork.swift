@@ -1,0 +1,133 @@
+import BitplanKernels
+import BitplanTensors
+import PlanFormat
+
+/// An encoder and a decoder that reads it, with one embedding for source, target and output.
+package struct EncoderDecoderNetwork: Network {
+    /// A sentence pair as token ids, both ending with the end symbol.
+    package struct Example: Sendable, Equatable {
+        /// Source token ids.
+        package let source: [Int]
+        /// Target token ids.
+        package let target: [Int]
+
+        /// A pair of token sequences.
+        package init(source: [Int], target: [Int]) {
+            self.source = source
+            self.target = target
+        }
+    }
+
+    /// The parts that a family makes of weights.
+    struct Parts: Sendable {
+        let sublayers: SublayerList
+        let embedding: TokenEmbedding
+        /// Scores of every token.
+        let output: Linear
+    }
+
+    /// How the model generates.
+    package let generation: MarianConfiguration.Generation
+    /// No sequence is longer.
+    let maximumPositions: Int
+    /// The sublayers: the embedding, the encoder's, the decoder's.
+    package let sublayers: SublayerList
+    /// The shapes of the sublayers.
+    package let layout: ModelLayout
+    /// Matrices and vectors, by name.
+    package let weights: WeightTable
+    let embedding: TokenEmbedding
+    private let output: Linear
+    private let make: @Sendable (WeightTable?) throws(MissingWeight) -> Parts
+    /// Where the decoder's sublayers begin.
+    let firstOfDecoder: Int
+
+    /// A network of what `make` makes of weights; an outline where there are none.
+    init(
+        _ weights: WeightTable?, generation: MarianConfiguration.Generation, maximumPositions: Int,
+        make: @escaping @Sendable (WeightTable?) throws(MissingWeight) -> Parts
+    ) throws(MissingWeight) {
+        let parts = try make(weights)
+        sublayers = parts.sublayers
+        layout = parts.sublayers.layout
+        embedding = parts.embedding
+        output = parts.output
+        self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
+        self.generation = generation
+        self.maximumPositions = maximumPositions
+        self.make = make
+        firstOfDecoder =
+            parts.sublayers.entries.firstIndex { $0.name.kind.stack == SublayerKind.decoderStack }
+            ?? parts.sublayers.entries.count
+    }
+
+    /// The same network over other weights.
+    package func over(_ weights: WeightTable) throws -> EncoderDecoderNetwork {
+        try EncoderDecoderNetwork(
+            weights, generation: generation, maximumPositions: maximumPositions, make: make)
+    }
+
+    /// Embeds sources, and targets behind the start symbol.
+    package func start(_ examples: [Example]) -> State {
+        State(
+            encoder: embedding(examples.map(\.source)),
+            decoder: embedding(examples.map { [generation.startToken] + $0.target.dropLast() }))
+    }
+
+    /// Behind the embedding: the decoder's first sublayer, which every change in the encoder leaves as it is. Behind the encoder: the
+    /// keys and values of the sources, which every change in the decoder leaves.
+    package func sharing(_ state: State, before index: Int) -> State {
+        var state = state
+        if index == 1, sublayers.entries.indices.contains(firstOfDecoder) {
+            state.known = State.KnownStream(
+                sublayer: firstOfDecoder, matrices: matrices(of: firstOfDecoder),
+                stream: advance(state, through: firstOfDecoder, observing: nil).decoder)
+        }
+        if index == firstOfDecoder {
+            for case let attention as CrossAttention in sublayers.entries.map(\.sublayer) {
+                attention.remember(in: &state)
+            }
+        }
+        return state
+    }
+
+    /// The decoder's states: one prediction for each target token.
+    package func outputs(_ state: State) -> Matrix { state.decoder.hidden }
+
+    /// Scores of every token.
+    package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+        output(outputs, observing: observing)
+    }
+
+    /// The matrix that scores tokens.
+    package var outputProjection: (any LinearOperator)? { output.weight }
+
+    /// The target tokens.
+    package func targets(_ example: Example) -> [Int?] { example.target }
+
+    /// The one embedding.
+    package var tokenEmbedding: String { embedding.name }
+
+    /// Source and target tokens.
+    package func tokens(_ example: Example) -> [Int] { example.source + example.target }
+
+    // MARK: Decoding
+
+    /// Runs the encoder over a batch of sources; what the decoder's steps read of them is computed here, once.
+    package func read(_ sources: [[Int]]) -> DecodingCache {
+        var state = State(
+            encoder: embedding(sources), decoder: embedding(sources.map { _ in [Int]() }))
+        state = advance(state, from: 1, to: firstOfDecoder)
+        return DecodingCache(
+            sublayers.entries.map { $0.sublayer.memory(before: state) }, positions: sources.map { _ in 0 })
+    }
+
+    /// One step: the logits that follow `tokens`, one for each row of the cache.
+    ///
+    /// - Shapes: (rows, vocabulary).
+    package func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
+        var x = embedding.embed(tokens, at: cache.positions)
+        cache.step(&x, sublayers)
+        return logits(x)
+    }
+}

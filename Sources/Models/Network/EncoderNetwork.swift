@@ -1,0 +1,129 @@
+import BitplanKernels
+import BitplanTensors
+import PlanFormat
+import BitplanTokenizers
+
+/// An encoder alone, with a classifier behind it or vectors of texts as its result.
+package struct EncoderNetwork: Network {
+    /// One item: a text, or a pair in one sequence, for a classifier; for a sentence encoder one text or a pair in two.
+    package struct Example: Sendable, Equatable {
+        /// Where each sequence lies in the activations.
+        package let sequences: [TokenSequence]
+        /// The right class, where the model has classes.
+        package let label: Int?
+        /// What a sentence encoder's losses are measured against; the same object for all items of a dataset.
+        package let anchors: SentenceAnchors?
+
+        /// An item of these sequences.
+        package init(_ sequences: [TokenSequence], label: Int? = nil, anchors: SentenceAnchors? = nil) {
+            self.sequences = sequences
+            self.label = label
+            self.anchors = anchors
+        }
+    }
+
+    /// The parts that a family makes of weights.
+    struct Parts: Sendable {
+        let sublayers: SublayerList
+        let embedding: TokenEmbedding
+        /// Scores of the classes; nil for a sentence encoder.
+        let head: Linear?
+    }
+
+    /// How a sentence encoder makes one vector of a text's states; nil for a classifier, whose pooler does it.
+    let pooling: BertConfiguration.Pooling?
+    /// The sublayers, in order of execution.
+    package let sublayers: SublayerList
+    /// The shapes of the sublayers.
+    package let layout: ModelLayout
+    /// Matrices and vectors, by name.
+    package let weights: WeightTable
+    let embedding: TokenEmbedding
+    private let head: Linear?
+    private let make: @Sendable (WeightTable?) throws(MissingWeight) -> Parts
+    private let anchorVectors = AnchorVectors()
+
+    /// A network of what `make` makes of weights; an outline where there are none.
+    init(
+        _ weights: WeightTable?, pooling: BertConfiguration.Pooling?,
+        make: @escaping @Sendable (WeightTable?) throws(MissingWeight) -> Parts
+    ) throws(MissingWeight) {
+        let parts = try make(weights)
+        sublayers = parts.sublayers
+        layout = parts.sublayers.layout
+        embedding = parts.embedding
+        head = parts.head
+        self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
+        self.pooling = pooling
+        self.make = make
+    }
+
+    /// The same network over other weights.
+    package func over(_ weights: WeightTable) throws -> EncoderNetwork {
+        try EncoderNetwork(weights, pooling: pooling, make: make)
+    }
+
+    /// Looks up the embeddings of a batch.
+    package func start(_ examples: [Example]) -> State {
+        let sequences = examples.flatMap(\.sequences)
+        var state = State(encoder: embedding(sequences.map(\.ids)))
+        state.types = sequences.flatMap(\.typeIDs)
+        state.anchors = examples.lazy.compactMap(\.anchors).first
+        return state
+    }
+
+    /// What a text's states are made into: one row for each sequence, the pooler's states of a classifier.
+    package func vectors(_ state: State) -> Matrix {
+        let (hidden, sequences) = (state.encoder.hidden, state.encoder.sequences)
+        return switch pooling {
+        case nil: hidden
+        case .first: hidden.gathering(rows: sequences.starts.dropLast())
+        case .mean: hidden.means(sequences)
+        }
+    }
+
+    /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's vectors with the anchors (the
+    /// vectors themselves where the items have none).
+    package func outputs(_ state: State) -> Matrix {
+        let vectors = vectors(state)
+        guard let anchors = state.anchors, head == nil else { return vectors }
+        return anchorVectors.similarities(vectors, to: anchors, of: self)
+    }
+
+    /// Scores of the classes; a sentence encoder's outputs are scores already.
+    package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
+        head?(outputs, observing: observing) ?? outputs
+    }
+
+    /// An item's label for each of its sequences; a sentence encoder has no right answers.
+    package func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
+
+    /// The word embedding.
+    package var tokenEmbedding: String { embedding.name }
+
+    /// The tokens that an item looks up.
+    package func tokens(_ example: Example) -> [Int] { example.sequences.flatMap(\.ids) }
+}
+
+extension Matrix {
+    /// The mean of every sequence's rows.
+    func means(_ sequences: SequenceOffsets) -> Matrix {
+        var means = Matrix(rows: sequences.count, columns: columns)
+        for index in 0..<sequences.count {
+            let span = sequences[index]
+            for row in span { for column in 0..<columns { means[index, column] += self[row, column] } }
+            for column in 0..<columns { means[index, column] /= Float(max(1, span.count)) }
+        }
+        return means
+    }
+
+    /// Every row divided by its length.
+    func normalizingRows() -> Matrix {
+        var result = self
+        for row in 0..<rows {
+            let length = self[row: row].reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()
+            for column in 0..<columns { result[row, column] /= max(length, 1e-12) }
+        }
+        return result
+    }
+}

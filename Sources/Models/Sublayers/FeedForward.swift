@@ -1,0 +1,85 @@
+import BitplanTensors
+import PlanFormat
+
+/// Two linear layers with a non-linearity between them, on top of their input; with a gate `down(activation(gate(x)) * up(x))`, which is
+/// SwiGLU where the activation is SiLU.
+///
+/// - Source: Vaswani et al. 2017; Shazeer 2020 for gates.
+struct FeedForward: Sublayer {
+    /// Names and shape of a feed-forward.
+    struct Shape: Sendable {
+        /// The linear layers that see the input, the gate first where there are two.
+        let inner: [String]
+        /// The linear layer that gives the output.
+        let outer: String
+        /// Channels of the activations.
+        let width: Int
+        /// Channels between the linear layers.
+        let innerWidth: Int
+        let activation: ActivationFunction
+        var hasBias = true
+    }
+
+    private let inner: [Linear]
+    private let outer: Linear
+    private let activation: ActivationFunction
+    private let residual: Residual
+    private let stack: Stack
+
+    /// Takes the linear layers that `shape` names, and the norm called `norm`.
+    init(
+        _ shape: Shape, norm: String, _ normalization: Normalization, _ stack: Stack,
+        _ reader: inout ParameterReader
+    ) throws(MissingWeight) {
+        var inner: [Linear] = []
+        for name in shape.inner {
+            inner.append(
+                try Linear(
+                    name, rows: shape.innerWidth, columns: shape.width, hasBias: shape.hasBias, &reader))
+        }
+        self.inner = inner
+        outer = try Linear(
+            shape.outer, rows: shape.width, columns: shape.innerWidth, hasBias: shape.hasBias, &reader)
+        activation = shape.activation
+        residual = try normalization.residual(norm, &reader)
+        self.stack = stack
+    }
+
+    var work: SublayerWork {
+        SublayerWork(
+            products: stack.passes.flatMap { pass -> [SublayerWork.Product] in
+                [.init(Array(inner.indices), pass, isActivated: true), .init([inner.count], pass)]
+            })
+    }
+
+    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+        residual.apply(&state[stack].hidden) { run($0, observing: observing) }
+    }
+
+    func step(
+        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float]
+    ) {
+        guard stack != .encoder else { return }
+        residual.apply(&x) { run($0) }
+    }
+
+    private func run(_ x: Matrix, observing: ProductObserver? = nil) -> Matrix {
+        var lifted = Linear.together(inner, x, observing: observing)
+        var hidden = lifted.removeFirst()
+        activation.apply(&hidden)
+        if let gated = lifted.first { hidden.multiply(by: gated) }
+        return outer(hidden, observing: observing)
+    }
+}
+
+extension Matrix {
+    /// Multiplies number by number with a matrix of the same shape.
+    mutating func multiply(by other: Matrix) {
+        precondition(rows == other.rows && columns == other.columns, "shapes differ")
+        storage.withUnsafeMutableBufferPointer { y in
+            other.storage.withUnsafeBufferPointer { x in
+                for i in y.indices { y[i] *= x[i] }
+            }
+        }
+    }
+}

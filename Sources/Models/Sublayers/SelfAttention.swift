@@ -1,0 +1,70 @@
+import BitplanTensors
+import PlanFormat
+
+/// Attention of every sequence of a stack over itself, on top of its input.
+struct SelfAttention: Sublayer {
+    private let attention: Attention
+    private let residual: Residual
+    private let stack: Stack
+
+    /// Takes the linear layers called `names`, and the norm called `norm`.
+    init(
+        _ names: AttentionNames, _ shape: AttentionShape, norm: String, _ normalization: Normalization,
+        _ stack: Stack, _ reader: inout ParameterReader
+    ) throws(MissingWeight) {
+        attention = try Attention(names, shape, &reader)
+        residual = try normalization.residual(norm, &reader)
+        self.stack = stack
+    }
+
+    var work: SublayerWork {
+        stack.passes.map { pass in
+            SublayerWork(
+                products: [.init([0, 1, 2], pass), .init([3], pass)],
+                attentions: [
+                    .init(
+                        pass, over: stack.keys(in: pass), heads: attention.heads,
+                        width: attention.query.weight.rows)
+                ])
+        }.reduce(SublayerWork(products: [])) { $0.adding($1) }
+    }
+
+    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+        let sequences = state[stack].sequences
+        residual.apply(&state[stack].hidden) {
+            attention($0, sequences, causal: stack.isCausal, observing: observing)
+        }
+    }
+
+    func read(_ state: inout NetworkState, into memory: inout [KeyValueHistory]) {
+        let sequences = state[stack].sequences
+        residual.apply(&state[stack].hidden) {
+            attention($0, sequences, causal: stack.isCausal, observing: nil) { keys, values in
+                for (sequence, row) in memory.indices.flatMap({ i in sequences[i].map { (i, $0) } }) {
+                    memory[sequence].append(
+                        keys: keys, values: values, row: row, heads: attention.keyHeads)
+                }
+            }
+        }
+    }
+
+    func memory(before state: NetworkState) -> [KeyValueHistory] {
+        stack == .encoder ? [] : (0..<state[stack].sequences.count).map { _ in KeyValueHistory() }
+    }
+
+    func step(
+        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float]
+    ) {
+        guard stack != .encoder else { return }
+        residual.apply(&x) { x in
+            var projections = Linear.together([attention.query, attention.key, attention.value], x)
+            for row in 0..<x.rows {
+                attention.rotary?.apply(to: &projections[0], row: row, position: positions[row])
+                attention.rotary?.apply(to: &projections[1], row: row, position: positions[row])
+                memory[row].append(
+                    keys: projections[1], values: projections[2], row: row, heads: attention.keyHeads)
+            }
+            return attention.read(memory, projections[0], scores: &scores)
+        }
+    }
+}

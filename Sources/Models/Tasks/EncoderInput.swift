@@ -1,0 +1,96 @@
+import BitplanTensors
+import BitplanTokenizers
+import Foundation
+
+/// How texts become an encoder's sequences, and its sequences vectors: what classification and similarity share.
+struct EncoderInput: Sendable {
+    /// The tokenizer.
+    let tokenizer: WordPieceTokenizer
+    /// Longer inputs are cut there, as the models' own tools cut them.
+    let maximumLength: Int
+    /// Whether texts become lower case before the tokenizer sees them.
+    let lowercasesTexts: Bool
+    /// How many types tell the texts of a pair apart.
+    let types: Int
+
+    /// The lines of the one file of tab-separated values, without header or quoting, split into columns.
+    ///
+    /// - Throws: `FileError` where there is not one file.
+    func rows(_ files: [URL]) throws -> (file: URL, rows: [[String]]) {
+        guard files.count == 1, let file = files.first else {
+            throw FileError(
+                files.first?.path ?? "--data",
+                "expected one file of tab-separated values, got \(files.count) files")
+        }
+        return (
+            file,
+            try TextFile.lines(file).map {
+                $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            }
+        )
+    }
+
+    /// The one or two texts of every line that is to be answered.
+    ///
+    /// - Throws: `LineError` where a line has more.
+    func texts(_ lines: [String]) throws(LineError) -> [[String]] {
+        var all: [[String]] = []
+        for (index, line) in lines.enumerated() {
+            let texts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard texts.count <= 2 else {
+                throw LineError(
+                    index: index, "has \(texts.count) texts: expected one or two separated by a tab")
+            }
+            all.append(texts.isEmpty ? [""] : texts)
+        }
+        return all
+    }
+
+    /// A sequence for each text.
+    func sequences(_ texts: [String]) -> [TokenSequence] {
+        texts.map {
+            withKnownTypes(tokenizer.encode(folded($0), pairedWith: nil, maximumLength: maximumLength))
+        }
+    }
+
+    /// One text, or a pair in one sequence.
+    func sequence(_ texts: [String]) -> TokenSequence {
+        withKnownTypes(
+            tokenizer.encode(
+                folded(texts[0]), pairedWith: texts.count == 2 ? folded(texts[1]) : nil,
+                maximumLength: maximumLength))
+    }
+
+    /// With a locale, a sigma at the end of a word becomes another letter, as in Python.
+    private func folded(_ text: String) -> String {
+        lowercasesTexts ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text
+    }
+
+    /// Types that the model has: one that tells no texts apart has only type 0.
+    private func withKnownTypes(_ sequence: TokenSequence) -> TokenSequence {
+        guard types == 1 else { return sequence }
+        return TokenSequence(
+            ids: sequence.ids, typeIDs: [Int](repeating: 0, count: sequence.typeIDs.count))
+    }
+
+    /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
+    func vectors(
+        _ network: EncoderNetwork, _ examples: [EncoderNetwork.Example], _ options: TaskOptions
+    ) throws -> [Matrix] {
+        let size = max(1, options.batchSize)
+        let starts = Array(stride(from: 0, to: examples.count, by: size))
+        let batches = try concurrentMap(count: starts.count, threads: options.threads) { index in
+            network.vectors(
+                network.state(Array(examples[starts[index]..<min(starts[index] + size, examples.count)])))
+        }
+        var vectors: [Matrix] = []
+        for (start, batch) in zip(starts, batches) {
+            var row = 0
+            for example in examples[start..<min(start + size, examples.count)] {
+                vectors.append(batch.slice(rows: row..<row + example.sequences.count))
+                row += example.sequences.count
+            }
+        }
+        return vectors
+    }
+}

@@ -1,0 +1,90 @@
+import BitplanKernels
+import BitplanMetrics
+import BitplanTensors
+import Foundation
+
+/// Vectors of texts, measured by how well their cosines rank pairs as people do.
+package struct SentenceSimilarity: Task {
+    /// How texts become sequences.
+    let input: EncoderInput
+    /// How states become a vector.
+    let pooling: BertConfiguration.Pooling
+    /// Whether vectors are answered with length 1.
+    let isNormalized: Bool
+
+    /// Reads `text<TAB>text<TAB>score`.
+    ///
+    /// - Throws: `FileError` where there is not one file, or a line has other columns or a score that is no number.
+    package func dataset(
+        _ files: [URL], limit: Int?, windows: TextWindows?
+    ) throws -> Dataset<EncoderNetwork.Example> {
+        try refuse(windows)
+        let (file, rows) = try input.rows(files)
+        let anchors = anchors(rows)
+        var examples: [EncoderNetwork.Example] = []
+        var references: [String] = []
+        for (number, row) in rows.prefix(limit ?? .max).enumerated() {
+            var columns = row
+            let place = "line \(number + 1)"
+            guard columns.count == 3, let score = columns.popLast() else {
+                throw FileError(
+                    file, "\(place): expected text<TAB>text<TAB>score, got \(columns.count) columns")
+            }
+            guard let value = Double(score), value.isFinite else {
+                throw FileError(file, "\(place): '\(score)' is no score: expected a number")
+            }
+            examples.append(.init(input.sequences(columns), anchors: anchors))
+            references.append(score)
+        }
+        return Dataset(examples: examples, references: references)
+    }
+
+    /// Texts that stand evenly spaced in the whole of the data, whatever part of it is measured.
+    private func anchors(_ rows: [[String]]) -> SentenceAnchors {
+        let count = min(SentenceAnchors.count, rows.count)
+        let texts = (0..<count).compactMap { place in
+            rows[place * rows.count / count].first { !$0.isEmpty }
+        }
+        return SentenceAnchors(input.sequences(texts))
+    }
+
+    /// Spearman and Pearson correlation of cosines and scores; one that is not defined (all cosines or all scores equal) counts as 0.
+    package func score(
+        _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
+    ) throws -> TaskScore {
+        let cosines = try input.vectors(network, data.examples, options).map(Self.cosine)
+        let scores = data.references.compactMap(Double.init)
+        return TaskScore(
+            values: [
+                .init(name: "spearman", value: try Correlation.spearman(cosines, scores) ?? 0),
+                .init(name: "pearson", value: try Correlation.pearson(cosines, scores) ?? 0),
+            ],
+            signature: "Spearman|similarity:cosine|pooling:\(pooling)|length:\(input.maximumLength)",
+            tokens: data.examples.reduce(0) { $0 + network.tokens($1).count },
+            outputs: cosines.map { String($0) })
+    }
+
+    /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with their cosine.
+    ///
+    /// - Throws: `LineError` where a line has more than two texts.
+    package func run(_ network: EncoderNetwork, lines: [String], options: TaskOptions) throws -> [String] {
+        let examples = try input.texts(lines).map { EncoderNetwork.Example(input.sequences($0)) }
+        return try input.vectors(network, examples, options).map { output in
+            if output.rows == 2 { return String(format: "%.4f", Self.cosine(output)) }
+            return (isNormalized ? output.normalizingRows() : output).storage.map { String($0) }.joined(
+                separator: " ")
+        }
+    }
+
+    /// The cosine of the two rows of a pair.
+    private static func cosine(_ pair: Matrix) -> Double {
+        guard pair.rows == 2 else { return 0 }
+        var (product, left, right) = (0.0, 0.0, 0.0)
+        for (a, b) in zip(pair[row: 0], pair[row: 1]) {
+            product += Double(a) * Double(b)
+            left += Double(a) * Double(a)
+            right += Double(b) * Double(b)
+        }
+        return product / max((left * right).squareRoot(), 1e-16)
+    }
+}
