@@ -66,7 +66,7 @@ let package = Package(
             ]),
         room(
             "Latency",
-            ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors"]),
+            ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanTensors"]),
         room("Reporting", ["PlanFormat"]),
         room("Exporting", ["PlanFormat"]),
         room(
@@ -93,13 +93,15 @@ let package = Package(
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors",
+                "BitplanKernels", "BitplanLatency", "BitplanModels", "PlanFormat", "BitplanTensors",
                 "BitplanWorkflows", argumentParser,
             ]),
 
         // One test target a room, and one that runs the binary.
-        .target(name: "TestSupport", dependencies: ["BitplanTensors"], path: "Tests/TestSupport"),
-        .testTarget(name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"]),
+        .target(
+            name: "TestSupport", dependencies: ["BitplanTensors", "PlanFormat"], path: "Tests/TestSupport"),
+        .testTarget(
+            name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"], exclude: ["Goldens"]),
         tests("Allocation", ["PlanFormat"], exclude: ["Goldens"]),
         tests("Tensors"),
         tests("Kernels", ["BitplanQuantizers"], exclude: ["Goldens"]),

@@ -9,6 +9,10 @@ struct Bitplan: ParsableCommand {
         commandName: "bitplan",
         abstract:
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
+        discussion: """
+            Exit codes: 0 where the work is done, 1 where input or files are wrong or the work fails, 64 where the command
+            line is wrong. An error is one line on standard error.
+            """,
         version: toolVersion,
         subcommands: [
             Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Run.self,

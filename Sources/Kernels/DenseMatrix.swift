@@ -3,10 +3,11 @@ import CBitplanKernels
 
 /// FP32 weights behind the `LinearOperator` protocol, repacked once for the product.
 ///
-/// The weights lie in panels of 64 rows; panel p holds, for each column in turn, the weights of rows 64 p to 64 p + 63.
-/// A product keeps a tile of 6 tokens by 64 rows in registers. Every output is one chain of multiply-adds in the order of
-/// the columns, whatever the number of tokens: a token's result in a batch equals its result alone, bit for bit, and so
-/// do the results of all instruction sets with fused multiply-add.
+/// The weights lie in panels of 64 rows; panel p holds, for each column in turn, the weights of rows 64 p to
+/// 64 p + 63. A product keeps a tile of 6 tokens by 64 rows in registers. Every output is one chain of
+/// multiply-adds in the order of the columns, whatever the number of tokens: a token's result in a batch
+/// equals its result alone, bit for bit, and so do the results of all instruction sets with fused
+/// multiply-add.
 ///
 /// - Complexity: `multiply` takes O(tokens * rows * columns), and as much memory as the result.
 package final class DenseMatrix: LinearOperator {

@@ -79,13 +79,3 @@ extension LinearOperators {
         packed.scheme.changesActivations ? try make(packed) : decoded(try Quantizer.decode(packed))
     }
 }
-
-extension Scheme {
-    /// Whether activations are quantized too, so that the decoded weights are not all of it.
-    var changesActivations: Bool {
-        switch self {
-        case .sign, .bitLinear, .integer8Activations: true
-        case .full, .binaryCodes, .clusteredCodes, .integer, .normalFloat4, .productCodes, .index8: false
-        }
-    }
-}

@@ -22,9 +22,11 @@ package enum SafetensorsWriter {
         var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
     }
 
-    /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so the data are aligned.
+    /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so
+    /// the data are aligned.
     ///
-    /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left behind then.
+    /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left
+    ///   behind then.
     package static func write(
         _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
         bytes: (Declaration) throws -> Data

@@ -20,7 +20,7 @@ package func quantize<Family: ModelFamily>(
     try plan.check(for: try model.identity())
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
-    guard text != nil || !needsText(schemes, fit) else {
+    guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
         throw UsageError(
             "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data"
         )
@@ -66,16 +66,6 @@ private struct Outline: LinearOperator {
 
     func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         preconditionFailure("an outline has no weights")
-    }
-}
-
-private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
-    schemes.contains { scheme in
-        switch scheme {
-        case .clusteredCodes: true
-        case .full, .index8, .sign, .bitLinear, .integer8Activations, .productCodes: false
-        case .binaryCodes, .integer, .normalFloat4: fit == .calibrated
-        }
     }
 }
 

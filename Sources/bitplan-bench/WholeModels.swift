@@ -1,4 +1,6 @@
+import BitplanLatency
 import BitplanModels
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 

@@ -39,6 +39,7 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
 
 @Suite struct BertGoldenTests {
     static let classifier = "models/sst2-bert"
+    private static let fixture = TestFiles.root.appending(path: "Fixtures/sst2-bert")
     static let encoder = FileManager.default.homeDirectoryForCurrentUser.appending(
         path: ".cache/bitplan-models/minilm-l6")
 
@@ -89,9 +90,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         #expect(abs(score.values[2].value - goldens.matthews) < 1e-12)
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func classifierAnswersLinesWithLabels() throws {
-        let model = try Model<BertFamily>(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func classifierAnswersLinesWithLabels() throws {
+        let model = try Model<BertFamily>(directory: Self.fixture)
         let network = try model.network()
         let answers = try model.family.task.run(
             network, lines: ["a charming journey .", "bleak and desperate", "", "a\tb"],
@@ -104,20 +104,18 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         }
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func batchesDoNotMatter() throws {
-        let model = try Model<BertFamily>(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func batchesDoNotMatter() throws {
+        let model = try Model<BertFamily>(directory: Self.fixture)
         let network = try model.network()
         let data = try model.family.task.dataset(
-            [TestFiles.shared.appending(path: "data/sst2.dev.tsv")], limit: 9)
+            [TestFiles.root.appending(path: "Fixtures/data/sst2.plan.tsv")], limit: 9)
         let together = network.outputs(network.state(data.examples))
         let alone = data.examples.flatMap { network.outputs(network.state([$0])).storage }
         #expect(together.storage == alone)
     }
 
-    @Test(.enabled(if: TestFiles.hasShared(classifier), "needs ../shared/models/sst2-bert"))
-    func wrongDataIsRefusedByLine() throws {
-        let family = try BertFamily(directory: TestFiles.shared.appending(path: Self.classifier))
+    @Test func wrongDataIsRefusedByLine() throws {
+        let family = try BertFamily(directory: Self.fixture)
         let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
         defer { try? FileManager.default.removeItem(at: file) }
         for (text, expected) in [

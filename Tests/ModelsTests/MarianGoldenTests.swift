@@ -88,14 +88,14 @@ struct MarianGoldens {
 }
 
 @Suite struct MarianGoldenTests {
-    static let small = "models/tatoeba-en-de"
+    private static let fixture = TestFiles.root.appending(path: "Fixtures/tatoeba-en-de")
 
-    @Test(.enabled(if: TestFiles.hasShared(small), "needs ../shared/models/tatoeba-en-de"))
-    func tatoeba() throws {
-        let directory = TestFiles.shared.appending(path: Self.small)
-        let model = try Model<MarianFamily>(directory: directory)
+    /// The fixture against PyTorch: tokens, states, logits, losses, translations.
+    @Test func tatoeba() throws {
+        let model = try Model<MarianFamily>(directory: Self.fixture)
         let network = try model.network()
-        let goldens = try MarianGoldens(directory.appending(path: "goldens"))
+        let goldens = try MarianGoldens(
+            TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tatoeba-en-de"))
         for sentence in goldens.file.sentences {
             #expect(model.family.tokenizer.encodeSource(sentence.source) == sentence.source_ids)
             #expect(try model.family.tokenizer.encodeTarget(sentence.reference) == sentence.reference_ids)
@@ -124,10 +124,8 @@ struct MarianGoldens {
         #expect(equalBeams * 100 >= 99 * beamed.count)
     }
 
-    /// Runs from the fixture, so everywhere.
     @Test func batchesDoNotMatter() throws {
-        let model = try Model<MarianFamily>(
-            directory: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"))
+        let model = try Model<MarianFamily>(directory: Self.fixture)
         let files = ["en", "de"].map { TestFiles.root.appending(path: "Fixtures/data/plan.\($0)") }
         let network = try model.network()
         let examples = try model.family.task.dataset(files, limit: 7).examples

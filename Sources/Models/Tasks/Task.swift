@@ -79,7 +79,7 @@ package struct Dataset<Example: Sendable>: Sendable {
 }
 
 /// How a task is run.
-package struct TaskOptions: Sendable {
+package struct TaskOptions: Sendable, Codable, Hashable {
     /// Hypotheses of a beam search; 1 is greedy.
     package var beams: Int
     /// The longest output in tokens; the model's own limit where nil.

@@ -1,4 +1,5 @@
 import BitplanSensitivity
+import BitplanTensors
 import PlanFormat
 
 /// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole plans were measured to lose.
@@ -88,27 +89,4 @@ package struct CorrectedLosses {
             return sum + loss
         }
     }
-}
-
-/// Solves A x = b for a symmetric positive definite A, by its Cholesky factor.
-///
-/// - Complexity: O(n^3), n rows.
-private func solveSymmetric(_ a: [[Double]], _ b: [Double]) -> [Double] {
-    var (factor, x) = (a, b)
-    for row in a.indices {
-        for column in 0...row {
-            var sum = a[row][column]
-            for k in 0..<column { sum -= factor[row][k] * factor[column][k] }
-            factor[row][column] = row == column ? max(sum, 1e-30).squareRoot() : sum / factor[column][column]
-        }
-    }
-    for row in b.indices {
-        for k in 0..<row { x[row] -= factor[row][k] * x[k] }
-        x[row] /= factor[row][row]
-    }
-    for row in b.indices.reversed() {
-        for k in (row + 1)..<b.count { x[row] -= factor[k][row] * x[k] }
-        x[row] /= factor[row][row]
-    }
-    return x
 }
