@@ -50,6 +50,7 @@ extension Plan {
     /// The plan in another quantizer's own format.
     ///
     /// - Parameters:
+    ///   - consumer: the other quantizer.
     ///   - layout: the layout of the model that the plan is for, which names the tensors.
     ///   - nearest: maps a scheme that the consumer does not have to the one with the fewest bits that are not fewer, instead of an error.
     /// - Throws: `BitplanError` where the consumer does not know the model or cannot express what the plan says.

@@ -55,7 +55,9 @@ public struct Model: Sendable {
 
     /// A plan by name: `chung`, `chung:R`, `sensimix:LOWER+UPPER`, or one scheme for all sublayers.
     ///
-    /// - Parameter fit: how its codes will be fitted; `.calibrated` needs text when the model is quantized.
+    /// - Parameters:
+    ///   - name: the preset's name, or a scheme.
+    ///   - fit: how its codes will be fitted; `.calibrated` needs text when the model is quantized.
     /// - Throws: `BitplanError` where nothing is called so or the model has not the sublayers for it.
     public func preset(_ name: String, fit: CodeFit = .alternating) throws(BitplanError) -> Plan {
         try describingErrors {
