@@ -64,11 +64,8 @@ extension ParsableCommand {
 
 /// Prints a value as JSON, or the text that stands for it.
 func printResult(_ value: some Encodable, asJSON: Bool, _ text: @autoclosure () throws -> String) throws {
-    if asJSON {
-        FileHandle.standardOutput.write(try JSONFile.data(value))
-    } else {
-        print(try text())
-    }
+    try writeOutput(
+        asJSON ? String(decoding: try JSONFile.data(value), as: UTF8.self) : try text() + "\n")
 }
 
 extension SizeTarget {

@@ -4,11 +4,7 @@ import Foundation
 import PlanFormat
 
 extension Scheme.ClusteredCodes: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try ClusteredCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { ClusteredCodeMatrix.self }
 }
 
 /// An embedding in clusters of rows with different numbers of planes, run from its stored bytes.
@@ -19,7 +15,7 @@ extension Scheme.ClusteredCodes: RunnableScheme {
 ///   with rows, `signs.<i>` U8 (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1,
 ///   bits), bits being clusters - i.
 /// - Source: Chung et al. 2020, Algorithm 1.
-package final class ClusteredCodeMatrix: PreparingOperator {
+package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
     /// Tokens.
     package let rows: Int
     /// Channels.

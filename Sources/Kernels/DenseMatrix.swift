@@ -1,5 +1,6 @@
 import BitplanTensors
 import CBitplanKernels
+import PlanFormat
 
 /// FP32 weights behind the `LinearOperator` protocol, repacked once for the product.
 ///
@@ -10,7 +11,7 @@ import CBitplanKernels
 /// multiply-add.
 ///
 /// - Complexity: `multiply` takes O(tokens * rows * columns), and as much memory as the result.
-package final class DenseMatrix: LinearOperator {
+package final class DenseMatrix: LinearOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -28,6 +29,19 @@ package final class DenseMatrix: LinearOperator {
             guard let weights = $0.baseAddress else { return }
             bp_panels_pack(weights, rows, columns, panels.base.assumingMemoryBound(to: Float.self))
         }
+    }
+
+    /// An operator over a copy of the weights of `packed`, of scheme `fp32`.
+    ///
+    /// - Throws: `PackedMatrixError` where `weights` is missing or has another type or shape.
+    package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
+        throws(PackedMatrixError)
+    {
+        guard packed.scheme == .fp32 else { throw .notRunnable(packed.scheme) }
+        try packed.checkParts()
+        let weights = Matrix(
+            rows: packed.rows, columns: packed.columns, storage: try packed.part("weights").floats)
+        self.init(weights, instructions: instructions)
     }
 
     /// Bytes of the panels.

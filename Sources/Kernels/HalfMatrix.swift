@@ -11,7 +11,7 @@ import PlanFormat
 ///
 /// - Parts: `weights` F16 (rows, columns), row-major.
 /// - Complexity: as `DenseMatrix`.
-package final class HalfMatrix: LinearOperator {
+package final class HalfMatrix: LinearOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.

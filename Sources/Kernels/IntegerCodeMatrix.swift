@@ -4,27 +4,15 @@ import Foundation
 import PlanFormat
 
 extension Scheme.Integers: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try IntegerCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
 }
 
 extension Scheme.MinMaxIndex: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try IntegerCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
 }
 
 extension Scheme.W8A8: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try IntegerCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
 }
 
 /// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
@@ -41,7 +29,7 @@ extension Scheme.W8A8: RunnableScheme {
 ///   columns), `scales` F32 (rows).
 /// - Complexity: O(tokens * rows * columns).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; SensiMix (Piao et al. 2022) for the 8-bit index.
-package final class IntegerCodeMatrix: PreparingOperator {
+package final class IntegerCodeMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.

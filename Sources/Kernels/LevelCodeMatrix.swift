@@ -4,11 +4,7 @@ import Foundation
 import PlanFormat
 
 extension Scheme.NormalFloat: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try LevelCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { LevelCodeMatrix.self }
 }
 
 /// NormalFloat 4 run from its stored bytes: `W[i] = scales[i / block] * levels[code[i]]`, i counting row-major.
@@ -17,11 +13,13 @@ extension Scheme.NormalFloat: RunnableScheme {
 /// through each block in the order of the columns; elsewhere 64 rows at a time are decoded and multiplied as
 /// FP32 weights. A token alone and in a batch gives the same bits.
 ///
-/// - Parts: `codes` U8 (ceil(rows * columns / 2)), even weights in the low half of a byte, rows interleaved where
-///   they are whole blocks (`Scheme.NormalFloat.isInterleaved`); `scales` F32 (blocks), or with double quantization `scales` I8 (blocks), `scaleScales`
-///   F32 (ceil(blocks / 256)) and `scaleMean` F32 (1): a scale is `scaleScale * code / 127 + scaleMean`.
+/// - Parts: `codes` U8 (ceil(rows * columns / 2)), even weights in the low half of a byte, rows interleaved where they are
+///   whole blocks (`Scheme.NormalFloat.isInterleaved`); `scales` F32 (blocks), or with double quantization `scales` I8
+///   (blocks), `scaleScales` F32 (ceil(blocks / 256)) and `scaleMean` F32 (1): a scale is
+///   `scaleScale * code / 127 + scaleMean`.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
-package final class LevelCodeMatrix: LinearOperator {
+package final class LevelCodeMatrix: LinearOperator, PackedOperator {
+    /// The 16 levels, ascending.
     private static let levels = NormalFloatLevels.values.map { Float($0) }
 
     /// Output channels.
@@ -59,9 +57,7 @@ package final class LevelCodeMatrix: LinearOperator {
                 return Float(Double(scale) * code / 127 + Double(mean))
             }
         }
-        self.scales =
-            isInterleaved
-            ? lanes(scales, rows: rows, width: columns / block) : scales
+        self.scales = isInterleaved ? lanes(scales, rows: rows, width: columns / block) : scales
     }
 
     /// Bytes of codes and scales.

@@ -1,14 +1,23 @@
 import BitplanTensors
 import PlanFormat
 
-/// What a family of schemes adds to its description here, beside its kernel: the operator that runs its packed matrices.
+/// What a family of schemes adds to its description here, beside its kernel: what runs its packed matrices.
 protocol RunnableScheme: SchemeFamily {
-    /// The operator over the parts of `packed`, a matrix of this scheme.
+    /// The operator over packed matrices of this scheme.
+    var operatorType: any PackedOperator.Type { get }
+}
+
+/// An operator over the parts of a packed matrix.
+protocol PackedOperator: LinearOperator {
+    /// An operator over the parts of `packed`, which are in stored order.
     ///
-    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the scheme says.
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator
+    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the
+    ///   scheme says, or where the scheme is another operator's.
+    init(_ packed: PackedMatrix, instructions: InstructionSet) throws(PackedMatrixError)
+}
+
+extension Scheme.FullPrecision: RunnableScheme {
+    var operatorType: any PackedOperator.Type { type == .fp16 ? HalfMatrix.self : DenseMatrix.self }
 }
 
 /// Makes operators from packed matrices.
@@ -24,6 +33,6 @@ package enum LinearOperators {
         guard let scheme = packed.scheme.family as? any RunnableScheme else {
             throw .notRunnable(packed.scheme)
         }
-        return try scheme.linearOperator(packed, instructions: instructions)
+        return try scheme.operatorType.init(packed, instructions: instructions)
     }
 }

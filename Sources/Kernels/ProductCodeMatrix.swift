@@ -4,11 +4,7 @@ import Foundation
 import PlanFormat
 
 extension Scheme.ProductCodes: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try ProductCodeMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { ProductCodeMatrix.self }
 }
 
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
@@ -19,7 +15,7 @@ extension Scheme.ProductCodes: RunnableScheme {
 /// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits,
 ///   lowest bit first; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
-package final class ProductCodeMatrix: LinearOperator {
+package final class ProductCodeMatrix: LinearOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.

@@ -4,11 +4,7 @@ import Foundation
 import PlanFormat
 
 extension Scheme.Signs: RunnableScheme {
-    func linearOperator(
-        _ packed: PackedMatrix, instructions: InstructionSet
-    ) throws(PackedMatrixError) -> any LinearOperator {
-        try SignMatrix(packed, instructions: instructions)
-    }
+    var operatorType: any PackedOperator.Type { SignMatrix.self }
 }
 
 /// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
@@ -19,7 +15,7 @@ extension Scheme.Signs: RunnableScheme {
 /// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for
 ///   +1; `scale` F32 (1) where scaled, else 1.
 /// - Source: SensiMix (Piao et al. 2022); XNOR-Net (Rastegari et al. 2016).
-package final class SignMatrix: PreparingOperator {
+package final class SignMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.

@@ -2,7 +2,8 @@ import PlanFormat
 
 /// Joules of arithmetic, estimated from the energy of single operations.
 ///
-/// A scheme's description says what a product adds and multiplies (`SchemeFamily.operations`). What memory takes is not in it.
+/// A scheme's description says what a product adds and multiplies (`SchemeFamily.operations`). What memory
+/// takes is not in it.
 /// - Source: Wang et al. 2023 (BitNet).
 package struct Energy: Hashable, Sendable {
     /// Joules of additions.
@@ -67,7 +68,8 @@ package struct Energy: Hashable, Sendable {
 }
 
 extension ModelLayout {
-    /// Joules of one item under a plan: products and attention; norms and non-linearities are left out, as in the source.
+    /// Joules of one item under a plan: products and attention; norms and non-linearities are left out, as in
+    /// the source.
     ///
     /// - Returns: nil where the layout does not say what is run.
     package func energy(

@@ -38,14 +38,6 @@ package enum Quantile {
         }
     }
 
-    /// The linearly interpolated quantile of sorted values (numpy's default, Hyndman and Fan's type 7).
-    static func ofSorted(_ values: [Double], _ probability: Double) -> Double {
-        let position = probability * Double(values.count - 1)
-        let below = Int(position)
-        let above = min(below + 1, values.count - 1)
-        return values[below] + (position - Double(below)) * (values[above] - values[below])
-    }
-
     /// A quantile of a distribution symmetric around 0, from the reach t >= 0 that has `tail` above it.
     private static func symmetric(_ probability: Double, reach: (_ tail: Double) -> Double) -> Double {
         precondition((0...1).contains(probability), "a probability from 0 to 1, got \(probability)")

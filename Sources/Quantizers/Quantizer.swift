@@ -2,7 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// What a family of schemes adds to its description here, in a folder of its own: the way from weights to codes and back.
+/// What a family of schemes adds to its description here, in a folder of its own: the way from weights to
+/// codes and back.
 ///
 /// Codes are in plain order, row after row.
 protocol SchemeCodec: SchemeFamily {

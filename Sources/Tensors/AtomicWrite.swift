@@ -38,7 +38,7 @@ package enum AtomicWrite {
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
-            throw error as? FileError ?? FileError(file, "cannot be written: \(error.localizedDescription)")
+            throw error as? FileError ?? FileError(file, "cannot be written: \(FileError.reason(error))")
         }
     }
 
@@ -57,7 +57,7 @@ package enum AtomicWrite {
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
         } catch {
-            throw FileError(file, "cannot be written: \(error.localizedDescription)")
+            throw FileError(file, "cannot be written: \(FileError.reason(error))")
         }
         guard manager.createFile(atPath: probe.path, contents: nil) else {
             throw FileError(file, "cannot be written")
@@ -67,8 +67,8 @@ package enum AtomicWrite {
 
     /// Fills a temporary directory and renames it to `directory`, which is replaced where it exists.
     ///
-    /// - Throws: `FileError` where the directory cannot be written, and what `body` throws; nothing is left
-    ///   behind then.
+    /// - Throws: `FileError` where the directory cannot be written, and what `body` throws, files in it by
+    ///   the names that they would have had; nothing is left behind then.
     package static func directory(_ directory: URL, _ body: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let directory = directory.standardizedFileURL
@@ -93,13 +93,18 @@ package enum AtomicWrite {
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
+            if let error = error as? FileError, error.path.hasPrefix(temporary.path) {
+                throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
+            }
             throw error
         }
     }
 
     /// Turns what the file system says into one line about `file`.
     private static func writing(_ file: URL, _ body: () throws -> Void) throws(FileError) {
-        do { try body() } catch { throw FileError(file, "cannot be written: \(error.localizedDescription)") }
+        do { try body() } catch {
+            throw FileError(file, "cannot be written: \(FileError.reason(error))")
+        }
     }
 
     /// The directories that have to be made for `directory`, deepest first.

@@ -1,6 +1,7 @@
 import Foundation
 
-/// CPU seconds that all threads of this program have used: what parts of a sweep cost, whatever else the machine is doing.
+/// CPU seconds that all threads of this program have used: what parts of a sweep cost, whatever else the
+/// machine is doing.
 package func processSeconds() -> Double { seconds(CLOCK_PROCESS_CPUTIME_ID) }
 
 /// CPU seconds that this thread has used: what others do on the machine meanwhile is not counted.

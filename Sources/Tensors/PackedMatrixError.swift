@@ -1,6 +1,7 @@
 import PlanFormat
 
-/// What can be wrong with a packed matrix: its parts are not what its scheme says, or nothing runs or decodes the scheme.
+/// What can be wrong with a packed matrix: its parts are not what its scheme says, or nothing runs or decodes
+/// the scheme.
 package enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
     /// A part that the scheme needs is not there.
     case missingPart(scheme: Scheme, name: String)

@@ -34,17 +34,18 @@ package enum SafetensorsWriter {
         var failure: (any Error)?
         do {
             try AtomicWrite.stream(to: file) { handle in
-                do {
-                    try handle.write(contentsOf: header(declarations, metadata))
-                    for declaration in declarations {
-                        let data = try bytes(declaration)
-                        precondition(
-                            data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
-                        try handle.write(contentsOf: data)
+                try handle.write(contentsOf: header(declarations, metadata))
+                for declaration in declarations {
+                    let data: Data
+                    do {
+                        data = try bytes(declaration)
+                    } catch {
+                        failure = error
+                        throw error
                     }
-                } catch {
-                    failure = error
-                    throw error
+                    precondition(
+                        data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
+                    try handle.write(contentsOf: data)
                 }
             }
         } catch {

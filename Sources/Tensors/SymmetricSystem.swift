@@ -1,5 +1,5 @@
-/// Solves `A x = b` for a small symmetric positive semidefinite A by its Cholesky factor; unknowns that the ones before
-/// make superfluous become 0.
+/// Solves `A x = b` for a small symmetric positive semidefinite A by its Cholesky factor; unknowns that the
+/// ones before make superfluous become 0.
 ///
 /// - Parameters:
 ///   - room: memory for the factor, `size * size` numbers.

@@ -36,11 +36,41 @@ import Testing
         let weights = randomMatrix(64, 192, seed: 11)
         let packed = try Quantizer.encode(weights, as: scheme, fit: .greedy)
         let x = randomMatrix(4, 192, seed: 12)
-        let error = relativeError(try product(packed, x), referenceProduct(try Quantizer.decode(packed), x))
+        let decoded = try Quantizer.decode(packed)
+        let output = try product(packed, x)
+        let error = relativeError(output, referenceProduct(decoded, x))
         switch scheme.family.activations {
         case .fp32: #expect(error < 2e-6)
         case .rounded(let bits): #expect(error < 4 * exp2(-Double(bits)) && error > 0)
-        case .quantized(let bits): #expect(error > exp2(-Double(bits + 2)) && error < exp2(3 - Double(bits)))
+        case .quantized(let bits, let normalized):
+            // Inputs with a mean and a scale: whether they are normalised shows.
+            let (shifted, unit) = (x.mapped { 3 * $0 + 2 }, x.normalizedRows())
+            let shiftedOutput = try product(packed, shifted)
+            #expect(error > exp2(-Double(bits + 2)), "activations are quantized")
+            let expected = referenceProduct(decoded, normalized ? unit : shifted)
+            // Signs say nothing of magnitudes: only their own product is theirs.
+            if bits > 1 { #expect(relativeError(shiftedOutput, expected) < exp2(3 - Double(bits))) }
         }
+    }
+}
+
+extension Matrix {
+    fileprivate func mapped(_ transform: (Float) -> Float) -> Matrix {
+        Matrix(rows: rows, columns: columns, storage: storage.map(transform))
+    }
+
+    /// Each row less its mean, divided by its standard deviation.
+    fileprivate func normalizedRows() -> Matrix {
+        var result = self
+        for row in 0..<rows {
+            let mean = self[row: row].reduce(0.0) { $0 + Double($1) } / Double(columns)
+            let variance =
+                self[row: row].reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+                / Double(columns)
+            for column in 0..<columns {
+                result[row, column] = Float((Double(self[row, column]) - mean) / variance.squareRoot())
+            }
+        }
+        return result
     }
 }

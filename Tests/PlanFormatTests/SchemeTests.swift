@@ -54,7 +54,8 @@ import Testing
         return (scheme.family as? Scheme.ClusteredCodes)?.sizes(rows: rows) ?? []
     }
 
-    /// Bytes at odd shapes, as closed formulas in another language have them (`Scripts/goldens/make_scheme_sizes.py`).
+    /// Bytes at odd shapes, as closed formulas in another language have them
+    /// (`Scripts/goldens/make_scheme_sizes.py`).
     @Test func sizesOfClosedFormulas() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
             path: "Goldens/scheme_sizes.json")
@@ -92,7 +93,8 @@ import Testing
         #expect(abs(try #require(Scheme(text)).codeBits - bits) < 1e-12)
     }
 
-    /// Algorithm 1: cluster i of b has `v r^i / sum r^k` rows at b - i bits; the paper's average bits for b = 4.
+    /// Algorithm 1: cluster i of b has `v r^i / sum r^k` rows at b - i bits; the paper's average bits for b =
+    /// 4.
     @Test(arguments: [(1, 2.5), (2, 1.733), (4, 1.318), (8, 1.142)])
     func clusterSizes(_ ratio: Int, _ averageBits: Double) {
         let sizes = clusterSizes(rows: 32768, clusters: 4, ratio: ratio)

@@ -33,7 +33,8 @@ import Testing
         #expect(scheme.needsText(.greedy) == scheme.family.usesRowFrequencies)
     }
 
-    /// Where a scheme says that it has a grid, the weights that share a scale are evenly spaced, no more than 2^bits values.
+    /// Where a scheme says that it has a grid, the weights that share a scale are evenly spaced, no more than
+    /// 2^bits values.
     @Test(arguments: EveryScheme.list.filter { $0.family.grid != nil })
     func grids(_ scheme: Scheme) throws {
         let grid = try #require(scheme.family.grid)
@@ -63,7 +64,8 @@ import Testing
             guard let step = gaps.min() else { continue }
             let largest = Double(max(abs(values[0]), abs(values[values.count - 1])))
             for gap in gaps {
-                // The smallest gap may be several steps where few codes occur: halves and thirds of it are tried.
+                // The smallest gap may be several steps where few codes occur: halves and thirds of it are
+                // tried.
                 let distance = (1...4).map { divisor in
                     let ratio = gap / step * Double(divisor)
                     return abs(ratio - ratio.rounded()) * step / Double(divisor)

@@ -35,7 +35,8 @@ import Testing
         for (left, right) in zip(product(a, x), b) { #expect(abs(left - right) < 1e-9) }
     }
 
-    /// The factor of large matrices against the definition, the same bits for any number of threads; 64 columns are a block.
+    /// The factor of large matrices against the definition, the same bits for any number of threads; 64
+    /// columns are a block.
     @Test(arguments: [1, 5, 63, 64, 65, 200])
     func largeFactors(_ size: Int) {
         let a = gram(size: size, rank: size + 20, seed: UInt64(size))
@@ -43,7 +44,9 @@ import Testing
         #expect(Cholesky.factor(&factor, size: size, threads: 1))
         for row in 0..<size {
             for column in 0...row {
-                let sum = (0...column).reduce(0.0) { $0 + factor[row * size + $1] * factor[column * size + $1] }
+                let sum = (0...column).reduce(0.0) {
+                    $0 + factor[row * size + $1] * factor[column * size + $1]
+                }
                 #expect(abs(sum - a[row][column]) < 1e-9 * Double(size), "(\(row), \(column))")
             }
         }

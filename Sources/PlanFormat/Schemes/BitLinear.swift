@@ -35,7 +35,7 @@ extension Scheme.BitLinear: SchemeFamily {
     }
 
     package var codeBits: Double { 1 }
-    package var activations: Activations { .quantized(bits: 8) }
+    package var activations: Activations { .quantized(bits: 8, normalized: true) }
     package var kernel: Scheme { .bitLinear(groups: 1) }
 
     package func operations(rows: Int, columns: Int, tokens: Int) -> [Operations] {

@@ -30,7 +30,8 @@ extension Scheme.ClusteredCodes: SchemeFamily {
         return Self(clusters: clusters, ratio: ratio, alphas: options.takeFloatType())
     }
 
-    /// `cluster` (rows): the cluster of each token; `signs.<i>`, `alphas.<i>` of cluster i, as binary codes have them.
+    /// `cluster` (rows): the cluster of each token; `signs.<i>`, `alphas.<i>` of cluster i, as binary codes
+    /// have them.
     ///
     /// Inside a cluster the rows keep their order.
     package func parts(rows: Int, columns: Int) -> [StoredPart] {
@@ -49,10 +50,11 @@ extension Scheme.ClusteredCodes: SchemeFamily {
         Scheme.BinaryCodes(bits: clusters - cluster, group: nil, alphas: alphas)
     }
 
-    /// The number of rows of each frequency cluster, most frequent first: cluster i has `v r^i / sum_k r^k` rows.
+    /// The number of rows of each frequency cluster, most frequent first: cluster i has `v r^i / sum_k r^k`
+    /// rows.
     ///
-    /// The paper does not say how the sizes are rounded: here the cumulative boundaries are rounded to nearest, so the sizes
-    /// sum to `rows`.
+    /// The paper does not say how the sizes are rounded: here the cumulative boundaries are rounded to
+    /// nearest, so the sizes sum to `rows`.
     package func sizes(rows: Int) -> [Int] {
         let weights = weights
         let total = weights.reduce(0, +)

@@ -1,5 +1,6 @@
 extension Scheme {
-    /// The sixteen NormalFloat levels, blocks of consecutive weights (row-major) sharing their largest absolute value.
+    /// The sixteen NormalFloat levels, blocks of consecutive weights (row-major) sharing their largest
+    /// absolute value.
     ///
     /// Text form: `nf4[:b<block>][:dq]`.
     /// - Source: QLoRA (Dettmers et al. 2023), section 3.
@@ -47,7 +48,8 @@ extension Scheme.NormalFloat: SchemeFamily {
         ]
     }
 
-    /// Whether rows of this many columns are stored interleaved: they are whole blocks, and blocks whole vectors.
+    /// Whether rows of this many columns are stored interleaved: they are whole blocks, and blocks whole
+    /// vectors.
     package func isInterleaved(columns: Int) -> Bool { block % 32 == 0 && columns % block == 0 }
 
     package var codeBits: Double { 4 }

@@ -1,18 +1,29 @@
 /// What the weights of a sublayer become: a storage format, apart from how its codes are fitted (`CodeFit`).
 ///
-/// A scheme is pure data: one case for each family of schemes, whose description (`SchemeFamily`) says everything that
-/// others have to know of it. Its text form (`bcq3`, `int4:g64`, `nf4:dq`) is what plans and the command line show; its exact
-/// size is a function of the shape alone (`sizeInBytes(rows:columns:)`) and equals the bytes on disk.
+/// A scheme is pure data: one case for each family of schemes, whose description (`SchemeFamily`) says
+/// everything that others have to know of it. Its text form (`bcq3`, `int4:g64`, `nf4:dq`) is what plans and
+/// the command line show; its exact size is a function of the shape alone (`sizeInBytes(rows:columns:)`) and
+/// equals the bytes on disk.
 public enum Scheme: Hashable, Sendable {
+    /// Weights as they are: `fp32`, `fp16`.
     case fullPrecision(FullPrecision)
+    /// Sums of signs with real coefficients, alphas: `bcq3`.
     case binaryCodes(BinaryCodes)
+    /// Binary codes for an embedding, more bits for frequent rows: `emb4:r2`.
     case clusteredCodes(ClusteredCodes)
+    /// Integers on a uniform grid: `int4:g64`.
     case integers(Integers)
+    /// The sixteen NormalFloat levels: `nf4`.
     case normalFloat(NormalFloat)
+    /// Subvectors from a code book: `pq:b8:k256`.
     case productCodes(ProductCodes)
+    /// 8-bit index between minimum and maximum: `index8`.
     case minMaxIndex(MinMaxIndex)
+    /// One bit a weight and an input: `sign`.
     case signs(Signs)
+    /// Centred signs, 8-bit activations: `bitlinear`.
     case bitLinear(BitLinear)
+    /// 8-bit weights and activations: `w8a8`.
     case w8a8(W8A8)
 
     /// All families: the types of the descriptions above.
@@ -41,7 +52,9 @@ public enum Scheme: Hashable, Sendable {
 
     /// What shares one scale.
     public enum Granularity: Hashable, Sendable {
+        /// The whole tensor.
         case tensor
+        /// A row.
         case row
         /// Runs of `columns` consecutive columns inside a row; the last may be shorter.
         case group(Int)
@@ -60,7 +73,8 @@ public enum Scheme: Hashable, Sendable {
 }
 
 extension Scheme {
-    /// The exact bytes of a matrix of this shape, scales and code books included: what lies on disk, the sum of the parts.
+    /// The exact bytes of a matrix of this shape, scales and code books included: what lies on disk, the sum
+    /// of the parts.
     ///
     /// - Shapes: a matrix of (`rows`, `columns`), `rows` being output channels or tokens.
     public func sizeInBytes(rows: Int, columns: Int) -> Int {
@@ -79,8 +93,8 @@ extension Scheme {
     /// Whether activations are quantized too, so that the decoded weights are not all of it.
     package var changesActivations: Bool { family.activations.quantizedBits != nil }
 
-    /// The scheme that stands for all that run the same instructions on as many bytes of codes: what a kernel's times are
-    /// measured with.
+    /// The scheme that stands for all that run the same instructions on as many bytes of codes: what a
+    /// kernel's times are measured with.
     package var kernel: Scheme { family.kernel }
 
     /// Whether encoding needs text: for the frequencies of tokens, or for what the layers see.

@@ -1,8 +1,8 @@
 /// A family of schemes, described once: its text form, its stored parts, and the traits that others ask for.
 ///
-/// Sizes, readers, writers, kernels, prices, exports, benches and the laws in the tests take what they know of a scheme from
-/// here. Only the family's encoder (a folder of `Sources/Quantizers`) and its kernel (`Sources/Kernels`) know more: what the
-/// codes mean.
+/// Sizes, readers, writers, kernels, prices, exports, benches and the laws in the tests take what they know
+/// of a scheme from here. Only the family's encoder (a folder of `Sources/Quantizers`) and its kernel
+/// (`Sources/Kernels`) know more: what the codes mean.
 package protocol SchemeFamily: Hashable, Sendable {
     /// The scheme with this description.
     var scheme: Scheme { get }
@@ -30,14 +30,15 @@ package protocol SchemeFamily: Hashable, Sendable {
     /// How a product takes its activations.
     var activations: Activations { get }
 
-    /// Whether `CodeFit.calibrated` differs from the other fits: whether codes can be fitted to what the layer sees.
+    /// Whether `CodeFit.calibrated` differs from the other fits: whether codes can be fitted to what the
+    /// layer sees.
     var hasCalibratedFit: Bool { get }
 
     /// Whether encoding asks how often each row occurs in text.
     var usesRowFrequencies: Bool { get }
 
-    /// The scheme that stands for all of the family that run the same instructions on as many bytes of codes: how scales
-    /// are stored does not matter, for they are read once.
+    /// The scheme that stands for all of the family that run the same instructions on as many bytes of codes:
+    /// how scales are stored does not matter, for they are read once.
     var kernel: Scheme { get }
 
     /// The arithmetic of a product of (tokens, columns) activations with a (rows, columns) matrix.
@@ -75,12 +76,13 @@ package enum Activations: Hashable, Sendable {
     case fp32
     /// Rounded by the kernel to so many bits, for integer sums: closer than the weights are.
     case rounded(bits: Int)
-    /// Quantized to so many bits by the scheme's definition: the scheme is more than its decoded weights.
-    case quantized(bits: Int)
+    /// Quantized to so many bits by the scheme's definition, behind a LayerNorm without parameters where
+    /// `normalized`: the scheme is more than its decoded weights.
+    case quantized(bits: Int, normalized: Bool)
 
     /// Bits that the scheme quantizes them to; nil where it leaves them as they are, up to rounding.
     package var quantizedBits: Int? {
-        if case .quantized(let bits) = self { return bits }
+        if case .quantized(let bits, _) = self { return bits }
         return nil
     }
 }
@@ -104,8 +106,8 @@ package struct Operations: Hashable, Sendable {
         self.multiplications = multiplications
     }
 
-    /// The operations of a product of dense matrices: `m (n - 1) p` additions and `m n p` multiplications for m tokens, n
-    /// columns and p rows.
+    /// The operations of a product of dense matrices: `m (n - 1) p` additions and `m n p` multiplications for
+    /// m tokens, n columns and p rows.
     static func dense(_ number: Number, rows: Int, columns: Int, tokens: Int) -> Operations {
         let (m, n, p) = (Double(tokens), Double(columns), Double(rows))
         return Operations(number, additions: m * (n - 1) * p, multiplications: m * n * p)

@@ -1,5 +1,6 @@
 extension Scheme {
-    /// Reads a list of schemes: text forms separated by commas, `name1..4` standing for a run of bits; nil where one is none.
+    /// Reads a list of schemes: text forms separated by commas, `name1..4` standing for a run of bits; nil
+    /// where one is none.
     public static func list(_ text: String) -> [Scheme]? {
         var schemes: [Scheme] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {

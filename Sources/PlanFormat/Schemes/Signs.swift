@@ -1,6 +1,6 @@
 extension Scheme {
-    /// One bit a weight, `+1` if positive, else `-1`; with or without the tensor's mean absolute value as scale. Inputs are
-    /// binarized too.
+    /// One bit a weight, `+1` if positive, else `-1`; with or without the tensor's mean absolute value as
+    /// scale. Inputs are binarized too.
     ///
     /// Text form: `sign[:mean]`.
     /// - Source: SensiMix (Piao et al. 2022); the scale: XNOR-Net (Rastegari et al. 2016).
@@ -29,7 +29,7 @@ extension Scheme.Signs: SchemeFamily {
     }
 
     package var codeBits: Double { 1 }
-    package var activations: Activations { .quantized(bits: 1) }
+    package var activations: Activations { .quantized(bits: 1, normalized: false) }
     package var kernel: Scheme { .sign(scaled: false) }
 
     /// Sums of signs; one multiplication an output by the scale.

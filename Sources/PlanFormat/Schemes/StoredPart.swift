@@ -1,4 +1,5 @@
-/// One part of a packed matrix as it lies in a file: a tensor whose type and shape follow from the matrix's shape alone.
+/// One part of a packed matrix as it lies in a file: a tensor whose type and shape follow from the matrix's
+/// shape alone.
 package struct StoredPart: Hashable, Sendable {
     /// The part's name; on disk `<tensor>.<name>`.
     package let name: String

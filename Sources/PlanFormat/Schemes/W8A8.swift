@@ -22,7 +22,7 @@ extension Scheme.W8A8: SchemeFamily {
 
     package var codeBits: Double { 8 }
     package var grid: IntegerGrid? { IntegerGrid(bits: 8, isSymmetric: true, granularity: .row) }
-    package var activations: Activations { .quantized(bits: 8) }
+    package var activations: Activations { .quantized(bits: 8, normalized: false) }
 
     package func operations(rows: Int, columns: Int, tokens: Int) -> [Operations] {
         [
