@@ -52,49 +52,57 @@ let package = Package(
             providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
         room("SentencePieceBridge", ["CBitplanSentencePiece"]),
         room("Tokenizers", ["BitplanSentencePieceBridge"]),
-        room("Metrics"),
+        room("Metrics", ["PlanFormat"]),
 
         // The engine, the sweep and what is made of them.
         room(
             "Models",
             ["BitplanKernels", "BitplanMetrics", "PlanFormat", "BitplanTensors", "BitplanTokenizers"]),
         room(
+            "Encoding",
+            ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors"]),
+        room("Measurements", ["BitplanMetrics", "PlanFormat", "BitplanTensors", grdb]),
+        room(
             "Sensitivity",
             [
-                "BitplanKernels", "BitplanMetrics", "BitplanModels", "PlanFormat", "BitplanQuantizers",
-                "BitplanTensors", grdb,
+                "BitplanEncoding", "BitplanKernels", "BitplanMeasurements", "BitplanMetrics", "BitplanModels",
+                "PlanFormat", "BitplanQuantizers", "BitplanTensors",
             ]),
         room(
             "Latency",
             ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanTensors"]),
+        room(
+            "Planning",
+            ["BitplanAllocation", "BitplanLatency", "BitplanMetrics", "PlanFormat", "BitplanTensors"]),
         room("Reporting", ["PlanFormat"]),
         room("Exporting", ["PlanFormat"]),
         room(
             "Workflows",
             [
-                "BitplanAllocation", "BitplanKernels", "BitplanLatency", "BitplanMetrics", "BitplanModels",
-                "PlanFormat", "BitplanQuantizers", "BitplanReporting", "BitplanSensitivity",
-                "BitplanTensors", "BitplanTokenizers",
+                "BitplanEncoding", "BitplanKernels", "BitplanLatency", "BitplanMeasurements",
+                "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
+                "BitplanSensitivity", "BitplanTensors",
             ]),
         // What a library user sees.
         .target(
             name: "Bitplan",
             dependencies: [
-                "BitplanAllocation", "BitplanExporting", "BitplanLatency", "BitplanModels",
-                "BitplanReporting", "BitplanSensitivity", "BitplanWorkflows", "PlanFormat",
+                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanMeasurements",
+                "BitplanModels", "BitplanPlanning", "BitplanReporting", "BitplanSensitivity",
+                "BitplanTensors", "BitplanWorkflows", "PlanFormat",
             ]),
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
-                "BitplanAllocation", "BitplanExporting", "BitplanLatency", "BitplanModels", "PlanFormat",
-                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows",
-                argumentParser,
+                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanLatency",
+                "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
+                "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows", argumentParser,
             ]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
-                "BitplanKernels", "BitplanLatency", "BitplanModels", "PlanFormat", "BitplanTensors",
-                "BitplanWorkflows", argumentParser,
+                "BitplanEncoding", "BitplanKernels", "BitplanLatency", "BitplanModels", "PlanFormat",
+                "BitplanTensors", argumentParser,
             ]),
 
         // One test target a room, and one that runs the binary.
@@ -103,14 +111,18 @@ let package = Package(
         .testTarget(
             name: "PlanFormatTests", dependencies: ["PlanFormat", "TestSupport"], exclude: ["Goldens"]),
         tests("Allocation", ["PlanFormat"], exclude: ["Goldens"]),
-        tests("Tensors"),
+        tests("Tensors", ["PlanFormat"]),
         tests("Kernels", ["BitplanQuantizers"], exclude: ["Goldens"]),
         tests("Quantizers", exclude: ["Goldens"]),
         tests("Tokenizers", exclude: ["Goldens"]),
         tests("Metrics", exclude: ["Goldens"]),
         tests("Models", ["BitplanKernels", "BitplanMetrics", "BitplanTensors"], exclude: ["Goldens"]),
-        tests("Sensitivity", ["BitplanModels", "BitplanQuantizers", grdb], exclude: ["Goldens"]),
+        tests("Encoding", ["BitplanModels"]),
+        tests("Measurements", [grdb]),
+        tests(
+            "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
         tests("Latency", ["BitplanModels"]),
+        tests("Planning", ["BitplanAllocation", "BitplanLatency", "PlanFormat"]),
         tests("Reporting", ["PlanFormat"]),
         tests("Exporting", ["PlanFormat"], exclude: ["Goldens"]),
         tests("Workflows"),

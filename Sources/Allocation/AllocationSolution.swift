@@ -1,13 +1,9 @@
+import PlanFormat
+
 /// An answer with its certificate.
 package struct AllocationSolution: Hashable, Sendable {
-    /// How sure the answer is.
-    package enum Status: String, Hashable, Sendable {
-        /// Proved: no plan has an objective that is smaller by more than
-        /// `AllocationSolution.relativeTolerance` allows.
-        case optimal
-        /// The best found when the effort was used up; the truth lies between `lowerBound` and `objective`.
-        case feasible
-    }
+    /// How sure the answer is; `optimal` holds up to `relativeTolerance`.
+    package typealias Status = Plan.Certificate.Status
 
     /// Per item of the problem, the index of its option.
     package let choice: [Int]

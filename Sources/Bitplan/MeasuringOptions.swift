@@ -1,6 +1,5 @@
-import BitplanModels
+import BitplanMeasurements
 import BitplanSensitivity
-import BitplanWorkflows
 import Foundation
 
 /// How codes are fitted and how much is measured.
@@ -25,7 +24,8 @@ public struct MeasuringOptions: Sendable {
     public var metricCells: Int
     /// Whether a sweep measures kinds and stacks beside sublayers.
     public var measuresGroups: Bool
-    /// The share of a plan's loss that a sweep may lose to wrong choices for the sake of fewer items a cell; nil measures all items.
+    /// The share of a plan's loss that a sweep may lose to wrong choices for the sake of fewer items a cell;
+    /// nil measures all items.
     public var precision: Double?
     /// What stands in a sweep's cells instead of KL, where measuring takes too long.
     public var proxy: ProxySignal?
@@ -48,21 +48,24 @@ public struct MeasuringOptions: Sendable {
         self.store = store
     }
 
-    /// What a stage takes; opens the store.
-    func options<Family: ModelFamily>(
-        _ family: Family.Type, fit: CodeFit? = nil
-    ) throws -> Workbench<Family>.Options {
-        var options = Workbench<Family>.Options(
-            fit: fit ?? self.fit, task: run.task, metricCells: metricCells)
-        options.measuresGroups = measuresGroups
-        options.precision = precision
-        options.proxy = proxy
-        options.store =
+    /// What the stages take; opens the store.
+    func stageOptions(fit: CodeFit? = nil) throws -> BitplanSensitivity.MeasuringOptions {
+        let opened: MeasurementStore? =
             switch store {
             case .none: nil
             case .user: try MeasurementStore(MeasurementStore.defaultFile())
             case .file(let file): try MeasurementStore(file)
             }
+        return .init(fit: fit ?? self.fit, task: run.task, store: opened)
+    }
+
+    /// What a sweep of these candidates measures.
+    func sweepOptions(_ candidates: [Scheme]) -> SweepOptions {
+        var options = SweepOptions(candidates: candidates)
+        options.metricCells = metricCells
+        options.measuresGroups = measuresGroups
+        options.precision = precision
+        options.proxy = proxy
         return options
     }
 }

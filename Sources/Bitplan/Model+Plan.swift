@@ -1,4 +1,5 @@
 import BitplanModels
+import BitplanPlanning
 import BitplanWorkflows
 import Foundation
 
@@ -10,21 +11,23 @@ extension Model {
     ///   - candidates: what sublayers may become.
     ///   - options: how codes are fitted, how much is measured, and where measurements are kept.
     ///   - progress: called with the work that is done so far, and what it will be at most.
-    /// - Throws: `BitplanError` for what is wrong with model or data; measurements that were made stay in the store.
+    /// - Throws: `BitplanError` for what is wrong with model or data; measurements that were made stay in the
+    ///   store.
     public func sweep(
         _ data: TextData, candidates: [Scheme], options: MeasuringOptions = MeasuringOptions(),
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws(BitplanError) -> SensitivityTable {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> SensitivityTable {
-                try bench(family, data, options).sweep(candidates: candidates, progress: progress)
+                try open(family, data, options).sweep(
+                    options.sweepOptions(candidates), progress: progress)
             }
             return try run(try Families.family(of: directory))
         }
     }
 
-    /// Plans for a target: the best start is improved by measuring in context, and no plan that loses to a uniform one of its size is
-    /// returned.
+    /// Plans for a target: the best start is improved by measuring in context, and no plan that loses to a
+    /// uniform one of its size is returned.
     ///
     /// - Parameters:
     ///   - table: what `sweep` measured of this model; its fit is the plan's.
@@ -41,7 +44,7 @@ extension Model {
     ) throws(BitplanError) -> Plan {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> Plan {
-                try bench(family, data, options, fit: table.fit).plan(
+                try open(family, data, options, fit: table.fit).plan(
                     table, target: try target.target(), effort: effort
                 ) { round($0.record) }.record
             }
@@ -49,23 +52,25 @@ extension Model {
         }
     }
 
-    private func bench<Family: ModelFamily>(
+    private func open<Family: ModelFamily>(
         _ family: Family.Type, _ data: TextData, _ options: MeasuringOptions, fit: CodeFit? = nil
-    ) throws -> Workbench<Family> {
-        try Workbench<Family>(
+    ) throws -> MeasuredModel<Family> {
+        try MeasuredModel<Family>(
             directory, source: data.source, calibration: options.calibration?.source,
-            options: try options.options(family, fit: fit))
+            options: try options.stageOptions(fit: fit))
     }
 
     /// Encodes the model as a plan says and writes the packed directory: all of it, or nothing.
     ///
     /// - Parameters:
     ///   - plan: the schemes, by sublayer or kind, and the fit of their codes.
-    ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes ask for it.
+    ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or
+    ///     schemes ask for it.
     ///   - output: the directory to write: new, empty, or a packed model that is replaced.
     ///   - threads: threads that run the model over `text`; bytes do not depend on it.
     /// - Returns: the packed model.
-    /// - Throws: `BitplanError` where the plan is for another model or needs text, or `output` holds something else.
+    /// - Throws: `BitplanError` where the plan is for another model or needs text, or `output` holds
+    ///   something else.
     @discardableResult
     public func quantize(
         _ plan: Plan, text: TextData? = nil, to output: URL, threads: Int = 2

@@ -22,7 +22,8 @@ extension Model {
         }
     }
 
-    /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory.
+    /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak
+    /// memory.
     ///
     /// - Parameters:
     ///   - data: the items.
@@ -35,13 +36,12 @@ extension Model {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> Evaluation {
                 try BitplanWorkflows.evaluate(
-                    family, model: directory, reference: reference?.directory, source: data.source,
-                    options: options.task)
+                    family,
+                    EvaluationRequest(
+                        model: directory, reference: reference?.directory, source: data.source,
+                        options: options.task, timed: 0))
             }
             return try run(try Families.family(of: directory))
         }
     }
 }
-
-/// What a model does on data, measured; Codable with the metrics' names as keys.
-public typealias Evaluation = BitplanWorkflows.Evaluation

@@ -1,12 +1,14 @@
+import BitplanEncoding
 import BitplanModels
 import BitplanWorkflows
 import Foundation
 @_exported import PlanFormat
 
-/// A model directory, of any family that bitplan reads: in full precision as people publish it, or packed by `quantize`.
+/// A model directory, of any family that bitplan reads: in full precision as people publish it, or packed by
+/// `quantize`.
 ///
-/// A full-precision model can be swept, planned, quantized, evaluated and run; a packed one evaluated and run. Every call reads what it
-/// needs from the directory, and no weights stay in memory between calls.
+/// A full-precision model can be swept, planned, quantized, evaluated and run; a packed one evaluated and
+/// run. Every call reads what it needs from the directory, and no weights stay in memory between calls.
 public struct Model: Sendable {
     /// The directory.
     public let directory: URL
@@ -33,7 +35,8 @@ public struct Model: Sendable {
         }
     }
 
-    /// The weights' identity, which tables and plans name: the same weights have the same in whatever file they come.
+    /// The weights' identity, which tables and plans name: the same weights have the same in whatever file
+    /// they come.
     ///
     /// - Complexity: reads all weights.
     /// - Throws: `BitplanError` where weights cannot be read, or the model is packed.
@@ -53,16 +56,16 @@ public struct Model: Sendable {
         }
     }
 
-    /// A plan by name: `chung`, `chung:R`, `sensimix:LOWER+UPPER`, or one scheme for all sublayers.
+    /// The plan of a preset: `.chung(ratio: 1)`, `.uniform(.bcq(3))`, `try Preset(named: "sensimix:3+3")`.
     ///
     /// - Parameters:
-    ///   - name: the preset's name, or a scheme.
+    ///   - preset: which.
     ///   - fit: how its codes will be fitted; `.calibrated` needs text when the model is quantized.
-    /// - Throws: `BitplanError` where nothing is called so or the model has not the sublayers for it.
-    public func preset(_ name: String, fit: CodeFit = .alternating) throws(BitplanError) -> Plan {
+    /// - Throws: `BitplanError` where the model has not the sublayers for it.
+    public func plan(_ preset: Preset, fit: CodeFit = .alternating) throws(BitplanError) -> Plan {
         try describingErrors {
             func make<F: ModelFamily>(_ family: F.Type) throws -> Plan {
-                try presetPlan(family, directory, name, fit: fit)
+                try presetPlan(family, directory, preset, fit: fit)
             }
             return try make(try Families.family(of: directory))
         }

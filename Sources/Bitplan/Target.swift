@@ -1,19 +1,8 @@
 import BitplanAllocation
-import BitplanLatency
-import BitplanWorkflows
+import BitplanPlanning
 
 /// What a plan is made for: budgets, what sublayers may become, and what is minimized.
 public struct Target: Sendable {
-    /// What a plan costs.
-    public enum Cost: String, Hashable, Sendable, CaseIterable {
-        /// Bytes of all tensors.
-        case bytes
-        /// Seconds of a mean item on one thread.
-        case seconds
-        /// Joules of a mean item's arithmetic.
-        case joules
-    }
-
     /// Sublayers that become the same.
     public enum Tie: String, Hashable, Sendable, CaseIterable {
         /// All depths of a kind.
@@ -37,7 +26,7 @@ public struct Target: Sendable {
     /// Sublayers that become the same.
     public var tie: Tie?
     /// The other way round: the least of a cost with a loss (KL, nats per prediction) of at most this.
-    public var least: (cost: Cost, maximumLoss: Double)?
+    public var least: (cost: Plan.Cost, maximumLoss: Double)?
 
     /// The least loss within a size, or within anything else that is set later.
     public init(size: SizeTarget? = nil) {
@@ -55,10 +44,13 @@ public struct Target: Sendable {
             "\(sublayers)=\(schemes.map(\.description).joined(separator: ","))"
         }
         target.minimumBits = minimumBits
-        target.tie = tie.flatMap { AllocationProblem.TiePreset(rawValue: $0.rawValue) }
-        if let least, let cost = PlanTarget.Cost(rawValue: least.cost.rawValue) {
-            target.goal = .least(cost, maximumLoss: least.maximumLoss)
-        }
+        target.tie =
+            switch tie {
+            case .types: .types
+            case .depth: .depth
+            case nil: nil
+            }
+        if let least { target.goal = .least(least.cost, maximumLoss: least.maximumLoss) }
         try target.check()
         return target
     }

@@ -4,8 +4,9 @@ import Foundation
 
 /// Files that a model is measured, calibrated or checked on.
 ///
-/// A translation model takes a source and a reference file, one sentence a line; a classifier `text<TAB>label` or
-/// `text<TAB>text<TAB>label`, a sentence encoder `text<TAB>text<TAB>score`, a language model plain text.
+/// A translation model takes a source and a reference file, one sentence a line; a classifier
+/// `text<TAB>label` or `text<TAB>text<TAB>label`, a sentence encoder `text<TAB>text<TAB>score`, a language
+/// model plain text.
 public struct TextData: Sendable {
     /// The files, in the order that the model's task expects.
     public var files: [URL]

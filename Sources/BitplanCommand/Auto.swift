@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanMeasurements
 import BitplanModels
 import BitplanReporting
 import BitplanWorkflows
@@ -35,33 +36,18 @@ struct Auto: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let checkSource =
-                check.isEmpty
-                ? nil
-                : DataSource(
-                    files: check.map { URL(path: $0) }, limit: checkLimit, windows: data.windows.windows)
-            let measured = checkSource ?? data.source
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let progress = ProgressLine("sweep")
                 let store = try storage.open()
-                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                let request = try request(store)
                 guard !dryRun else {
-                    let estimate = try Workbench<F>.estimate(
-                        URL(path: model), source: data.source, calibration: calibration.source(data.windows),
-                        options: options,
-                        candidates: sweep.schemes.schemes, effort: effort)
+                    let estimate = try MeasuredModel<F>.estimate(
+                        request.model, source: request.source, calibration: request.calibration,
+                        options: request.measuring, sweep: request.sweep, effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let rows = try auto(
-                    family, model: URL(path: model), source: data.source, check: checkSource,
-                    target: try target.target(),
-                    candidates: sweep.schemes.schemes, calibration: calibration.source(data.windows),
-                    options: options,
-                    effort: effort,
-                    output: AutoOutput(
-                        name: name, reports: URL(path: reports), plans: URL(path: plans),
-                        packed: URL(path: output)),
-                    evaluate: { try evaluateInOwnProcess($0, measured) },
+                    family, request, evaluate: { try ChildProcess.evaluate($0) },
                     event: { show($0, progress) })
                 progress.tell(store)
                 try printResult(
@@ -72,26 +58,17 @@ struct Auto: ParsableCommand {
         }
     }
 
-    /// Evaluates a directory in a process of its own: its peak memory is that of the model alone.
-    private func evaluateInOwnProcess(_ directory: URL, _ source: DataSource) throws -> Evaluation {
-        let process = Process()
-        process.executableURL = Bundle.main.executableURL ?? URL(path: CommandLine.arguments[0])
-        var arguments = ["evaluate", directory.path, "--json", "--reference", model]
-        arguments += ["--beams", "\(task.beams)", "--threads", "\(task.threads)", "--batch", "\(task.batch)"]
-        if let length = task.maxLength { arguments += ["--max-length", "\(length)"] }
-        if let limit = source.limit { arguments += ["--limit", "\(limit)"] }
-        if let windows = source.windows {
-            arguments += ["--context", "\(windows.context)", "--stride", "\(windows.stride)"]
-        }
-        arguments += ["--data"] + source.files.map(\.path)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw UsageError("evaluating \(directory.path) failed") }
-        return try JSONFile.decode(Evaluation.self, from: data, file: directory)
+    private func request(_ store: MeasurementStore?) throws -> AutoRequest {
+        AutoRequest(
+            model: URL(path: model), source: data.source,
+            check: check.isEmpty
+                ? nil
+                : DataSource(
+                    files: check.map { URL(path: $0) }, limit: checkLimit, windows: data.windows.windows),
+            calibration: calibration.source(data.windows), target: try target.target(),
+            sweep: sweep.cells, measuring: sweep.measuring(task.options, store), effort: effort,
+            output: AutoOutput(
+                name: name, reports: URL(path: reports), plans: URL(path: plans), packed: URL(path: output)))
     }
 
     private func show(_ event: AutoEvent, _ progress: ProgressLine) {
@@ -105,7 +82,7 @@ struct Auto: ParsableCommand {
                     + "measured \(klText(round.measuredKL))\(round.isAccepted ? "" : ", not taken")")
         case .planned(let result):
             print(
-                "plan: \(result.plan.name ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
+                "plan: \(result.plan.origin?.description ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
             )
         case .evaluating: break
         }

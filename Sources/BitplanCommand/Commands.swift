@@ -1,6 +1,8 @@
 import ArgumentParser
 import BitplanModels
+import BitplanPlanning
 import BitplanReporting
+import BitplanSensitivity
 import BitplanTensors
 import BitplanWorkflows
 import Foundation
@@ -26,21 +28,19 @@ struct Sweep: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 if let output { try AtomicWrite.checkWritable(URL(path: output)) }
                 let store = try storage.open()
-                let options: Workbench<F>.Options = sweep.options(task.options, store)
+                let options = sweep.measuring(task.options, store)
                 guard !dryRun else {
-                    let estimate = try Workbench<F>.estimate(
+                    let estimate = try MeasuredModel<F>.estimate(
                         URL(path: model), source: data.source, calibration: calibration.source(data.windows),
-                        options: options,
-                        candidates: sweep.schemes.schemes)
+                        options: options, sweep: sweep.cells)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
-                let bench = try Workbench<F>(
+                let opened = try MeasuredModel<F>(
                     URL(path: model), source: data.source, calibration: calibration.source(data.windows),
                     options: options)
                 let progress = ProgressLine("sweep")
-                let table = try bench.sweep(
-                    candidates: sweep.schemes.schemes, progress: { progress.show($0, of: $1) },
-                    cost: { progress.tell($0) })
+                let table = try opened.sweep(
+                    sweep.cells, progress: { progress.show($0, of: $1) }, cost: { progress.tell($0) })
                 progress.tell(store)
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
@@ -96,22 +96,21 @@ struct PlanCommand: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 if let output { try AtomicWrite.checkWritable(URL(path: output)) }
                 let store = try storage.open()
-                var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
-                measuring.store = store
+                let measuring = MeasuringOptions(fit: table.fit, task: task.options, store: store)
                 let source = DataSource(
                     files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 guard !dryRun else {
-                    let estimate = try Workbench<F>.estimate(
+                    let estimate = try MeasuredModel<F>.estimate(
                         URL(path: model), source: source, calibration: calibration.source(windows),
-                        options: measuring,
-                        candidates: table.candidates, sweeps: false, effort: effort)
+                        options: measuring, sweep: .init(candidates: table.candidates), sweeps: false,
+                        effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
-                let bench = try Workbench<F>(
+                let opened = try MeasuredModel<F>(
                     URL(path: model), source: source, calibration: calibration.source(windows),
                     options: measuring)
                 let result = try naming(profile: options.profile, file) {
-                    try bench.plan(table, target: target, effort: effort)
+                    try opened.plan(table, target: target, effort: effort)
                 }
                 ProgressLine("plan").tell(store)
                 try finish(result.record, table)
@@ -127,7 +126,8 @@ struct PlanCommand: ParsableCommand {
         if let joules = plan.predicted?.joules { bytes += ", \(fixed(1e3 * joules, 4)) mJ" }
         try printResult(
             plan, asJSON: json,
-            "\(plan.name ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout)) + "\n"
+            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout))
+                + "\n"
                 + plan.measuredTable(
                     metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes))
     }
@@ -168,9 +168,14 @@ struct Quantize: ParsableCommand {
                     : DataSource(
                         files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 let chosen = try chosenPlan(family, directory, hasText: text != nil)
-                let bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
-                    try BitplanWorkflows.quantize(
-                        family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                let bytes: Int
+                do {
+                    bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
+                        try BitplanWorkflows.quantize(
+                            family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                    }
+                } catch let error as MissingText {
+                    throw UsageError("\(error): give it with --data")
                 }
                 let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
                 try printResult(
@@ -188,7 +193,8 @@ struct Quantize: ParsableCommand {
         case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
         case (nil, let preset?):
             return try presetPlan(
-                family, directory, preset, fit: fit ?? (hasText ? .calibrated : .alternating))
+                family, directory, try Preset(named: preset),
+                fit: fit ?? (hasText ? .calibrated : .alternating))
         default: throw UsageError("expected one of --plan and --preset")
         }
     }
@@ -253,9 +259,11 @@ struct Evaluate: ParsableCommand {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let result = try BitplanWorkflows.evaluate(
-                    family, model: URL(path: model), reference: reference.map { URL(path: $0) },
-                    source: data.source, options: task.options, timed: timed,
-                    profile: try profile.map { try readProfile(URL(path: $0)) })
+                    family,
+                    EvaluationRequest(
+                        model: URL(path: model), reference: reference.map { URL(path: $0) },
+                        source: data.source, options: task.options, timed: timed,
+                        profile: profile.map { URL(path: $0) }))
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))

@@ -93,7 +93,7 @@ struct Cost: ParsableCommand {
                 let chosen = try plans.map { name in
                     let file = URL(path: name)
                     guard name.hasSuffix(".json") else {
-                        return (name, try presetSchemes(layout, name, modelType: F.modelType))
+                        return (name, try Preset(named: name).schemes(of: layout, modelType: F.modelType))
                     }
                     let plan = try JSONFile.read(Plan.self, from: file)
                     return (file.lastPathComponent, try naming(file) { try plan.schemes(of: layout) })

@@ -1,6 +1,8 @@
 import ArgumentParser
+import BitplanEncoding
 import BitplanExporting
 import BitplanModels
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -49,7 +51,7 @@ struct Export: ParsableCommand {
             let (plan, layout) = try read(file)
             let export = try namingExport(file) { try plan.export(layout, to: consumer, nearest: nearest) }
             for note in export.notes { writeErrorLine("note: \(note)") }
-            if let output { try writeText(export.text, to: URL(path: output)) }
+            if let output { try AtomicWrite.file(export.text, to: URL(path: output)) }
             let result = Result(
                 consumer: consumer.rawValue,
                 settings: export.settings.map {
@@ -97,8 +99,18 @@ struct Export: ParsableCommand {
         }
     }
 
-    /// An error of the export is reported with the file that the plan came from.
+    /// An error of the export is reported with the file that the plan came from, and the option that helps.
     private func namingExport(_ file: URL, _ body: () throws -> PlanExport) throws -> PlanExport {
-        do { return try body() } catch let error as ExportError { throw UsageError("\(file.path): \(error)") }
+        do {
+            return try body()
+        } catch let error as ExportError {
+            let help =
+                switch error {
+                case .inexpressible: "; --nearest takes what it has with no fewer bits"
+                case .differsByDepth: "; --nearest gives all of them the most bits"
+                case .plan, .unknownModel, .noPlace, .nothingToQuantize: ""
+                }
+            throw UsageError("\(file.path): \(error)\(help)")
+        }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanMeasurements
 import BitplanModels
 import BitplanSensitivity
 import BitplanWorkflows
@@ -125,17 +126,19 @@ struct SweepOptions: ParsableArguments {
         }
     }
 
-    func options<Family: ModelFamily>(
-        _ task: TaskOptions, _ store: MeasurementStore?
-    ) -> Workbench<Family>.Options {
-        var options = Workbench<Family>.Options(
-            fit: fit, task: task, metricCells: metric ? .max : metricTop ?? 0)
+    /// What the sweep measures.
+    var cells: BitplanSensitivity.SweepOptions {
+        var options = BitplanSensitivity.SweepOptions(candidates: schemes.schemes)
+        options.metricCells = metric ? .max : metricTop ?? 0
         options.measuresGroups = groups
         options.precision = precision
-        options.isNaive = naive
         options.proxy = signal.proxy
-        options.store = store
         return options
+    }
+
+    /// How the model is measured.
+    func measuring(_ task: TaskOptions, _ store: MeasurementStore?) -> MeasuringOptions {
+        MeasuringOptions(fit: fit, task: task, isNaive: naive, store: store)
     }
 }
 

@@ -1,9 +1,11 @@
+import BitplanMeasurements
 import BitplanReporting
 import BitplanSensitivity
 import BitplanWorkflows
 import Foundation
 
-/// One line on standard error that says how far a long job is and how long it may still take; silent where that is no terminal.
+/// One line on standard error that says how far a long job is and how long it may still take; silent where
+/// that is no terminal.
 final class ProgressLine {
     private let label: String
     private let start = ContinuousClock.now

@@ -1,5 +1,7 @@
 import ArgumentParser
+import BitplanPlanning
 import BitplanReporting
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -90,8 +92,8 @@ struct FrontierCommand: ParsableCommand {
     private func write(_ frontier: FrontierTable, _ text: String, to file: URL) throws {
         guard file.pathExtension == "md" else { return try JSONFile.write(frontier, to: file) }
         let plot = file.deletingPathExtension().appendingPathExtension("svg")
-        try writeText(frontier.plotSVG, to: plot)
+        try AtomicWrite.file(frontier.plotSVG, to: plot)
         let picture = "![Bytes against loss: the frontier and plans beside it](\(plot.lastPathComponent))"
-        try writeText("# Frontier\n\n\(picture)\n\n\(text)", to: file)
+        try AtomicWrite.file("# Frontier\n\n\(picture)\n\n\(text)", to: file)
     }
 }

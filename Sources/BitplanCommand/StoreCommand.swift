@@ -1,6 +1,6 @@
 import ArgumentParser
+import BitplanMeasurements
 import BitplanReporting
-import BitplanSensitivity
 import BitplanWorkflows
 import Foundation
 
@@ -19,7 +19,8 @@ struct StoreOptions: ParsableArguments {
         if store != nil, noStore { throw ValidationError("--store and --no-store exclude each other") }
     }
 
-    /// The store; nil where none is wanted, or where the user's own cannot be used, which is said and costs only time.
+    /// The store; nil where none is wanted, or where the user's own cannot be used, which is said and costs
+    /// only time.
     func open() throws -> MeasurementStore? {
         if noStore { return nil }
         if let store { return try MeasurementStore(URL(path: store)) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BitplanAllocation
 import BitplanLatency
+import BitplanPlanning
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -32,7 +33,7 @@ struct TargetOptions: ParsableArguments {
         help: "The other way round: the least cost with a loss (KL, nats per prediction) of at most this.")
     var maxLoss: Double?
     @Option(help: "What --max-loss makes small: bytes, seconds (needs --profile), joules.")
-    var minimize: PlanTarget.Cost?
+    var minimize: Plan.Cost?
 
     func validate() throws {
         if let minBits, !(1...32).contains(minBits) {
@@ -61,7 +62,13 @@ struct TargetOptions: ParsableArguments {
         target.minimumBits = minBits
         target.tie = tie
         if let maxLoss { target.goal = .least(minimize ?? .bytes, maximumLoss: maxLoss) }
-        try target.check()
+        do {
+            try target.check()
+        } catch .noBudget {
+            throw UsageError("expected a budget: --size, --latency, --energy, or --max-loss")
+        } catch .noProfile {
+            throw UsageError("seconds need --profile: the file that bitplan profile wrote on this machine")
+        }
         return target
     }
 
@@ -85,5 +92,5 @@ struct TargetOptions: ParsableArguments {
 }
 
 extension AllocationProblem.TiePreset: ExpressibleByArgument {}
-extension PlanTarget.Cost: ExpressibleByArgument {}
+extension Plan.Cost: ExpressibleByArgument {}
 extension Energy.Process: ExpressibleByArgument {}

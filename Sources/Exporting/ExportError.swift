@@ -22,9 +22,9 @@ package enum ExportError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unknownModel(let consumer, let type, let known):
             "is for a model of type '\(type)', which \(consumer.rawValue) does not know: expected \(known.joined(separator: " or "))"
         case .inexpressible(let consumer, let scheme, let sublayer, let reason):
-            "gives sublayer '\(sublayer)' \(scheme), which \(consumer.rawValue) cannot express (\(reason)); --nearest takes what it has with no fewer bits"
+            "gives sublayer '\(sublayer)' \(scheme), which \(consumer.rawValue) cannot express (\(reason))"
         case .differsByDepth(let consumer, let tag, let one, let setting, let other, let otherSetting):
-            "differs by depth, which \(consumer.rawValue) cannot express: '\(tag)' is \(setting) in '\(one)' and \(otherSetting) in '\(other)'; --nearest gives all of them the most bits"
+            "differs by depth, which \(consumer.rawValue) cannot express: '\(tag)' is \(setting) in '\(one)' and \(otherSetting) in '\(other)'"
         case .noPlace(let consumer, let sublayer, let reason):
             "has sublayer '\(sublayer)', for which \(consumer.rawValue) has no place: \(reason)"
         case .nothingToQuantize(let consumer):

@@ -17,7 +17,7 @@ package enum LatencyError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .noKernel(let scheme):
-            "has no kernel times of \(scheme): measure them with bitplan profile --schemes \(scheme)"
+            "has no kernel times of \(scheme): expected a profile that was measured with it"
         case .noFamily(let type): "has no overheads of \(type) models: measure it again"
         case .noWork:
             "cannot be applied: the table does not say when its sublayers are run; sweep the model again"

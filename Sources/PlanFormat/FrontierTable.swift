@@ -66,8 +66,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
             case chosen
         }
 
-        /// `uniform bcq2`, `preset chung`...
-        public let name: String
+        /// How it came about; `name` in files.
+        public let origin: PlanOrigin
         /// What kind of plan.
         public let kind: Kind
         /// Bytes of all tensors, those that stay FP32 included.
@@ -79,11 +79,17 @@ public struct FrontierTable: Codable, Hashable, Sendable {
         /// The least summed loss of any plan of at most these bytes, as far as the frontier's points tell; nil where there is none.
         public let leastKL: Double?
 
+        private enum CodingKeys: String, CodingKey {
+            case origin = "name"
+            case kind, bytes, predictedKL, measuredKL, leastKL
+        }
+
         /// A plan from its parts.
         public init(
-            name: String, kind: Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?, leastKL: Double?
+            origin: PlanOrigin, kind: Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?,
+            leastKL: Double?
         ) {
-            self.name = name
+            self.origin = origin
             self.kind = kind
             self.bytes = bytes
             self.predictedKL = predictedKL

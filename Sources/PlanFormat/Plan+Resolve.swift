@@ -1,4 +1,5 @@
-/// What is wrong with a plan (or a sensitivity table) for a model; the line reads on from the name of its file.
+/// What is wrong with a plan (or a sensitivity table) for a model; the line reads on from the name of its
+/// file.
 public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The plan was made for other weights.
     case otherModel(expected: ModelIdentity, got: ModelIdentity)
@@ -45,7 +46,8 @@ extension Plan {
 
     /// The steps that were measured around the plan.
     ///
-    /// - Throws: `PlanError` where one is of a sublayer that `layout` does not have, or says other bytes than its schemes have.
+    /// - Throws: `PlanError` where one is of a sublayer that `layout` does not have, or says other bytes than
+    ///   its schemes have.
     public func steps(of layout: ModelLayout) throws(PlanError) -> [SublayerStep] {
         let schemes = try schemes(of: layout)
         for step in steps ?? [] {
@@ -70,11 +72,11 @@ extension Plan {
 
     /// A plan that names every sublayer.
     public static func naming(
-        _ schemes: [Scheme], of layout: ModelLayout, model: ModelIdentity, name: String, fit: CodeFit
+        _ schemes: [Scheme], of layout: ModelLayout, model: ModelIdentity, origin: PlanOrigin, fit: CodeFit
     ) -> Plan {
         let pairs = zip(layout.sublayers, schemes).map { ($0.name.description, $1) }
         return Plan(
-            model: model, name: name, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
+            model: model, origin: origin, fit: fit, sublayers: Dictionary(uniqueKeysWithValues: pairs),
             predicted: Prediction(
                 bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: nil))
     }

@@ -1,6 +1,7 @@
 /// The bits of every sublayer: what the planner leaves for the engine.
 ///
-/// A person can write one by hand: `model` and `sublayers` suffice, and a key may be a pattern (`Enc_ffn.*`, `Dec_dd`, `*`).
+/// A person can write one by hand: `model` and `sublayers` suffice, and a key may be a pattern (`Enc_ffn.*`,
+/// `Dec_dd`, `*`).
 public struct Plan: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
@@ -9,8 +10,8 @@ public struct Plan: Codable, Hashable, Sendable {
     public var schemaVersion: Int
     /// The weights that the plan is for.
     public var model: ModelIdentity
-    /// How the plan came about: `allocation`, `uniform bcq3`, `preset chung`...
-    public var name: String?
+    /// How the plan came about; `name` in files.
+    public var origin: PlanOrigin?
     /// How codes are fitted; alternating where nothing is said.
     public var fit: CodeFit?
     /// Schemes by sublayer or pattern; the most specific key wins.
@@ -55,10 +56,20 @@ public struct Plan: Codable, Hashable, Sendable {
         }
     }
 
+    /// What a plan costs.
+    public enum Cost: String, Codable, Hashable, Sendable, CaseIterable {
+        /// Bytes of all tensors.
+        case bytes
+        /// Seconds of an item, one thread.
+        case seconds
+        /// Joules of an item's arithmetic.
+        case joules
+    }
+
     /// What the solver proves: no choice within the budget has a summed loss below `lowerBound`.
     public struct Certificate: Codable, Hashable, Sendable {
-        /// `optimal`, or what fell short.
-        public let status: String
+        /// Whether the solver proves its answer.
+        public let status: Status
         /// Most bytes of all tensors.
         public let budgetBytes: Int
         /// Summed loss of the choice, in nats.
@@ -67,15 +78,41 @@ public struct Plan: Codable, Hashable, Sendable {
         public let lowerBound: Double
         /// `objective - lowerBound`: 0 where the status is `optimal`.
         public let gap: Double
-        /// What was made small where that was not the loss: `bytes`, `seconds` or `joules`; the objective and its bound are of it.
-        public let minimized: String?
-        /// Limits beside the bytes: `seconds`, `joules`, `loss`.
-        public let limits: [String: Double]?
+        /// What was minimized where that was not the loss; the objective and its bound are of it.
+        public let minimized: Cost?
+        /// Limits beside the bytes; nil where there are none.
+        public let limits: Limits?
+
+        /// How sure the answer of a solver is.
+        public enum Status: String, Codable, Hashable, Sendable {
+            /// Proved: no plan has a smaller objective, but for rounding.
+            case optimal
+            /// The best found when the effort was used up; the truth lies between `lowerBound` and
+            /// `objective`.
+            case feasible
+        }
+
+        /// What a plan may cost and lose at most, beside its bytes.
+        public struct Limits: Codable, Hashable, Sendable {
+            /// Seconds of an item.
+            public var seconds: Double?
+            /// Joules of an item's arithmetic.
+            public var joules: Double?
+            /// Nats per prediction.
+            public var loss: Double?
+
+            /// Limits, where there are any.
+            public init(seconds: Double? = nil, joules: Double? = nil, loss: Double? = nil) {
+                self.seconds = seconds
+                self.joules = joules
+                self.loss = loss
+            }
+        }
 
         /// A certificate from its parts.
         public init(
-            status: String, budgetBytes: Int, objective: Double, lowerBound: Double, gap: Double,
-            minimized: String? = nil, limits: [String: Double]? = nil
+            status: Status, budgetBytes: Int, objective: Double, lowerBound: Double, gap: Double,
+            minimized: Cost? = nil, limits: Limits? = nil
         ) {
             self.minimized = minimized
             self.limits = limits
@@ -89,8 +126,8 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// A plan as it was measured.
     public struct MeasuredPlan: Codable, Hashable, Sendable {
-        /// What kind of plan: `uniform bcq2`, `in context`...
-        public let name: String
+        /// How it came about; `name` in files.
+        public let origin: PlanOrigin
         /// Bytes of all tensors.
         public let bytes: Int
         /// Mean KL per prediction, in nats.
@@ -98,20 +135,27 @@ public struct Plan: Codable, Hashable, Sendable {
         /// The task's metric.
         public let metric: Double?
 
+        private enum CodingKeys: String, CodingKey {
+            case origin = "name"
+            case bytes, klNats, metric
+        }
+
         /// A measured plan.
-        public init(name: String, bytes: Int, klNats: Double, metric: Double?) {
-            self.name = name
+        public init(origin: PlanOrigin, bytes: Int, klNats: Double, metric: Double?) {
+            self.origin = origin
             self.bytes = bytes
             self.klNats = klNats
             self.metric = metric
         }
     }
 
-    /// A round of planning in context: what the cells around a plan predicted of the next, and what it measured.
+    /// A round of planning in context: what the cells around a plan predicted of the next, and what it
+    /// measured.
     public struct Round: Codable, Hashable, Sendable {
         /// Sublayers that the round's plan changes.
         public let moves: Int
-        /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per prediction.
+        /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per
+        /// prediction.
         public let predictedKL: Double
         /// KL of the plan, in nats per prediction.
         public let measuredKL: Double
@@ -129,14 +173,14 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// A plan of these schemes.
     public init(
-        model: ModelIdentity, name: String? = nil, fit: CodeFit? = nil, sublayers: [String: Scheme],
+        model: ModelIdentity, origin: PlanOrigin? = nil, fit: CodeFit? = nil, sublayers: [String: Scheme],
         predicted: Prediction? = nil, certificate: Certificate? = nil, measured: [MeasuredPlan]? = nil,
         overBudget: [MeasuredPlan]? = nil, rounds: [Round]? = nil, steps: [SublayerStep]? = nil,
         provenance: Provenance? = nil
     ) {
         schemaVersion = Plan.currentSchema
         self.model = model
-        self.name = name
+        self.origin = origin
         self.fit = fit
         self.sublayers = sublayers
         self.predicted = predicted
@@ -149,7 +193,9 @@ public struct Plan: Codable, Hashable, Sendable {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case schemaVersion, model, name, fit, sublayers, predicted, certificate, measured, overBudget, rounds,
+        case schemaVersion, model
+        case origin = "name"
+        case fit, sublayers, predicted, certificate, measured, overBudget, rounds,
             steps
         case provenance
     }
@@ -163,7 +209,8 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// Reads a plan; `schemaVersion` may be left out by hand.
     ///
-    /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not `currentSchema`.
+    /// - Throws: `DecodingError` where a key is unknown or of the wrong type, or the version is not
+    ///   `currentSchema`.
     public init(from decoder: any Decoder) throws {
         let known = Set(CodingKeys.allCases.map(\.rawValue))
         for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue)
@@ -180,7 +227,7 @@ public struct Plan: Codable, Hashable, Sendable {
                     "schemaVersion \(schemaVersion) is not supported, expected \(Plan.currentSchema)")
         }
         model = try container.decode(ModelIdentity.self, forKey: .model)
-        name = try container.decodeIfPresent(String.self, forKey: .name)
+        origin = try container.decodeIfPresent(PlanOrigin.self, forKey: .origin)
         fit = try container.decodeIfPresent(CodeFit.self, forKey: .fit)
         sublayers = try container.decode([String: Scheme].self, forKey: .sublayers)
         predicted = try container.decodeIfPresent(Prediction.self, forKey: .predicted)

@@ -1,5 +1,96 @@
+/// A plan by name, for any model that has the sublayers for it.
+public enum Preset: Hashable, Sendable, LosslessStringConvertible {
+    /// The bits of Chung et al. with Algorithm 1's r: `chung` (r = 1), `chung:4`.
+    case chung(ratio: Int)
+    /// SensiMix's map with so many lower and upper layers: `sensimix:3+3`.
+    case sensimix(lower: Int, upper: Int)
+    /// One scheme for all sublayers: `bcq3`.
+    case uniform(Scheme)
+
+    /// The preset that `text` names.
+    ///
+    /// - Throws: `PresetError` where nothing is called so, or its numbers are none.
+    public init(named text: String) throws(PresetError) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        switch parts[0] {
+        case "chung":
+            guard let ratio = parts.count == 1 ? 1 : Int(parts[1]), (1...64).contains(ratio) else {
+                throw .malformed(text, expected: "chung:R with R from 1 to 64")
+            }
+            self = .chung(ratio: ratio)
+        case "sensimix":
+            let counts = parts.dropFirst().flatMap {
+                $0.split(separator: "+", omittingEmptySubsequences: false).map { Int($0) }
+            }
+            guard counts.count == 2, let lower = counts[0], let upper = counts[1] else {
+                throw .malformed(text, expected: "sensimix:LOWER+UPPER, such as sensimix:3+3")
+            }
+            self = .sensimix(lower: lower, upper: upper)
+        default:
+            guard let scheme = Scheme(text) else { throw .unknown(text) }
+            self = .uniform(scheme)
+        }
+    }
+
+    /// The preset that `text` names; nil where there is none.
+    public init?(_ text: String) { try? self.init(named: text) }
+
+    /// The text form.
+    public var description: String {
+        switch self {
+        case .chung(let ratio): ratio == 1 ? "chung" : "chung:\(ratio)"
+        case .sensimix(let lower, let upper): "sensimix:\(lower)+\(upper)"
+        case .uniform(let scheme): scheme.description
+        }
+    }
+
+    /// The schemes of a model's sublayers, in their order.
+    ///
+    /// - Parameter modelType: what errors call the model.
+    /// - Throws: `PresetError` where the model has not the sublayers for it.
+    public func schemes(of layout: ModelLayout, modelType: String) throws(PresetError) -> [Scheme] {
+        switch self {
+        case .uniform(let scheme): return [Scheme](repeating: scheme, count: layout.sublayers.count)
+        case .chung(let ratio):
+            guard let schemes = layout.chung(ratio: ratio) else {
+                throw .otherModel(self, needs: "an encoder and a decoder", got: "a \(modelType)")
+            }
+            return schemes
+        case .sensimix(let lower, let upper):
+            guard let schemes = layout.sensimix(lower: lower, upper: upper) else {
+                let layers = layout.sublayers.count { $0.name.kind == .feedForward }
+                throw .otherModel(
+                    self, needs: "so many layers of attention and feed-forward",
+                    got: "a \(modelType) with \(layers)")
+            }
+            return schemes
+        }
+    }
+}
+
+/// Why a preset gives no plan; one line each.
+public enum PresetError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Nothing is called so.
+    case unknown(String)
+    /// The numbers behind its name cannot be read.
+    case malformed(String, expected: String)
+    /// The model has not the sublayers for it.
+    case otherModel(Preset, needs: String, got: String)
+
+    /// One line: what is wrong, expected and got.
+    public var description: String {
+        switch self {
+        case .unknown(let name): "no preset or scheme is called '\(name)'"
+        case .malformed(let text, let expected): "preset '\(text)': expected \(expected)"
+        case .otherModel(let preset, let needs, let got):
+            "preset \(preset): expected a model with \(needs), got \(got)"
+        }
+    }
+}
+
 extension ModelLayout {
-    /// The bits that Chung et al. chose by hand: `Emb` by frequency (4 clusters, ratio 1: 2.5 bits), `Dec` 2, 3, 1 and `Enc` 3, 4.
+    /// The bits that Chung et al. chose by hand: `Emb` by frequency (4 clusters, ratio 1: 2.5 bits), `Dec` 2,
+    /// 3, 1 and `Enc` 3, 4.
     ///
     /// - Parameter ratio: Algorithm 1's r: 1, 4 and 8 give the paper's 2.5, 1.3 and 1.1 bits.
     /// - Source: Chung et al. 2020, section 4 and Table 2 (`2.5,1.8,3.7`).
@@ -22,11 +113,12 @@ extension ModelLayout {
         return schemes
     }
 
-    /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as unscaled signs with signs
-    /// for inputs in the `upper` ones; everything else FP16, the `FFN` of layers between them too.
+    /// SensiMix's map: `Emb` and `Attention` as 8-bit index; `FFN` as 8-bit index in the `lower` layers, as
+    /// unscaled signs with signs for inputs in the `upper` ones; everything else FP16, the `FFN` of layers
+    /// between them too.
     ///
-    /// The paper drops the layers that its two counts leave over: a model without them is another model, which has no layers between.
-    /// Positions are embeddings and go with `Emb`.
+    /// The paper drops the layers that its two counts leave over: a model without them is another model,
+    /// which has no layers between. Positions are embeddings and go with `Emb`.
     /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
     /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with fewer layers.
     public func sensimix(lower: Int, upper: Int) -> [Scheme]? {

@@ -1,16 +1,19 @@
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import PlanFormat
 
 /// Cells that are measured on more and more items until they are known well enough.
 ///
-/// Items are those of the data in their order, the same for every cell. A cell that stopped is estimated for all items: by how much the
-/// cells that went on have changed since (a chain of ratio estimates), since what is hard about an item is hard for all of them.
+/// Items are those of the data in their order, the same for every cell. A cell that stopped is estimated for
+/// all items: by how much the cells that went on have changed since (a chain of ratio estimates), since what
+/// is hard about an item is hard for all of them.
 struct CellRounds<Family: ModelFamily> {
     private let measurer: Measurer<Family>
     private let assignments: [Assignment]
     private let precision: Double?
-    /// Weights that an item of each cell passes through: those behind the first change, and as many as a tenth of the model for scoring.
+    /// Weights that an item of each cell passes through: those behind the first change, and as many as a
+    /// tenth of the model for scoring.
     private let work: [Int]
     /// Batches up to which each round goes.
     private let ends: [Int]
@@ -105,7 +108,8 @@ struct CellRounds<Family: ModelFamily> {
 
     /// Standard errors of the losses over all items, beside what all live cells have in common.
     ///
-    /// An item's part in the losses of all cells is known from all of them; a cell is uncertain by its deviations from that part.
+    /// An item's part in the losses of all cells is known from all of them; a cell is uncertain by its
+    /// deviations from that part.
     private func standardErrors() -> [Double] {
         let live = live
         let losses = live.map { scores[$0].losses.map(\.kl) }

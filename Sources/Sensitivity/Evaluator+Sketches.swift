@@ -1,4 +1,5 @@
 import BitplanKernels
+import BitplanMeasurements
 import BitplanModels
 import BitplanTensors
 import PlanFormat
@@ -11,7 +12,8 @@ extension Evaluator {
         let outputs: Matrix
     }
 
-    /// The scores of some batches by sketches, corrected where the probe is too far from the reference, or at the anchors.
+    /// The scores of some batches by sketches, corrected where the probe is too far from the reference, or at
+    /// the anchors.
     ///
     /// - Parameters:
     ///   - projection: the probe's.
@@ -70,10 +72,12 @@ extension Evaluator {
         }
     }
 
-    /// The positions of a batch that are scored by all logits too: as many as its sketches' own variance asks for.
+    /// The positions of a batch that are scored by all logits too: as many as its sketches' own variance asks
+    /// for.
     ///
-    /// A share e by which a position's sketch errs leaves e / sqrt(n) of n anchors' correction. Every 2nd, 4th, ... 32nd of `all` is
-    /// taken, whatever the other batches take; where the projection is not shared, and D is sketched too, every 4th at least.
+    /// A share e by which a position's sketch errs leaves e / sqrt(n) of n anchors' correction. Every 2nd,
+    /// 4th, ... 32nd of `all` is taken, whatever the other batches take; where the projection is not shared,
+    /// and D is sketched too, every 4th at least.
     private func chosenAnchors(
         _ all: [(place: Int, position: Int)], _ losses: [PredictionSketch.Loss], isShared: Bool
     ) -> [Int] {
@@ -119,7 +123,8 @@ extension Evaluator {
         let sketched: PredictionSketch.Loss
     }
 
-    /// What predictions lose by all the probe's logits. The reference's are needed only for anchors where the projection changed.
+    /// What predictions lose by all the probe's logits. The reference's are needed only for anchors where the
+    /// projection changed.
     private func exactLosses(
         _ probe: Net, _ sketches: Sketches, isShared: Bool, _ predictions: [Prediction]
     ) -> [(kl: Double, crossEntropy: Double)] {

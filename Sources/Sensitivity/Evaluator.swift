@@ -1,13 +1,17 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// Measures what probes of a network lose against the network itself, prediction by prediction, on fixed data.
+/// Measures what probes of a network lose against the network itself, prediction by prediction, on fixed
+/// data.
 ///
-/// Items are scored in batches without padding; two equal networks score exactly 0. Results do not depend on the number of threads.
+/// Items are scored in batches without padding; two equal networks score exactly 0. Results do not depend on
+/// the number of threads.
 package struct Evaluator<Net: Network>: Sendable {
     /// The network in full precision.
     package let reference: Net
@@ -31,7 +35,8 @@ package struct Evaluator<Net: Network>: Sendable {
     struct Sketches: Sendable {
         let byBatch: [PredictionSketch]
         let table: Matrix
-        /// Positions of each batch that may be scored by all logits too, with their places in the order of all such positions.
+        /// Positions of each batch that may be scored by all logits too, with their places in the order of
+        /// all such positions.
         let anchors: [[(place: Int, position: Int)]]
     }
 
@@ -49,7 +54,8 @@ package struct Evaluator<Net: Network>: Sendable {
     /// Runs the reference over `examples` once.
     ///
     /// - Parameters:
-    ///   - logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by `PredictionSketch`.
+    ///   - logitsLimit: most bytes of its logits that are kept; beyond them probes are scored by
+    ///     `PredictionSketch`.
     ///   - usesSketches: if not, they are computed again for every probe.
     ///   - splitsWeights: whether what is sketched is multiplied by `SplitMatrix` too, where that is fast.
     package init(
@@ -180,7 +186,8 @@ package struct Evaluator<Net: Network>: Sendable {
     ///
     /// - Parameters:
     ///   - first: the first sublayer in which the probe differs from the network that made `states`.
-    ///   - states: that network's states before `first`, one for each of the batches; not read where `first` is the embedding.
+    ///   - states: that network's states before `first`, one for each of the batches; not read where `first`
+    ///     is the embedding.
     package func scores(
         of probe: Net, from first: Int, states: [Net.State], batches range: Range<Int>
     ) throws -> [ItemScore] {
@@ -247,17 +254,5 @@ package struct Evaluator<Net: Network>: Sendable {
                 crossEntropy: TokenLoss(
                     nats: span.reduce(0) { $0 + $1.crossEntropy }, tokens: answers.count { $0 != nil }))
         }
-    }
-}
-
-extension LossMeasurement {
-    /// The mean losses per prediction.
-    package init(_ losses: [ItemLoss], metric: Double? = nil) {
-        let kl = losses.map(\.kl)
-        self.init(
-            klNats: kl.reduce(.zero, +).natsPerToken ?? 0,
-            standardError: (try? Estimate(perTokenOf: kl))?.standardError,
-            crossEntropyNats: losses.map(\.crossEntropy).reduce(.zero, +).natsPerToken ?? 0,
-            sentences: losses.count, metric: metric)
     }
 }

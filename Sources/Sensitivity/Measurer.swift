@@ -1,15 +1,17 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanTensors
 import PlanFormat
 
-/// A scheme for every sublayer of a layout, in its order: what a measurement is a function of.
-package typealias Assignment = [Scheme]
-
-/// Measures assignments of schemes to sublayers, as many at a time as there are: cells of a table, plans, neighbours of a plan.
+/// Measures assignments of schemes to sublayers, as many at a time as there are: cells of a table, plans,
+/// neighbours of a plan.
 ///
-/// Assignments that differ from a common `context` from sublayer i on share everything before i: those activations are computed once,
-/// kept for one sublayer, and moved on from there. An encoder cell runs the layers above it, a decoder cell never runs the encoder.
+/// Assignments that differ from a common `context` from sublayer i on share everything before i: those
+/// activations are computed once, kept for one sublayer, and moved on from there. An encoder cell runs the
+/// layers above it, a decoder cell never runs the encoder.
 package struct Measurer<Family: ModelFamily>: Sendable {
     /// The encoded matrices.
     package let encodings: Encodings<Family>
@@ -121,21 +123,23 @@ private struct PrefixRun<Family: ModelFamily> {
         self.batches = batches
     }
 
-    /// The scores of an assignment that equals the context before sublayer `first`, which is not below that of the call before.
+    /// The scores of an assignment that equals the context before sublayer `first`, which is not below that
+    /// of the call before.
     mutating func scores(of assignment: Assignment, from first: Int) throws -> [ItemScore] {
         let base = try base ?? (measurer.network(context), context)
         self.base = base
         let evaluator = measurer.evaluator
         if first > 0 {
-            var current = try states ?? (0, [])
+            var current = states ?? (0, [])
             while current.before < first {
                 current.all =
                     current.before == 0
                     ? try evaluator.states(of: base.network, before: 1, batches: batches)
                     : try evaluator.advance(current.all, through: current.before, of: base.network)
                 current.before += 1
-                current.all = try concurrentMap(count: current.all.count, threads: evaluator.threads) {
-                    [current] in base.network.sharing(current.all[$0], before: current.before)
+                let (network, states, before) = (base.network, current.all, current.before)
+                current.all = try concurrentMap(count: states.count, threads: evaluator.threads) {
+                    network.sharing(states[$0], before: before)
                 }
             }
             states = current
@@ -143,5 +147,21 @@ private struct PrefixRun<Family: ModelFamily> {
         return try evaluator.scores(
             of: try measurer.network(assignment, from: base), from: first, states: states?.all ?? [],
             batches: batches)
+    }
+}
+
+extension Encodings {
+    /// The operators of sublayers under schemes: what a probe of an evaluator's reference replaces.
+    package func operators(
+        of sublayers: [(SublayerShape, Scheme)], for evaluator: Evaluator<Family.Net>
+    ) throws -> [String: any LinearOperator] {
+        var matrices: [String: any LinearOperator] = [:]
+        for (sublayer, scheme) in sublayers {
+            for shape in sublayer.matrices {
+                matrices[shape.tensor] = try evaluator.measuring(
+                    try packed(shape, scheme), of: shape.tensor)
+            }
+        }
+        return matrices
     }
 }

@@ -4,23 +4,27 @@ import Foundation
 
 /// KL and cross-entropy of probes from few tokens of the vocabulary.
 ///
-/// With p the reference's distribution at a position, z its logits, z' the probe's, d_v = z'_v - z_v and D = sum_v p_v d_v:
+/// With p the reference's distribution at a position, z its logits, z' the probe's, d_v = z'_v - z_v and D =
+/// sum_v p_v d_v:
 ///
 ///     KL(p || q) = log sum_v p_v e^(d_v - D) = log1p(sum_v p_v f(d_v - D)),   f(x) = e^x - 1 - x
 ///
-/// f has no first-order term, and p has nearly all its mass on few tokens: those of largest p are summed exactly, the others by a
-/// stratified sample drawn from p. Where logits are outputs times a projection e that both share, d_v = e_v . (h' - h) and D =
-/// mu . (h' - h) with mu = sum_v p_v e_v; where the projection itself changed, D is estimated from the same tokens.
-/// A sketch errs by a few percent at a position where the probe changed much; `Evaluator` measures by how much, and corrects it.
+/// f has no first-order term, and p has nearly all its mass on few tokens: those of largest p are summed
+/// exactly, the others by a stratified sample drawn from p. Where logits are outputs times a projection e
+/// that both share, d_v = e_v . (h' - h) and D = mu . (h' - h) with mu = sum_v p_v e_v; where the projection
+/// itself changed, D is estimated from the same tokens. A sketch errs by a few percent at a position where
+/// the probe changed much; `Evaluator` measures by how much, and corrects it.
 /// - Source: the cumulant generating function of d under p; the sample is ours.
 struct PredictionSketch: Sendable {
     /// Tokens summed exactly, and most and fewest tokens sampled from the rest.
     static var topCount: Int { 96 }
     static var sampleCounts: ClosedRange<Int> { 16...160 }
-    /// How much a sketch may err by sampling, as a share of KL, where that takes no more samples: a sum over a share r of the mass, by n
-    /// samples that vary twice as much as they are large, errs by 2 r / sqrt(n) of it.
+    /// How much a sketch may err by sampling, as a share of KL, where that takes no more samples: a sum over
+    /// a share r of the mass, by n samples that vary twice as much as they are large, errs by 2 r / sqrt(n)
+    /// of it.
     static var samplingError: Double { 0.01 }
-    /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model there.
+    /// KL, and change of a sampled logit, beyond which few tokens say too little: the probe broke the model
+    /// there.
     static var largestKL: Double { 4 }
     static var largestChange: Float { 7 }
 
@@ -36,7 +40,8 @@ struct PredictionSketch: Sendable {
         var variance: Double
     }
 
-    /// Tokens of all positions, those of largest p first, and their weights: p, or the rest's mass over the sample.
+    /// Tokens of all positions, those of largest p first, and their weights: p, or the rest's mass over the
+    /// sample.
     private var tokens: [Int32] = []
     private var weights: [Float] = []
     /// Where the tokens of each position are.
@@ -55,8 +60,8 @@ struct PredictionSketch: Sendable {
 
     /// Sketches the reference's predictions.
     ///
-    /// - Shapes: `outputs` (positions, width); `logits` gives the reference's logits of some of them; `transposed` is the projection's
-    ///   transpose, (width, tokens).
+    /// - Shapes: `outputs` (positions, width); `logits` gives the reference's logits of some of them;
+    ///   `transposed` is the projection's transpose, (width, tokens).
     init(
         outputs: Matrix, targets: [Int?], seed: UInt64, transposed: DenseMatrix,
         logits: (Range<Int>) -> Matrix
@@ -128,7 +133,8 @@ struct PredictionSketch: Sendable {
 
     /// What a prediction loses by all the probe's logits: log sum_v p_v e^(d_v) - D.
     ///
-    /// Exact where the projection is shared. Where it is not, D is of the sketch's tokens: right on average over positions.
+    /// Exact where the projection is shared. Where it is not, D is of the sketch's tokens: right on average
+    /// over positions.
     ///
     /// - Parameters:
     ///   - meanChange: D.

@@ -1,17 +1,19 @@
 import Foundation
 
-/// Decides which cells of a sweep are known well enough for what they serve: the choice of a scheme for each sublayer, and the order of
-/// the table.
+/// Decides which cells of a sweep are known well enough for what they serve: the choice of a scheme for each
+/// sublayer, and the order of the table.
 ///
-/// A budget puts a price on bytes; at a price every sublayer takes the scheme of least loss + price x bytes. What a choice may cost because
-/// cells are uncertain is its expected regret against each other scheme: with g the gap between the two as measured, s the standard error
-/// of g and z = g / s,
+/// A budget puts a price on bytes; at a price every sublayer takes the scheme of least loss + price x bytes.
+/// What a choice may cost because cells are uncertain is its expected regret against each other scheme: with
+/// g the gap between the two as measured, s the standard error of g and z = g / s,
 ///
 ///     E[max(0, -true gap)] = s (phi(z) - z (1 - Phi(z)))
 ///
-/// At no price at which some sublayer changes its scheme may the regrets of all sublayers together exceed `precision` of the plan's loss;
-/// where they do, the cells that have more than their share of it are measured further.
-/// - Source: the expected value of perfect information of ranking and selection (Chick and Inoue 2001), applied to Lagrangian costs.
+/// At no price at which some sublayer changes its scheme may the regrets of all sublayers together exceed
+/// `precision` of the plan's loss; where they do, the cells that have more than their share of it are
+/// measured further.
+/// - Source: the expected value of perfect information of ranking and selection (Chick and Inoue 2001),
+///   applied to Lagrangian costs.
 struct StoppingRule {
     /// Share of a plan's loss that wrong choices may cost.
     let precision: Double

@@ -1,13 +1,15 @@
 import BitplanModels
 import PlanFormat
 
-/// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full precision.
+/// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full
+/// precision.
 package struct Sweep<Family: ModelFamily> {
     /// What measures the cells.
     package let measurer: Measurer<Family>
     /// The schemes of the columns.
     package let candidates: [Scheme]
-    /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures every cell on all items.
+    /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures
+    /// every cell on all items.
     package let precision: Double?
     /// Whether types and stacks are measured too.
     package let measuresGroups: Bool
@@ -80,8 +82,8 @@ package struct Sweep<Family: ModelFamily> {
     /// - Parameters:
     ///   - metric: the task's metric of an assignment.
     ///   - metricCells: how many cells, those of largest KL first, it is measured of.
-    ///   - progress: called after each measurement with the work that was done so far, and at most will be: items times the weights
-    ///     that they pass through, so that it grows as time does.
+    ///   - progress: called after each measurement with the work that was done so far, and at most will be:
+    ///     items times the weights that they pass through, so that it grows as time does.
     package func run(
         metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
         progress: (Int, Int) -> Void = { _, _ in }

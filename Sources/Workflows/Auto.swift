@@ -1,6 +1,9 @@
+import BitplanEncoding
 import BitplanModels
+import BitplanPlanning
 import BitplanReporting
 import BitplanSensitivity
+import BitplanTensors
 import Foundation
 import PlanFormat
 
@@ -22,6 +25,68 @@ package struct AutoOutput: Sendable {
         self.plans = plans
         self.packed = packed
     }
+
+    var plan: URL { plans.appending(path: "\(name).plan.json") }
+    var table: URL { reports.appending(path: "\(name).sensitivity.json") }
+    var comparison: URL { reports.appending(path: "\(name).comparison.json") }
+    var report: URL { reports.appending(path: "\(name).md") }
+    var timings: URL { reports.appending(path: "\(name).timings.md") }
+
+    /// Where a uniform model is packed that the plan is compared with.
+    func uniform(_ scheme: Scheme) -> URL {
+        packed.deletingLastPathComponent().appending(path: "\(packed.lastPathComponent)-uniform").appending(
+            path: scheme.description.replacingOccurrences(of: ":", with: "-"))
+    }
+}
+
+/// What `auto` is to do.
+package struct AutoRequest: Sendable {
+    /// The model directory.
+    package var model: URL
+    /// Data to plan on.
+    package var source: DataSource
+    /// Other data that the final table is measured on; the planning data where nil, and the report says so.
+    package var check: DataSource?
+    /// Text that codes are calibrated on; the planning data where nil.
+    package var calibration: DataSource?
+    /// What the plan is made for.
+    package var target: PlanTarget
+    /// What the sweep measures.
+    package var sweep: SweepOptions
+    /// How the model is measured.
+    package var measuring: MeasuringOptions
+    /// Most measurements in context.
+    package var effort: Int
+    /// Where the results go.
+    package var output: AutoOutput
+
+    /// A request from its parts.
+    package init(
+        model: URL, source: DataSource, check: DataSource? = nil, calibration: DataSource? = nil,
+        target: PlanTarget, sweep: SweepOptions, measuring: MeasuringOptions = MeasuringOptions(),
+        effort: Int = 1000, output: AutoOutput
+    ) {
+        self.model = model
+        self.source = source
+        self.check = check
+        self.calibration = calibration
+        self.target = target
+        self.sweep = sweep
+        self.measuring = measuring
+        self.effort = effort
+        self.output = output
+    }
+
+    /// Tries what can be wrong with the outputs before the long work.
+    fileprivate func checkOutputs<Family: ModelFamily>(of family: Family.Type) throws {
+        let packed = [output.packed] + sweep.candidates.map(output.uniform)
+        for directory in packed { try PackedModel<Family>.checkReplaceable(directory) }
+        let sources = [source, check, calibration].compactMap { $0?.files }.joined()
+        try BitplanWorkflows.checkOutputs(
+            [output.plan, output.table, output.comparison, output.report, output.timings]
+                + packed.map { $0.appending(path: "config.json") },
+            inputs: [model] + sources)
+    }
 }
 
 /// What `auto` has to tell while it works.
@@ -34,72 +99,67 @@ package enum AutoEvent: Sendable {
     case evaluating(String)
 }
 
-/// All stages with one call: sweep, plan, quantize, evaluate beside uniform plans, report.
+/// All stages with one call: sweep, plan, quantize, evaluate beside uniform plans, report. Every stage's
+/// files are written when it ends.
 ///
 /// - Parameters:
-///   - source: data to plan on.
-///   - check: other data that the final table is measured on; the planning data where nil, and the report says so.
-///   - evaluate: evaluates a directory on the checking data; the command line does it in a process of its own, so that memory is true.
+///   - evaluate: evaluates a directory; in a process of its own, so that memory is true.
 /// - Returns: the table's rows with their evaluations, full precision first.
 package func auto<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, source: DataSource, check: DataSource?, target: PlanTarget,
-    candidates: [Scheme], calibration: DataSource?, options: Workbench<Family>.Options, effort: Int,
-    output: AutoOutput, evaluate: (URL) throws -> Evaluation, event: (AutoEvent) -> Void
+    _ family: Family.Type, _ request: AutoRequest, evaluate: (EvaluationRequest) throws -> Evaluation,
+    event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
+    let (target, output, candidates) = (request.target, request.output, request.sweep.candidates)
     // What can be wrong is found before the long work.
-    try PackedModel<Family>.checkReplaceable(output.packed)
-    let bench = try Workbench<Family>(directory, source: source, calibration: calibration, options: options)
-    let layout = bench.model.layout
-    _ = try check?.read(bench.model.family)
-    try PlanSpace(
-        target, layout: layout, modelType: Family.modelType, candidates: candidates,
-        workload: bench.meanWorkload
-    ).checkReachable()
-    let table = try bench.sweep(candidates: candidates) { event(.cells(done: $0, total: $1)) }
+    try request.checkOutputs(of: family)
+    let opened = try MeasuredModel<Family>(
+        request.model, source: request.source, calibration: request.calibration, options: request.measuring)
+    let layout = opened.layout
+    _ = try request.check?.read(opened.measurer.model.family)
+    try opened.space(target, candidates: candidates).checkReachable()
+    let table = try opened.sweep(request.sweep, progress: { event(.cells(done: $0, total: $1)) })
+    try JSONFile.write(table, to: output.table)
     event(.sensitivity(table))
-    let result = try bench.plan(table, target: target, effort: effort) { event(.round($0)) }
+
+    let result = try opened.plan(table, target: target, effort: request.effort) { event(.round($0)) }
     event(.planned(result))
+    var plan = result.record
+    // Without a limit of bytes the plan's own are what others are compared with.
+    let budget = target.size?.bytes(of: layout) ?? plan.predicted?.bytes ?? layout.fullPrecisionBytes
+    let others = try opened.measureOverBudget(candidates: candidates, budgetBytes: budget)
+    plan.overBudget = others.isEmpty ? nil : others
+    try JSONFile.write(plan, to: output.plan)
 
     // The plan, and the uniform plans that fit the same bytes.
-    var chosen = result.record
-    // Without a limit of bytes the plan's own are what others are compared with.
-    let budget =
-        target.size?.bytes(of: layout) ?? chosen.predicted?.bytes ?? layout.fullPrecisionBytes
-    let others = try bench.measureOverBudget(candidates: candidates, budgetBytes: budget)
-    chosen.overBudget = others.isEmpty ? nil : others
-    var models = [(name: "full precision", directory: directory)]
-    let comparisons = output.packed.deletingLastPathComponent().appending(
-        path: "\(output.packed.lastPathComponent)-uniform")
+    var models = [(name: "full precision", directory: request.model)]
     for scheme in candidates {
         let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
-        let isNamed = chosen.measured?.contains { $0.name == "uniform \(scheme)" } ?? false
+        let isNamed = plan.measured?.contains { $0.origin == .uniform(scheme) } ?? false
         guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
             continue
         }
         let uniform = Plan.naming(
-            schemes, of: layout, model: bench.identity, name: "uniform \(scheme)", fit: options.fit)
-        let packed = comparisons.appending(path: scheme.description.replacingOccurrences(of: ":", with: "-"))
-        try bench.write(uniform, to: packed)
-        models.append(("uniform \(scheme)", packed))
+            schemes, of: layout, model: opened.identity, origin: .uniform(scheme),
+            fit: request.measuring.fit)
+        try opened.write(uniform, to: output.uniform(scheme))
+        models.append(("uniform \(scheme)", output.uniform(scheme)))
     }
-    try bench.write(chosen, to: output.packed)
-    models.append(("plan (\(chosen.name ?? "unnamed"))", output.packed))
+    try opened.write(plan, to: output.packed)
+    models.append(("plan (\(plan.origin?.description ?? "unnamed"))", output.packed))
+
     var rows: [(name: String, evaluation: Evaluation)] = []
     for model in models {
         event(.evaluating(model.name))
-        rows.append((model.name, try evaluate(model.directory)))
+        let evaluation = try evaluate(
+            EvaluationRequest(
+                model: model.directory, reference: request.model, source: request.check ?? request.source,
+                options: request.measuring.task))
+        rows.append((model.name, evaluation))
     }
-
-    let comparison = ComparisonTable(
-        rows, isHeldOut: check != nil, budgetBytes: budget)
-    try JSONFile.write(chosen, to: output.plans.appending(path: "\(output.name).plan.json"))
-    try JSONFile.write(table, to: output.reports.appending(path: "\(output.name).sensitivity.json"))
-    try JSONFile.write(comparison, to: output.reports.appending(path: "\(output.name).comparison.json"))
-    try ModelReport(name: output.name, table, plan: chosen, comparison: comparison)
-        .write(to: output.reports.appending(path: "\(output.name).md"))
-    try writeText(
-        timingsReport(name: output.name, rows: rows),
-        to: output.reports.appending(path: "\(output.name).timings.md"))
+    let comparison = ComparisonTable(rows, isHeldOut: request.check != nil, budgetBytes: budget)
+    try JSONFile.write(comparison, to: output.comparison)
+    try ModelReport(name: output.name, table, plan: plan, comparison: comparison).write(to: output.report)
+    try AtomicWrite.file(timingsReport(name: output.name, rows: rows), to: output.timings)
     return rows
 }
 

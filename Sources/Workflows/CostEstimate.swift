@@ -1,4 +1,6 @@
+import BitplanMeasurements
 import BitplanModels
+import BitplanPlanning
 import BitplanSensitivity
 import BitplanTensors
 import Foundation
@@ -14,8 +16,8 @@ package struct CostEstimate: Codable, Sendable {
     package let items: Int
     /// One run of the model over all items and its scores, in CPU seconds.
     package let evaluationCPUSeconds: Double
-    /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of calibrated codes counts as one of usual
-    /// length.
+    /// CPU seconds by part: reference, calibration, encoding, measuring, metric. A search of plans of
+    /// calibrated codes counts as one of usual length.
     package let cpuSeconds: [String: Double]
     /// Seconds, with the threads that were asked for and nothing else on the machine.
     package let seconds: Double
@@ -23,20 +25,21 @@ package struct CostEstimate: Codable, Sendable {
     package let peakMemoryBytes: Int
 }
 
-extension Workbench {
+extension MeasuredModel {
     /// Estimates a sweep, or with `effort` planning in context too, by timing the parts on a few items.
     ///
-    /// - Parameters: as of the bench and its sweep; `effort` are the measurements in context, nil for none.
+    /// - Parameters: as of `init` and `sweep`; `effort` are the measurements in context, nil for none.
     ///   - sweeps: whether the table is still to be made.
     package static func estimate(
-        _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: Options,
-        candidates: [Scheme], sweeps: Bool = true, effort: Int? = nil
+        _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: MeasuringOptions,
+        sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil
     ) throws -> CostEstimate {
+        let candidates = sweep.candidates
         let model = try Model<Family>(directory: directory)
         let data = try source.read(model.family)
         let text = try calibration?.read(model.family).examples ?? data.examples
         let network = try model.network()
-        let examples = shuffled(data.examples)
+        let examples = ModelMeasurer<Family>.shuffled(data.examples)
         let units = try UnitCosts(
             model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
             splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
@@ -45,9 +48,9 @@ extension Workbench {
         var firsts: [Int] = []
         var cells = 0
         var kept = 0
-        if sweeps, options.proxy == nil {
+        if sweeps, sweep.proxy == nil {
             let assignments = Sweep<Family>.assignments(
-                model.layout, candidates: candidates, measuresGroups: options.measuresGroups)
+                model.layout, candidates: candidates, measuresGroups: sweep.measuresGroups)
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(
@@ -63,9 +66,11 @@ extension Workbench {
                     firsts.append(options.isNaive ? 0 : assignment.firstIndex { $0 != .fp32 } ?? 0)
                 }
             }
-        } else if sweeps, options.proxy == .fisher {
+        } else if sweeps, sweep.proxy == .fisher {
             // Two probes a matrix over a part of the items.
-            let part = Double(min(curvatureItems, examples.count)) / Double(max(1, examples.count))
+            let part =
+                Double(min(ModelMeasurer<Family>.curvatureItems, examples.count))
+                / Double(max(1, examples.count))
             for (index, sublayer) in model.layout.sublayers.enumerated() {
                 let probes = 2 * sublayer.matrices.count
                 cells += probes
@@ -74,16 +79,18 @@ extension Workbench {
         }
         var measuring = units.measuring(from: firsts)
         var metrics = 1
-        if sweeps { metrics += min(options.metricCells, cells - kept) }
+        if sweeps { metrics += min(sweep.metricCells, cells - kept) }
         var packing = 0.0
         if let effort {
             cells += effort
             let sublayers = model.layout.sublayers.indices
             let mean = sublayers.reduce(0) { $0 + units.measuring(from: $1) } / Double(sublayers.count)
             if options.fit == .calibrated {
-                // Whole plans, the uniform ones and others to start from included, and the written plan's steps up and down.
+                // Whole plans, the uniform ones and others to start from included, and the written plan's
+                // steps up and down.
                 let plans = Double(
-                    candidates.count + 2 + min(effort, PackedPlanner<Family>.usualMeasurements))
+                    candidates.count + 2 + min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements)
+                )
                 packing = plans * units.packing
                 measuring += plans * units.evaluation
                 if effort >= 2 * sublayers.count { measuring += 2 * Double(sublayers.count) * mean }

@@ -4,7 +4,7 @@ import Foundation
 import PlanFormat
 
 /// Files that a model is measured on.
-package struct DataSource: Sendable {
+package struct DataSource: Sendable, Codable, Hashable {
     /// The files, in the order that the family expects.
     package let files: [URL]
     /// Only the first items.
@@ -27,8 +27,9 @@ package struct DataSource: Sendable {
         return try family.task.dataset(files, limit: limit, windows: windows)
     }
 
-    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do not count.
-    func contentHash() throws -> String {
+    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do
+    /// not count.
+    package func contentHash() throws -> String {
         let hash = ContentHash()
         for (place, file) in files.enumerated() { hash.add("file \(place)", try FileError.read(file)) }
         if let limit { hash.add("limit", Data("\(limit)".utf8)) }

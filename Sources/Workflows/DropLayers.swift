@@ -1,15 +1,16 @@
+import BitplanEncoding
 import BitplanModels
 import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// Writes a full-precision model that has only some of a model's layers, renumbered, for compressions that drop layers (SensiMix,
-/// LayerDrop); everything else is the model's.
+/// Writes a full-precision model that has only some of a model's layers, renumbered, for compressions that
+/// drop layers (SensiMix, LayerDrop); everything else is the model's.
 ///
 /// - Parameter layers: the layers that stay, from 0, in rising order.
 /// - Returns: the new model's layout.
-/// - Throws: one-line errors for layers that are not there, families of several stacks, and an output that exists; nothing is left
-///   behind.
+/// - Throws: one-line errors for layers that are not there, families of several stacks, and an output that
+///   exists; nothing is left behind.
 package func dropLayers<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, keeping layers: [Int], to output: URL
 ) throws -> ModelLayout {

@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanKernels
 import BitplanLatency
 import BitplanMetrics
@@ -7,118 +8,62 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// What a model does on data, measured.
-public struct Evaluation: Codable, Sendable {
-    /// The task's metrics by name (`bleu`, `chrf2`).
-    public let metrics: [String: Double]
-    /// The metrics' settings, as the field writes them.
-    public let signature: String
-    /// Mean cross-entropy of the right answers per prediction, in nats.
-    public let crossEntropy: Double
-    /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
-    public let kl: Double?
-    /// Items that were measured.
-    public let sentences: Int
-    /// Bytes of all tensors: FP32 for a model that is not packed.
-    public let bytes: Int
-    /// Tokens generated per second, all threads together.
-    public let tokensPerSecond: Double
-    /// The most memory that the process had.
-    public let peakMemoryBytes: Int
-    /// Items answered one at a time on one thread; nil where none were timed.
-    public let alone: SentenceTimes?
+/// What is to be evaluated, on what and how: a value, so that another process can be given it whole.
+package struct EvaluationRequest: Codable, Hashable, Sendable {
+    /// The model directory, packed or not.
+    package var model: URL
+    /// The full-precision model that KL is measured against.
+    package var reference: URL?
+    /// The data.
+    package var source: DataSource
+    /// How the task is run.
+    package var options: TaskOptions
+    /// Items that are answered one at a time, for the seconds of one.
+    package var timed: Int
+    /// A latency profile: what it predicts for these items stands beside what was measured.
+    package var profile: URL?
 
-    private struct Key: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(_ name: String) { stringValue = name }
-        init?(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    /// Metrics stand beside the other keys.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        for (name, value) in metrics { try container.encode(value, forKey: Key(name)) }
-        try container.encode(signature, forKey: Key("signature"))
-        try container.encode(crossEntropy, forKey: Key("crossEntropy"))
-        try container.encode(kl, forKey: Key("kl"))
-        try container.encode(sentences, forKey: Key("sentences"))
-        try container.encode(bytes, forKey: Key("bytes"))
-        try container.encode(tokensPerSecond, forKey: Key("tokensPerSecond"))
-        try container.encode(peakMemoryBytes, forKey: Key("peakMemoryBytes"))
-        try container.encodeIfPresent(alone, forKey: Key("alone"))
-    }
-
-    /// Reads what `encode(to:)` wrote.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        signature = try container.decode(String.self, forKey: Key("signature"))
-        crossEntropy = try container.decode(Double.self, forKey: Key("crossEntropy"))
-        kl = try container.decodeIfPresent(Double.self, forKey: Key("kl"))
-        sentences = try container.decode(Int.self, forKey: Key("sentences"))
-        bytes = try container.decode(Int.self, forKey: Key("bytes"))
-        tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
-        peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
-        alone = try container.decodeIfPresent(SentenceTimes.self, forKey: Key("alone"))
-        let fixed = [
-            "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
-            "alone",
-        ]
-        var metrics: [String: Double] = [:]
-        for key in container.allKeys where !fixed.contains(key.stringValue) {
-            metrics[key.stringValue] = try container.decode(Double.self, forKey: key)
-        }
-        self.metrics = metrics
-    }
-
-    init(
-        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
-        bytes: Int,
-        tokensPerSecond: Double, peakMemoryBytes: Int, alone: SentenceTimes?
+    /// A request from its parts; 16 items are timed where nothing is said.
+    package init(
+        model: URL, reference: URL? = nil, source: DataSource, options: TaskOptions = TaskOptions(),
+        timed: Int = 16, profile: URL? = nil
     ) {
-        self.metrics = metrics
-        self.signature = signature
-        self.crossEntropy = crossEntropy
-        self.kl = kl
-        self.sentences = sentences
-        self.bytes = bytes
-        self.tokensPerSecond = tokensPerSecond
-        self.peakMemoryBytes = peakMemoryBytes
-        self.alone = alone
+        self.model = model
+        self.reference = reference
+        self.source = source
+        self.options = options
+        self.timed = timed
+        self.profile = profile
     }
 }
 
 /// Evaluates a model directory, packed or not.
 ///
-/// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the
-/// result's. The losses are scored after that.
-/// - Parameters:
-///   - reference: the full-precision model that KL is measured against.
-///   - timed: items that are answered one at a time, for the seconds of one.
-///   - profile: where given, what it predicts for these items stands beside what was measured.
+/// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the result's. The losses are
+/// scored after that.
 /// - Throws: one-line errors for what is missing or wrong.
 package func evaluate<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, reference: URL?, source: DataSource, options: TaskOptions,
-    timed: Int = 0, profile: LatencyProfile? = nil
+    _ family: Family.Type, _ request: EvaluationRequest
 ) throws -> Evaluation {
+    let (directory, options) = (request.model, request.options)
+    let profile = try request.profile.map { try readProfile($0) }
     let opened = try OpenedModel<Family>(directory)
-    let data = try source.read(opened.family)
+    let data = try request.source.read(opened.family)
     let start = ContinuousClock.now
     let score = try opened.family.task.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let peak = peakMemoryBytes()
     var alone: SentenceTimes?
-    if timed > 0 {
+    if request.timed > 0 {
         let model = try profile.map {
             try LatencyModel($0, layout: opened.family.layout, modelType: Family.modelType)
         }
         alone = try SentenceTimes(
-            opened.network, data.examples, count: timed, maximumLength: options.maximumLength,
+            opened.network, data.examples, count: request.timed, maximumLength: options.maximumLength,
             predict: model.map { model in { try model.predict(opened.schemes, $0).seconds } })
     }
     let losses: [ItemLoss]
-    if let reference {
+    if let reference = request.reference {
         let full = try Model<Family>(directory: reference)
         // Layers may have been dropped; what tokens are read and predicted with must be there alike.
         func ends(_ layout: ModelLayout) -> [SublayerShape] {
@@ -139,7 +84,7 @@ package func evaluate<Family: ModelFamily>(
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
         signature: score.signature, crossEntropy: mean.crossEntropyNats,
-        kl: reference == nil ? nil : mean.klNats,
+        kl: request.reference == nil ? nil : mean.klNats,
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak,
         alone: alone)
@@ -149,10 +94,11 @@ package func evaluate<Family: ModelFamily>(
 package struct OpenedModel<Family: ModelFamily> {
     package let family: Family
     package let network: Family.Net
-    let sizeInBytes: Int
+    package let sizeInBytes: Int
     /// In order of the sublayers; FP32 for a model that is not packed.
-    let schemes: [Scheme]
+    package let schemes: [Scheme]
 
+    /// Opens a directory.
     package init(_ directory: URL) throws {
         if try PackedModel<Family>.isPacked(directory) {
             let packed = try PackedModel<Family>(directory: directory)

@@ -1,10 +1,12 @@
+import BitplanMeasurements
 import BitplanModels
 import BitplanTensors
 import Foundation
 import PlanFormat
 
 extension Model {
-    /// SHA-256 of the weights by content: names, shapes and FP32 values of all tensors in order of their names.
+    /// SHA-256 of the weights by content: names, shapes and FP32 values of all tensors in order of their
+    /// names.
     ///
     /// The same weights give the same identity whatever file they come in.
     /// - Throws: `FileError` where the weights cannot be read.
@@ -18,5 +20,31 @@ extension Model {
             hash.add(name, shape: [count], try vector(name))
         }
         return ModelIdentity(type: Family.modelType, sha256: hash.finish())
+    }
+
+    /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are
+    /// there.
+    func configurationHash() throws -> String {
+        let hash = ContentHash()
+        for name in ["config.json"] + Family.companionFiles {
+            let file = directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: file.path) else { continue }
+            hash.add(name, try FileError.read(file))
+        }
+        return hash.finish()
+    }
+}
+
+extension Experiment {
+    /// The key of what is measured of a model on data.
+    package init<Family: ModelFamily>(
+        _ model: Model<Family>, _ identity: ModelIdentity, source: DataSource, calibration: DataSource?,
+        fit: CodeFit
+    ) throws {
+        let data = try source.contentHash()
+        self.init(
+            weights: identity.sha256, configuration: try model.configurationHash(), data: data,
+            calibration: try calibration.map { try $0.contentHash() } ?? data,
+            fit: fit)
     }
 }

@@ -18,8 +18,8 @@ package struct PlanCost: Codable, Sendable {
     package let measuredSeconds: Double?
     /// Half the distance of the quartiles of what was measured, as a part of the median.
     package let spread: Double?
-    /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of ratios to the profile's
-    /// reference work, done before and after.
+    /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of
+    /// ratios to the profile's reference work, done before and after.
     package let undisturbedSeconds: Double?
     /// Joules of an item's arithmetic, by process.
     package let joules: [String: Double]
@@ -29,8 +29,8 @@ package struct PlanCost: Codable, Sendable {
 ///
 /// - Parameters:
 ///   - plans: plans by name, schemes in order of the layout.
-///   - rounds: where given, every plan is also run so many times, in alternation, over random weights of its schemes, which take as long
-///     as any others. The time is what the thread computes.
+///   - rounds: where given, every plan is also run so many times, in alternation, over random weights of its
+///     schemes, which take as long as any others. The time is what the thread computes.
 /// - Throws: `LatencyError` where the profile cannot say; one-line errors of the model.
 package func costs<Family: ModelFamily>(
     _ family: Family, of plans: [(name: String, schemes: [Scheme])], workload: Workload,
@@ -56,7 +56,8 @@ package func costs<Family: ModelFamily>(
     }
 }
 
-/// Seconds of an item under each plan, the plans in alternation: as measured, and in units of the reference work times `unit`.
+/// Seconds of an item under each plan, the plans in alternation: as measured, and in units of the reference
+/// work times `unit`.
 private func measure<Family: ModelFamily>(
     _ family: Family, _ plans: [[Scheme]], _ workload: Workload, rounds: Int, unit: Double?
 ) throws -> [(seconds: Timing, undisturbed: Timing)] {

@@ -1,13 +1,13 @@
-import BitplanKernels
+import BitplanEncoding
 import BitplanModels
-import BitplanSensitivity
 import Foundation
 import PlanFormat
 
 /// Encodes a model as a plan says and writes the packed directory.
 ///
 /// - Parameters:
-///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes ask for it.
+///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes
+///     ask for it.
 ///   - threads: threads that run the model over `text`.
 /// - Returns: bytes of all tensors, which are the plan's bytes.
 /// - Throws: one-line errors; nothing is left behind.
@@ -21,9 +21,7 @@ package func quantize<Family: ModelFamily>(
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
     guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
-        throw UsageError(
-            "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency")): give it with --data"
-        )
+        throw MissingText(fit: fit)
     }
     let examples = try text?.read(model.family).examples ?? []
     // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
@@ -32,7 +30,7 @@ package func quantize<Family: ModelFamily>(
         network = try model.network()
         model = model.reading(from: network)
     } else {
-        network = try model.outline()
+        network = model.family.outline
     }
     // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
     let calibration = try Calibration(
@@ -43,37 +41,13 @@ package func quantize<Family: ModelFamily>(
     return model.layout.sizeInBytes(schemes)
 }
 
-extension Model {
-    /// The network without its matrices: it can be asked what its tokens are, but not run.
-    fileprivate func outline() throws -> Family.Net {
-        var matrices: [String: any LinearOperator] = [:]
-        for shape in layout.sublayers.flatMap(\.matrices) {
-            matrices[shape.tensor] = Outline(rows: shape.rows, columns: shape.columns)
-        }
-        return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
+/// A plan that cannot be encoded without text.
+package struct MissingText: Error, CustomStringConvertible {
+    /// How its codes are fitted.
+    package let fit: CodeFit
+
+    /// One line: what needs text.
+    package var description: String {
+        "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency"))"
     }
-}
-
-/// The place of a matrix.
-private struct Outline: LinearOperator {
-    let rows: Int
-    let columns: Int
-    var residentBytes: Int { 0 }
-
-    func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        preconditionFailure("an outline has no weights")
-    }
-
-    func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
-        preconditionFailure("an outline has no weights")
-    }
-}
-
-/// A command that was called wrongly.
-package struct UsageError: Error, CustomStringConvertible {
-    /// The line.
-    package let description: String
-
-    /// An error with its line.
-    package init(_ description: String) { self.description = description }
 }

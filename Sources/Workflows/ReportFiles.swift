@@ -1,38 +1,22 @@
-import BitplanMetrics
+import BitplanModels
+import BitplanPlanning
 import BitplanReporting
-import BitplanSensitivity
+import BitplanTensors
 import Foundation
 import PlanFormat
 
-extension PlanningResult {
-    /// The plan with the rounds that led to it: what is written.
-    package var record: Plan {
-        var plan = plan
-        plan.rounds = rounds.map(\.record)
-        return plan
-    }
-}
-
-extension PlanningRound {
-    /// The round as a plan records it.
-    package var record: Plan.Round {
-        Plan.Round(
-            moves: moves, predictedKL: predictedKL, measuredKL: measuredKL, isAccepted: isAccepted)
-    }
-}
-
-extension Workbench {
-    /// The uniform plans and presets that are larger than a budget, measured on the planning data: what the reader of a frontier compares with.
+extension MeasuredModel {
+    /// The uniform plans and presets that are larger than a budget, measured on the planning data: what the
+    /// reader of a frontier compares with.
     func measureOverBudget(candidates: [Scheme], budgetBytes: Int) throws -> [Plan.MeasuredPlan] {
-        let layout = model.layout
         var plans = candidates.map { scheme in
-            (name: "uniform \(scheme)", assignment: layout.sublayers.map { _ in scheme })
+            (origin: PlanOrigin.uniform(scheme), assignment: layout.sublayers.map { _ in scheme })
         }
-        if let chung = layout.chung() { plans.append(("preset chung", chung)) }
+        if let chung = layout.chung() { plans.append((.preset(.chung(ratio: 1)), chung)) }
         return try plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }.map { plan in
-            let measured = try measurePacked(plan.assignment)
+            let measured = try measurer.packedMeasurement(of: plan.assignment)
             return Plan.MeasuredPlan(
-                name: plan.name, bytes: layout.sizeInBytes(plan.assignment), klNats: measured.klNats,
+                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment), klNats: measured.klNats,
                 metric: measured.metric)
         }
     }
@@ -73,7 +57,9 @@ extension ModelReport {
     /// - Throws: `PlanError`, or `FileError` where a file cannot be written.
     package func write(to file: URL) throws {
         let directory = file.deletingLastPathComponent()
-        for figure in try figures() { try writeText(figure.svg, to: directory.appending(path: figure.name)) }
-        try writeText(try markdown(withFigures: true), to: file)
+        for figure in try figures() {
+            try AtomicWrite.file(figure.svg, to: directory.appending(path: figure.name))
+        }
+        try AtomicWrite.file(try markdown(withFigures: true), to: file)
     }
 }

@@ -2,21 +2,7 @@ import BitplanLatency
 import BitplanModels
 import PlanFormat
 
-/// Items answered one at a time on one thread, as a user waits for them.
-public struct SentenceTimes: Codable, Sendable {
-    /// Median over the items of the median seconds of one.
-    public let seconds: Double
-    /// Mean over the items of the spread of one: half the distance of its quartiles, as a part of its median.
-    public let spread: Double
-    /// Median over the items of what a profile predicts; nil without one.
-    public let predictedSeconds: Double?
-    /// Items that were timed.
-    public let sentences: Int
-    /// Tokens that they read, on average.
-    public let meanRead: Double
-    /// Predictions that they took, on average.
-    public let meanPredictions: Double
-
+extension SentenceTimes {
     /// Times `count` items, evenly spaced in the data, in rounds over all of them.
     ///
     /// - Parameter predict: seconds of an item of that size.
@@ -38,14 +24,15 @@ public struct SentenceTimes: Codable, Sendable {
             }
         }
         let timings = seconds.map(Timing.init)
-        self.seconds = Timing(timings.map(\.median)).median
-        spread = timings.reduce(0) { $0 + $1.spread } / Double(chosen)
-        predictedSeconds = try predict.map { predict in Timing(try workloads.map(predict)).median }
-        sentences = chosen
-        meanRead = Double(workloads.reduce(0) { $0 + $1.read }) / Double(chosen)
-        meanPredictions = Double(workloads.reduce(0) { $0 + $1.predictions }) / Double(chosen)
+        self.init(
+            seconds: Timing(timings.map(\.median)).median,
+            spread: timings.reduce(0) { $0 + $1.spread } / Double(chosen),
+            predictedSeconds: try predict.map { predict in Timing(try workloads.map(predict)).median },
+            sentences: chosen,
+            meanRead: Double(workloads.reduce(0) { $0 + $1.read }) / Double(chosen),
+            meanPredictions: Double(workloads.reduce(0) { $0 + $1.predictions }) / Double(chosen))
     }
 
     /// Rounds that are timed.
-    static let rounds = 3
+    static var rounds: Int { 3 }
 }

@@ -1,7 +1,7 @@
+import BitplanEncoding
 import BitplanLatency
 import BitplanModels
 import BitplanTensors
-import BitplanWorkflows
 import Foundation
 
 /// A translation model that decodes a fixed number of tokens: one line of the benchmark.

@@ -59,6 +59,28 @@ import Testing
         #expect(export.settings.count == model.layout.sublayers.flatMap(\.matrices).count)
     }
 
+    /// All stages by one call, with the families' types out of sight.
+    @Test func autoLeavesItsFiles() throws {
+        let workspace = try workspace()
+        defer { try? FileManager.default.removeItem(at: workspace) }
+        let data = workspace.appending(path: "data.tsv")
+        try Data("good film\t1\nnot bad, the film\tgood\t2\nabc def\tneutral\n".utf8).write(to: data)
+        let model = try Model(at: TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/tiny-bert"))
+        let places = AutoPlaces(
+            name: "small", reports: workspace.appending(path: "r"), plans: workspace.appending(path: "p"),
+            packed: workspace.appending(path: "packed"))
+        let compared = try model.auto(
+            TextData([data]), for: Target(size: SizeTarget("3x")), candidates: [.bcq(1), .bcq(3)],
+            options: Self.options, effort: 10, to: places)
+        #expect(compared.first?.name == "full precision" && compared.first?.evaluation.kl == 0)
+        #expect(compared.last?.name.hasPrefix("plan (") == true)
+        let plan = try Plan(contentsOf: workspace.appending(path: "p/small.plan.json"))
+        let packed = try Model(at: places.packed)
+        #expect(try packed.packedPlan().sublayers == plan.sublayers)
+        let table = try SensitivityTable(contentsOf: workspace.appending(path: "r/small.sensitivity.json"))
+        #expect(try table.model == model.identity())
+    }
+
     /// A plan without measuring holds every limit that it is given.
     @Test func targetsAreHeld() throws {
         let table = try SensitivityTable(
@@ -82,9 +104,9 @@ import Testing
         #expect(error?.description.contains("nowhere") == true)
         #expect(error?.description.contains("\n") == false)
         let model = try Model(at: Self.translation)
-        #expect(throws: BitplanError.self) { try model.preset("sensimix:9+9") }
+        #expect(throws: BitplanError.self) { try model.plan(.sensimix(lower: 9, upper: 9)) }
         #expect(throws: BitplanError.self) {
-            try model.quantize(try model.preset("bcq2", fit: .calibrated), to: nowhere)
+            try model.quantize(try model.plan(.uniform(.bcq(2)), fit: .calibrated), to: nowhere)
         }
         #expect(!FileManager.default.fileExists(atPath: nowhere.path))
         #expect(throws: BitplanError.self) {

@@ -27,4 +27,13 @@ import Testing
         let table = TestFiles.root.appending(path: "Reports/demo.sensitivity.json").path
         #expect(try run("ExportPlan", [table]).contains("model.decoder.layers.0"))
     }
+
+    @Test func runPacked() throws {
+        let workspace = try Workspace()
+        let lines = try run(
+            "RunPacked",
+            [Fixture.model.path, workspace.path("packed"), "Where is the station?", "I like music."]
+        ).split(separator: "\n")
+        #expect(lines.count == 2 && lines.allSatisfy { !$0.isEmpty })
+    }
 }

@@ -135,7 +135,7 @@ import Testing
         let layout = ModelLayout(sublayers: sublayers, fixedParameters: 0)
         let model = ModelIdentity(type: "llama", sha256: "0")
         let schemes = sublayers.indices.map { Scheme.bcq(1 + $0 % 8) }
-        let plan = Plan.naming(schemes, of: layout, model: model, name: "x", fit: .greedy)
+        let plan = Plan.naming(schemes, of: layout, model: model, origin: .named("x"), fit: .greedy)
         let export = try plan.export(layout, to: .llamaCpp, nearest: true)
         let shapes = sublayers.flatMap(\.matrices)
         let lines = export.text.split(separator: "\n").map(String.init)
@@ -175,7 +175,7 @@ import Testing
         #expect(try refusal("bert", ["*": .bcq(3)], .mlx) != nil)
     }
 
-    /// Scheme, sublayer and consumer are named; with `--nearest` it is no error.
+    /// Scheme, sublayer and consumer are named; mapped to the nearest it is no error.
     @Test(arguments: Consumer.allCases)
     func codesAreNoIntegers(_ consumer: Consumer) throws {
         let error = try refusal("llama", ["*": .fp32, "FFN.1": .bcq(3)], consumer)
@@ -183,7 +183,7 @@ import Testing
             error.map { if case .inexpressible(consumer, .bcq(3), _, _) = $0 { true } else { false } } == true
         )
         let text = try #require(error?.description)
-        for part in ["'FFN.1'", "bcq3", consumer.rawValue, "--nearest"] {
+        for part in ["'FFN.1'", "bcq3", consumer.rawValue] {
             #expect(text.contains(part), "\(text)")
         }
         #expect(!text.contains("\n"))

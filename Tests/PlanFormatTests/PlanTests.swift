@@ -56,21 +56,21 @@ import Testing
     @Test func namedPlanCountsItsBytes() throws {
         let layout = ChungTableTests.paper
         let schemes = try #require(layout.chung())
-        let plan = Plan.naming(schemes, of: layout, model: Self.identity, name: "x", fit: .greedy)
+        let plan = Plan.naming(schemes, of: layout, model: Self.identity, origin: .named("x"), fit: .greedy)
         #expect(try plan.schemes(of: layout) == schemes)
         #expect(plan.predicted?.bytes == layout.sizeInBytes(schemes))
         #expect(plan.predicted?.fixedBytes == 4 * 63_488)
     }
 
     private static let full = Plan(
-        model: identity, name: "in context", fit: .calibrated,
+        model: identity, origin: .inContext, fit: .calibrated,
         sublayers: ["Emb": .bcq(3), "Enc_ffn.*": .bcq(2)],
         predicted: .init(bytes: 10, fixedBytes: 4, klNats: 0.1, seconds: 0.02, joules: 0.003),
         certificate: .init(
-            status: "optimal", budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0, minimized: "bytes",
-            limits: ["loss": 0.2]),
-        measured: [.init(name: "in context", bytes: 10, klNats: 0.1, metric: 30.5)],
-        overBudget: [.init(name: "uniform bcq4", bytes: 20, klNats: 0.01, metric: 31.5)],
+            status: .optimal, budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0, minimized: .bytes,
+            limits: .init(loss: 0.2)),
+        measured: [.init(origin: .inContext, bytes: 10, klNats: 0.1, metric: 30.5)],
+        overBudget: [.init(origin: .uniform(.bcq(4)), bytes: 20, klNats: 0.01, metric: 31.5)],
         rounds: [.init(moves: 2, predictedKL: 0.11, measuredKL: 0.1, isAccepted: true)],
         steps: [
             .init(

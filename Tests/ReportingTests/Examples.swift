@@ -62,7 +62,7 @@ enum Examples {
     /// A plan of alternating bits.
     static func plan(_ table: SensitivityTable) -> Plan {
         let schemes = table.layout.sublayers.indices.map { Scheme.bcq(2 + $0 % 3) }
-        return Plan.naming(schemes, of: table.layout, model: table.model, name: "in context", fit: .greedy)
+        return Plan.naming(schemes, of: table.layout, model: table.model, origin: .inContext, fit: .greedy)
     }
 
     /// A frontier of points on a curve, with plans above it.
@@ -76,7 +76,8 @@ enum Examples {
             _ measured: Double?
         ) -> FrontierTable.PlanPoint {
             FrontierTable.PlanPoint(
-                name: name, kind: kind, bytes: bytes, predictedKL: predicted, measuredKL: measured,
+                origin: PlanOrigin(name), kind: kind, bytes: bytes, predictedKL: predicted,
+                measuredKL: measured,
                 leastKL: nil)
         }
         return FrontierTable(

@@ -75,10 +75,10 @@ import Testing
 
     @Test func planByTypeAndDepth() throws {
         let plan = Plan(
-            model: Self.table.model, name: "b", sublayers: ["Emb": .bcq(1), "Enc_ee.*": .bcq(2)],
+            model: Self.table.model, origin: .named("b"), sublayers: ["Emb": .bcq(1), "Enc_ee.*": .bcq(2)],
             measured: [
-                .init(name: "b", bytes: 200, klNats: 0.5, metric: 20),
-                .init(name: "a", bytes: 100, klNats: 0.75, metric: nil),
+                .init(origin: .named("b"), bytes: 200, klNats: 0.5, metric: 20),
+                .init(origin: .named("a"), bytes: 100, klNats: 0.75, metric: nil),
             ])
         #expect(
             try plan.bitsTable(of: Self.table.layout) == """
@@ -193,8 +193,8 @@ import Testing
             name: "small", sensitivity: table, frontier: Examples.frontier(), plan: nil, comparison: nil)
         #expect(try report.figures().map(\.name) == ["small.sensitivity.svg", "small.frontier.svg"])
         #expect(try !report.markdown(withFigures: false).contains("]("))
-        plan.measured = [.init(name: "in context", bytes: 100, klNats: 0.123_456, metric: 0.876_54)]
-        plan.overBudget = [.init(name: "uniform bcq4", bytes: 200, klNats: 0.01, metric: 0.9)]
+        plan.measured = [.init(origin: .inContext, bytes: 100, klNats: 0.123_456, metric: 0.876_54)]
+        plan.overBudget = [.init(origin: .uniform(.bcq(4)), bytes: 200, klNats: 0.01, metric: 0.9)]
         plan.rounds = [.init(moves: 3, predictedKL: 0.2, measuredKL: 0.21, isAccepted: true)]
         report.plan = plan
         let text = try report.markdown(withFigures: true)

@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanModels
 import BitplanSensitivity
 import Foundation

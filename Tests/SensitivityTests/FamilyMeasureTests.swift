@@ -1,3 +1,5 @@
+import BitplanEncoding
+import BitplanMetrics
 import BitplanModels
 import BitplanQuantizers
 import BitplanSensitivity

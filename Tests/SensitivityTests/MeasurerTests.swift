@@ -1,8 +1,10 @@
 import BitplanKernels
+import BitplanMetrics
 import BitplanModels
 import BitplanQuantizers
 import BitplanSensitivity
 import BitplanTensors
+import Foundation
 import PlanFormat
 import Testing
 
@@ -88,8 +90,8 @@ import Testing
             return (0..<logits.rows).map { row in
                 let values = logits[row: row].map(Double.init)
                 let largest = values.max() ?? 0
-                let sum = values.reduce(0) { $0 + exponential($1 - largest) }
-                return values.map { $0 - largest - logarithm(sum) }
+                let sum = values.reduce(0) { $0 + exp($1 - largest) }
+                return values.map { $0 - largest - log(sum) }
             }
         }
         for (example, loss) in zip(bench.examples, try measurer.evaluator.losses(of: probe)) {
@@ -99,7 +101,7 @@ import Testing
             for (row, target) in example.target.enumerated() {
                 crossEntropy -= q[row][target]
                 for token in p[row].indices {
-                    kl += exponential(p[row][token]) * (p[row][token] - q[row][token])
+                    kl += exp(p[row][token]) * (p[row][token] - q[row][token])
                 }
             }
             #expect(abs(loss.kl.nats - kl) < 1e-4 * max(1, kl))

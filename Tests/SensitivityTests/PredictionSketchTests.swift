@@ -1,4 +1,6 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import BitplanQuantizers

@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanMetrics
 import BitplanModels
 import BitplanQuantizers

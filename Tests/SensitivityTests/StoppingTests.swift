@@ -1,3 +1,6 @@
+import BitplanEncoding
+import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanSensitivity
 import BitplanTensors

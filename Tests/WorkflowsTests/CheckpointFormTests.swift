@@ -1,11 +1,14 @@
 import BitplanModels
+import BitplanSensitivity
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
 import TestSupport
 import Testing
 
-/// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last bit.
+/// The same weights in another file are the same model: plans, packed bytes and tables are equal to the last
+/// bit.
 @Suite struct CheckpointFormTests {
     static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
 
@@ -21,18 +24,21 @@ import Testing
         _ family: Family.Type, _ model: URL, data: URL, in workspace: URL
     ) throws -> Outcome {
         let packed = workspace.appending(path: "packed")
-        let plan = try presetPlan(family, model, "bcq2", fit: .greedy)
+        let plan = try presetPlan(family, model, .uniform(.bcq(2)), fit: .greedy)
         _ = try quantize(family, model: model, plan: plan, text: nil, to: packed)
-        let bench = try Workbench<Family>(
-            model, source: DataSource(files: [data]), options: .init(fit: .greedy, metricCells: .max))
+        let opened = try MeasuredModel<Family>(
+            model, source: DataSource(files: [data]), options: .init(fit: .greedy))
+        var sweep = SweepOptions(candidates: [.bcq(1), .bcq(3)])
+        sweep.metricCells = .max
         return Outcome(
             plan: try JSONFile.data(plan),
             configuration: try Data(contentsOf: packed.appending(path: "config.json")),
             weights: try Data(contentsOf: packed.appending(path: "model.safetensors")),
-            table: try JSONFile.data(try bench.sweep(candidates: [.bcq(1), .bcq(3)])))
+            table: try JSONFile.data(try opened.sweep(sweep)))
     }
 
-    /// Compares `model.safetensors` of a golden with the other forms of the same weights, which lie in its folders.
+    /// Compares `model.safetensors` of a golden with the other forms of the same weights, which lie in its
+    /// folders.
     private func check<Family: ModelFamily>(
         _ family: Family.Type, _ name: String, _ forms: [String], data text: String
     ) throws {

@@ -1,4 +1,7 @@
+import BitplanEncoding
 import BitplanModels
+import BitplanPlanning
+import BitplanSensitivity
 import BitplanTensors
 import BitplanWorkflows
 import Foundation
@@ -20,12 +23,13 @@ import Testing
         try body(directory)
     }
 
-    /// Translating from packed weights gives what their dense decoding gives, on at least 99% of 200 sentences.
+    /// Translating from packed weights gives what their dense decoding gives, on at least 99% of 200
+    /// sentences.
     @Test(arguments: ["bcq3", "bcq4:g64", "int4:g64", "nf4"])
     func packedTranslatesAsDecoded(_ preset: String) throws {
         try temporary { directory in
             let packed = directory.appending(path: "packed")
-            let plan = try presetPlan(MarianFamily.self, Self.model, preset, fit: .greedy)
+            let plan = try presetPlan(MarianFamily.self, Self.model, Preset(named: preset), fit: .greedy)
             let bytes = try quantize(MarianFamily.self, model: Self.model, plan: plan, text: nil, to: packed)
             let opened = try PackedModel<MarianFamily>(directory: packed)
             #expect(opened.plan == plan && opened.sizeInBytes == bytes && plan.predicted?.bytes == bytes)
@@ -78,17 +82,18 @@ import Testing
     }
 
     @Test func identityLosesNothing() throws {
-        let bench = try Workbench<MarianFamily>(
-            Self.model, source: DataSource(files: Self.planning, limit: 6),
-            options: .init(fit: .greedy, metricCells: .max))
-        let table = try bench.sweep(candidates: [.fp32])
+        let opened = try MeasuredModel<MarianFamily>(
+            Self.model, source: DataSource(files: Self.planning, limit: 6), options: .init(fit: .greedy))
+        var sweep = SweepOptions(candidates: [.fp32])
+        sweep.metricCells = .max
+        let table = try opened.sweep(sweep)
         for cell in table.byType + table.bySublayer {
             #expect(
                 cell.measurement.klNats == 0 && cell.measurement.metric == table.fullPrecision.metric,
                 "\(cell.row)")
             #expect(cell.measurement.crossEntropyNats == table.fullPrecision.crossEntropyNats)
         }
-        let plan = try bench.plan(table, target: .compression(1)).plan
+        let plan = try opened.plan(table, target: PlanTarget(size: .compression(1))).plan
         #expect(plan.measured?.first?.klNats == 0)
     }
 }

@@ -1,5 +1,5 @@
 /// How a language model reads a text: in windows that overlap.
-package struct TextWindows: Hashable, Sendable {
+package struct TextWindows: Hashable, Sendable, Codable {
     /// Tokens of a window; nil for as many as the family usually takes.
     package let context: Int?
     /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as context; nil for half a

@@ -129,7 +129,8 @@ private struct PlanScatter {
         guard let y, let value else { return }
         picture.polygon(
             shape(mark.plan.kind, mark.x, y), colour: colour(mark.plan.kind), isFilled: isFilled,
-            note: "\(mark.plan.name): \(grouped(mark.plan.bytes)) bytes, KL \(significant(value, 4)) \(what)")
+            note:
+                "\(mark.plan.origin): \(grouped(mark.plan.bytes)) bytes, KL \(significant(value, 4)) \(what)")
         taken.append(Box(x: (mark.x - 6)...(mark.x + 6), y: (y - 6)...(y + 6)))
     }
 
@@ -178,11 +179,11 @@ private struct PlanScatter {
     }
 
     private func name(_ plan: FrontierTable.PlanPoint) -> String {
-        switch plan.kind {
-        case .uniform: plan.name.split(separator: " ").last.map(String.init) ?? plan.name
-        case .preset: plan.name.hasPrefix("preset ") ? String(plan.name.dropFirst(7)) : plan.name
-        case .chosen: "plan"
-        case .optimum, .measured: plan.name
+        switch (plan.kind, plan.origin) {
+        case (.chosen, _): "plan"
+        case (_, .uniform(let scheme)): scheme.description
+        case (_, .preset(let preset)): preset.description
+        default: plan.origin.description
         }
     }
 

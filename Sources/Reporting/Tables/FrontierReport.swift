@@ -8,9 +8,10 @@ extension FrontierTable {
         var table = MarkdownTable([
             "plan", "bytes", "compression", "KL predicted", "least KL of these bytes", "KL measured",
         ])
-        for row in rows.sorted(by: { ($0.bytes, $0.name) < ($1.bytes, $1.name) }) {
+        for row in rows.sorted(by: { ($0.bytes, $0.origin.description) < ($1.bytes, $1.origin.description) })
+        {
             table.add([
-                row.kind == .chosen ? "**\(row.name)**" : row.name, grouped(row.bytes),
+                row.kind == .chosen ? "**\(row.origin)**" : "\(row.origin)", grouped(row.bytes),
                 compressionText(row.bytes, of: fullPrecisionBytes), row.predictedKL.map(klText) ?? "",
                 row.leastKL.map(klText) ?? "", row.measuredKL.map(klText) ?? "",
             ])
@@ -22,7 +23,8 @@ extension FrontierTable {
     private var rows: [PlanPoint] {
         func onFrontier(_ name: String, _ index: Int) -> PlanPoint {
             PlanPoint(
-                name: name, kind: .optimum, bytes: points[index].bytes, predictedKL: points[index].klNats,
+                origin: .named(name), kind: .optimum, bytes: points[index].bytes,
+                predictedKL: points[index].klNats,
                 measuredKL: nil, leastKL: points[index].klNats)
         }
         var rows = plans

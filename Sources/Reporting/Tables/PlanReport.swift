@@ -21,10 +21,10 @@ extension Plan {
     /// The plans that were measured before this one was written, on the data that it was planned on.
     package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
         var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
-        let fitting = (measured ?? []).map { ($0, $0.name == name ? " (written)" : "") }
+        let fitting = (measured ?? []).map { ($0, $0.origin == origin ? " (written)" : "") }
         for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
             table.add([
-                plan.name + remark, grouped(plan.bytes),
+                plan.origin.description + remark, grouped(plan.bytes),
                 compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
                 plan.metric.map { metricText($0, of: metricName) } ?? "",
             ])

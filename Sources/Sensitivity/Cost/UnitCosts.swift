@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanKernels
 import BitplanModels
 import BitplanQuantizers

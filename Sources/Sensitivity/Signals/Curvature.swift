@@ -1,29 +1,37 @@
+import BitplanEncoding
 import BitplanKernels
+import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanTensors
 import PlanFormat
 
 /// How steeply KL rises with the squared error of each matrix's outputs, by forward passes alone.
 ///
-/// KL(p || p_y+d) of the outputs y of a matrix is d'Fd / 2 to second order, F the Fisher information of the model's predictions in y (the
-/// Hessian of KL at 0, which is the Gauss-Newton matrix of cross-entropy). Errors of quantization have no known direction, so F is taken
-/// by its trace: with random Gaussian R, the change R x of a matrix's outputs is isotropic, and
+/// KL(p || p_y+d) of the outputs y of a matrix is d'Fd / 2 to second order, F the Fisher information of the
+/// model's predictions in y (the Hessian of KL at 0, which is the Gauss-Newton matrix of cross-entropy).
+/// Errors of quantization have no known direction, so F is taken by its trace: with random Gaussian R, the
+/// change R x of a matrix's outputs is isotropic, and
 ///
 ///     c = E[KL(R) + KL(-R)] / tr(R H R')
 ///
-/// is the mean curvature per squared error: KL(dW) is about c tr(dW H dW') / 2. Both signs cancel the third order.
-/// - Complexity: two probes a matrix over `examples`, each from its sublayer on; no probe depends on the candidate schemes.
-/// - Source: Hutchinson 1990 for the trace; Dong et al. 2020 (HAWQ-V2) for its use; by differences of function values instead of
-///   gradients as in Spall 1992.
+/// is the mean curvature per squared error: KL(dW) is about c tr(dW H dW') / 2. Both signs cancel the third
+/// order.
+/// - Complexity: two probes a matrix over `examples`, each from its sublayer on; no probe depends on the
+///   candidate schemes.
+/// - Source: Hutchinson 1990 for the trace; Dong et al. 2020 (HAWQ-V2) for its use; by differences of
+///   function values instead of gradients as in Spall 1992.
 struct Curvature<Family: ModelFamily> {
-    /// Change of the outputs beside the outputs, root mean square: small enough for the second order, large enough for FP32.
+    /// Change of the outputs beside the outputs, root mean square: small enough for the second order, large
+    /// enough for FP32.
     static var relativeChange: Double { 0.05 }
 
     let measurer: Measurer<Family>
     let calibration: Calibration
     let probes: Int
 
-    /// c of every matrix, by tensor, in nats per prediction and squared error summed over the calibration text.
+    /// c of every matrix, by tensor, in nats per prediction and squared error summed over the calibration
+    /// text.
     func curvatures(progress: (Int) -> Void) throws -> [String: Double] {
         let evaluator = measurer.evaluator
         let network = evaluator.reference

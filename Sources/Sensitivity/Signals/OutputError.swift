@@ -1,11 +1,14 @@
+import BitplanEncoding
 import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// The squared error that a change of a matrix makes in what it is used for, summed over the tokens of calibration text.
+/// The squared error that a change of a matrix makes in what it is used for, summed over the tokens of
+/// calibration text.
 ///
-/// A matrix multiplies inputs X: the squared change of its outputs is |X dW'|^2 = tr(dW H dW'), H = X'X. A table is looked up row by
-/// row: the change is sum_v n_v |dw_v|^2, n_v the occurrences of row v. A tied embedding is both.
+/// A matrix multiplies inputs X: the squared change of its outputs is |X dW'|^2 = tr(dW H dW'), H = X'X. A
+/// table is looked up row by row: the change is sum_v n_v |dw_v|^2, n_v the occurrences of row v. A tied
+/// embedding is both.
 struct OutputError {
     /// H, (columns, columns); nil for a table that no product reads.
     let moments: Matrix?
@@ -40,7 +43,8 @@ extension Calibration {
         let known = moments[shape.tensor]
         if isEmbedding(shape) { return OutputError(moments: known, occurrences: frequencies) }
         if known != nil { return OutputError(moments: known, occurrences: nil) }
-        // A table beside the embedding (positions, segments): each token looks up one row, which is not counted.
+        // A table beside the embedding (positions, segments): each token looks up one row, which is not
+        // counted.
         return OutputError(
             moments: nil, occurrences: [Double](repeating: tokens / Double(shape.rows), count: shape.rows))
     }

@@ -1,9 +1,11 @@
+import BitplanEncoding
 import BitplanModels
 import BitplanQuantizers
 import BitplanTensors
 import PlanFormat
 
-/// A sensitivity table's cells without measuring them: what each sublayer loses under each candidate by a proxy.
+/// A sensitivity table's cells without measuring them: what each sublayer loses under each candidate by a
+/// proxy.
 ///
 /// Cells by type are the sums of their sublayers'.
 package struct ProxySweep<Family: ModelFamily> {
@@ -28,7 +30,8 @@ package struct ProxySweep<Family: ModelFamily> {
         self.candidates = candidates
     }
 
-    /// Steps that `progress` of `run` counts: a matrix under a scheme, and for `fisher` the probes of a matrix.
+    /// Steps that `progress` of `run` counts: a matrix under a scheme, and for `fisher` the probes of a
+    /// matrix.
     package var steps: Int {
         let matrices = measurer.layout.sublayers.reduce(0) { $0 + $1.matrices.count }
         return matrices * (candidates.count + (signal == .fisher ? 1 : 0))
@@ -36,7 +39,8 @@ package struct ProxySweep<Family: ModelFamily> {
 
     /// The cells.
     ///
-    /// - Complexity: every matrix is encoded under every candidate; see `OutputError` and `Curvature` for what comes on top.
+    /// - Complexity: every matrix is encoded under every candidate; see `OutputError` and `Curvature` for
+    ///   what comes on top.
     /// - Throws: `FileError` where a scheme cannot be judged by its weights.
     package func run(progress: (Int) -> Void = { _ in }) throws -> Sweep<Family>.Cells {
         var done = 0

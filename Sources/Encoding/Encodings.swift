@@ -1,0 +1,67 @@
+import BitplanKernels
+import BitplanModels
+import BitplanQuantizers
+import BitplanTensors
+import PlanFormat
+import Synchronization
+
+/// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
+package final class Encodings<Family: ModelFamily>: Sendable {
+    /// The model whose matrices are encoded.
+    package let model: Model<Family>
+    /// How codes are fitted.
+    package let fit: CodeFit
+    private let contexts: @Sendable (MatrixShape) -> CalibrationContext
+    private let kept = Mutex<[Key: PackedMatrix]>([:])
+    private let seconds = Mutex(0.0)
+
+    /// CPU seconds that encoding took.
+    package var encodingSeconds: Double { seconds.withLock { $0 } }
+
+    private struct Key: Hashable {
+        let tensor: String
+        let scheme: Scheme
+    }
+
+    /// Encodings of `model` by `fit`; `contexts` gives what the fit may know of a matrix's inputs.
+    package init(
+        _ model: Model<Family>, fit: CodeFit,
+        contexts: @escaping @Sendable (MatrixShape) -> CalibrationContext = { _ in .none }
+    ) {
+        self.model = model
+        self.fit = fit
+        self.contexts = contexts
+    }
+
+    /// The encoded matrix.
+    ///
+    /// - Throws: `FileError` where the weights cannot be read or encoded.
+    package func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
+        let key = Key(tensor: shape.tensor, scheme: scheme)
+        if let packed = kept.withLock({ $0[key] }) { return packed }
+        let start = processSeconds()
+        defer { seconds.withLock { $0 += processSeconds() - start } }
+        let weights = try model.matrix(shape)
+        let packed: PackedMatrix
+        do {
+            packed = try Quantizer.encode(weights, as: scheme, fit: fit, context: contexts(shape))
+        } catch {
+            throw FileError(model.checkpoint.file, "tensor '\(shape.tensor)': \(error)")
+        }
+        kept.withLock { $0[key] = packed }
+        return packed
+    }
+}
+
+extension LinearOperators {
+    /// The operator that a probe measures: of the decoded weights, which is fast in batches and the same up to rounding.
+    ///
+    /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
+    /// - Parameter decoded: makes an operator of weights.
+    /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
+    package static func measuring(
+        _ packed: PackedMatrix, decoded: (Matrix) -> any LinearOperator = { DenseMatrix($0) }
+    ) throws -> any LinearOperator {
+        packed.scheme.changesActivations ? try make(packed) : decoded(try Quantizer.decode(packed))
+    }
+}

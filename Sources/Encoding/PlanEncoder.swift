@@ -1,0 +1,180 @@
+import BitplanKernels
+import BitplanModels
+import BitplanQuantizers
+import BitplanTensors
+import PlanFormat
+
+/// Encodes a whole model as a plan says, as the packed model will have it.
+///
+/// Calibrated codes are fitted in order of execution: every matrix sees the inputs Z that reach it through
+/// the layers already quantized, and aims at what the full-precision layer makes of its own inputs X. So it
+/// makes up for errors that already happened, which codes fitted alone (as the cells of a table are) cannot.
+/// Other codes depend on their matrix only.
+package struct PlanEncoder<Family: ModelFamily>: Sendable {
+    private let encodings: Encodings<Family>
+    private let network: Family.Net
+    private let batches: [[Family.Net.Example]]
+    private let calibration: Calibration
+    private let threads: Int
+
+    /// An encoder of `encodings.model`.
+    ///
+    /// - Parameters:
+    ///   - network: the model in full precision.
+    ///   - text: calibration text; `calibration` is what `network` says of it.
+    package init(
+        _ encodings: Encodings<Family>, _ network: Family.Net, text: [Family.Net.Example],
+        calibration: Calibration,
+        threads: Int
+    ) {
+        self.encodings = encodings
+        self.network = network
+        self.calibration = calibration
+        self.threads = threads
+        batches = stride(from: 0, to: text.count, by: 32).map { Array(text[$0..<min($0 + 32, text.count)]) }
+    }
+
+    /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
+    /// others depend on their matrix only.
+    package var isInOrder: Bool { encodings.fit == .calibrated && !batches.isEmpty }
+
+    /// The packed matrices of an assignment, by tensor.
+    ///
+    /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix.
+    package func encode(_ assignment: Assignment) throws -> [String: PackedMatrix] {
+        let sublayers = network.layout.sublayers
+        var packed: [String: PackedMatrix] = [:]
+        guard isInOrder else {
+            for (sublayer, scheme) in zip(sublayers, assignment) {
+                for shape in sublayer.matrices { packed[shape.tensor] = try encodings.packed(shape, scheme) }
+            }
+            return packed
+        }
+        // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to
+        // full-precision inputs. They are only looked up by row here, which needs no decoded copy.
+        for shape in sublayers[0].matrices {
+            packed[shape.tensor] = try encodings.packed(shape, assignment[0])
+        }
+        var quantized = try network.replacing(try Self.small(sublayers[0], packed))
+        var exact = try concurrentMap(count: batches.count, threads: threads) { network.start(batches[$0]) }
+        var rounded = try concurrentMap(count: batches.count, threads: threads) { [quantized] in
+            quantized.start(batches[$0])
+        }
+        for index in sublayers.indices.dropFirst() {
+            var last: Moments?
+            for shape in sublayers[index].matrices {
+                var context: CalibrationContext?
+                if !assignment[index].isFullPrecision {
+                    // Queries, keys and values have one input: what is known of it is computed once.
+                    if last?.tensors.contains(shape.tensor) != true {
+                        last = try moments(shape, index, exact, rounded, quantized)
+                        // The activations that they were made of would stay beside what the fit takes.
+                        returnFreedMemory()
+                    }
+                    if let last {
+                        context = calibration.context(shape)
+                        context?.moments = last.moments
+                        context?.crossMoments = last.cross
+                    }
+                }
+                let matrix = try context.map {
+                    try Quantizer.encode(
+                        try encodings.model.matrix(shape), as: assignment[index], fit: .calibrated,
+                        context: $0)
+                }
+                try take(try matrix ?? encodings.packed(shape, assignment[index]), shape, &packed, &quantized)
+            }
+            exact = try advance(exact, index, network)
+            rounded = try advance(rounded, index, quantized)
+            quantized = try quantized.replacing(try Self.small(sublayers[index], packed))
+        }
+        return packed
+    }
+
+    /// A sublayer's matrices as they are packed: what lies behind is not run again, and that is the least
+    /// that has its place.
+    private static func small(
+        _ sublayer: SublayerShape, _ packed: [String: PackedMatrix]
+    ) throws -> [String: any LinearOperator] {
+        var matrices: [String: any LinearOperator] = [:]
+        for shape in sublayer.matrices {
+            matrices[shape.tensor] = try packed[shape.tensor].map { try LinearOperators.make($0) }
+        }
+        return matrices
+    }
+
+    private func take(
+        _ matrix: PackedMatrix, _ shape: MatrixShape, _ packed: inout [String: PackedMatrix],
+        _ quantized: inout Family.Net
+    ) throws {
+        packed[shape.tensor] = matrix
+        quantized = try quantized.replacing([shape.tensor: try LinearOperators.measuring(matrix)])
+    }
+
+    private func advance(_ states: [Family.Net.State], _ index: Int, _ network: Family.Net) throws -> [Family
+        .Net.State]
+    {
+        try concurrentMap(count: states.count, threads: threads) {
+            network.advance(states[$0], through: index, observing: nil)
+        }
+    }
+
+    /// Z'Z and X'Z of an input, and the matrices of its sublayer that are multiplied with it.
+    private struct Moments {
+        var moments: Matrix
+        var cross: Matrix
+        var tensors: Set<String>
+
+        mutating func add(_ other: Moments) {
+            moments.add(other.moments)
+            cross.add(other.cross)
+            tensors.formIntersection(other.tensors)
+        }
+    }
+
+    /// The moments of a matrix's input; nil where its sublayer does not multiply with it (a head, a
+    /// projection).
+    private func moments(
+        _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
+        _ quantized: Family.Net
+    ) throws -> Moments? {
+        var total: Moments?
+        // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
+        // is fixed.
+        for first in stride(from: 0, to: batches.count, by: 4) {
+            let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
+                moments(shape, index, exact[first + $0], rounded[first + $0], quantized)
+            }
+            for sum in sums {
+                guard let sum else { return nil }
+                total?.add(sum)
+                total = total ?? sum
+            }
+        }
+        return total
+    }
+
+    private func moments(
+        _ shape: MatrixShape, _ index: Int, _ exact: Family.Net.State, _ rounded: Family.Net.State,
+        _ quantized: Family.Net
+    ) -> Moments? {
+        guard let x = input(shape.tensor, network, exact, index),
+            let z = input(shape.tensor, quantized, rounded, index)
+        else { return nil }
+        let transposed = z.input.transposed()
+        let product = DenseMatrix(transposed)
+        return Moments(
+            moments: product(transposed), cross: product(x.input.transposed()),
+            tensors: x.tensors.intersection(z.tensors))
+    }
+
+    /// What a matrix of sublayer `index` is multiplied with, and all that are multiplied with the same.
+    private func input(_ tensor: String, _ network: Family.Net, _ state: Family.Net.State, _ index: Int)
+        -> (input: Matrix, tensors: Set<String>)?
+    {
+        var inputs: [(tensor: String, input: Matrix)] = []
+        _ = network.advance(state, through: index) { name, x in inputs.append((name, x)) }
+        guard let input = inputs.last(where: { $0.tensor == tensor })?.input else { return nil }
+        return (input, Set(inputs.filter { $0.input == input }.map(\.tensor)))
+    }
+}

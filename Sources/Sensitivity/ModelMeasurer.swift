@@ -1,0 +1,178 @@
+import BitplanEncoding
+import BitplanKernels
+import BitplanMeasurements
+import BitplanMetrics
+import BitplanModels
+import BitplanTensors
+import PlanFormat
+
+/// How a model is measured.
+package struct MeasuringOptions: Sendable {
+    /// How codes are fitted.
+    package var fit: CodeFit
+    /// How the task is run.
+    package var task: TaskOptions
+    /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
+    package var isNaive: Bool
+    /// Where measurements are kept, so that none is made twice; nil keeps none.
+    package var store: MeasurementStore?
+
+    /// Calibrated codes, greedy decoding, no store.
+    package init(
+        fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), isNaive: Bool = false,
+        store: MeasurementStore? = nil
+    ) {
+        self.fit = fit
+        self.task = task
+        self.isNaive = isNaive
+        self.store = store
+    }
+}
+
+/// Measures a model on data: cells of a table, whole plans as their packed models have them, and the task's
+/// metric of either. What a store has is not measured again.
+package struct ModelMeasurer<Family: ModelFamily>: Sendable {
+    /// The model directory.
+    package let model: Model<Family>
+    /// The network in full precision.
+    package let network: Family.Net
+    /// The data that is measured on.
+    package let data: Dataset<Family.Net.Example>
+    /// What codes are calibrated on.
+    package let text: [Family.Net.Example]
+    /// How it is measured.
+    package let options: MeasuringOptions
+    /// What measures assignments whose matrices are encoded alone.
+    package let cells: Measurer<Family>
+    /// What encodes a whole plan as its packed model has it.
+    package let encoder: PlanEncoder<Family>
+    /// What the store has of plans encoded as a whole.
+    private let packedRecords: StoredExperiment?
+
+    /// Runs the model over its data once.
+    ///
+    /// - Parameters:
+    ///   - text: what codes are calibrated on.
+    ///   - experiment: the key of what is measured; called where there is a store.
+    /// - Throws: one-line errors of the model and the store.
+    package init(
+        _ model: Model<Family>, data: Dataset<Family.Net.Example>, text: [Family.Net.Example],
+        options: MeasuringOptions, experiment: () throws -> Experiment
+    ) throws {
+        self.model = model
+        self.data = data
+        self.text = text
+        self.options = options
+        network = try model.network()
+        let calibration = try Calibration(network, text, fit: options.fit, threads: options.task.threads)
+        let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
+        encoder = PlanEncoder(
+            encodings, network, text: text, calibration: calibration, threads: options.task.threads)
+        var records: StoredExperiment?
+        // What is measured for comparison is measured.
+        if let store = options.isNaive ? nil : options.store {
+            var experiment = try experiment()
+            records = try StoredExperiment(experiment, in: store)
+            experiment.encoding = encoder.isInOrder ? .inOrder : .alone
+            packedRecords = try StoredExperiment(experiment, in: store)
+        } else {
+            packedRecords = nil
+        }
+        cells = Measurer(
+            encodings: encodings,
+            evaluator: try Evaluator(
+                reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
+                usesSketches: !options.isNaive, splitsWeights: !options.isNaive),
+            reusesPrefixes: !options.isNaive, records: records)
+    }
+
+    /// The items in an order that says nothing about them: what is measured on the first of them holds for
+    /// the others.
+    package static func shuffled<Item>(_ items: [Item]) -> [Item] {
+        var items = items
+        var generator = SeededGenerator(seed: 1)
+        for last in items.indices.dropFirst().reversed() {
+            items.swapAt(last, generator.index(below: last + 1))
+        }
+        return items
+    }
+
+    /// The task's score of a network on the data.
+    package func score(_ network: Family.Net) throws -> TaskScore {
+        try model.family.task.score(network, on: data, options: options.task)
+    }
+
+    /// The task's metric of an assignment whose matrices are encoded alone.
+    package func metric(of assignment: Assignment) throws -> Double {
+        try metric(of: assignment, cells.records) { try cells.network(assignment) }
+    }
+
+    private func metric(
+        of assignment: Assignment, _ records: StoredExperiment?, network: () throws -> Family.Net
+    ) throws -> Double {
+        let key = options.task.metricKey(Family.self)
+        if let kept = try records?.cell(assignment).metrics[key] { return kept }
+        let value = try score(network()).values.first?.value ?? 0
+        try records?.record(value, metric: key, of: assignment)
+        return value
+    }
+}
+
+/// Whole plans, as a planner asks for them.
+extension ModelMeasurer {
+    /// Whether codes are fitted behind each other, so that a sublayer's loss depends on the whole plan.
+    package var encodesInOrder: Bool { encoder.isInOrder }
+
+    /// What every item loses under each assignment, matrices encoded alone; assignments near `context` are
+    /// fast.
+    package func losses(of assignments: [Assignment], around context: Assignment) throws -> [[ItemLoss]] {
+        try cells.losses(of: assignments, around: context)
+    }
+
+    /// What every item loses under a plan, measured on the codes that its packed model has.
+    package func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
+        try packedScores(of: assignment, withMetric: false).losses
+    }
+
+    /// A plan's loss and metric, measured on the codes that its packed model has.
+    package func packedMeasurement(of assignment: Assignment) throws -> LossMeasurement {
+        let (losses, metric) = try packedScores(of: assignment, withMetric: true)
+        return LossMeasurement(losses, metric: metric)
+    }
+
+    private func packedScores(
+        of assignment: Assignment, withMetric: Bool
+    ) throws -> (losses: [ItemLoss], metric: Double?) {
+        let evaluator = cells.evaluator
+        // Encoded once, and only where something is not known.
+        var encoded: Family.Net?
+        func probe() throws -> Family.Net {
+            if let encoded { return encoded }
+            var matrices: [String: any LinearOperator] = [:]
+            for (tensor, packed) in try encoder.encode(assignment) {
+                matrices[tensor] = try evaluator.measuring(packed, of: tensor)
+            }
+            let network = try evaluator.reference.replacing(matrices)
+            encoded = network
+            return network
+        }
+        let batches = evaluator.batchSizes
+        func measure() throws -> [ItemScore] {
+            try evaluator.scores(of: probe(), from: 0, states: [], batches: batches.indices)
+        }
+        let scores =
+            try packedRecords?.finishedScores(
+                of: assignment, items: 0..<batches.reduce(0, +), measure: measure) ?? measure()
+        return (
+            scores.losses, withMetric ? try metric(of: assignment, packedRecords, network: probe) : nil
+        )
+    }
+}
+
+extension TaskOptions {
+    /// What the task's metric depends on, beside the model and the data: batches and threads do not count.
+    fileprivate func metricKey<Family: ModelFamily>(_ family: Family.Type) -> String {
+        let length = maximumLength.map { "\($0)" } ?? "model"
+        return "\(Family.modelType)|beams:\(beams)|length:\(length)|temperature:\(temperature)|seed:\(seed)"
+    }
+}

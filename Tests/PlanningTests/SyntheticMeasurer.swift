@@ -1,0 +1,148 @@
+import BitplanMetrics
+import BitplanPlanning
+import BitplanTensors
+import PlanFormat
+import Synchronization
+
+/// A model that exists only as numbers: what every sublayer loses under every scheme, alone and together with
+/// others.
+///
+/// A plan loses the sum of its cells plus, for pairs of neighbouring sublayers, a share of the geometric mean
+/// of their cells. All of it comes from a seed, so an instance takes microseconds to measure and is the same
+/// everywhere.
+final class SyntheticMeasurer: PlanMeasurer {
+    let layout: ModelLayout
+    let candidates: [Scheme]
+    let encodesInOrder: Bool
+    /// Per sublayer, what it loses under each candidate.
+    private let cells: [[Scheme: Double]]
+    /// Per sublayer, the share that it loses beyond the sum where it and the one before are squeezed.
+    private let interactions: [Double]
+    private let shares: [(tokens: Int, factor: Double)]
+    private let hasNoisyMetric: Bool
+    private let seed: UInt64
+    private let counts = Mutex(Counts())
+
+    /// What was asked for.
+    struct Counts {
+        var alone = 0
+        var packed = 0
+        var metrics = 0
+        /// Mean losses that were handed out.
+        var losses: Set<Double> = []
+    }
+
+    /// - Parameters:
+    ///   - interaction: how far losses are from adding up; 0 where they do.
+    ///   - hasNoisyMetric: whether the metric is drawn from a hash of the plan instead of following its loss.
+    init(
+        seed: UInt64, sublayers count: Int = 6, candidates: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .bcq(4)],
+        interaction: Double = 0, encodesInOrder: Bool = false, hasNoisyMetric: Bool = false
+    ) {
+        var generator = SeededGenerator(seed: seed)
+        self.seed = seed
+        self.candidates = candidates
+        self.encodesInOrder = encodesInOrder
+        self.hasNoisyMetric = hasNoisyMetric
+        let sublayers = (0..<count).map { index in
+            SublayerShape(
+                name: SublayerName("Layer", depth: index),
+                matrices: [
+                    MatrixShape(
+                        tensor: "w\(index)", rows: 16 + generator.index(below: 200),
+                        columns: 16 + generator.index(below: 200))
+                ])
+        }
+        layout = ModelLayout(sublayers: sublayers, fixedParameters: 100)
+        cells = sublayers.map { _ in
+            var loss = 0.02 + generator.uniform()
+            var row: [Scheme: Double] = [:]
+            for scheme in candidates {
+                row[scheme] = loss
+                // Now and then more bits lose more, as noise has it.
+                loss *= generator.uniform() < 0.1 ? 1.1 : 0.2 + 0.5 * generator.uniform()
+            }
+            return row
+        }
+        interactions = sublayers.map { _ in interaction * (2 * generator.uniform() - 0.5) }
+        let tokens = (0..<5).map { _ in 1 + generator.index(below: 30) }
+        let factors = tokens.map { _ in 0.5 + generator.uniform() }
+        let mean =
+            zip(tokens, factors).reduce(0) { $0 + Double($1.0) * $1.1 } / Double(tokens.reduce(0, +))
+        shares = zip(tokens, factors).map { ($0, $1 / mean) }
+    }
+
+    var asked: Counts { counts.withLock { $0 } }
+
+    /// What a plan truly loses, in nats per prediction; schemes that are no candidates lose nothing.
+    func loss(_ assignment: Assignment) -> Double {
+        let own = zip(cells, assignment).map { $0[$1] ?? 0 }
+        let together = own.indices.dropFirst().reduce(0) {
+            $0 + interactions[$1] * (own[$1 - 1] * own[$1]).squareRoot()
+        }
+        return own.reduce(0, +) + together
+    }
+
+    /// The table of a sweep: each sublayer alone.
+    ///
+    /// - Parameter distortion: how far, as a share, cells may be from the truth, as those of a sweep are.
+    func table(distortion: Double = 0) -> SensitivityTable {
+        var generator = SeededGenerator(seed: seed &+ 1)
+        return SensitivityTable(
+            model: ModelIdentity(type: "synthetic", sha256: "00"), layout: layout,
+            provenance: Provenance(tool: "test", dataSHA256: "", sentences: 5, metric: "m"), fit: .greedy,
+            candidates: candidates,
+            fullPrecision: LossMeasurement(klNats: 0, standardError: nil, crossEntropyNats: 1, sentences: 5),
+            byType: [],
+            bySublayer: layout.sublayers.enumerated().flatMap { index, sublayer in
+                candidates.map { scheme in
+                    let factor = 1 + distortion * (2 * generator.uniform() - 1)
+                    return SensitivityCell(
+                        row: sublayer.name.description, scheme: scheme, bytes: sublayer.sizeInBytes(scheme),
+                        measurement: LossMeasurement(
+                            klNats: factor * (cells[index][scheme] ?? 0), standardError: nil,
+                            crossEntropyNats: 1, sentences: 5))
+                }
+            })
+    }
+
+    private func items(_ assignment: Assignment) -> [ItemLoss] {
+        let loss = loss(assignment)
+        let items = shares.map { tokens, factor in
+            ItemLoss(
+                kl: TokenLoss(nats: Double(tokens) * factor * loss, tokens: tokens),
+                crossEntropy: TokenLoss(nats: Double(tokens), tokens: tokens))
+        }
+        counts.withLock { _ = $0.losses.insert(LossMeasurement(items).klNats) }
+        return items
+    }
+
+    func losses(of assignments: [Assignment], around context: Assignment) throws -> [[ItemLoss]] {
+        counts.withLock { $0.alone += assignments.count }
+        return assignments.map(items)
+    }
+
+    func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
+        counts.withLock { $0.packed += 1 }
+        return items(assignment)
+    }
+
+    func packedMeasurement(of assignment: Assignment) throws -> LossMeasurement {
+        counts.withLock { $0.metrics += 1 }
+        return LossMeasurement(items(assignment), metric: metric(assignment))
+    }
+
+    /// The task's metric, more is better.
+    func metric(_ assignment: Assignment) -> Double {
+        guard hasNoisyMetric else { return -loss(assignment) }
+        var hash = seed
+        for scheme in assignment { for byte in scheme.description.utf8 { hash = hash &* 31 &+ UInt64(byte) } }
+        var generator = SeededGenerator(seed: hash)
+        return generator.uniform()
+    }
+
+    /// Every plan of the candidates.
+    var everyPlan: [Assignment] {
+        layout.sublayers.reduce([[]]) { plans, _ in plans.flatMap { plan in candidates.map { plan + [$0] } } }
+    }
+}

@@ -1,0 +1,89 @@
+import BitplanMeasurements
+import BitplanModels
+import BitplanPlanning
+import BitplanSensitivity
+import BitplanWorkflows
+import Foundation
+import PlanFormat
+import TestSupport
+import Testing
+
+/// Plans of the fixture: never worse than uniform ones, and what they say of themselves is so.
+@Suite struct ModelPlanTests {
+    private static let candidates: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .bcq(4)]
+
+    /// A bench on few sentences with its table.
+    private struct Prepared: Sendable {
+        let bench: MeasuredModel<MarianFamily>
+        let table: SensitivityTable
+
+        init(fit: CodeFit, sentences: Int, store: MeasurementStore? = nil) throws {
+            bench = try MeasuredModel<MarianFamily>(
+                PackedModelTests.model,
+                source: DataSource(files: PackedModelTests.planning, limit: sentences),
+                options: MeasuringOptions(fit: fit, store: store))
+            table = try bench.sweep(SweepOptions(candidates: candidates))
+        }
+    }
+
+    private static let greedy = Result { try Prepared(fit: .greedy, sentences: 8) }
+
+    /// Encodes and measures the plan and every uniform one that fits, beside what the planner says.
+    private func check(_ result: PlanningResult, _ prepared: Prepared, budget: Int) throws {
+        let layout = prepared.bench.layout
+        let schemes = try result.plan.schemes(of: layout)
+        #expect(layout.sizeInBytes(schemes) == result.plan.predicted?.bytes)
+        #expect(layout.sizeInBytes(schemes) <= budget)
+        let ours = try prepared.bench.measurer.packedMeasurement(of: schemes)
+        var uniforms: [LossMeasurement] = []
+        for scheme in Self.candidates {
+            let uniform = layout.sublayers.map { _ in scheme }
+            guard layout.sizeInBytes(uniform) <= budget else { continue }
+            uniforms.append(try prepared.bench.measurer.packedMeasurement(of: uniform))
+            #expect(
+                ours.klNats <= uniforms[uniforms.count - 1].klNats,
+                "KL of uniform \(scheme) at \(budget) bytes")
+        }
+        // A uniform plan of more KL may have more BLEU by chance: the best one counts.
+        let best = try #require(uniforms.min { $0.klNats < $1.klNats })
+        #expect(try #require(ours.metric) >= #require(best.metric), "BLEU at \(budget) bytes")
+        let measured = try #require(result.plan.measured)
+        let written = try #require(measured.first { $0.origin == result.plan.origin })
+        #expect(written.klNats == ours.klNats && written.metric == ours.metric)
+        #expect(measured.map(\.klNats) == measured.map(\.klNats).sorted(), "best first")
+        for round in result.rounds where round.isAccepted { #expect(round.moves >= 1) }
+    }
+
+    @Test(arguments: [15.0, 11.9, 10, 8.2, 6.5])
+    func neverWorseThanUniform(compression: Double) throws {
+        let prepared = try Self.greedy.get()
+        let budget = Int(Double(prepared.bench.layout.fullPrecisionBytes) / compression)
+        let result = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 150)
+        try check(result, prepared, budget: budget)
+        let steps = try #require(result.plan.steps)
+        #expect(Set(steps.map(\.sublayer)).count == prepared.bench.layout.sublayers.count)
+    }
+
+    /// Calibrated codes are fitted behind each other, and plans of them are searched as they are packed.
+    @Test func packedPlansAreSearchedAsTheyArePacked() throws {
+        let file = FileManager.default.temporaryDirectory.appending(
+            path: "bitplan-\(UUID().uuidString).sqlite")
+        defer {
+            for more in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + more) }
+        }
+        let prepared = try Prepared(fit: .calibrated, sentences: 12, store: try MeasurementStore(file))
+        let budget = prepared.bench.layout.fullPrecisionBytes / 10
+        let result = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
+        try check(result, prepared, budget: budget)
+        #expect(result.plan.steps == nil, "too little effort for them")
+        #expect(1...5 ~= result.rounds.count && result.measurements >= result.rounds.count)
+        for round in result.rounds {
+            #expect(abs(round.predictedKL / round.measuredKL - 1) < 0.25, "\(round)")
+        }
+        let again = try prepared.bench.plan(
+            prepared.table, target: PlanTarget(size: .bytes(budget)), effort: 5)
+        #expect(again.plan == result.plan, "from the store")
+    }
+}
