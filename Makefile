@@ -1,9 +1,26 @@
-# Everything on a fresh machine with Swift: `make demo` and `make test` install what is missing, build, and run.
+# Everything on a fresh machine with Swift: `make demo`, `make install` and `make test` install what is missing, build, and run.
 SWIFT ?= swift
 PYTHON = .build/python/bin/python
 DEMO = .build/demo
 
-.PHONY: demo test build dependencies lint format bench clean
+# Where `make install` puts the program and the shells' completions; DESTDIR goes before, for those who make packages.
+PREFIX ?= /usr/local
+BIN = $(DESTDIR)$(PREFIX)/bin
+BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+INSTALLED = $(BIN)/bitplan $(BASH_COMPLETIONS)/bitplan $(ZSH_COMPLETIONS)/_bitplan $(FISH_COMPLETIONS)/bitplan.fish
+
+# The installed program carries Swift's runtime where that can be linked statically, and asks for those libraries alone that it
+# calls: pkg-config names libsentencepiece_train too, which only trains tokenizers.
+ifeq ($(shell uname),Darwin)
+INSTALL_FLAGS = -Xlinker -dead_strip_dylibs
+else
+INSTALL_FLAGS = --static-swift-stdlib -Xlinker --as-needed
+endif
+INSTALL_BUILD = $(SWIFT) build -c release --product bitplan --scratch-path .build-install $(INSTALL_FLAGS)
+
+.PHONY: demo test build install uninstall dependencies lint format check bench clean
 
 demo: build
 	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
@@ -13,6 +30,18 @@ demo: build
 build: dependencies
 	$(SWIFT) build -c release --product bitplan
 
+install: dependencies
+	$(INSTALL_BUILD)
+	mkdir -p $(BIN) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
+	install -m 755 "$$($(INSTALL_BUILD) --show-bin-path)/bitplan" $(BIN)/bitplan
+	strip $(BIN)/bitplan
+	$(BIN)/bitplan --generate-completion-script bash > $(BASH_COMPLETIONS)/bitplan
+	$(BIN)/bitplan --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_bitplan
+	$(BIN)/bitplan --generate-completion-script fish > $(FISH_COMPLETIONS)/bitplan.fish
+
+uninstall:
+	rm -f $(INSTALLED)
+
 # The tests run the binary as well, and Python reads what it wrote.
 test: dependencies $(PYTHON)
 	$(SWIFT) build -c release --build-tests
@@ -20,9 +49,19 @@ test: dependencies $(PYTHON)
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	python3 Scripts/comment_width.py
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	python3 Scripts/comment_width.py --fix
+
+# What those who change bitplan need and its users do not: minutes that `make test` does not take.
+check: lint
+	sh Scripts/install_dependencies.sh arm
+	sh Scripts/check_kernels.sh
+	sh Scripts/check_version.sh
+	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent
+	.build/dependent/debug/Application
 
 bench: dependencies
 	$(SWIFT) run -c release bitplan-bench
@@ -39,4 +78,4 @@ $(PYTHON): Scripts/requirements.txt
 	@touch $(PYTHON)
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-install

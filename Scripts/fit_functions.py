@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Fits the polynomials of Sources/CKernels/vector_body.h: weighted least squares, reweighted towards minimax (Lawson).
+"""Fits the polynomials of Sources/CKernels/vector_functions.h and lanes.h.
+
+Weighted least squares, reweighted towards minimax (Lawson).
 
 Prints each fit's coefficients, lowest power first, and its largest weighted error. Needs numpy and scipy.
 """

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the system packages that bitplan builds with, where they are missing. With `python`: what its checks need too.
+# Installs the system packages that bitplan builds with, where they are missing, and says before which ones.
+# Arguments add what else is needed: `python` for the checks that Python makes, `arm` for the C kernels' check for 64-bit ARM.
 set -eu
 
 run() {
@@ -17,21 +18,35 @@ if [ "$(uname)" = Darwin ]; then
     need pkg-config command -v pkg-config
     need sentencepiece pkg-config --exists sentencepiece
     need openssl@3 pkg-config --exists libcrypto
-    [ -z "$missing" ] || brew install $missing
+    [ -z "$missing" ] && exit 0
+    command -v brew >/dev/null 2>&1 || {
+        echo "missing:$missing; install them, for example by Homebrew (https://brew.sh)" >&2
+        exit 1
+    }
+    echo "installing with brew, as they are missing:$missing"
+    brew install $missing
     exit 0
 fi
 
-header() { [ -e "/usr/include/$1" ] || ls /usr/include/*/"$1"; }
 need pkg-config command -v pkg-config
-need libsentencepiece-dev header sentencepiece_processor.h
-need libsqlite3-dev header sqlite3.h
-need libssl-dev header openssl/evp.h
-if [ "${1:-}" = python ]; then need python3-venv python3 -c "import venv, ensurepip"; fi
+need libsentencepiece-dev pkg-config --exists sentencepiece
+need libsqlite3-dev pkg-config --exists sqlite3
+need libssl-dev pkg-config --exists libcrypto
+for extra in "$@"; do
+    case $extra in
+    python) need python3-venv python3 -c "import venv, ensurepip" ;;
+    arm) [ "$(uname -m)" = aarch64 ] || need libc6-dev-arm64-cross [ -e /usr/aarch64-linux-gnu/include/math.h ] ;;
+    *)
+        echo "install_dependencies: unknown argument '$extra', expected python or arm" >&2
+        exit 64
+        ;;
+    esac
+done
 [ -z "$missing" ] && exit 0
 command -v apt-get >/dev/null 2>&1 || {
     echo "missing:$missing; install them with your package manager (only apt and brew are known here)" >&2
     exit 1
 }
-echo "installing:$missing"
+echo "installing with apt-get, as they are missing:$missing"
 run apt-get update -qq
 run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

@@ -53,12 +53,13 @@ package struct Infeasibility: Hashable, Sendable, CustomStringConvertible {
     package let budget: String
     /// What was asked.
     package let limit: Double
-    /// The smallest value that can be reached within the limits named in `within`; a proven lower bound of it where
-    /// `isExact` is false.
+    /// The smallest value that can be reached within the limits named in `within`; a proven lower bound of it
+    /// where `isExact` is false.
     package let smallestAchievable: Double
     /// Whether `smallestAchievable` is reached by a plan.
     package let isExact: Bool
-    /// The limits before this one that `smallestAchievable` respects; empty where the limit cannot be met even alone.
+    /// The limits before this one that `smallestAchievable` respects; empty where the limit cannot be met
+    /// even alone.
     package let within: [String]
 
     /// By how much the best attempt is over the limit.

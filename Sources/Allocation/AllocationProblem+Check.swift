@@ -16,8 +16,8 @@ extension AllocationProblem {
 
     /// Recomputes loss and costs of any choice, independently of the solver.
     ///
-    /// Sums are carried in twice the precision of a `Double` and rounded once at the end, so they do not depend on the order of
-    /// the items.
+    /// Sums are carried in twice the precision of a `Double` and rounded once at the end, so they do not
+    /// depend on the order of the items.
     /// - Parameter choice: per item, the index of its option.
     /// - Complexity: O(items * budgets).
     /// - Throws: `AllocationError.badChoice`; whatever `validate()` throws.
@@ -94,7 +94,8 @@ extension AllocationProblem {
             }
             for index in magnitudes.indices { magnitudes[index] += largest[index] }
         }
-        // Differences and products with multipliers are formed from these sums; far from the end of the range they stay finite.
+        // Differences and products with multipliers are formed from these sums; far from the end of the range
+        // they stay finite.
         for (index, magnitude) in magnitudes.enumerated() where magnitude > 1e150 {
             throw .notFinite(what: "the sum of the \(index == 0 ? "losses" : budgets[index - 1].name)")
         }
@@ -108,7 +109,8 @@ extension AllocationProblem {
 
 /// A sum carried as an unevaluated pair of doubles, about 106 bits.
 ///
-/// - Source: Knuth's two-sum; Dekker 1971, "A floating-point technique for extending the available precision".
+/// - Source: Knuth's two-sum; Dekker 1971, "A floating-point technique for extending the available
+///   precision".
 struct PairSum {
     private var high: Double
     private var low = 0.0

@@ -5,15 +5,16 @@ extension AllocationProblem {
     package enum TiePreset: String, Hashable, Sendable, CaseIterable {
         /// All depths of a type: `Enc_ffn.0`, `Enc_ffn.1`...
         case types
-        /// All types of a depth in one stack: `Enc_ee.3`, `Enc_ffn.3`; the stack is what stands before the first `_`.
+        /// All types of a depth in one stack: `Enc_ee.3`, `Enc_ffn.3`; the stack is what stands before the
+        /// first `_`.
         case depth
     }
 
     /// Keeps only options of the given labels: `Dec_ed.3=bcq4`, `Enc_ffn.*=bcq3,bcq4`, `*=bcq2`.
     ///
     /// What stands left of `=` is read by `SublayerName.matches(_:)`, or is an item's very name.
-    /// - Throws: `AllocationError.badConstraint` where the text cannot be read, no item matches, or an item has none of the
-    ///   labels.
+    /// - Throws: `AllocationError.badConstraint` where the text cannot be read, no item matches, or an item
+    ///   has none of the labels.
     package mutating func restrict(_ text: String) throws(AllocationError) {
         let sides = text.split(separator: "=", omittingEmptySubsequences: false)
         guard sides.count == 2, !sides[0].isEmpty else {
@@ -29,8 +30,8 @@ extension AllocationProblem {
     /// Keeps only options of at least `bits` bits a code; options that store reals count by their width.
     ///
     /// - Parameter pattern: read by `SublayerName.matches(_:)`.
-    /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or an option's label is
-    ///   no scheme.
+    /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or
+    ///   an option's label is no scheme.
     package mutating func requireBits(atLeast bits: Int, matching pattern: String = "*")
         throws(AllocationError)
     {
@@ -45,7 +46,8 @@ extension AllocationProblem {
         }
     }
 
-    /// Ties every group of items that the preset makes equal. Items whose name is no `SublayerName` with a depth stay free.
+    /// Ties every group of items that the preset makes equal. Items whose name is no `SublayerName` with a
+    /// depth stay free.
     package mutating func tie(_ preset: TiePreset) {
         var groups: [String: [Int]] = [:]
         var order: [String] = []
@@ -83,28 +85,5 @@ extension AllocationProblem {
 
     private static func matches(_ item: Item, _ pattern: String) -> Bool {
         item.name == pattern || pattern == "*" || SublayerName(item.name)?.matches(pattern) == true
-    }
-}
-
-extension Scheme {
-    /// Bits of one weight's code, without scales and code books; the average where rows differ.
-    var codeBits: Double {
-        switch self {
-        case .full(let type): return Double(8 * type.sizeInBytes)
-        case .binaryCodes(let bits, _, _), .integer(let bits, _, _, _): return Double(bits)
-        case .clusteredCodes(let clusters, let ratio, _):
-            var (weight, total, bits) = (1.0, 0.0, 0.0)
-            for cluster in 0..<clusters {
-                bits += weight * Double(clusters - cluster)
-                total += weight
-                weight *= Double(ratio)
-            }
-            return bits / total
-        case .normalFloat4: return 4
-        case .productCodes(let block, let centroids, _):
-            return Double(Int.bitWidth - max(1, centroids - 1).leadingZeroBitCount) / Double(block)
-        case .index8, .integer8Activations: return 8
-        case .sign, .bitLinear: return 1
-        }
     }
 }

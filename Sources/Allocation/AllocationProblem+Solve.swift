@@ -4,13 +4,15 @@ extension AllocationProblem {
 
     /// Solves the problem exactly.
     ///
-    /// Deterministic: the same problem and effort give the same answer on every machine. Of several plans of the least objective
-    /// the one is returned that the search, whose order depends on the problem alone, meets first.
-    /// - Parameter effort: how many partial plans the search may form, at up to 64 bytes each, before the best found is returned as
-    ///   `feasible` with its gap.
-    /// - Complexity: exponential in the worst case; in practice milliseconds for hundreds of items, as only the few options that
-    ///   the Lagrangian bound leaves undecided are searched.
-    /// - Throws: `AllocationError`: a malformed problem, limits that cannot be met, or an effort too small to find any plan.
+    /// Deterministic: the same problem and effort give the same answer on every machine. Of several plans of
+    /// the least objective the one is returned that the search, whose order depends on the problem alone,
+    /// meets first.
+    /// - Parameter effort: how many partial plans the search may form, at up to 64 bytes each, before the
+    ///   best found is returned as `feasible` with its gap.
+    /// - Complexity: exponential in the worst case; in practice milliseconds for hundreds of items, as only
+    ///   the few options that the Lagrangian bound leaves undecided are searched.
+    /// - Throws: `AllocationError`: a malformed problem, limits that cannot be met, or an effort too small to
+    ///   find any plan.
     package func solve(effort: Int = defaultEffort) throws(AllocationError) -> AllocationSolution {
         try validate()
         var solver = Solver(
@@ -27,7 +29,8 @@ extension AllocationProblem {
             limits.append(Limit(quantity: .loss, value: lossLimit))
             let start = try solver.findFeasible(limits)
             let cheapest = solver.minimise(.cost(index), within: limits, start: start)
-            // Of the plans of that cost, the one of least loss; its multipliers are the loss per unit of cost.
+            // Of the plans of that cost, the one of least loss; its multipliers are the loss per unit of
+            // cost.
             limits.removeAll { $0.quantity == .loss || $0.quantity == .cost(index) }
             limits.append(Limit(quantity: .cost(index), value: cheapest.solution.costs[index]))
             let best = solver.minimise(.loss, within: limits, start: cheapest.choice).solution
@@ -53,7 +56,8 @@ struct Limit {
     var value: Double
 }
 
-/// Turns a problem into knapsacks and their answers into plans; choices are per merged item, of options as given.
+/// Turns a problem into knapsacks and their answers into plans; choices are per merged item, of options as
+/// given.
 private struct Solver {
     let problem: AllocationProblem
     let merged: MergedItems
@@ -62,7 +66,8 @@ private struct Solver {
 
     /// A plan within all limits.
     ///
-    /// Each limit in turn, the least of its quantity within the limits before it: the first that cannot be met is at fault.
+    /// Each limit in turn, the least of its quantity within the limits before it: the first that cannot be
+    /// met is at fault.
     mutating func findFeasible(_ limits: [Limit]) throws(AllocationError) -> [Int]? {
         var start: [Int]?
         for (index, limit) in limits.enumerated() {
@@ -91,8 +96,9 @@ private struct Solver {
         var lowerBound = -Double.infinity
         var isOptimal = false
         var multipliers = problem.budgets.map { _ in 0.0 }
-        // The check rounds sums of reals once, the search knows them up to its units. First it gets limits with room for all rounding;
-        // only if it then takes for a plan what the check refuses, limits that are smaller by more than any rounding.
+        // The check rounds sums of reals once, the search knows them up to its units. First it gets limits
+        // with room for all rounding; only if it then takes for a plan what the check refuses, limits that
+        // are smaller by more than any rounding.
         let solver = self
         for isTight in [false, true] {
             let knapsack = knapsack(quantity, within: limits, isTight: isTight)
@@ -159,7 +165,8 @@ private struct Solver {
         }
     }
 
-    /// Where sums of the quantity are whole and exact: the least sum, and what all sums differ by multiples of.
+    /// Where sums of the quantity are whole and exact: the least sum, and what all sums differ by multiples
+    /// of.
     private func lattice(_ quantity: Quantity) -> (least: Double, step: Double)? {
         let fixed = fixedCost(quantity)
         guard fixed == fixed.rounded(), abs(fixed) < 0x1p51 else { return nil }

@@ -5,14 +5,16 @@
 ///                 x_i is one of the options of item i          for every item i
 ///                 x_i and x_j have the same label              for all i, j of a tie
 ///
-/// or, with `Objective.cost`, the other way round: the smallest cost of one kind with a summed loss of at most a given limit,
-/// and of the plans of that cost the one of least loss.
+/// or, with `Objective.cost`, the other way round: the smallest cost of one kind with a summed loss of at
+/// most a given limit, and of the plans of that cost the one of least loss.
 ///
-/// An item is a sublayer, an option one scheme for it. Losses and costs are any finite numbers: slightly negative measured
-/// losses, ties, dominated options, options of no cost and items of one option are all fine.
+/// An item is a sublayer, an option one scheme for it. Losses and costs are any finite numbers: slightly
+/// negative measured losses, ties, dominated options, options of no cost and items of one option are all
+/// fine.
 ///
-/// A sum meets its limit when the sum, rounded once to the nearest `Double`, is at most the limit. Whole numbers (bytes) below
-/// 2^53 are therefore compared exactly, and what a plan reports as its cost always fits a budget of that very number.
+/// A sum meets its limit when the sum, rounded once to the nearest `Double`, is at most the limit. Whole
+/// numbers (bytes) below 2^53 are therefore compared exactly, and what a plan reports as its cost always fits
+/// a budget of that very number.
 ///
 /// - Source: Kellerer, Pferschy, Pisinger 2004, "Knapsack Problems", chapter 11.
 package struct AllocationProblem: Hashable, Sendable {

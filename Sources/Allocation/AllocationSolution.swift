@@ -17,8 +17,8 @@ package struct AllocationSolution: Hashable, Sendable {
     package let lowerBound: Double
     /// Whether the answer is proved.
     package let status: Status
-    /// Per budget, the Lagrange multiplier of its limit in the continuous relaxation: objective gained per unit of budget.
-    /// Zero where the budget has no limit or the limit does not bind.
+    /// Per budget, the Lagrange multiplier of its limit in the continuous relaxation: objective gained per
+    /// unit of budget. Zero where the budget has no limit or the limit does not bind.
     package let multipliers: [Double]
     /// Partial plans that the search kept: the measure of effort, the same on every machine.
     package let statesExplored: Int
@@ -26,6 +26,7 @@ package struct AllocationSolution: Hashable, Sendable {
     /// How far the objective may lie above the optimum: 0 where the status is `optimal`.
     package var gap: Double { objective - lowerBound }
 
-    /// `optimal` holds up to this fraction of the sum of the magnitudes of the numbers added up: rounding, not search.
+    /// `optimal` holds up to this fraction of the sum of the magnitudes of the numbers added up: rounding,
+    /// not search.
     package static let relativeTolerance = 1e-12
 }

@@ -1,8 +1,9 @@
-/// What is left to decide once a target is set: the items and options that a plan below the target could still use.
+/// What is left to decide once a target is set: the items and options that a plan below the target could
+/// still use.
 ///
-/// Every number is a difference from the base choice (the one that attains the Lagrangian bound), in whole multiples of a unit
-/// per lane, so that sums are exact and plans of equal cost are recognised as equal. Lane 0 is the objective, lane b the b-th
-/// constraint; further lanes are 0.
+/// Every number is a difference from the base choice (the one that attains the Lagrangian bound), in whole
+/// multiples of a unit per lane, so that sums are exact and plans of equal cost are recognised as equal. Lane
+/// 0 is the objective, lane b the b-th constraint; further lanes are 0.
 struct Core<Point: SIMD> where Point.Scalar == Double {
     struct Option {
         var change: Point
@@ -26,8 +27,9 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
     private(set) var step = 1.0
     /// Per set of multipliers, the weights that turn a point into a priced value.
     private(set) var weights: [Point] = []
-    /// Per set of multipliers, one number per item and one more: the least priced value of the items from there on, less the
-    /// priced slack. `weights[k] * point + offsets[k][i]` is a lower bound for every plan that begins with the point.
+    /// Per set of multipliers, one number per item and one more: the least priced value of the items from
+    /// there on, less the priced slack. `weights[k] * point + offsets[k][i]` is a lower bound for every plan
+    /// that begins with the point.
     private(set) var offsets: [[Double]] = []
     /// Per item and one more, the least and the largest cost that the items from there on can add.
     private(set) var leastRest: [Point] = []
@@ -38,7 +40,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
 
     /// - Parameters:
     ///   - prices: sets of multipliers, the base's own first.
-    ///   - limit: plans of a larger objective need not be found; where `isStrict`, nor do plans of that very objective.
+    ///   - limit: plans of a larger objective need not be found; where `isStrict`, nor do plans of that very
+    ///     objective.
     init(_ knapsack: Knapsack, base: [Int], prices: [PricedKnapsack], limit: Double, isStrict: Bool) {
         let lanes = knapsack.constraintCount + 1
         let baseValue = knapsack.value(base)
@@ -85,7 +88,8 @@ struct Core<Point: SIMD> where Point.Scalar == Double {
         }
         for lane in 1..<lanes {
             let room = (knapsack.limits[lane - 1] - baseTotals[lane - 1]) / units[lane]
-            // Where costs were rounded to units, the rounding of all items together must not exclude a plan that fits.
+            // Where costs were rounded to units, the rounding of all items together must not exclude a plan
+            // that fits.
             slack[lane] = units[lane] == 1 ? room.rounded(.down) : (room + Double(items.count)).rounded(.up)
         }
 

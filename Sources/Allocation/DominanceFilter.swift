@@ -1,4 +1,5 @@
-/// Removes partial plans that another one beats: no larger objective and no larger cost of any kind. Of equals the first stays.
+/// Removes partial plans that another one beats: no larger objective and no larger cost of any kind. Of
+/// equals the first stays.
 struct DominanceFilter<Point: SIMD> where Point.Scalar == Double {
     private let constraints: Int
     /// Layers up to this size are passed on as they are: set where filtering has removed next to nothing.
@@ -6,8 +7,8 @@ struct DominanceFilter<Point: SIMD> where Point.Scalar == Double {
 
     init(constraints: Int) { self.constraints = constraints }
 
-    /// - Complexity: O(n log n) for up to two constraints, O(n log^2 n) for three; with more, only equal costs are merged and near
-    ///   neighbours compared.
+    /// - Complexity: O(n log n) for up to two constraints, O(n log^2 n) for three; with more, only equal
+    ///   costs are merged and near neighbours compared.
     mutating func apply(_ partials: inout [Partial<Point>]) {
         let before = partials.count
         guard before > max(1, patience) else { return }
@@ -64,9 +65,9 @@ struct DominanceFilter<Point: SIMD> where Point.Scalar == Double {
         }
     }
 
-    /// Marks who is beaten among partial plans sorted by their costs, by divide and conquer: nobody in the first half is beaten by the
-    /// second, and what the first half beats in the second is seen by a sweep along the second cost. Returns the indices of
-    /// those that are not beaten, by ascending second cost.
+    /// Marks who is beaten among partial plans sorted by their costs, by divide and conquer: nobody in the
+    /// first half is beaten by the second, and what the first half beats in the second is seen by a sweep
+    /// along the second cost. Returns the indices of those that are not beaten, by ascending second cost.
     private static func mark(_ partials: [Partial<Point>], _ range: Range<Int>, _ isBeaten: inout [Bool])
         -> [Int]
     {

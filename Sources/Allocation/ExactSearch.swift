@@ -1,8 +1,9 @@
-/// Finds the best choice of a knapsack and proves it, by searches of growing targets above the Lagrangian bound.
+/// Finds the best choice of a knapsack and proves it, by searches of growing targets above the Lagrangian
+/// bound.
 ///
-/// A complete search below a target either finds the optimum or raises the lower bound to the target. Targets start where few
-/// options are left and double, so the last search, the only one that has to be large, is at most as large as the gap between
-/// bound and optimum demands, however poor the first plan was.
+/// A complete search below a target either finds the optimum or raises the lower bound to the target. Targets
+/// start where few options are left and double, so the last search, the only one that has to be large, is at
+/// most as large as the gap between bound and optimum demands, however poor the first plan was.
 struct ExactSearch {
     /// Per item, a flat option index.
     private(set) var choice: [Int]
@@ -13,14 +14,15 @@ struct ExactSearch {
     /// Values that differ by no more count as equal.
     private(set) var tolerance = 0.0
     private(set) var isOptimal = false
-    /// Whether the search ended because it took for a plan what was not accepted: rounding hides what lies between that choice's value
-    /// and the truth.
+    /// Whether the search ended because it took for a plan what was not accepted: rounding hides what lies
+    /// between that choice's value and the truth.
     private(set) var hasRejected = false
     private let accepts: ([Int]) -> Bool
 
     /// - Parameters:
     ///   - start: a feasible choice.
-    ///   - effort: how many partial plans may be formed; as many again for better plans where no proof was reached.
+    ///   - effort: how many partial plans may be formed; as many again for better plans where no proof was
+    ///     reached.
     ///   - goodEnough: a value at which the search may stop before it has proved anything.
     ///   - accepts: whether a choice really is a plan; asked of every choice that would be returned.
     init(
@@ -95,7 +97,8 @@ struct ExactSearch {
         if isOptimal { lowerBound = value }
     }
 
-    /// Looks for plans better than the best known, with an objective up to a target; whether none was overlooked.
+    /// Looks for plans better than the best known, with an objective up to a target; whether none was
+    /// overlooked.
     private mutating func look<Point: SIMD>(
         _: Point.Type, _ knapsack: Knapsack, _ base: [Int], _ prices: [PricedKnapsack], below target: Double,
         _ beam: Int, _ effort: Int
@@ -108,7 +111,8 @@ struct ExactSearch {
             for (item, option) in zip(core.itemIndices, best) { found[item] = option }
             if !adopt(found, knapsack) {
                 hasRejected = true
-                // A complete search shows that not even among the choices to be refused there is a smaller value.
+                // A complete search shows that not even among the choices to be refused there is a smaller
+                // value.
                 if search.isComplete { lowerBound = max(lowerBound, min(value, knapsack.value(found))) }
             }
         }
@@ -151,8 +155,8 @@ struct ExactSearch {
         lowerBound = max(lowerBound, bound)
     }
 
-    /// Multipliers around the best ones: a partial plan has used more or less of the budgets than the whole would, so other prices
-    /// bound it better.
+    /// Multipliers around the best ones: a partial plan has used more or less of the budgets than the whole
+    /// would, so other prices bound it better.
     private func nearby(_ knapsack: Knapsack, _ dual: LagrangianDual, _ width: Double) -> [[Double]] {
         let constraints = knapsack.constraintCount
         // A change of this size moves the priced value of a typical change of option by `width`.

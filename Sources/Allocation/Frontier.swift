@@ -1,4 +1,5 @@
-/// The trade-off of one cost against loss: plans of which none has both a smaller cost and a smaller or equal loss than another.
+/// The trade-off of one cost against loss: plans of which none has both a smaller cost and a smaller or equal
+/// loss than another.
 package struct Frontier: Hashable, Sendable {
     /// One plan of the frontier.
     package struct Point: Hashable, Sendable {
@@ -58,8 +59,8 @@ package struct Frontier: Hashable, Sendable {
         return (b.loss - a.loss) * (c.cost - a.cost) < (c.loss - a.loss) * (b.cost - a.cost)
     }
 
-    /// The index of the knee: where, with both axes scaled to [0, 1] from first to last point, the curve lies farthest below the
-    /// straight line between them; the first of equals. Nil with fewer than three points.
+    /// The index of the knee: where, with both axes scaled to [0, 1] from first to last point, the curve lies
+    /// farthest below the straight line between them; the first of equals. Nil with fewer than three points.
     ///
     /// - Source: Satopää et al. 2011, "Finding a kneedle in a haystack".
     package var knee: Int? {
@@ -75,11 +76,12 @@ package struct Frontier: Hashable, Sendable {
 }
 
 extension AllocationProblem {
-    /// The trade-off of the named budget's cost against loss, ties respected. The named budget's own limit and the objective play no part.
+    /// The trade-off of the named budget's cost against loss, ties respected. The named budget's own limit
+    /// and the objective play no part.
     ///
-    /// Where no other budget has a limit and all Pareto-optimal plans can be enumerated within `effort`, the frontier is complete.
-    /// Otherwise it holds the vertices of the convex hull (where no other budget has a limit), and the exact optimum at each of `costs`
-    /// that can be met.
+    /// Where no other budget has a limit and all Pareto-optimal plans can be enumerated within `effort`, the
+    /// frontier is complete. Otherwise it holds the vertices of the convex hull (where no other budget has a
+    /// limit), and the exact optimum at each of `costs` that can be met.
     /// - Parameters:
     ///   - budget: the budget's name.
     ///   - costs: where exact points are wanted in any case; fixed cost included.
@@ -134,7 +136,8 @@ extension AllocationProblem {
         return Frontier(budget: budget, extent: .sampled, points: points)
     }
 
-    /// The plans at the vertices of the convex hull: from the cheapest plan on, the change of one item that gains most loss per cost.
+    /// The plans at the vertices of the convex hull: from the cheapest plan on, the change of one item that
+    /// gains most loss per cost.
     private func hullChoices(_ merged: MergedItems, budget: Int) -> [[Int]] {
         var choice: [Int] = []
         var changes: [(slope: Double, entry: Int, option: Int)] = []
@@ -150,7 +153,8 @@ extension AllocationProblem {
                 changes.append(((to.loss - from.loss) / (to.cost - from.cost), position, to.choice[0]))
             }
         }
-        // Along one item slopes ascend, so sorting keeps its changes in order; equal slopes keep theirs by entry and position.
+        // Along one item slopes ascend, so sorting keeps its changes in order; equal slopes keep theirs by
+        // entry and position.
         let order = changes.indices.sorted { (changes[$0].slope, $0) < (changes[$1].slope, $1) }
         var choices = [choice]
         for (rank, index) in order.enumerated() {

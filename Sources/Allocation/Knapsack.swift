@@ -15,7 +15,8 @@ struct Knapsack {
     private var costMagnitudes: [Double]
     /// Which option of the item as given each option was.
     private(set) var origins: [Int] = []
-    /// Per item and option as given, the option that stands for it: itself, or the first kept one that beats it.
+    /// Per item and option as given, the option that stands for it: itself, or the first kept one that beats
+    /// it.
     private var substitutes: [[Int]] = []
 
     var itemCount: Int { starts.count - 1 }
@@ -29,8 +30,8 @@ struct Knapsack {
         costMagnitudes = limits.map(abs)
     }
 
-    /// Adds an item; an option is left out where another has no larger value and no larger cost of any kind (of equals the
-    /// first stays).
+    /// Adds an item; an option is left out where another has no larger value and no larger cost of any kind
+    /// (of equals the first stays).
     mutating func append(values itemValues: [Double], costs itemCosts: [[Double]]) {
         func beats(_ first: Int, _ second: Int) -> Bool {
             itemValues[first] <= itemValues[second] && itemCosts.allSatisfy { $0[first] <= $0[second] }
@@ -81,8 +82,8 @@ struct Knapsack {
         return true
     }
 
-    /// Where sums of one of `numbers` per item are whole and exact: the least sum, and what all sums differ by multiples of (0 where
-    /// there is only one sum).
+    /// Where sums of one of `numbers` per item are whole and exact: the least sum, and what all sums differ
+    /// by multiples of (0 where there is only one sum).
     func lattice(_ numbers: [Double]) -> (least: Double, step: Double)? {
         Lattice.of((0..<itemCount).lazy.map { numbers[options($0)] })
     }

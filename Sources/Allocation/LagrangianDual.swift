@@ -2,8 +2,9 @@
 ///
 ///     L(w) = sum_i min_o (values[o] + sum_b w_b costs[b][o]) - sum_b w_b limits[b]
 ///
-/// L(w) <= optimum for every w >= 0, and its maximum equals the optimum of the continuous relaxation. It is found by column
-/// generation: a linear program of one row per constraint and one for convexity, whose columns are whole choices.
+/// L(w) <= optimum for every w >= 0, and its maximum equals the optimum of the continuous relaxation. It is
+/// found by column generation: a linear program of one row per constraint and one for convexity, whose
+/// columns are whole choices.
 ///
 /// - Source: Dantzig, Wolfe 1960; Fisher 1981, "The Lagrangian relaxation method".
 struct LagrangianDual {
@@ -52,8 +53,8 @@ struct LagrangianDual {
         columns.append(start)
         if constraints == 0 { return }
 
-        // Per constraint a slack column and an overrun column; the overrun's price caps the multiplier and grows until no
-        // overrun is left, or the limits cannot be met at all.
+        // Per constraint a slack column and an overrun column; the overrun's price caps the multiplier and
+        // grows until no overrun is left, or the limits cannot be met at all.
         let range = knapsack.range(knapsack.values)
         let caps = knapsack.costs.map { cost in
             let span = knapsack.range(cost)
@@ -76,7 +77,8 @@ struct LagrangianDual {
         for _ in 0..<2000 {
             let rows = basis.map { columns[$0].entries }
             guard let prices = solve(rows, basis.map { columns[$0].value }) else { return }
-            // The basis changes by the first column that gains: slack, then overrun, then the best whole choice.
+            // The basis changes by the first column that gains: slack, then overrun, then the best whole
+            // choice.
             var entering: Int?
             var trial = prices.dropLast().map { -$0 }
             for constraint in 0..<constraints {
@@ -160,7 +162,8 @@ extension Knapsack {
     }
 }
 
-/// Solves the square system whose rows are given, by Gaussian elimination with row scaling and pivoting; nil where it is singular.
+/// Solves the square system whose rows are given, by Gaussian elimination with row scaling and pivoting; nil
+/// where it is singular.
 func solve(_ rows: [[Double]], _ right: [Double]) -> [Double]? {
     let count = right.count
     var matrix = zip(rows, right).map { $0 + [$1] }

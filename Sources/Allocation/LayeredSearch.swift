@@ -1,10 +1,12 @@
-/// Goes through the items of a core one by one, keeping every distinct partial plan that could still become a plan below the
-/// target: dynamic programming over Pareto-optimal partial plans, cut by Lagrangian bounds of many multipliers.
+/// Goes through the items of a core one by one, keeping every distinct partial plan that could still become a
+/// plan below the target: dynamic programming over Pareto-optimal partial plans, cut by Lagrangian bounds of
+/// many multipliers.
 ///
-/// A partial plan is dropped where its bound exceeds the target, where the rest cannot bring it within the limits, or where another
-/// one has no larger objective and no larger cost of any kind.
+/// A partial plan is dropped where its bound exceeds the target, where the rest cannot bring it within the
+/// limits, or where another one has no larger objective and no larger cost of any kind.
 ///
-/// - Source: Pisinger 1995, "A minimal algorithm for the multiple-choice knapsack problem", for one constraint.
+/// - Source: Pisinger 1995, "A minimal algorithm for the multiple-choice knapsack problem", for one
+///   constraint.
 struct LayeredSearch<Point: SIMD> where Point.Scalar == Double {
     /// The best plan found below the core's target, as one flat option index per item of the core.
     private(set) var best: [Int]?

@@ -1,4 +1,5 @@
-/// The items of a problem with tied ones merged into one: their losses and costs add up, their options are the common labels.
+/// The items of a problem with tied ones merged into one: their losses and costs add up, their options are
+/// the common labels.
 struct MergedItems {
     struct Entry {
         /// Indices of the problem's items, ascending.

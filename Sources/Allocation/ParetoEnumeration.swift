@@ -2,7 +2,8 @@
 ///
 /// - Source: Nemhauser, Ullmann 1969, "Discrete dynamic programming and capital allocation".
 struct ParetoEnumeration {
-    /// One plan for each pair, by ascending cost, as options of the merged items; nil where the effort did not suffice.
+    /// One plan for each pair, by ascending cost, as options of the merged items; nil where the effort did
+    /// not suffice.
     private(set) var choices: [[Int]]?
 
     init(_ merged: MergedItems, budget: Int, effort: Int) {

@@ -22,15 +22,17 @@ package struct ShadowPrices: Hashable, Sendable {
         package let dearer: Step?
     }
 
-    /// Per budget, the loss that one more unit would save: the multipliers of the continuous relaxation whose limits are what the plan
-    /// itself costs. Zero for budgets without a limit (save the one named), or that do not bind.
+    /// Per budget, the loss that one more unit would save: the multipliers of the continuous relaxation whose
+    /// limits are what the plan itself costs. Zero for budgets without a limit (save the one named), or that
+    /// do not bind.
     package let lossPerUnit: [Double]
     /// One per item, tied ones together, in the order of their first items.
     package let items: [ItemPrices]
 }
 
 extension AllocationProblem {
-    /// The prices at any plan: of each budget at the margin, and of each item's next cheaper and next dearer option.
+    /// The prices at any plan: of each budget at the margin, and of each item's next cheaper and next dearer
+    /// option.
     ///
     /// - Parameters:
     ///   - choice: per item, the index of its option.
@@ -75,7 +77,8 @@ extension AllocationProblem {
         return ShadowPrices(lossPerUnit: lossPerUnit, items: prices)
     }
 
-    /// The least and the most that the named budget can cost, fixed cost and ties included, other limits left aside.
+    /// The least and the most that the named budget can cost, fixed cost and ties included, other limits left
+    /// aside.
     ///
     /// - Throws: `AllocationError`: a malformed problem, or an unknown budget.
     package func costRange(of budget: String) throws(AllocationError) -> ClosedRange<Double> {

@@ -26,7 +26,9 @@ struct Sweep: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
+                try checkOutputs(
+                    [output].compactMap { $0.map { URL(path: $0) } },
+                    inputs: ([model] + data.data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let options = sweep.measuring(task.options, store)
                 guard !dryRun else {
@@ -94,7 +96,9 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
+                try checkOutputs(
+                    [output].compactMap { $0.map { URL(path: $0) } },
+                    inputs: ([model, sweep] + data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let measuring = MeasuringOptions(fit: table.fit, task: task.options, store: store)
                 let source = DataSource(
@@ -202,7 +206,11 @@ struct Quantize: ParsableCommand {
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Answers standard input line by line: translations, labels or text.")
+        abstract: "Answers standard input line by line: translations, labels or text.",
+        discussion: """
+            Lines are answered in their order, as soon as no other is waiting or a batch is full. A line that cannot be answered ends the \
+            command with an error that says which; the lines before it are answered.
+            """)
 
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var task: TaskArguments
@@ -218,13 +226,16 @@ struct Run: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) {
-                    input, output in
-                    print(
-                        json
-                            ? String(
-                                decoding: try encoder.encode(Line(input: input, output: output)),
-                                as: UTF8.self) : output)
+                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) { answers in
+                    // Written at once: who reads the other end of a pipe gets every answer as soon as it is
+                    // known.
+                    try writeOutput(
+                        try answers.map { line, answer in
+                            json
+                                ? String(
+                                    decoding: try encoder.encode(Line(input: line, output: answer)),
+                                    as: UTF8.self) : answer
+                        }.map { $0 + "\n" }.joined())
                 }
             }
             try run(try Families.family(of: URL(path: model)))

@@ -10,6 +10,10 @@ struct RootCommand: ParsableCommand {
         commandName: "bitplan",
         abstract:
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
+        discussion: """
+            Exit codes: 0 where the work is done, 1 where input or files are wrong or the work fails, 64 where the command
+            line is wrong. An error is one line on standard error.
+            """,
         version: toolVersion,
         subcommands: [
             Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Run.self,
@@ -64,11 +68,8 @@ extension ParsableCommand {
 
 /// Prints a value as JSON, or the text that stands for it.
 func printResult(_ value: some Encodable, asJSON: Bool, _ text: @autoclosure () throws -> String) throws {
-    if asJSON {
-        FileHandle.standardOutput.write(try JSONFile.data(value))
-    } else {
-        print(try text())
-    }
+    try writeOutput(
+        asJSON ? String(decoding: try JSONFile.data(value), as: UTF8.self) : try text() + "\n")
 }
 
 extension SizeTarget {

@@ -1,7 +1,5 @@
 // FP32 products on weights packed once. No BLAS calls, no threads, no scratch memory.
-#include <string.h>
-#include "targets.h"
-#pragma STDC FP_CONTRACT ON
+#include "panels.h"
 
 size_t bp_panels_count(size_t rows, size_t columns) { return (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns; }
 
@@ -25,39 +23,9 @@ void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *
     for (size_t c = 0; c < columns; c++) out[c] = from[c * BP_PANEL];
 }
 
-#define SUFFIX portable
-#define LANES 4
-#define SLICE 2
-#include "panels_body.h"
-#undef SUFFIX
-#undef LANES
-#undef SLICE
-
-#if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
-#define SUFFIX avx2
-#define LANES 8
-#define SLICE 2
-#include "panels_body.h"
-#undef SUFFIX
-#undef LANES
-#undef SLICE
-#pragma clang attribute pop
-
-#pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
-#define SUFFIX avx512
-#define LANES 16
-#define SLICE 4
-#include "panels_body.h"
-#undef SUFFIX
-#undef LANES
-#undef SLICE
-#pragma clang attribute pop
-#endif
-
 void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                              float *y, size_t y_stride) {
-    if (rows && tokens) DISPATCH(isa, panels_multiply, panels, rows, columns, x, tokens, y, y_stride);
+    if (rows && tokens) DISPATCH(isa, bp_panels_multiply, panels, rows, columns, x, tokens, y, y_stride);
 }
 
 void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,

@@ -153,7 +153,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         var parts: [String: PackedTensor] = [:]
         for (sublayer, scheme) in zip(model.layout.sublayers, schemes) {
             for shape in sublayer.matrices {
-                for part in PackedLayout.parts(scheme, rows: shape.rows, columns: shape.columns) {
+                for part in scheme.parts(rows: shape.rows, columns: shape.columns) {
                     let name = "\(shape.tensor).\(part.name)"
                     declarations.append(.init(name: name, type: part.type, shape: part.shape))
                     parts[name] = packed[shape.tensor]?.parts[part.name]

@@ -64,8 +64,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
             var last: Moments?
             for shape in sublayers[index].matrices {
                 var context: CalibrationContext?
-                if case .full = assignment[index] {
-                } else {
+                if !assignment[index].isFullPrecision {
                     // Queries, keys and values have one input: what is known of it is computed once.
                     if last?.tensors.contains(shape.tensor) != true {
                         last = try moments(shape, index, exact, rounded, quantized)

@@ -59,15 +59,13 @@ enum CoreMLTools {
 
     /// Palettes for what is no grid of 4 or 8 bits.
     private static func palette(_ scheme: Scheme) -> Setting? {
-        switch scheme {
-        case .full, .index8, .integer8Activations, .integer(4, _, _, _), .integer(8, _, _, _): nil
-        default:
-            switch scheme.codeBits {
-            case ...4: .palette(bits: scheme.codeBits, rows: 1)
-            // A table of 64 values for every row would weigh as much as the codes.
-            case 5, 6: .palette(bits: 6, rows: 16)
-            default: nil
-            }
+        let isLinear = scheme.family.grid.map { capabilities.bits.contains($0.bits) } ?? false
+        if scheme.isFullPrecision || isLinear { return nil }
+        return switch scheme.wholeBits {
+        case ...4: .palette(bits: scheme.wholeBits, rows: 1)
+        // A table of 64 values for every row would weigh as much as the codes.
+        case 5, 6: .palette(bits: 6, rows: 16)
+        default: nil
         }
     }
 

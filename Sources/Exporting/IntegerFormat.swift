@@ -50,7 +50,7 @@ struct IntegerCapabilities {
     ///
     /// - Throws: `ExportError.inexpressible` where there is none and `nearest` does not allow another.
     func answer(_ matrix: PlannedMatrix, nearest: Bool) throws(ExportError) -> Answer {
-        if matrix.scheme.isFull { return Answer(format: nil, isExact: true) }
+        if matrix.scheme.isFullPrecision { return Answer(format: nil, isExact: true) }
         if matrix.isEmbedding, !hasEmbeddings {
             guard nearest else { throw refusal(matrix, "it leaves embeddings in full precision") }
             return Answer(format: nil, isExact: false)
@@ -69,12 +69,10 @@ struct IntegerCapabilities {
 
     /// The schemes that are integers on a grid.
     private func described(_ scheme: Scheme) -> IntegerFormat? {
-        switch scheme {
-        case .integer(let bits, let symmetric, let granularity, _):
-            IntegerFormat(bits: bits, group: granularity, isSymmetric: symmetric)
-        case .index8: IntegerFormat(bits: 8, group: .tensor, isSymmetric: false)
-        case .integer8Activations: IntegerFormat(bits: 8, group: .row, isSymmetric: true, activationBits: 8)
-        default: nil
+        scheme.family.grid.map {
+            IntegerFormat(
+                bits: $0.bits, group: $0.granularity, isSymmetric: $0.isSymmetric,
+                activationBits: scheme.family.activations.quantizedBits)
         }
     }
 
@@ -95,7 +93,7 @@ struct IntegerCapabilities {
     /// No fewer bits, no larger groups; full precision where there is nothing of that kind.
     private func nearestFormat(_ scheme: Scheme, columns: Int) -> IntegerFormat? {
         let described = described(scheme)
-        guard let bits = bits.filter({ $0 >= scheme.codeBits }).min(),
+        guard let bits = bits.filter({ $0 >= scheme.wholeBits }).min(),
             let group = nearestGroup(scheme, described, columns: columns)
         else { return nil }
         let isSymmetric = described?.isSymmetric ?? true
@@ -107,12 +105,7 @@ struct IntegerCapabilities {
     private func nearestGroup(_ scheme: Scheme, _ described: IntegerFormat?, columns: Int) -> Scheme
         .Granularity?
     {
-        let wanted: Scheme.Granularity =
-            switch scheme {
-            case .binaryCodes(_, let group?, _): .group(group)
-            case .normalFloat4(let block, _): .group(block)
-            default: described?.group ?? .row
-            }
+        let wanted = described?.group ?? scheme.family.columnsPerScale.map { .group($0) } ?? .row
         if has(wanted, columns: columns) { return wanted }
         if case .tensor = wanted, hasRows { return .row }
         let most: Int

@@ -88,7 +88,7 @@ enum LlamaCpp {
             case .pooler, .head:
                 throw .noPlace(.llamaCpp, matrix.sublayer, "it runs BERT as an encoder of sentences")
             case .positions:
-                guard matrix.scheme.isFull else {
+                guard matrix.scheme.isFullPrecision else {
                     throw .noPlace(
                         .llamaCpp, matrix.sublayer, "it never quantizes positions; expected fp16 or fp32")
                 }
@@ -100,21 +100,21 @@ enum LlamaCpp {
 
     /// Types that are the scheme itself: integers in groups of 32, with FP16 scales.
     private static func exact(_ scheme: Scheme) -> TensorType? {
-        switch scheme {
-        case .full(.fp32): .f32
-        case .full(.fp16): .f16
-        case .integer(8, true, .group(32), _): .q8_0
-        case .integer(5, true, .group(32), _): .q5_0
-        case .integer(5, false, .group(32), _): .q5_1
-        case .integer(4, true, .group(32), _): .q4_0
-        case .integer(4, false, .group(32), _): .q4_1
+        if scheme.isFullPrecision { return scheme == .fp32 ? .f32 : .f16 }
+        guard let grid = scheme.family.grid, grid.granularity == .group(32) else { return nil }
+        return switch (grid.bits, grid.isSymmetric) {
+        case (8, true): .q8_0
+        case (5, true): .q5_0
+        case (5, false): .q5_1
+        case (4, true): .q4_0
+        case (4, false): .q4_1
         default: nil
         }
     }
 
     /// The type of fewest bits that are not fewer; of 32 columns where there is no other, else of 256.
     private static func nearestType(_ scheme: Scheme) -> TensorType {
-        switch scheme.codeBits {
+        switch scheme.wholeBits {
         case ...2: .q2_k
         case 3: .q3_k
         case 4: .q4_k

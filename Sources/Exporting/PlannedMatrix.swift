@@ -25,26 +25,8 @@ struct PlannedMatrix: Hashable {
 }
 
 extension Scheme {
-    /// Bits of a weight's code, scales not counted, rounded up; 16 and 32 for full precision.
-    var codeBits: Int {
-        switch self {
-        case .full(let type): 8 * type.sizeInBytes
-        case .binaryCodes(let bits, _, _): bits
-        // Most tokens have few planes, the frequent ones all: the mean of equal clusters is the middle.
-        case .clusteredCodes(let clusters, _, _): (clusters + 2) / 2
-        case .integer(let bits, _, _, _): bits
-        case .normalFloat4: 4
-        case .productCodes(let block, let centroids, _):
-            max(1, (Int.bitWidth - (centroids - 1).leadingZeroBitCount + block - 1) / block)
-        case .index8, .integer8Activations: 8
-        case .sign, .bitLinear: 1
-        }
-    }
-
-    var isFull: Bool {
-        if case .full = self { return true }
-        return false
-    }
+    /// Bits that a weight's code needs in a format of whole bits: 16 and 32 for full precision.
+    var wholeBits: Int { Int(codeBits.rounded(.up)) }
 }
 
 /// Notes of what was mapped: one line for every pair of scheme and setting, with the sublayers that it befell.

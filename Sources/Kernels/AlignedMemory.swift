@@ -1,5 +1,6 @@
 import CBitplanKernels
 import Foundation
+import PlanFormat
 
 #if canImport(Glibc)
     import Glibc
@@ -21,7 +22,7 @@ final class AlignedMemory: @unchecked Sendable {
         let huge = 1 << 21
         // A block that huge pages would waste most of stays on small ones.
         let alignment = byteCount >= huge ? huge : 64
-        let size = (byteCount + 64 + alignment - 1) / alignment * alignment
+        let size = ceilDivide(byteCount + 64, alignment) * alignment
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
         #if os(Linux)
             // Advice only: a kernel without huge pages refuses it, and nothing changes.
@@ -35,8 +36,8 @@ final class AlignedMemory: @unchecked Sendable {
     deinit { base.deallocate() }
 }
 
-/// Bytes on huge pages where they are large and the system has such pages: products that read from main memory run up to
-/// 1.7 times as fast from them. For packed models that are read, not mapped.
+/// Bytes on huge pages where they are large and the system has such pages: products that read from main
+/// memory run up to 1.7 times as fast from them. For packed models that are read, not mapped.
 package func alignedData(
     byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void
 ) rethrows -> Data {
@@ -48,12 +49,13 @@ package func alignedData(
         deallocator: .custom { _, _ in withExtendedLifetime(memory) {} })
 }
 
-/// Reads all of `memory` but its last bytes beyond a multiple of 256, and returns a number that depends on them: the speed
-/// of memory, which benchmarks compare products with.
+/// Reads all of `memory` but its last bytes beyond a multiple of 256, and returns a number that depends on
+/// them: the speed of memory, which benchmarks compare products with.
 package func readThrough(_ memory: UnsafeRawBufferPointer, instructions: InstructionSet = .best) -> UInt32 {
     guard let base = memory.bindMemory(to: UInt8.self).baseAddress else { return 0 }
     return bp_read(instructions.code, base, memory.count / 256 * 256)
 }
 
-/// Gives memory that was freed back to the system, where it is kept otherwise: what reading large files leaves behind.
+/// Gives memory that was freed back to the system, where it is kept otherwise: what reading large files
+/// leaves behind.
 package func returnFreedMemory() { bp_return_freed_memory() }

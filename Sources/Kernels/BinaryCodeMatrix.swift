@@ -3,22 +3,32 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.BinaryCodes: RunnableScheme {
+    var operatorType: any PackedOperator.Type { BinaryCodeMatrix.self }
+}
+
+extension Scheme.BitLinear: RunnableScheme {
+    var operatorType: any PackedOperator.Type { BinaryCodeMatrix.self }
+}
+
 /// Binary codes run from their stored bytes: `W[r, c] = sum_p alphas[r, c / group, p] * signs[p][r][c]`.
 ///
-/// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an outlier costs
-/// precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16 possible signed sums are put
-/// in a table; 4 weights of a plane are then one look-up. With AMX, batches are multiplied as bytes in tiles. Sums are exact
-/// integers within a run, and runs and planes are added in one order: all instruction sets, and a token alone or in a
-/// batch, give the same bits.
+/// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an
+/// outlier costs precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16
+/// possible signed sums are put in a table; 4 weights of a plane are then one look-up. With AMX, batches are
+/// multiplied as bytes in tiles. Sums are exact integers within a run, and runs and planes are added in one
+/// order: all instruction sets, and a token alone or in a batch, give the same bits.
 ///
-/// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits first.
+/// BitLinear is the same product with one plane, where the activations are normalised and rounded to 8 bits
+/// first.
 ///
-/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)), interleaved; `alphas` F32 or F16 (rows, groups, bits). BitLinear:
-///   `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows from `rows g / G` on.
+/// - Parts: `signs` U8 (bits, rows, ceil(columns / 8)), interleaved; `alphas` F32 or F16 (rows, groups,
+///   bits). BitLinear: `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows
+///   from `rows g / G` on.
 /// - Complexity: O(tokens * rows * columns * bits / 4) look-ups.
 /// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums);
 ///   BitNet (Wang et al. 2023), equations 4 to 11.
-package final class BinaryCodeMatrix: PreparingOperator {
+package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -40,25 +50,22 @@ package final class BinaryCodeMatrix: PreparingOperator {
         throws(PackedMatrixError)
     {
         let (rows, columns) = (packed.rows, packed.columns)
+        try packed.checkParts()
+        let signs = try packed.part("signs").bytes
         switch packed.scheme {
-        case .binaryCodes(let bits, let width, let type):
-            let signs = try packed.part("signs", .uint8, [bits, rows, (columns + 7) / 8])
-            let count = width.map { (columns + $0 - 1) / $0 } ?? 1
+        case .binaryCodes(let codes):
             self.init(
-                signs: signs.bytes, alphas: try packed.numbers("alphas", type, [rows, count, bits]),
-                bits: bits,
-                rows: rows, columns: columns, group: width, normalizes: false, instructions: instructions)
-        case .bitLinear(let count):
-            let signs = try packed.part("signs", .uint8, [rows, (columns + 7) / 8])
-            let scales = try packed.numbers("scales", .fp32, [count])
+                signs: signs, alphas: try packed.part("alphas").floats, bits: codes.bits, rows: rows,
+                columns: columns, group: codes.group, normalizes: false, instructions: instructions)
+        case .bitLinear(let codes):
+            let scales = try packed.part("scales").floats
             var alphas = [Float](repeating: 0, count: rows)
-            for g in 0..<count {
-                for r in rows * g / count..<rows * (g + 1) / count { alphas[r] = scales[g] }
+            for group in 0..<codes.groups {
+                for row in codes.rows(of: group, rows: rows) { alphas[row] = scales[group] }
             }
             self.init(
-                signs: signs.bytes, alphas: alphas, bits: 1, rows: rows, columns: columns, group: nil,
-                normalizes: true,
-                instructions: instructions)
+                signs: signs, alphas: alphas, bits: 1, rows: rows, columns: columns, group: nil,
+                normalizes: true, instructions: instructions)
         default: throw .notRunnable(packed.scheme)
         }
     }
@@ -122,7 +129,7 @@ package final class BinaryCodeMatrix: PreparingOperator {
         for c in 0..<columns { destination[c] = 0 }
         for p in 0..<bits {
             InterleavedRows.withRow(
-                row, plane: p, of: signs, planes: bits, rows: rows, rowBytes: (columns + 7) / 8
+                row, plane: p, of: signs, planes: bits, rows: rows, rowBytes: ceilDivide(columns, 8)
             ) {
                 bytes in
                 for g in 0..<groups {

@@ -3,14 +3,19 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.ClusteredCodes: RunnableScheme {
+    var operatorType: any PackedOperator.Type { ClusteredCodeMatrix.self }
+}
+
 /// An embedding in clusters of rows with different numbers of planes, run from its stored bytes.
 ///
 /// Rows are looked up, and outputs stand, in the order of tokens: the order of clusters is undone here.
 ///
-/// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i with rows, `signs.<i>` U8
-///   (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1, bits), bits being clusters - i.
+/// - Parts: `cluster` U8 (rows), the cluster of each token, whose rows stand in token order; for cluster i
+///   with rows, `signs.<i>` U8 (bits, size, ceil(columns / 8)), interleaved, and `alphas.<i>` (size, 1,
+///   bits), bits being clusters - i.
 /// - Source: Chung et al. 2020, Algorithm 1.
-package final class ClusteredCodeMatrix: PreparingOperator {
+package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
     /// Tokens.
     package let rows: Int
     /// Channels.
@@ -25,21 +30,21 @@ package final class ClusteredCodeMatrix: PreparingOperator {
 
     /// An operator over the parts of `packed`.
     ///
-    /// - Throws: `PackedMatrixError` where parts are missing or wrong, or `order` is no permutation.
+    /// - Throws: `PackedMatrixError` where parts are missing or wrong, or a token's cluster is.
     package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
-        guard case .clusteredCodes(let count, let ratio, let type) = packed.scheme else {
-            throw .notRunnable(packed.scheme)
-        }
+        guard case .clusteredCodes(let codes) = packed.scheme else { throw .notRunnable(packed.scheme) }
+        try packed.checkParts()
         rows = packed.rows
         columns = packed.columns
-        let sizes = Scheme.clusterSizes(rows: rows, clusters: count, ratio: ratio)
+        let count = codes.clusters
+        let sizes = codes.sizes(rows: rows)
         var starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
         let ends = sizes.indices.map { starts[$0] + sizes[$0] }
         var members = [UInt8](repeating: 0, count: rows)
         var place = [Int32](repeating: 0, count: rows)
         // Clusters without rows have no number among those that run.
         let numbers = sizes.indices.map { i in UInt8(sizes[..<i].count { $0 > 0 }) }
-        for (token, cluster) in try packed.part("cluster", .uint8, [rows]).bytes.enumerated() {
+        for (token, cluster) in try packed.part("cluster").bytes.enumerated() {
             guard cluster < count, starts[Int(cluster)] < ends[Int(cluster)] else {
                 throw .badValue(
                     scheme: packed.scheme, name: "cluster", index: token,
@@ -51,13 +56,11 @@ package final class ClusteredCodeMatrix: PreparingOperator {
         }
         var clusters: [BinaryCodeMatrix] = []
         for (i, size) in sizes.enumerated() where size > 0 {
-            let bits = count - i
-            let signs = try packed.part("signs.\(i)", .uint8, [bits, size, (columns + 7) / 8])
-            let alphas = try packed.numbers("alphas.\(i)", type, [size, 1, bits])
             clusters.append(
                 BinaryCodeMatrix(
-                    signs: signs.bytes, alphas: alphas, bits: bits, rows: size, columns: columns, group: nil,
-                    normalizes: false, instructions: instructions))
+                    signs: try packed.part("signs.\(i)").bytes,
+                    alphas: try packed.part("alphas.\(i)").floats, bits: codes.codes(of: i).bits, rows: size,
+                    columns: columns, group: nil, normalizes: false, instructions: instructions))
         }
         self.clusters = clusters
         cluster = members

@@ -1,15 +1,17 @@
 import BitplanTensors
 import CBitplanKernels
+import PlanFormat
 
 /// FP32 weights behind the `LinearOperator` protocol, repacked once for the product.
 ///
-/// The weights lie in panels of 64 rows; panel p holds, for each column in turn, the weights of rows 64 p to 64 p + 63.
-/// A product keeps a tile of 6 tokens by 64 rows in registers. Every output is one chain of multiply-adds in the order of
-/// the columns, whatever the number of tokens: a token's result in a batch equals its result alone, bit for bit, and so
-/// do the results of all instruction sets with fused multiply-add.
+/// The weights lie in panels of 64 rows; panel p holds, for each column in turn, the weights of rows 64 p to
+/// 64 p + 63. A product keeps a tile of 6 tokens by 64 rows in registers. Every output is one chain of
+/// multiply-adds in the order of the columns, whatever the number of tokens: a token's result in a batch
+/// equals its result alone, bit for bit, and so do the results of all instruction sets with fused
+/// multiply-add.
 ///
 /// - Complexity: `multiply` takes O(tokens * rows * columns), and as much memory as the result.
-package final class DenseMatrix: LinearOperator {
+package final class DenseMatrix: LinearOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -27,6 +29,19 @@ package final class DenseMatrix: LinearOperator {
             guard let weights = $0.baseAddress else { return }
             bp_panels_pack(weights, rows, columns, panels.base.assumingMemoryBound(to: Float.self))
         }
+    }
+
+    /// An operator over a copy of the weights of `packed`, of scheme `fp32`.
+    ///
+    /// - Throws: `PackedMatrixError` where `weights` is missing or has another type or shape.
+    package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
+        throws(PackedMatrixError)
+    {
+        guard packed.scheme == .fp32 else { throw .notRunnable(packed.scheme) }
+        try packed.checkParts()
+        let weights = Matrix(
+            rows: packed.rows, columns: packed.columns, storage: try packed.part("weights").floats)
+        self.init(weights, instructions: instructions)
     }
 
     /// Bytes of the panels.

@@ -2,7 +2,8 @@ import CBitplanKernels
 
 /// The instructions that a kernel may use.
 ///
-/// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a kernel.
+/// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a
+/// kernel.
 package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     /// Vector code without intrinsics, as the compiler makes it for the machine's base.
     case portable = 0

@@ -3,19 +3,33 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.Integers: RunnableScheme {
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
+}
+
+extension Scheme.MinMaxIndex: RunnableScheme {
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
+}
+
+extension Scheme.W8A8: RunnableScheme {
+    var operatorType: any PackedOperator.Type { IntegerCodeMatrix.self }
+}
+
 /// Integers of 2 to 8 bits run from their stored bytes: `W[r, c] = scale * (code - zeroPoint)`.
 ///
-/// The activations are rounded to 16 bits in runs of at most 256 columns (relative error of a product about 2e-5), or for
-/// W8A8, by definition, to 8 bits a token: `round(127 x / max |x|)`. Sums are exact integers within a run, and runs are
-/// added in one order: all instruction sets, and a token alone or in a batch, give the same bits.
+/// The activations are rounded to 16 bits in runs of at most 256 columns (relative error of a product about
+/// 2e-5), or for W8A8, by definition, to 8 bits a token: `round(127 x / max |x|)`. Sums are exact integers
+/// within a run, and runs are added in one order: all instruction sets, and a token alone or in a batch, give
+/// the same bits.
 ///
-/// - Parts: `codes` U8 (rows, ceil(columns * bits / 8)), a row's codes side by side from the lowest bit, rows interleaved;
-///   `scales` (units) and, where asymmetric, `zeroPoints` (units), F32 or F16, a unit being the tensor, a row, or a group of
-///   columns in a row. Symmetric codes have the zero point 2^(bits - 1). 8-bit index: `codes` I8 (rows, columns), `range`
-///   F32 (2), minimum and maximum. W8A8: `codes` I8 (rows, columns), `scales` F32 (rows).
+/// - Parts: `codes` U8 (rows, ceil(columns * bits / 8)), a row's codes side by side from the lowest bit, rows
+///   interleaved; `scales` (units) and, where asymmetric, `zeroPoints` (units), F32 or F16, a unit being the
+///   tensor, a row, or a group of columns in a row. Symmetric codes have the zero point 2^(bits - 1). 8-bit
+///   index: `codes` I8 (rows, columns), `range` F32 (2), minimum and maximum. W8A8: `codes` I8 (rows,
+///   columns), `scales` F32 (rows).
 /// - Complexity: O(tokens * rows * columns).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; SensiMix (Piao et al. 2022) for the 8-bit index.
-package final class IntegerCodeMatrix: PreparingOperator {
+package final class IntegerCodeMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -33,46 +47,44 @@ package final class IntegerCodeMatrix: PreparingOperator {
     private let segments: [bp_segment]
     private let instructions: InstructionSet
 
-    /// An operator over the parts of `packed`, of scheme `integer`, `index8` or `integer8Activations`. Codes are not copied.
+    /// An operator over the parts of `packed`, of scheme `integers`, `minMaxIndex` or `w8a8`. Codes are not copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
     package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
         let (rows, columns) = (packed.rows, packed.columns)
+        try packed.checkParts()
+        codes = try packed.part("codes").bytes
         var width: Int?
         // Scales and offsets per row and group, row-major.
         let scales: [Float]
         var offsets: [Float] = []
         switch packed.scheme {
-        case .integer(let bits, let symmetric, let granularity, let type):
-            self.bits = bits
+        case .integers(let scheme):
+            bits = scheme.bits
             isSigned = false
             activationBytes = 2
-            codes = try packed.part("codes", .uint8, [rows, (columns * bits + 7) / 8]).bytes
-            if case .group(let columns) = granularity { width = columns }
-            let perRow = width.map { (columns + $0 - 1) / $0 } ?? 1
-            let units = granularity == .tensor ? 1 : rows * perRow
-            let stored = try packed.numbers("scales", type, [units])
-            scales = granularity == .tensor ? [Float](repeating: stored[0], count: rows) : stored
-            if !symmetric {
-                let zeroPoints = try packed.numbers("zeroPoints", type, [units])
-                let middle = Float(1 << (bits - 1))
-                offsets = scales.indices.map { scales[$0] * (middle - zeroPoints[units == 1 ? 0 : $0]) }
+            width = scheme.columnsPerScale
+            let stored = try packed.part("scales").floats
+            let isShared = scheme.granularity == .tensor
+            scales = isShared ? [Float](repeating: stored[0], count: rows) : stored
+            if !scheme.symmetric {
+                let zeroPoints = try packed.part("zeroPoints").floats
+                let middle = Float(1 << (scheme.bits - 1))
+                offsets = scales.indices.map { scales[$0] * (middle - zeroPoints[isShared ? 0 : $0]) }
             }
-        case .index8:
+        case .minMaxIndex:
             bits = 8
             isSigned = true
             activationBytes = 2
-            codes = try packed.part("codes", .int8, [rows, columns]).bytes
-            let range = try packed.numbers("range", .fp32, [2])
+            let range = try packed.part("range").floats
             let step = (Double(range[1]) - Double(range[0])) / 255
             scales = [Float](repeating: Float(step), count: rows)
             offsets = [Float](repeating: Float(Double(range[0]) + 128 * step), count: rows)
-        case .integer8Activations:
+        case .w8a8:
             bits = 8
             isSigned = true
             activationBytes = 1
-            codes = try packed.part("codes", .int8, [rows, columns]).bytes
-            scales = try packed.numbers("scales", .fp32, [rows])
+            scales = try packed.part("scales").floats
         default: throw .notRunnable(packed.scheme)
         }
         self.rows = rows
@@ -129,7 +141,8 @@ package final class IntegerCodeMatrix: PreparingOperator {
     package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         let (mask, flip, middle) = ((1 << bits) - 1, isSigned ? 128 : 0, 1 << (bits - 1))
-        InterleavedRows.withRow(row, of: codes, rows: rows, rowBytes: (columns * bits + 7) / 8) { bytes in
+        InterleavedRows.withRow(row, of: codes, rows: rows, rowBytes: ceilDivide(columns * bits, 8)) {
+            bytes in
             for c in 0..<columns {
                 let at = c * bits
                 // A code that crosses into a byte goes on in the next one, which is then there.

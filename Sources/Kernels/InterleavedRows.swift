@@ -3,15 +3,16 @@ import Foundation
 
 /// The stored order of codes: the bytes on disk, which the kernels read as they are.
 ///
-/// In plain order, codes are `[plane][row][rowBytes]`: each row of each plane is a string of bytes, whatever the codes in
-/// it. Stored, the same bytes stand in another order. A row is cut into words of 4 bytes, and the rows into blocks of 64
-/// (1 or 2 planes), 32 (3 or 4) or 16 (5 to 8), the last block being whatever is left. First come the blocks, one after the
-/// other, each an array `[word][plane][row of the block]`; then the bytes beyond the last whole word, as
-/// `[plane][row][rowBytes % 4]`. Nothing is padded, so both orders have the same size for every shape.
+/// In plain order, codes are `[plane][row][rowBytes]`: each row of each plane is a string of bytes, whatever
+/// the codes in it. Stored, the same bytes stand in another order. A row is cut into words of 4 bytes, and
+/// the rows into blocks of 64 (1 or 2 planes), 32 (3 or 4) or 16 (5 to 8), the last block being whatever is
+/// left. First come the blocks, one after the other, each an array `[word][plane][row of the block]`; then
+/// the bytes beyond the last whole word, as `[plane][row][rowBytes % 4]`. Nothing is padded, so both orders
+/// have the same size for every shape.
 ///
-/// Neighbouring rows being neighbouring words, one vector holds the same columns of 16 rows, and a block is one contiguous
-/// stream. `Scripts/decode_codes.py` reads the order in a few lines of numpy. Which parts of which scheme are stored so is
-/// in `Layouts.md`.
+/// Neighbouring rows being neighbouring words, one vector holds the same columns of 16 rows, and a block is
+/// one contiguous stream. `Scripts/decode_codes.py` reads the order in a few lines of numpy. Which parts of
+/// which scheme are stored so is in `Layouts.md`.
 package enum InterleavedRows {
     /// Plain bytes in the stored order.
     ///

@@ -1,10 +1,12 @@
 import CBitplanKernels
+import PlanFormat
 
-/// Numbers of 16 rows side by side, as the kernels want scales: from (`rows`, `width`) to `[ceil(rows / 16)][width][16]`.
+/// Numbers of 16 rows side by side, as the kernels want scales: from (`rows`, `width`) to `[ceil(rows /
+/// 16)][width][16]`.
 func lanes(_ numbers: [Float], rows: Int, width: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: (rows + 15) / 16 * 16 * width) { buffer, count in
+    [Float](unsafeUninitializedCapacity: ceilDivide(rows, 16) * 16 * width) { buffer, count in
         bp_lanes(numbers, rows, width, buffer.baseAddress)
-        count = (rows + 15) / 16 * 16 * width
+        count = ceilDivide(rows, 16) * 16 * width
     }
 }
 
@@ -18,5 +20,5 @@ func segments(columns: Int, group: Int) -> [bp_segment] {
 /// Columns that share scales and how many such groups there are; nil is one group of all columns.
 func groups(columns: Int, width: Int?) -> (width: Int, count: Int) {
     guard let width else { return (columns, 1) }
-    return (min(width, columns), (columns + width - 1) / width)
+    return (min(width, columns), ceilDivide(columns, width))
 }

@@ -1,7 +1,8 @@
 import CBitplanKernels
 
 extension LinearOperator {
-    /// `y = x W^T` by decoding 64 rows at a time and multiplying them as FP32 weights: for layouts without a kernel.
+    /// `y = x W^T` by decoding 64 rows at a time and multiplying them as FP32 weights: for layouts without a
+    /// kernel.
     func multiplyDecoded(
         _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>,
         instructions: InstructionSet

@@ -1,29 +1,38 @@
 import BitplanTensors
 import PlanFormat
 
+/// What a family of schemes adds to its description here, beside its kernel: what runs its packed matrices.
+protocol RunnableScheme: SchemeFamily {
+    /// The operator over packed matrices of this scheme.
+    var operatorType: any PackedOperator.Type { get }
+}
+
+/// An operator over the parts of a packed matrix.
+protocol PackedOperator: LinearOperator {
+    /// An operator over the parts of `packed`, which are in stored order.
+    ///
+    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the
+    ///   scheme says, or where the scheme is another operator's.
+    init(_ packed: PackedMatrix, instructions: InstructionSet) throws(PackedMatrixError)
+}
+
+extension Scheme.FullPrecision: RunnableScheme {
+    var operatorType: any PackedOperator.Type { type == .fp16 ? HalfMatrix.self : DenseMatrix.self }
+}
+
 /// Makes operators from packed matrices.
 package enum LinearOperators {
     /// The operator that runs `packed`, whose parts are in stored order, without a dense copy.
     ///
     /// Full precision is the exception: its weights are repacked in panels.
-    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the scheme says.
+    /// - Throws: `PackedMatrixError` where a part is missing or has another type, shape or content than the
+    ///   scheme says.
     package static func make(
         _ packed: PackedMatrix, instructions: InstructionSet = .best
     ) throws(PackedMatrixError) -> any LinearOperator {
-        switch packed.scheme {
-        case .full(.fp16): return try HalfMatrix(packed, instructions: instructions)
-        case .full(.fp32):
-            let weights = try packed.numbers("weights", .fp32, [packed.rows, packed.columns])
-            return DenseMatrix(
-                Matrix(rows: packed.rows, columns: packed.columns, storage: weights),
-                instructions: instructions)
-        case .binaryCodes, .bitLinear: return try BinaryCodeMatrix(packed, instructions: instructions)
-        case .clusteredCodes: return try ClusteredCodeMatrix(packed, instructions: instructions)
-        case .integer, .index8, .integer8Activations:
-            return try IntegerCodeMatrix(packed, instructions: instructions)
-        case .normalFloat4: return try LevelCodeMatrix(packed, instructions: instructions)
-        case .productCodes: return try ProductCodeMatrix(packed, instructions: instructions)
-        case .sign: return try SignMatrix(packed, instructions: instructions)
+        guard let scheme = packed.scheme.family as? any RunnableScheme else {
+            throw .notRunnable(packed.scheme)
         }
+        return try scheme.operatorType.init(packed, instructions: instructions)
     }
 }

@@ -2,8 +2,8 @@ import BitplanTensors
 
 /// How an operator wants its activations before the product: rounded, and perhaps spread over tables.
 ///
-/// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together: the tables of
-/// one input are made once.
+/// Operators with equal preparations can share the result. That is why Q, K and V are multiplied together:
+/// the tables of one input are made once.
 package struct Preparation: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
         /// Tables of signed sums for sign planes, or tiles of bytes; `group` columns share alphas.
@@ -46,7 +46,8 @@ extension PreparingOperator {
         }
     }
 
-    /// Prepares as many tokens at a time as stay in a core's own cache, since every block of rows goes through all of them.
+    /// Prepares as many tokens at a time as stay in a core's own cache, since every block of rows goes
+    /// through all of them.
     func forEachBatch(
         _ x: UnsafePointer<Float>, tokens: Int, _ body: (UnsafeRawPointer, Range<Int>) -> Void
     ) {
@@ -64,9 +65,11 @@ extension PreparingOperator {
     }
 }
 
-/// Multiplies one input with several matrices, preparing it once for those that can share: Q, K and V of an attention.
+/// Multiplies one input with several matrices, preparing it once for those that can share: Q, K and V of an
+/// attention.
 ///
-/// - Shapes: `x` (tokens, columns); `outputs[i]` (tokens, operators[i].rows). Results equal those of single products.
+/// - Shapes: `x` (tokens, columns); `outputs[i]` (tokens, operators[i].rows). Results equal those of single
+///   products.
 package func multiplyTogether(
     _ operators: [any LinearOperator], _ x: UnsafePointer<Float>, tokens: Int,
     into outputs: [UnsafeMutablePointer<Float>]

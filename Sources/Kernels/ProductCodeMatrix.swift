@@ -3,15 +3,19 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.ProductCodes: RunnableScheme {
+    var operatorType: any PackedOperator.Type { ProductCodeMatrix.self }
+}
+
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
 ///
-/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in order, with
-/// the same lanes whatever the number of tokens.
+/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in
+/// order, with the same lanes whatever the number of tokens.
 ///
-/// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, lowest bit first;
-///   `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
+/// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits,
+///   lowest bit first; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
-package final class ProductCodeMatrix: LinearOperator {
+package final class ProductCodeMatrix: LinearOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -29,28 +33,28 @@ package final class ProductCodeMatrix: LinearOperator {
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or wrong, or an index is beyond the book.
     package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
-        guard case .productCodes(let block, let count, let storage) = packed.scheme else {
-            throw .notRunnable(packed.scheme)
-        }
+        guard case .productCodes(let scheme) = packed.scheme else { throw .notRunnable(packed.scheme) }
+        try packed.checkParts()
         rows = packed.rows
         columns = packed.columns
-        self.block = block
+        block = scheme.block
         self.instructions = min(instructions, .best)
-        perRow = (columns + block - 1) / block
-        width = (block + 3) / 4 * 4
-        indexBits = count <= 2 ? 1 : Int.bitWidth - (count - 1).leadingZeroBitCount
+        perRow = scheme.subvectors(columns: columns)
+        width = ceilDivide(block, 4) * 4
+        indexBits = scheme.indexBits
+        let count = scheme.centroids
         guard perRow <= 65536 else {
             throw .wrongPart(
                 scheme: packed.scheme, name: "indices", expected: "at most 65536 subvectors a row",
                 got: "\(perRow)")
         }
-        indices = try packed.part("indices", .uint8, [(rows * perRow * indexBits + 7) / 8]).bytes
+        indices = try packed.part("indices").bytes
         let codewords: [Float]
-        switch storage {
-        case .fp16: codewords = try packed.numbers("centroids", .fp16, [count, block])
+        switch scheme.storage {
+        case .fp16: codewords = try packed.part("centroids").floats
         case .int8:
-            let scale = try packed.numbers("centroidScale", .fp32, [1])[0]
-            codewords = try packed.part("centroids", .int8, [count, block]).bytes.map {
+            let scale = try packed.part("centroidScale").floats[0]
+            codewords = try packed.part("centroids").bytes.map {
                 scale * Float(Int8(bitPattern: $0))
             }
         }

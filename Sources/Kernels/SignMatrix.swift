@@ -3,15 +3,19 @@ import CBitplanKernels
 import Foundation
 import PlanFormat
 
+extension Scheme.Signs: RunnableScheme {
+    var operatorType: any PackedOperator.Type { SignMatrix.self }
+}
+
 /// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
 /// -1.
 ///
 /// Exact: the sum is the number of columns less twice the number of differing bits.
 ///
-/// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for +1; `scale` F32
-///   (1) where scaled, else 1.
+/// - Parts: `signs` U8 (rows, ceil(columns / 8)), interleaved, bit c % 8 of byte c / 8 being column c, 1 for
+///   +1; `scale` F32 (1) where scaled, else 1.
 /// - Source: SensiMix (Piao et al. 2022); XNOR-Net (Rastegari et al. 2016).
-package final class SignMatrix: PreparingOperator {
+package final class SignMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
@@ -24,11 +28,12 @@ package final class SignMatrix: PreparingOperator {
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
     package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
-        guard case .sign(let scaled) = packed.scheme else { throw .notRunnable(packed.scheme) }
+        guard case .signs(let scheme) = packed.scheme else { throw .notRunnable(packed.scheme) }
+        try packed.checkParts()
         rows = packed.rows
         columns = packed.columns
-        signs = try packed.part("signs", .uint8, [rows, (columns + 7) / 8]).bytes
-        scale = scaled ? try packed.numbers("scale", .fp32, [1])[0] : 1
+        signs = try packed.part("signs").bytes
+        scale = scheme.scaled ? try packed.part("scale").floats[0] : 1
         self.instructions = min(instructions, .best)
     }
 
@@ -39,7 +44,7 @@ package final class SignMatrix: PreparingOperator {
     package var preparation: Preparation { Preparation(kind: .signs, columns: columns) }
 
     /// 4 bytes for each 32 columns.
-    package func preparedBytes(tokens: Int) -> Int { tokens * ((columns + 31) / 32 * 4) }
+    package func preparedBytes(tokens: Int) -> Int { tokens * (ceilDivide(columns, 32) * 4) }
 
     /// The signs of the activations.
     package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
@@ -58,7 +63,7 @@ package final class SignMatrix: PreparingOperator {
     /// Row `row` of the weights: plus or minus the scale.
     package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        InterleavedRows.withRow(row, of: signs, rows: rows, rowBytes: (columns + 7) / 8) { bytes in
+        InterleavedRows.withRow(row, of: signs, rows: rows, rowBytes: ceilDivide(columns, 8)) { bytes in
             for c in 0..<columns { destination[c] = bytes[c / 8] >> UInt8(c % 8) & 1 == 1 ? scale : -scale }
         }
     }

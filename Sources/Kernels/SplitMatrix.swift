@@ -3,11 +3,13 @@ import CBitplanKernels
 
 /// FP32 weights as sums of two BF16 numbers each, for products of many tokens on tiles of BF16.
 ///
-/// With a number split into h, the nearest BF16, and l, the nearest to what is left, a product is h h' + h l' + l h', in FP32 sums: it
-/// errs by about 2^-16 of itself, where FP32 errs by 2^-24. What is measured over thousands of tokens does not need more, and tiles
-/// are faster (`bitplan-bench --only split`). A token's result in a batch equals its result alone, bit for bit.
+/// With a number split into h, the nearest BF16, and l, the nearest to what is left, a product is h h' + h l'
+/// + l h', in FP32 sums: it errs by about 2^-16 of itself, where FP32 errs by 2^-24. What is measured over
+/// thousands of tokens does not need more, and tiles are faster (`bitplan-bench --only split`). A token's
+/// result in a batch equals its result alone, bit for bit.
 ///
-/// - Source: Henry et al. 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations.
+/// - Source: Henry et al. 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
+///   Computations.
 /// - Complexity: `multiply` takes O(tokens * rows * columns).
 package final class SplitMatrix: LinearOperator {
     /// Whether this machine has tiles of BF16; without them products are only right.

@@ -1,11 +1,12 @@
 import BitplanTensors
 import CBitplanKernels
 
-// What the engine computes between products. Every function works on FP32, in place where it can, and gives the same bits
-// for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16 lanes, then halves.
+// What the engine computes between products. Every function works on FP32, in place where it can, and gives
+// the same bits for a row whatever rows stand beside it. Sums have one order in all instruction sets: 16
+// lanes, then halves.
 
-/// `x[i] = e^(x[i] - m) / sum_j e^(x[j] - m)` with m the largest number: probabilities. Minus infinity gives 0; a row of
-/// nothing else gives NaN.
+/// `x[i] = e^(x[i] - m) / sum_j e^(x[j] - m)` with m the largest number: probabilities. Minus infinity gives
+/// 0; a row of nothing else gives NaN.
 ///
 /// - Complexity: O(count). Relative error of each exponential: about 1e-7.
 package func softmax(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
@@ -62,7 +63,8 @@ package func add(
     bp_add(instructions.code, a, x, count)
 }
 
-/// `out[i] = (x[i] - mean) / sqrt(variance + epsilon) * gain[i] + bias[i]`, the variance being the biased one.
+/// `out[i] = (x[i] - mean) / sqrt(variance + epsilon) * gain[i] + bias[i]`, the variance being the biased
+/// one.
 ///
 /// - Parameters:
 ///   - gain: nil means 1; `bias`: nil means 0.
@@ -77,8 +79,8 @@ package func layerNorm(
 
 /// The scores of attention: `scores[j] = scale * sum_i query[i] rows[j * stride + i]`.
 ///
-/// - Shapes: `query` (dimension), `rows` (count, dimension) with rows `stride` numbers apart, `scores` (count): a head is
-///   a slice of wider rows.
+/// - Shapes: `query` (dimension), `rows` (count, dimension) with rows `stride` numbers apart, `scores`
+///   (count): a head is a slice of wider rows.
 package func dotRows(
     _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
     scale: Float,
@@ -112,8 +114,10 @@ package func dotRows(
 
 /// The weighted sum of attention: `out[i] = sum_j weights[j] rows[j * stride + i]`, in the order of j.
 ///
-/// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out` (dimension).
-/// - Parameter adding: goes on with the sums that `out` has: rows in several pieces give the bits of rows in one.
+/// - Shapes: `weights` (count), `rows` (count, dimension) with rows `stride` numbers apart, `out`
+///   (dimension).
+/// - Parameter adding: goes on with the sums that `out` has: rows in several pieces give the bits of rows in
+///   one.
 package func combineRows(
     _ weights: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, stride: Int, count: Int, dimension: Int,
     into out: UnsafeMutablePointer<Float>, adding: Bool = false, instructions: InstructionSet = .best
@@ -130,7 +134,8 @@ package func indexOfLargest(
 
 /// Where the `n` largest numbers are, in rising order; of equal ones the first, of fewer than `n` all.
 ///
-/// - Complexity: one pass that sorts 2 n candidates whenever there are as many: few times, wherever the largest are.
+/// - Complexity: one pass that sorts 2 n candidates whenever there are as many: few times, wherever the
+///   largest are.
 package func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) -> [Int] {
     guard n > 0 else { return [] }
     var found: [Int] = []
@@ -150,11 +155,11 @@ package func indicesOfLargest(_ n: Int, of values: UnsafeBufferPointer<Float>) -
     return found.sorted()
 }
 
-/// KL(softmax p || softmax q) in nats, from logits; never negative, exactly 0 for equal rows, the same if a constant is added to
-/// either row.
+/// KL(softmax p || softmax q) in nats, from logits; never negative, exactly 0 for equal rows, the same if a
+/// constant is added to either row.
 ///
-/// With P = softmax p, d = q - p and f(d) = e^d - 1 - d this is `log1p(sum P (f + d)) - sum P d`, which keeps its relative accuracy
-/// where p and q are nearly equal. Finite logits, or minus infinity in both rows.
+/// With P = softmax p, d = q - p and f(d) = e^d - 1 - d this is `log1p(sum P (f + d)) - sum P d`, which keeps
+/// its relative accuracy where p and q are nearly equal. Finite logits, or minus infinity in both rows.
 package func klDivergence(
     _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, count: Int, instructions: InstructionSet = .best
 ) -> Double {

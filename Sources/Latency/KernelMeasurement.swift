@@ -111,9 +111,10 @@ struct KernelMeasurement {
 
     private func points(rows: Int, columns: Int) throws -> [LatencyProfile.KernelPoint] {
         let size = scheme.sizeInBytes(rows: rows, columns: columns)
-        let isFull = if case .full = scheme { true } else { false }
         // Quantized models are small: only full precision has to come from as far as that.
-        let sets = grid.workingSets.filter { isFull || $0 <= 64 << 20 || grid.workingSets.count == 1 }
+        let sets = grid.workingSets.filter {
+            scheme.isFullPrecision || $0 <= 64 << 20 || grid.workingSets.count == 1
+        }
         var rotations: [Rotation] = []
         for set in sets {
             // Small matrices have at least the smallest set.
@@ -144,7 +145,7 @@ struct KernelMeasurement {
                     }
                 }
                 let turn = body.next..<min(body.next + left, body.rotation.count)
-                seconds += ThreadClock.measure {
+                seconds += threadSeconds {
                     for index in turn {
                         operators[index].multiply(x.storage, tokens: body.tokens, into: y)
                     }

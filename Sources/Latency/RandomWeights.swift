@@ -1,5 +1,4 @@
 import BitplanKernels
-import BitplanQuantizers
 import BitplanTensors
 import Foundation
 import PlanFormat
@@ -16,19 +15,17 @@ package enum RandomWeights {
     }
 
     /// The packed matrix.
-    static func packed(_ scheme: Scheme, rows: Int, columns: Int, seed: UInt64) -> PackedMatrix {
+    package static func packed(_ scheme: Scheme, rows: Int, columns: Int, seed: UInt64) -> PackedMatrix {
         var generator = SeededGenerator(seed: seed)
         var parts: [String: PackedTensor] = [:]
-        for part in PackedLayout.parts(scheme, rows: rows, columns: columns) {
+        for part in scheme.parts(rows: rows, columns: columns) {
             let bytes: Data
-            switch (part.name, scheme) {
-            case ("cluster", .clusteredCodes(let count, let ratio, _)):
-                bytes = shuffled(Scheme.clusterSizes(rows: rows, clusters: count, ratio: ratio), &generator)
-            case ("indices", .productCodes(_, let centroids, _))
-            where centroids.nonzeroBitCount > 1 || centroids < 2:
-                // Not every index is one of the codewords, but zero is.
+            switch part.values {
+            case .classes(let sizes): bytes = shuffled(sizes, &generator)
+            // Not every index is one of the codewords, but zero is.
+            case .indices(let bits, let count) where count < 1 << bits:
                 bytes = Data(count: part.sizeInBytes)
-            default: bytes = random(part.type, byteCount: part.sizeInBytes, &generator)
+            case .indices, .any: bytes = random(part.type, byteCount: part.sizeInBytes, &generator)
             }
             parts[part.name] = PackedTensor(type: part.type, shape: part.shape, bytes: bytes)
         }
@@ -36,8 +33,8 @@ package enum RandomWeights {
     }
 
     /// Normal activations of (tokens, columns).
-    static func activations(tokens: Int, columns: Int) -> Matrix {
-        var generator = SeededGenerator(seed: 1)
+    package static func activations(tokens: Int, columns: Int, seed: UInt64 = 1) -> Matrix {
+        var generator = SeededGenerator(seed: seed)
         return Matrix(
             rows: tokens, columns: columns,
             storage: (0..<tokens * columns).map { _ in Float(generator.normal()) })

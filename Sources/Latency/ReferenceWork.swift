@@ -35,14 +35,14 @@ package final class ReferenceWork {
         }
         // What was displaced from the nearest caches comes back first.
         once()
-        let seconds = ThreadClock.measure { for _ in 0..<Self.calls { once() } } / Double(Self.calls)
+        let seconds = threadSeconds { for _ in 0..<Self.calls { once() } } / Double(Self.calls)
         samples.append(seconds)
         return seconds
     }
 
     /// What `body` takes, in units of this work.
     package func ratio(of body: () throws -> Void) rethrows -> Double {
-        try inUnits { try ThreadClock.measure(body) }
+        try inUnits { try threadSeconds(of: body) }
     }
 
     /// The seconds that `body` returns, in units of this work.

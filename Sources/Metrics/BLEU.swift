@@ -5,10 +5,11 @@ import Foundation
 /// Tokenizer 13a, case kept, n-gram orders 1 to 4, exponential smoothing, effective order off:
 ///
 ///     BLEU = BP * exp(1/4 sum_n log p_n),   p_n = 100 * matches_n / totals_n,
-///     BP = 1 if hypothesis is at least as long as reference, else exp(1 - referenceLength / hypothesisLength)
+///     BP = 1 if hypothesis is at least as long as reference,
+///          else exp(1 - referenceLength / hypothesisLength)
 ///
-/// An order without a match has p_n = 100 / (2^j * totals_n), j counting such orders from below; with no match at all, or
-/// with an order that the corpus is too short for, BLEU is 0.
+/// An order without a match has p_n = 100 / (2^j * totals_n), j counting such orders from below; with no
+/// match at all, or with an order that the corpus is too short for, BLEU is 0.
 ///
 /// - Source: Papineni et al. 2002; Post 2018; smoothing: Chen and Cherry 2014, method 3.
 package struct BLEU: CorpusMetric {
@@ -129,7 +130,8 @@ extension BLEU {
         /// The summed statistics.
         package var statistics: Statistics
 
-        /// sacreBLEU's line, e.g. `BLEU = 36.98 66.3/43.0/30.0/21.4 (BP = 1.000 ratio = 1.002 hyp_len = ...)`.
+        /// sacreBLEU's line, e.g. `BLEU = 36.98 66.3/43.0/30.0/21.4 (BP = 1.000 ratio = 1.002 hyp_len =
+        /// ...)`.
         package var description: String {
             let ratio =
                 statistics.referenceLength > 0

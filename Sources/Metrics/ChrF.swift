@@ -1,7 +1,7 @@
 /// chrF2 with one reference, identical to sacreBLEU's defaults.
 ///
-/// Character n-grams (code points, whitespace removed) of order 1 to 6, no word n-grams, beta 2. Precision and recall are
-/// averaged over the orders that both sides have (effective order), then
+/// Character n-grams (code points, whitespace removed) of order 1 to 6, no word n-grams, beta 2. Precision
+/// and recall are averaged over the orders that both sides have (effective order), then
 ///
 ///     chrF = 100 * (1 + beta^2) * P * R / (beta^2 * P + R)
 ///
@@ -63,8 +63,8 @@ package struct ChrF: CorpusMetric {
 }
 
 extension ChrF {
-    /// The character n-gram counts of a sentence or, summed, of a corpus: lanes 0 to 5 hold orders 1 to 6, the
-    /// last two are always 0.
+    /// The character n-gram counts of a sentence or, summed, of a corpus: lanes 0 to 5 hold orders 1 to 6,
+    /// the last two are always 0.
     package struct Statistics: AdditiveArithmetic, Codable, Hashable, Sendable {
         /// N-grams of the hypothesis, in the orders that the sentence's reference has.
         package var hypothesisTotals: SIMD8<Int>

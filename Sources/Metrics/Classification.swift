@@ -1,7 +1,7 @@
 /// Metrics of predicted labels, as scikit-learn defines them, undefined cases included.
 ///
-/// Labels are any integers. All throw `MetricError.lengthMismatch`, and `.tooFewSamples` on no samples; all are
-/// O(samples), those over several labels O(samples + labels log labels).
+/// Labels are any integers. All throw `MetricError.lengthMismatch`, and `.tooFewSamples` on no samples; all
+/// are O(samples), those over several labels O(samples + labels log labels).
 package enum Classification {
     /// The share of predictions that equal their label.
     package static func accuracy(predictions: [Int], labels: [Int]) throws(MetricError) -> Double {
@@ -28,7 +28,8 @@ package enum Classification {
         return all.reduce(0) { $0 + confusion.f1($1) } / Double(all.count)
     }
 
-    /// Matthews correlation coefficient, in its form for any number of labels; 0 where predictions or labels are constant.
+    /// Matthews correlation coefficient, in its form for any number of labels; 0 where predictions or labels
+    /// are constant.
     ///
     ///     (c s - sum_k t_k p_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2))
     ///

@@ -1,8 +1,7 @@
 /// A metric of generated text that is a function of summed per-sentence statistics.
 ///
 /// The score of a corpus is `score(sum of statistics)`, not a mean of sentence scores. Sums are exact (integers),
-/// so sentences can be scored in any order, kept, subtracted again, or resampled (`Bootstrap`) without looking
-/// at the text twice.
+/// so sentences can be scored in any order, kept, and subtracted again, without looking at the text twice.
 package protocol CorpusMetric: Sendable {
     /// The sufficient statistics of one sentence or, summed, of a corpus.
     associatedtype Statistics: AdditiveArithmetic, Codable, Hashable, Sendable
@@ -23,7 +22,8 @@ package protocol CorpusMetric: Sendable {
 extension CorpusMetric {
     /// The statistics of every sentence.
     ///
-    /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus (as sacreBLEU refuses it).
+    /// - Throws: `MetricError.lengthMismatch`, or `.tooFewSamples` on an empty corpus (as sacreBLEU refuses
+    ///   it).
     package func statistics(hypotheses: [String], references: [String]) throws(MetricError) -> [Statistics] {
         try MetricError.requireEqualCounts("hypotheses", hypotheses.count, "references", references.count)
         try MetricError.requireSamples(name, hypotheses.count, atLeast: 1)
@@ -43,5 +43,6 @@ extension CorpusMetric {
     }
 }
 
-/// The sacreBLEU release whose results BLEU and chrF reproduce; signatures name it, so that numbers can be compared.
+/// The sacreBLEU release whose results BLEU and chrF reproduce; signatures name it, so that numbers can be
+/// compared.
 let reproducedSacreBLEUVersion = "2.6.0"

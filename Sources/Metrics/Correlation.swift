@@ -1,7 +1,7 @@
 /// Correlation of two series, as scipy defines it.
 ///
-/// Where scipy returns NaN, these return nil: a constant series (the coefficient is 0/0), or NaN among the values. Both
-/// throw `MetricError.lengthMismatch`, and `.tooFewSamples` below two samples.
+/// Where scipy returns NaN, these return nil: a constant series (the coefficient is 0/0), or NaN among the
+/// values. Both throw `MetricError.lengthMismatch`, and `.tooFewSamples` below two samples.
 package enum Correlation {
     /// Pearson's r, -1 to 1; nil where a series is constant or a value is not finite.
     ///
@@ -11,7 +11,8 @@ package enum Correlation {
         return coefficient(x, y)
     }
 
-    /// Spearman's rho: Pearson's r of the ranks, ties given their average rank; nil where a series is constant or has NaN.
+    /// Spearman's rho: Pearson's r of the ranks, ties given their average rank; nil where a series is
+    /// constant or has NaN.
     ///
     /// - Complexity: O(n log n).
     package static func spearman(_ x: [Double], _ y: [Double]) throws(MetricError) -> Double? {
@@ -20,8 +21,8 @@ package enum Correlation {
         return coefficient(averageRanks(x), averageRanks(y))
     }
 
-    /// Ranks from 1 in ascending order; equal values share the mean of the ranks they take up. NaN ranks nowhere in
-    /// particular.
+    /// Ranks from 1 in ascending order; equal values share the mean of the ranks they take up. NaN ranks
+    /// nowhere in particular.
     ///
     /// - Complexity: O(n log n).
     package static func averageRanks(_ values: [Double]) -> [Double] {

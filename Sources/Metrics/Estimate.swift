@@ -30,8 +30,8 @@ package struct Estimate: Codable, Hashable, Sendable {
 
     /// The mean loss per token over sentences of different length.
     ///
-    /// The ratio estimator `R = sum x_i / sum n_i`, with the standard error that the delta method gives it, sentences
-    /// being the independent samples (tokens of one sentence are not):
+    /// The ratio estimator `R = sum x_i / sum n_i`, with the standard error that the delta method gives it,
+    /// sentences being the independent samples (tokens of one sentence are not):
     ///
     ///     se = sqrt(m / (m - 1) * sum (x_i - R n_i)^2) / sum n_i
     ///
@@ -56,11 +56,11 @@ package struct Estimate: Codable, Hashable, Sendable {
 
     /// The mean difference candidate - baseline per token, from the differences of each sentence.
     ///
-    /// What both systems find hard or easy about a sentence cancels, so this is far tighter than the difference of two
-    /// estimates. Equal systems give exactly 0 with an error of 0.
+    /// What both systems find hard or easy about a sentence cancels, so this is far tighter than the
+    /// difference of two estimates. Equal systems give exactly 0 with an error of 0.
     ///
-    /// - Throws: `MetricError.lengthMismatch`, `.unpairedTokens` where a sentence has another number of tokens in one
-    ///   system, and what `init(perTokenOf:)` throws.
+    /// - Throws: `MetricError.lengthMismatch`, `.unpairedTokens` where a sentence has another number of
+    ///   tokens in one system, and what `init(perTokenOf:)` throws.
     package static func pairedDifference(
         baseline: [TokenLoss], candidate: [TokenLoss]
     ) throws(MetricError) -> Estimate {
@@ -116,9 +116,6 @@ package struct ConfidenceInterval: Codable, Hashable, Sendable {
         self.upper = upper
         self.confidence = confidence
     }
-
-    /// Half the width: the "+-" of a symmetric interval.
-    package var halfWidth: Double { (upper - lower) / 2 }
 
     /// Whether the value lies inside, ends included.
     package func contains(_ value: Double) -> Bool { lower <= value && value <= upper }

@@ -2,9 +2,10 @@ import Foundation
 
 /// Cross-entropy and divergence of next-token distributions, in nats, from rows of logits.
 ///
-/// A row holds one position's logits over the vocabulary, in Float as the model computes them; everything from there on
-/// is in Double, through log-softmax: `log p_v = z_v - max z - log sum_u exp(z_u - max z)`. So the largest exponential is
-/// 1, nothing overflows, and adding a constant to a row changes nothing. A logit of -infinity is a token of probability
+/// A row holds one position's logits over the vocabulary, in Float as the model computes them; everything
+/// from there on is in Double, through log-softmax: `log p_v = z_v - max z - log sum_u exp(z_u - max z)`. So
+/// the largest exponential is 1, nothing overflows, and adding a constant to a row changes nothing. A logit
+/// of -infinity is a token of probability
 /// 0. A row must have a finite logit; NaN in a row gives NaN. Sums run over eight lanes in a fixed order.
 package enum LogLikelihood {
     /// `log sum_v exp(z_v)`, the normalizer of log-softmax.
@@ -21,8 +22,8 @@ package enum LogLikelihood {
         withRow(logits) { Normalizer($0).nats(of: $0[target]) }
     }
 
-    /// `KL(p || q) = sum_v p_v (log p_v - log q_v)`: never negative, exactly 0 for equal rows, infinite only where q
-    /// excludes (-infinity) what p does not.
+    /// `KL(p || q) = sum_v p_v (log p_v - log q_v)`: never negative, exactly 0 for equal rows, infinite only
+    /// where q excludes (-infinity) what p does not.
     ///
     /// - Parameters:
     ///   - p: Logits of the full-precision model.
@@ -32,7 +33,8 @@ package enum LogLikelihood {
         withRow(p) { p in withRow(q) { q in divergence(p, q, Normalizer(q)) } }
     }
 
-    /// Cross-entropy of the candidate on `target` and KL(reference || candidate), sharing the work on the candidate's row.
+    /// Cross-entropy of the candidate on `target` and KL(reference || candidate), sharing the work on the
+    /// candidate's row.
     ///
     /// The values are those of `crossEntropy` and `klDivergence`, bit for bit.
     ///

@@ -10,8 +10,6 @@ package enum MetricError: Error, Hashable, Sendable, CustomStringConvertible {
     case unpairedTokens(index: Int, baseline: Int, candidate: Int)
     /// A setting lies outside its range.
     case settingOutOfRange(name: String, value: String, range: String)
-    /// The metric is undefined on the whole data, so no interval can be given.
-    case undefined(metric: String, reason: String)
 
     /// One line: what, where, expected, got.
     package var description: String {
@@ -26,8 +24,6 @@ package enum MetricError: Error, Hashable, Sendable, CustomStringConvertible {
             "sample \(index) is not paired: the baseline has \(baseline) tokens, the candidate \(candidate)"
         case .settingOutOfRange(let name, let value, let range):
             "\(name) must be \(range), got \(value)"
-        case .undefined(let metric, let reason):
-            "\(metric) is undefined: \(reason)"
         }
     }
 

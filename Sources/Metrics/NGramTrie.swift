@@ -1,7 +1,7 @@
 /// The n-grams of one reference, counted, against which a hypothesis is matched.
 ///
-/// Symbols are any numbers: scalars for chrF, word identifiers for BLEU. A node of the trie is an n-gram, so no
-/// n-gram is ever hashed as a whole, and equal n-grams are equal exactly.
+/// Symbols are any numbers: scalars for chrF, word identifiers for BLEU. A node of the trie is an n-gram, so
+/// no n-gram is ever hashed as a whole, and equal n-grams are equal exactly.
 struct NGramTrie {
     private let maximumOrder: Int
     private var children: [UInt64: Int] = [:]

@@ -2,8 +2,8 @@ import Foundation
 
 /// Quantiles of the distributions that confidence intervals need.
 ///
-/// The upper tail is computed to nearly full relative precision and inverted by Newton's method, so far tails are as exact as
-/// the middle: about 1e-12 relative.
+/// The upper tail is computed to nearly full relative precision and inverted by Newton's method, so far tails
+/// are as exact as the middle: about 1e-12 relative.
 package enum Quantile {
     /// The value below which a standard normal variable lies with the given probability.
     ///
@@ -24,7 +24,8 @@ package enum Quantile {
         func density(_ t: Double) -> Double {
             densityAtZero * exp(-(nu + 1) / 2 * log1p(t * t / nu))
         }
-        /// Half the incomplete beta function I_x(nu / 2, 1/2), whose factor before the fraction is t * density(t).
+        /// Half the incomplete beta function I_x(nu / 2, 1/2), whose factor before the fraction is t *
+        /// density(t).
         func upperTail(_ t: Double) -> Double {
             let (a, x, y) = (nu / 2, nu / (nu + t * t), t * t / (nu + t * t))
             // The fraction converges fast only below the mean; above it, the mirrored one does.
@@ -35,14 +36,6 @@ package enum Quantile {
             // Student's tails are the heavier ones, so the normal quantile lies to the left.
             newton(tail: tail, from: normalReach(tail: tail), upperTail: upperTail, density: density)
         }
-    }
-
-    /// The linearly interpolated quantile of sorted values (numpy's default, Hyndman and Fan's type 7).
-    static func ofSorted(_ values: [Double], _ probability: Double) -> Double {
-        let position = probability * Double(values.count - 1)
-        let below = Int(position)
-        let above = min(below + 1, values.count - 1)
-        return values[below] + (position - Double(below)) * (values[above] - values[below])
     }
 
     /// A quantile of a distribution symmetric around 0, from the reach t >= 0 that has `tail` above it.
@@ -61,7 +54,8 @@ package enum Quantile {
 
     /// The t with `upperTail(t) == tail`, approached from the left.
     ///
-    /// Right of 0 the tail is convex, so Newton's steps never overshoot; the first that is not a step to the right is rounding.
+    /// Right of 0 the tail is convex, so Newton's steps never overshoot; the first that is not a step to the
+    /// right is rounding.
     private static func newton(
         tail: Double, from start: Double, upperTail: (Double) -> Double, density: (Double) -> Double
     ) -> Double {
@@ -74,16 +68,16 @@ package enum Quantile {
         return t
     }
 
-    /// `log(gamma(z + 1/2) / gamma(z))`; for large z by its asymptotic series, since the difference of two large
-    /// logarithms would lose the digits.
+    /// `log(gamma(z + 1/2) / gamma(z))`; for large z by its asymptotic series, since the difference of two
+    /// large logarithms would lose the digits.
     private static func logGammaRatio(_ z: Double) -> Double {
         if z < 50 { return lgamma(z + 0.5) - lgamma(z) }
         let cube = z * z * z
         return 0.5 * log(z) - 1 / (8 * z) + 1 / (192 * cube) - 1 / (640 * cube * z * z)
     }
 
-    /// The continued fraction of the incomplete beta function: `I_x(a, b) = x^a (1 - x)^b / (a B(a, b)) * fraction`
-    /// (Abramowitz and Stegun 26.5.8), by Lentz's method.
+    /// The continued fraction of the incomplete beta function: `I_x(a, b) = x^a (1 - x)^b / (a B(a, b)) *
+    /// fraction` (Abramowitz and Stegun 26.5.8), by Lentz's method.
     private static func betaFraction(_ x: Double, _ a: Double, _ b: Double) -> Double {
         // Stands in for a denominator of 0.
         let tiny = 1e-300

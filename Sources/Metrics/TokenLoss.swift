@@ -29,7 +29,8 @@ package struct TokenLoss: AdditiveArithmetic, Codable, Hashable, Sendable {
     /// `nats / tokens`; nil where there is no token.
     package var natsPerToken: Double? { tokens > 0 ? nats / Double(tokens) : nil }
 
-    /// `exp(nats / tokens)`; nil where there is no token. It depends on the tokenizer; bits per byte does not.
+    /// `exp(nats / tokens)`; nil where there is no token. It depends on the tokenizer; bits per byte does
+    /// not.
     package var perplexity: Double? { natsPerToken.map { exp($0) } }
 
     /// `nats / (log 2 * bytes)`; nil where there is no byte.

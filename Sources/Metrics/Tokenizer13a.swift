@@ -1,22 +1,14 @@
 /// The tokenizer "13a" of BLEU: NIST's mteval-v13a.pl as sacreBLEU does it, identical on all of Unicode.
 ///
-/// Works on scalars, since Python's strings are sequences of code points: no normalization, no grapheme clusters.
-/// Digits and punctuation mean ASCII; whatever else Unicode calls punctuation stays in its word.
+/// Works on scalars, since Python's strings are sequences of code points: no normalization, no grapheme
+/// clusters. Digits and punctuation mean ASCII; whatever else Unicode calls punctuation stays in its word.
 ///
 /// - Source: sacreBLEU 2.6.0, `tokenizer_13a` and `tokenizer_re`.
 package enum Tokenizer13a {
     /// The tokens of one sentence, trailing whitespace stripped first as BLEU does.
     ///
     /// - Complexity: O(length).
-    package static func tokenize(_ text: String) -> [String] {
-        words(in: text).map { word in
-            var scalars = String.UnicodeScalarView()
-            scalars.append(contentsOf: word)
-            return String(scalars)
-        }
-    }
-
-    static func words(in text: String) -> [ArraySlice<Unicode.Scalar>] {
+    package static func words(in text: String) -> [ArraySlice<Unicode.Scalar>] {
         var line = Array(text.unicodeScalars)
         let end = line.lastIndex { !$0.isPythonWhitespace }.map { $0 + 1 } ?? 0
         line.removeSubrange(end...)
@@ -58,7 +50,8 @@ package enum Tokenizer13a {
         line = result
     }
 
-    /// `re.sub(r'([\{-\~\[-\` -\&\(-\+\:-\@\/])', r' \1 ')`: ASCII punctuation but for apostrophe, comma, hyphen, period.
+    /// `re.sub(r'([\{-\~\[-\` -\&\(-\+\:-\@\/])', r' \1 ')`: ASCII punctuation but for apostrophe, comma,
+    /// hyphen, period.
     private static func separatingPunctuation(_ line: [Unicode.Scalar]) -> [Unicode.Scalar] {
         var result: [Unicode.Scalar] = []
         result.reserveCapacity(line.count * 3 / 2)

@@ -2,16 +2,18 @@
 typealias Lanes = SIMD8<Double>
 
 extension Lanes {
-    /// e to the power of each lane, for lanes of at most 0: relative error below 4e-16, 0 below -708, NaN for NaN.
+    /// e to the power of each lane, for lanes of at most 0: relative error below 4e-16, 0 below -708, NaN for
+    /// NaN.
     ///
-    /// The sum of exponentials over the vocabulary is nearly all the work of a log-softmax, and libm's `exp` takes one
-    /// number at a time. Cody and Waite's reduction x = k log 2 + r, |r| <= log(2) / 2, then Taylor's series to
-    /// r^13 / 13!, whose next term is below 5e-18.
+    /// The sum of exponentials over the vocabulary is nearly all the work of a log-softmax, and libm's `exp`
+    /// takes one number at a time. Cody and Waite's reduction x = k log 2 + r, |r| <= log(2) / 2, then
+    /// Taylor's series to r^13 / 13!, whose next term is below 5e-18.
     @inline(__always)
     static func exponential(_ x: Lanes) -> Lanes {
         let tooSmall = x .< -708
         let x = x.replacing(with: -708, where: tooSmall)
-        // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits, without a conversion that could trap.
+        // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits, without a conversion that
+        // could trap.
         let roundingShift = Lanes(repeating: 0x1.8p52)
         let shifted = x * 0x1.71547652b82fep0 + roundingShift
         let k = shifted - roundingShift

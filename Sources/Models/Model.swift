@@ -15,7 +15,8 @@ package struct Model<Family: ModelFamily>: Sendable {
 
     /// Opens a model directory and checks that every tensor is there in its shape; no weights are read yet.
     ///
-    /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor or a wrong shape.
+    /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor or a
+    ///   wrong shape.
     package init(directory: URL) throws {
         self.directory = directory
         let family = try Family(directory: directory)
@@ -44,7 +45,8 @@ package struct Model<Family: ModelFamily>: Sendable {
         storedNames = names
     }
 
-    /// The same model with its weights read from `network`, which has them in full precision: what the checkpoint holds is let go.
+    /// The same model with its weights read from `network`, which has them in full precision: what the
+    /// checkpoint holds is let go.
     package func reading(from network: Family.Net) -> Model {
         Model(
             directory: directory, family: family,
@@ -88,7 +90,10 @@ package struct Model<Family: ModelFamily>: Sendable {
     }
 
     /// The network in full precision.
+    ///
+    /// - Throws: `FileError` where a weight cannot be read, or where there is not the memory for all of them.
     package func network() throws -> Family.Net {
+        try AvailableMemory.check(layout.fullPrecisionBytes, for: "its weights in FP32", of: directory)
         var matrices: [String: any LinearOperator] = [:]
         for shape in layout.sublayers.flatMap(\.matrices) {
             matrices[shape.tensor] = DenseMatrix(try matrix(shape))

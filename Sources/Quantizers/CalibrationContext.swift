@@ -2,16 +2,17 @@ import BitplanTensors
 
 /// What a fit may use besides the weights.
 package struct CalibrationContext: Sendable {
-    /// H = X'X over the inputs X that the layer sees on calibration text, (columns, columns); any scale: it is brought to
-    /// a mean diagonal of 1. Used by the calibrated fit.
+    /// H = X'X over the inputs X that the layer sees on calibration text, (columns, columns); any scale: it
+    /// is brought to a mean diagonal of 1. Used by the calibrated fit.
     package var moments: Matrix?
-    /// C = X'Z over the inputs X that the layer sees in full precision and the inputs Z that it sees behind the layers quantized
-    /// before it, token by token, (columns, columns), at the scale of `moments`, which then are Z'Z. The calibrated fit aims
-    /// at W X from the inputs Z: it makes up for errors that already happened. Nil where `moments` are X'X.
+    /// C = X'Z over the inputs X that the layer sees in full precision and the inputs Z that it sees behind
+    /// the layers quantized before it, token by token, (columns, columns), at the scale of `moments`, which
+    /// then are Z'Z. The calibrated fit aims at W X from the inputs Z: it makes up for errors that already
+    /// happened. Nil where `moments` are X'X.
     package var crossMoments: Matrix?
-    /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied embedding is:
-    /// plain squared error then counts beside the output's. 0 for every other matrix; for a tied embedding, 1 to 3 gave the
-    /// least KL on the translation model tried.
+    /// What is added to the diagonal of the scaled H for a matrix that is also looked up by row, as a tied
+    /// embedding is: plain squared error then counts beside the output's. 0 for every other matrix; for a
+    /// tied embedding, 1 to 3 gave the least KL on the translation model tried.
     package var lookupWeight: Double
     /// What is added to the diagonal of the scaled H so that rare inputs keep some weight.
     package var damping: Double

@@ -35,7 +35,8 @@ package struct ModelReport: Sendable {
         self.comparison = comparison
     }
 
-    /// The pictures: sensitivity by depth and frontier where the cells were measured, and bits by depth where there is a plan.
+    /// The pictures: sensitivity by depth and frontier where the cells were measured, and bits by depth where
+    /// there is a plan.
     ///
     /// - Throws: `PlanError` where the plan does not fit the table's model.
     package func figures() throws(PlanError) -> [Figure] {

@@ -40,7 +40,8 @@ package func grouped(_ value: Int) -> String {
     return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
 }
 
-/// A metric's value with the digits that are worth reading: two for scores of 0 to 100 and perplexity, four for shares and correlations.
+/// A metric's value with the digits that are worth reading: two for scores of 0 to 100 and perplexity, four
+/// for shares and correlations.
 package func metricText(_ value: Double, of name: String) -> String {
     let lower = name.lowercased()
     let isCoarse = ["bleu", "chrf", "perplexity"].contains { lower.hasPrefix($0) }

@@ -2,6 +2,7 @@ import BitplanKernels
 import BitplanMeasurements
 import BitplanModels
 import BitplanTensors
+import PlanFormat
 
 extension Evaluator {
     /// Sketched losses of one batch, and the rows whose logits are needed: rough positions and anchors.
@@ -42,7 +43,7 @@ extension Evaluator {
             scored[place].rows.indices.map { (place: place, row: $0) }
         }
         let exact = try concurrentMap(
-            count: (places.count + Self.logitRows - 1) / Self.logitRows, threads: threads
+            count: ceilDivide(places.count, Self.logitRows), threads: threads
         ) { [scored] chunk in
             let chosen = places[
                 chunk * Self.logitRows..<min((chunk + 1) * Self.logitRows, places.count)]

@@ -1,6 +1,7 @@
 import Foundation
 
-/// Writing so that nothing half-written is ever left behind: to a temporary name beside the target, then renamed.
+/// Writing so that nothing half-written is ever left behind: to a temporary name beside the target, then
+/// renamed.
 package enum AtomicWrite {
     /// Writes `data` to `file`, making its directory where it is missing.
     package static func file(_ data: Data, to file: URL) throws(FileError) {
@@ -12,8 +13,8 @@ package enum AtomicWrite {
         try self.file(Data(text.utf8), to: file)
     }
 
-    /// Opens a temporary file for `body` and renames it to `file` once `body` has returned; removes it, and the directories made for
-    /// it, where `body` throws.
+    /// Opens a temporary file for `body` and renames it to `file` once `body` has returned; removes it, and
+    /// the directories made for it, where `body` throws.
     package static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
         let manager = FileManager.default
         let directory = file.deletingLastPathComponent()
@@ -37,7 +38,7 @@ package enum AtomicWrite {
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
-            throw error as? FileError ?? FileError(file, "cannot be written: \(error.localizedDescription)")
+            throw error as? FileError ?? FileError(file, "cannot be written: \(FileError.reason(error))")
         }
     }
 
@@ -56,7 +57,7 @@ package enum AtomicWrite {
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
         } catch {
-            throw FileError(file, "cannot be written: \(error.localizedDescription)")
+            throw FileError(file, "cannot be written: \(FileError.reason(error))")
         }
         guard manager.createFile(atPath: probe.path, contents: nil) else {
             throw FileError(file, "cannot be written")
@@ -66,7 +67,8 @@ package enum AtomicWrite {
 
     /// Fills a temporary directory and renames it to `directory`, which is replaced where it exists.
     ///
-    /// - Throws: `FileError` where the directory cannot be written, and what `body` throws; nothing is left behind then.
+    /// - Throws: `FileError` where the directory cannot be written, and what `body` throws, files in it by
+    ///   the names that they would have had; nothing is left behind then.
     package static func directory(_ directory: URL, _ body: (URL) throws -> Void) throws {
         let manager = FileManager.default
         let directory = directory.standardizedFileURL
@@ -91,13 +93,18 @@ package enum AtomicWrite {
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
+            if let error = error as? FileError, error.path.hasPrefix(temporary.path) {
+                throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
+            }
             throw error
         }
     }
 
     /// Turns what the file system says into one line about `file`.
     private static func writing(_ file: URL, _ body: () throws -> Void) throws(FileError) {
-        do { try body() } catch { throw FileError(file, "cannot be written: \(error.localizedDescription)") }
+        do { try body() } catch {
+            throw FileError(file, "cannot be written: \(FileError.reason(error))")
+        }
     }
 
     /// The directories that have to be made for `directory`, deepest first.

@@ -3,8 +3,8 @@ import Foundation
 
 /// SHA-256 of named contents: the one hash behind identities of models and keys of measurements.
 ///
-/// A line before each content says its name and how long it is, so that different contents never make the same bytes: two files
-/// are not the same as one file that holds both.
+/// A line before each content says its name and how long it is, so that different contents never make the
+/// same bytes: two files are not the same as one file that holds both.
 /// - Source: FIPS 180-4; computed by OpenSSL's libcrypto.
 package final class ContentHash {
     private let context = EVP_MD_CTX_new()

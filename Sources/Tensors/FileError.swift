@@ -21,6 +21,16 @@ package struct FileError: Error, CustomStringConvertible, Equatable {
 }
 
 extension FileError {
+    /// What the system says of a failed call, in its own words: Foundation's are of its numbers alone.
+    package static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        if let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError {
+            return reason(cause)
+        }
+        return error.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(truncatingIfNeeded: error.code))) : error.localizedDescription
+    }
+
     /// Reads a whole file, mapped where that is safe.
     ///
     /// - Throws: `FileError` where the file is missing, a directory or unreadable.
@@ -33,7 +43,7 @@ extension FileError {
         do {
             return try Data(contentsOf: file, options: .mappedIfSafe)
         } catch {
-            throw FileError(file, "cannot be read: \(error.localizedDescription)")
+            throw FileError(file, "cannot be read: \(reason(error))")
         }
     }
 

@@ -6,7 +6,8 @@ package enum HalfPrecision {
         let sign = UInt32(bits & 0x8000) << 16
         let magnitude = UInt32(bits & 0x7FFF)
         if magnitude >= 0x7C00 { return Float(bitPattern: sign | 0x7F80_0000 | (magnitude & 0x3FF) << 13) }
-        // Shifted into place the exponent is off by 112: one multiplication mends it, subnormal numbers included.
+        // Shifted into place the exponent is off by 112: one multiplication mends it, subnormal numbers
+        // included.
         let scaled = Float(bitPattern: magnitude << 13) * Float(bitPattern: 0x7780_0000)
         return Float(bitPattern: sign | scaled.bitPattern)
     }

@@ -1,7 +1,7 @@
 /// A dense FP32 matrix, row-major.
 ///
-/// - Shapes: (`rows`, `columns`); `storage` has `rows * columns` numbers. A batch of activations is a matrix of
-///   (tokens, channels).
+/// - Shapes: (`rows`, `columns`); `storage` has `rows * columns` numbers. A batch of activations is a matrix
+///   of (tokens, channels).
 package struct Matrix: Sendable, Equatable {
     /// The number of rows.
     package let rows: Int

@@ -1,4 +1,5 @@
 import Foundation
+import PlanFormat
 
 /// A safetensors file, mapped into memory and checked before anything is read from it.
 ///
@@ -28,8 +29,9 @@ package struct Safetensors: Sendable {
 
     /// Opens `file` and checks its header.
     ///
-    /// - Throws: `FileError` where the file is truncated, its header is not JSON, or an entry's type, shape or offsets are wrong:
-    ///   unknown type, negative size, bytes that differ from the shape, offsets outside the file or overlapping.
+    /// - Throws: `FileError` where the file is truncated, its header is not JSON, or an entry's type, shape
+    ///   or offsets are wrong: unknown type, negative size, bytes that differ from the shape, offsets outside
+    ///   the file or overlapping.
     package init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
         guard data.count >= 8 else {
@@ -116,8 +118,8 @@ package struct Safetensors: Sendable {
 
     /// The numbers of a floating-point tensor, widened to FP32.
     ///
-    /// - Throws: `FileError` where the tensor is missing, of another shape than `shape`, not of a floating type, or holds a NaN or
-    ///   an infinity.
+    /// - Throws: `FileError` where the tensor is missing, of another shape than `shape`, not of a floating
+    ///   type, or holds a NaN or an infinity.
     package func floats(_ name: String, shape expected: [Int]? = nil) throws(FileError) -> [Float] {
         guard let entry = entries[name] else { throw FileError(file, "has no tensor '\(name)'") }
         if let expected, expected != entry.shape {

@@ -22,9 +22,11 @@ package enum SafetensorsWriter {
         var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
     }
 
-    /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so the data are aligned.
+    /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so
+    /// the data are aligned.
     ///
-    /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left behind then.
+    /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left
+    ///   behind then.
     package static func write(
         _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
         bytes: (Declaration) throws -> Data
@@ -32,17 +34,18 @@ package enum SafetensorsWriter {
         var failure: (any Error)?
         do {
             try AtomicWrite.stream(to: file) { handle in
-                do {
-                    try handle.write(contentsOf: header(declarations, metadata))
-                    for declaration in declarations {
-                        let data = try bytes(declaration)
-                        precondition(
-                            data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
-                        try handle.write(contentsOf: data)
+                try handle.write(contentsOf: header(declarations, metadata))
+                for declaration in declarations {
+                    let data: Data
+                    do {
+                        data = try bytes(declaration)
+                    } catch {
+                        failure = error
+                        throw error
                     }
-                } catch {
-                    failure = error
-                    throw error
+                    precondition(
+                        data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
+                    try handle.write(contentsOf: data)
                 }
             }
         } catch {

@@ -4,9 +4,6 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// The program's name and version, as plans and tables record it.
-package let toolVersion = "bitplan 0.1.0"
-
 extension Model {
     /// SHA-256 of the weights by content: names, shapes and FP32 values of all tensors in order of their
     /// names.

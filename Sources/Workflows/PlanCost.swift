@@ -83,7 +83,7 @@ private func measure<Family: ModelFamily>(
             network.perform(workload)
             var time = 0.0
             let ratio = reference.ratio {
-                time = ThreadClock.measure { network.perform(workload) }
+                time = threadSeconds { network.perform(workload) }
             }
             if round > 0 {
                 seconds[index].append(time)

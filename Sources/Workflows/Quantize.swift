@@ -20,7 +20,7 @@ package func quantize<Family: ModelFamily>(
     try plan.check(for: try model.identity())
     let schemes = try plan.schemes(of: model.layout)
     let fit = plan.fit ?? .alternating
-    guard text != nil || !needsText(schemes, fit) else {
+    guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
         throw MissingText(fit: fit)
     }
     let examples = try text?.read(model.family).examples ?? []
@@ -39,16 +39,6 @@ package func quantize<Family: ModelFamily>(
     let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
     try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
     return model.layout.sizeInBytes(schemes)
-}
-
-private func needsText(_ schemes: [Scheme], _ fit: CodeFit) -> Bool {
-    schemes.contains { scheme in
-        switch scheme {
-        case .clusteredCodes: true
-        case .full, .index8, .sign, .bitLinear, .integer8Activations, .productCodes: false
-        case .binaryCodes, .integer, .normalFloat4: fit == .calibrated
-        }
-    }
 }
 
 /// A plan that cannot be encoded without text.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BitplanKernels
+import BitplanLatency
 import BitplanTensors
 import Foundation
 import PlanFormat

@@ -1,4 +1,5 @@
 import BitplanKernels
+import BitplanLatency
 import BitplanTensors
 import Foundation
 import PlanFormat
@@ -45,8 +46,8 @@ struct Cases {
     }
 
     private mutating func gemm(tokens: Int, rows: Int, columns: Int, target: Double) throws {
-        let weights = RandomMatrices.activations(tokens: rows, columns: columns, seed: 1)
-        let x = RandomMatrices.activations(tokens: tokens, columns: columns, seed: 2)
+        let weights = RandomWeights.activations(tokens: rows, columns: columns, seed: 1)
+        let x = RandomWeights.activations(tokens: tokens, columns: columns, seed: 2)
         let dense = DenseMatrix(weights)
         try checkDense(weights, dense, x)
         let products = Products(tokens: tokens, rows: rows)
@@ -103,9 +104,9 @@ struct Cases {
     ) throws {
         let wanted = kernels.filter { wants(name, $0.0) }
         guard !wanted.isEmpty || only == "fp32" else { return }
-        let x = RandomMatrices.activations(tokens: tokens, columns: columns, seed: 2)
+        let x = RandomWeights.activations(tokens: tokens, columns: columns, seed: 2)
         let products = Products(tokens: tokens, rows: rows)
-        let weights = RandomMatrices.activations(tokens: rows, columns: columns, seed: 1)
+        let weights = RandomWeights.activations(tokens: rows, columns: columns, seed: 1)
         let dense = (0..<count).map { _ in DenseMatrix(weights) }
         let plain = alignedData(byteCount: 4 * rows * columns * count) { buffer in
             for i in 0..<count {
@@ -168,7 +169,7 @@ struct Cases {
 
     /// Products with matrices that no cache holds, against reading as many bytes.
     private mutating func dram(rows: Int, columns: Int, kernels: [String]) throws {
-        let x = RandomMatrices.activations(tokens: 1, columns: columns, seed: 2)
+        let x = RandomWeights.activations(tokens: 1, columns: columns, seed: 2)
         let products = Products(tokens: 1, rows: rows)
         for kernel in kernels where wants("dram", kernel) {
             let scheme = try scheme(kernel)
@@ -237,6 +238,6 @@ private final class Products {
 
 extension Scheme {
     fileprivate func packed(rows: Int, columns: Int, count: Int) -> [PackedMatrix] {
-        (0..<count).map { RandomMatrices.packed(self, rows: rows, columns: columns, seed: UInt64($0)) }
+        (0..<count).map { RandomWeights.packed(self, rows: rows, columns: columns, seed: UInt64($0)) }
     }
 }

@@ -1,4 +1,5 @@
 import BitplanKernels
+import BitplanLatency
 import BitplanTensors
 import PlanFormat
 
@@ -12,12 +13,12 @@ struct CheckFailure: Error, CustomStringConvertible {
 /// Integer sums must agree bit for bit, FP32 sums within 1e-5.
 /// - Throws: `CheckFailure`.
 func check(_ packed: PackedMatrix, tokens: Int) throws {
-    let x = RandomMatrices.activations(tokens: tokens, columns: packed.columns, seed: 5)
+    let x = RandomWeights.activations(tokens: tokens, columns: packed.columns, seed: 5)
     let best = try LinearOperators.make(packed)
     let twin = try LinearOperators.make(packed, instructions: .portable)
     let (y, portable) = (best(x), twin(x))
-    let (exact, tolerance, quantizesActivations) = rules(packed.scheme)
-    if exact {
+    let activations = packed.scheme.family.activations
+    if activations != .fp32 {
         guard y == portable else {
             throw CheckFailure(description: "\(packed.scheme): \(InstructionSet.best) differs from its twin")
         }
@@ -28,21 +29,21 @@ func check(_ packed: PackedMatrix, tokens: Int) throws {
         best.copyRow(r, into: &row)
         for t in 0..<tokens {
             let sum = row.indices.reduce(0.0) { $0 + Double(row[$1]) * Double(x[t, $1]) }
-            let reference = quantizesActivations ? Double(portable[t, r]) : sum
+            let reference = activations.quantizedBits != nil ? Double(portable[t, r]) : sum
             error += (Double(y[t, r]) - reference) * (Double(y[t, r]) - reference)
             norm += reference * reference
         }
     }
-    guard (error / norm).squareRoot() < tolerance else {
+    guard (error / norm).squareRoot() < tolerance(activations) else {
         throw CheckFailure(description: "\(packed.scheme): relative error \((error / norm).squareRoot())")
     }
 }
 
-private func rules(_ scheme: Scheme) -> (exact: Bool, tolerance: Double, quantizesActivations: Bool) {
-    switch scheme {
-    case .binaryCodes, .clusteredCodes: (true, 3e-4, false)
-    case .integer, .index8: (true, 1e-4, false)
-    case .sign, .bitLinear, .integer8Activations: (true, 1e-5, true)
-    case .full, .normalFloat4, .productCodes: (false, 1e-5, false)
+/// The relative error of a product that rounding its activations leaves, or FP32 sums.
+private func tolerance(_ activations: Activations) -> Double {
+    switch activations {
+    case .rounded(let bits) where bits < 16: 3e-4
+    case .rounded: 1e-4
+    case .fp32, .quantized: 1e-5
     }
 }

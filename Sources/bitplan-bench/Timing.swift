@@ -5,32 +5,13 @@
 #elseif canImport(Darwin)
     import Darwin
 #endif
-
-/// Seconds that this thread has computed: what others do on the machine meanwhile is not counted.
-func threadSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
-}
+import BitplanLatency
+import BitplanTensors
 
 /// The load of the machine over the last minute; nil where the system does not say.
 func loadAverage() -> Double? {
     var load = 0.0
     return getloadavg(&load, 1) == 1 ? load : nil
-}
-
-/// Seconds of one call: the median of the repetitions and their quartiles.
-struct Timing: Codable {
-    let median: Double
-    let lowerQuartile: Double
-    let upperQuartile: Double
-
-    init(_ seconds: [Double]) {
-        let sorted = seconds.sorted()
-        median = sorted[sorted.count / 2]
-        lowerQuartile = sorted[sorted.count / 4]
-        upperQuartile = sorted[sorted.count * 3 / 4]
-    }
 }
 
 /// Times several bodies in alternation, so that all meet the same machine; each runs `calls` calls at a time.
@@ -43,10 +24,9 @@ func alternated(_ bodies: [() -> Void], calls: Int, repetitions: Int, steady: Bo
     for repetition in 0...repetitions {
         for (i, body) in bodies.enumerated() {
             for _ in 0..<(steady ? 10 : 0) { body() }
-            let start = threadSeconds()
-            body()
+            let time = threadSeconds(of: body)
             // The first round only warms up.
-            if repetition > 0 { seconds[i].append((threadSeconds() - start) / Double(calls)) }
+            if repetition > 0 { seconds[i].append(time / Double(calls)) }
         }
     }
     return seconds.map(Timing.init)

@@ -1,5 +1,7 @@
 import BitplanEncoding
+import BitplanLatency
 import BitplanModels
+import BitplanTensors
 import Foundation
 
 /// A translation model that decodes a fixed number of tokens: one line of the benchmark.

@@ -1,11 +1,12 @@
 import BitplanAllocation
+import BitplanTensors
 import Testing
 
 @Suite struct FrontierTests {
     @Test(arguments: InstanceKind.allCases)
     func completeFrontierHoldsAllParetoPoints(kind: InstanceKind) throws {
         for seed in 0..<60 {
-            var random = SplitMix64(seed: 500 + seed)
+            var random = SeededGenerator(seed: 500 + seed)
             let items = 1 + random.below(5)
             var problem = instance(
                 kind, items: items, options: 1 + random.below(4), budgets: 1, fraction: 0.5, seed: seed)

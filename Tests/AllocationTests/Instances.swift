@@ -1,21 +1,9 @@
 import BitplanAllocation
+import BitplanTensors
 
-/// SplitMix64, as in Scripts/goldens/allocation.py: instances are stored by seed, not by their numbers.
-struct SplitMix64 {
-    var state: UInt64
-
-    init(seed: Int) { state = UInt64(seed) }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// In [0, 1).
-    mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+/// Draws as Scripts/goldens/allocation.py does: instances are stored by seed, not by their numbers.
+extension SeededGenerator {
+    init(seed: Int) { self.init(seed: UInt64(seed)) }
 
     mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
 }
@@ -37,7 +25,7 @@ enum InstanceKind: String, Codable, CaseIterable {
 func instance(_ kind: InstanceKind, items: Int, options: Int, budgets: Int, fraction: Double, seed: Int)
     -> AllocationProblem
 {
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     // (rows, columns of all matrices, calls): a layer's q, k, v, o; its two FFN matrices.
     let shapes = [
         (2048, 512, 1), (4096, 512, 1), (2048, 512, 20), (3072, 512, 20), (4096, 512, 20), (8000, 512, 20),

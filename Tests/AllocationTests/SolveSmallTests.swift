@@ -1,4 +1,5 @@
 import BitplanAllocation
+import BitplanTensors
 import Testing
 
 /// Thousands of small instances against trying all plans.
@@ -6,7 +7,7 @@ import Testing
     @Test(arguments: InstanceKind.allCases, [1, 2, 3])
     func agreesWithBruteForce(kind: InstanceKind, budgets: Int) throws {
         for seed in 0..<200 {
-            var random = SplitMix64(seed: 1000 + seed)
+            var random = SeededGenerator(seed: 1000 + seed)
             let items = 1 + random.below(5)
             let options = 1 + random.below(4)
             var problem = instance(
@@ -28,7 +29,7 @@ import Testing
     @Test func agreesWithBruteForceOnWildNumbers() throws {
         var unproved = 0
         for seed in 0..<1500 {
-            var random = SplitMix64(seed: 90_000 + seed)
+            var random = SeededGenerator(seed: 90_000 + seed)
             func number() -> Double {
                 let scale = [0, 1e-12, 1e-3, 1, 1, 1e6][random.below(6)]
                 return scale * Double(random.below(9) - 3)

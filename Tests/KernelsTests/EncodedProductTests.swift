@@ -3,18 +3,15 @@ import BitplanQuantizers
 import BitplanTensors
 import Foundation
 import PlanFormat
+import TestSupport
 import Testing
 
 /// Encoders and kernels agree on what the stored bytes mean, for every scheme and odd shapes.
 @Suite struct EncodedProductTests {
-    static let schemes = Scheme.list(
-        "fp32,fp16,bcq1..8,bcq3:g64,bcq2:g64:fp16,emb4:r2,int2..8,int3:tensor,int4:g64:asym,int8:asym:fp16,nf4,nf4:dq,"
-            + "pq:b4:k16,pq:b8:k256:int8,index8,sign,sign:mean,bitlinear,bitlinear:2,w8a8")
-
-    @Test(arguments: schemes ?? [])
+    @Test(arguments: EveryScheme.list)
     func rowsAreEqual(_ scheme: Scheme) throws {
         for (rows, columns) in [(1, 1), (3, 5), (63, 65), (70, 192), (130, 64)] {
-            if case .bitLinear(let groups) = scheme, rows % groups != 0 { continue }
+            if case .bitLinear(let codes) = scheme, rows % codes.groups != 0 { continue }
             var generator = SeededGenerator(seed: UInt64(rows * 1000 + columns))
             let weights = Matrix(
                 rows: rows, columns: columns,
@@ -31,5 +28,49 @@ import Testing
                 }
             }
         }
+    }
+
+    /// What a scheme says of its activations is what its product does to them, and all that it does.
+    @Test(arguments: EveryScheme.list)
+    func activations(_ scheme: Scheme) throws {
+        let weights = randomMatrix(64, 192, seed: 11)
+        let packed = try Quantizer.encode(weights, as: scheme, fit: .greedy)
+        let x = randomMatrix(4, 192, seed: 12)
+        let decoded = try Quantizer.decode(packed)
+        let output = try product(packed, x)
+        let error = relativeError(output, referenceProduct(decoded, x))
+        switch scheme.family.activations {
+        case .fp32: #expect(error < 2e-6)
+        case .rounded(let bits): #expect(error < 4 * exp2(-Double(bits)) && error > 0)
+        case .quantized(let bits, let normalized):
+            // Inputs with a mean and a scale: whether they are normalised shows.
+            let (shifted, unit) = (x.mapped { 3 * $0 + 2 }, x.normalizedRows())
+            let shiftedOutput = try product(packed, shifted)
+            #expect(error > exp2(-Double(bits + 2)), "activations are quantized")
+            let expected = referenceProduct(decoded, normalized ? unit : shifted)
+            // Signs say nothing of magnitudes: only their own product is theirs.
+            if bits > 1 { #expect(relativeError(shiftedOutput, expected) < exp2(3 - Double(bits))) }
+        }
+    }
+}
+
+extension Matrix {
+    fileprivate func mapped(_ transform: (Float) -> Float) -> Matrix {
+        Matrix(rows: rows, columns: columns, storage: storage.map(transform))
+    }
+
+    /// Each row less its mean, divided by its standard deviation.
+    fileprivate func normalizedRows() -> Matrix {
+        var result = self
+        for row in 0..<rows {
+            let mean = self[row: row].reduce(0.0) { $0 + Double($1) } / Double(columns)
+            let variance =
+                self[row: row].reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+                / Double(columns)
+            for column in 0..<columns {
+                result[row, column] = Float((Double(self[row, column]) - mean) / variance.squareRoot())
+            }
+        }
+        return result
     }
 }

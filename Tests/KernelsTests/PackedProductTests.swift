@@ -116,8 +116,8 @@ struct PackedProductTests {
         let scheme = try #require(Scheme(name))
         for (rows, columns) in [(70, 77), (128, 192)] {
             let random: RandomPackedMatrix
-            if case .full(let type) = scheme {
-                random = RandomPackedMatrix(wholeNumbers: type, rows: rows, columns: columns)
+            if case .fullPrecision(let full) = scheme {
+                random = RandomPackedMatrix(wholeNumbers: full.type, rows: rows, columns: columns)
             } else {
                 random = RandomPackedMatrix(scheme, rows: rows, columns: columns, seed: 8)
             }
@@ -140,7 +140,8 @@ struct PackedProductTests {
     @Test("a clustered embedding looks up and multiplies in the order of tokens")
     func clusters() throws {
         for (rows, clusters, ratio) in [(100, 4, 4), (37, 3, 2), (3, 4, 8), (200, 1, 1)] {
-            let sizes = Scheme.clusterSizes(rows: rows, clusters: clusters, ratio: ratio)
+            let scheme = Scheme.clusteredCodes(clusters: clusters, ratio: ratio, alphas: .fp32)
+            let sizes = try #require(scheme.family as? Scheme.ClusteredCodes).sizes(rows: rows)
             var generator = SeededGenerator(seed: 1)
             let membership = sizes.enumerated().flatMap { [UInt8](repeating: UInt8($0), count: $1) }
                 .shuffled(using: &generator)
@@ -158,7 +159,6 @@ struct PackedProductTests {
                 }
                 start += size
             }
-            let scheme = Scheme.clusteredCodes(clusters: clusters, ratio: ratio, alphas: .fp32)
             let packed = PackedMatrix(scheme: scheme, rows: rows, columns: 70, parts: parts)
             let x = randomMatrix(3, 70, seed: 2)
             #expect(relativeError(try product(packed, x), referenceProduct(dense, x)) < 2e-4)

@@ -42,7 +42,8 @@ extension RandomPackedMatrix {
         }
         let count = rows * columns
         switch scheme {
-        case .integer(let bits, let symmetric, let granularity, _):
+        case .integers(let scheme):
+            let (bits, symmetric, granularity) = (scheme.bits, scheme.symmetric, scheme.granularity)
             let all = codes(below: 1 << bits, count)
             var (width, perRow) = (max(columns, 1), 1)
             if case .group(let group) = granularity {
@@ -61,14 +62,14 @@ extension RandomPackedMatrix {
                 type: .uint8, shape: [rows, (columns * bits + 7) / 8], bytes: rowStream(all, bits: bits))
             parts["scales"] = PackedTensor([units], steps)
             if !symmetric { parts["zeroPoints"] = PackedTensor([units], zeros) }
-        case .index8:
+        case .minMaxIndex:
             let all = codes(below: 256, count)
             let range: [Float] = [-0.75, 1.5]
             for i in 0..<count { dense.storage[i] = Float(Double(all[i]) * 2.25 / 255 - 0.75) }
             parts["codes"] = PackedTensor(
                 type: .int8, shape: [rows, columns], bytes: Data(all.map { UInt8($0) ^ 128 }))
             parts["range"] = PackedTensor([2], range)
-        case .integer8Activations:
+        case .w8a8:
             let all = codes(below: 255, count)
             let steps = scales(rows)
             for i in 0..<count { dense.storage[i] = steps[i / columns] * Float(all[i] - 127) }
@@ -76,7 +77,8 @@ extension RandomPackedMatrix {
                 type: .int8, shape: [rows, columns],
                 bytes: Data(all.map { UInt8(bitPattern: Int8($0 - 127)) }))
             parts["scales"] = PackedTensor([rows], steps)
-        case .normalFloat4(let block, let doubleQuantization):
+        case .normalFloat(let scheme):
+            let (block, doubleQuantization) = (scheme.block, scheme.doubleQuantization)
             let all = codes(below: 16, count)
             let blocks = (count + block - 1) / block
             var steps = scales(blocks)
@@ -94,7 +96,8 @@ extension RandomPackedMatrix {
             for i in 0..<count { dense.storage[i] = Float(Self.normalFloatLevels[all[i]]) * steps[i / block] }
             parts["codes"] = PackedTensor(
                 type: .uint8, shape: [(count + 1) / 2], bytes: bitStream(all, bits: 4))
-        case .productCodes(let block, let centroids, let storage):
+        case .productCodes(let scheme):
+            let (block, centroids) = (scheme.block, scheme.centroids)
             let perRow = (columns + block - 1) / block
             let all = codes(below: centroids, rows * perRow)
             let book = codes(below: 255, centroids * block).map { $0 - 127 }
@@ -102,7 +105,7 @@ extension RandomPackedMatrix {
             while 1 << bits < centroids { bits += 1 }
             parts["indices"] = PackedTensor(
                 type: .uint8, shape: [(all.count * bits + 7) / 8], bytes: bitStream(all, bits: bits))
-            switch storage {
+            switch scheme.storage {
             case .int8:
                 parts["centroids"] = PackedTensor(
                     type: .int8, shape: [centroids, block],
@@ -123,13 +126,15 @@ extension RandomPackedMatrix {
                 let (r, c) = (i / columns, i % columns)
                 dense.storage[i] = Float(book[all[r * perRow + c / block] * block + c % block]) / 32
             }
-        case .sign(let scaled):
+        case .signs(let scheme):
+            let scaled = scheme.scaled
             let all = codes(below: 2, count)
             for i in 0..<count { dense.storage[i] = Float(2 * all[i] - 1) * (scaled ? 0.125 : 1) }
             parts["signs"] = PackedTensor(
                 type: .uint8, shape: [rows, (columns + 7) / 8], bytes: rowStream(all, bits: 1))
             if scaled { parts["scale"] = PackedTensor([1], [0.125]) }
-        case .bitLinear(let groups):
+        case .bitLinear(let scheme):
+            let groups = scheme.groups
             let all = codes(below: 2, count)
             let steps = scales(groups)
             for g in 0..<groups {
@@ -140,7 +145,7 @@ extension RandomPackedMatrix {
             parts["signs"] = PackedTensor(
                 type: .uint8, shape: [rows, (columns + 7) / 8], bytes: rowStream(all, bits: 1))
             parts["scales"] = PackedTensor([groups], steps)
-        case .full, .binaryCodes, .clusteredCodes: break
+        case .fullPrecision, .binaryCodes, .clusteredCodes: break
         }
         packed = PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts).inStoredOrder()
         self.dense = dense

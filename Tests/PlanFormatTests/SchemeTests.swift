@@ -1,5 +1,6 @@
 import Foundation
 import PlanFormat
+import TestSupport
 import Testing
 
 @Suite struct SchemeTests {
@@ -48,16 +49,61 @@ import Testing
         #expect(try #require(Scheme(text)).sizeInBytes(rows: 10, columns: 20) == bytes)
     }
 
-    /// Algorithm 1: cluster i of b has `v r^i / sum r^k` rows at b - i bits; the paper's average bits for b = 4.
+    private func clusterSizes(rows: Int, clusters: Int, ratio: Int) -> [Int] {
+        let scheme = Scheme.clusteredCodes(clusters: clusters, ratio: ratio, alphas: .fp32)
+        return (scheme.family as? Scheme.ClusteredCodes)?.sizes(rows: rows) ?? []
+    }
+
+    /// Bytes at odd shapes, as closed formulas in another language have them
+    /// (`Scripts/goldens/make_scheme_sizes.py`).
+    @Test func sizesOfClosedFormulas() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "Goldens/scheme_sizes.json")
+        let golden = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        var sizes = try #require(golden as? [String: [Any]])
+        let shapes = try #require(sizes.removeValue(forKey: "shapes") as? [[Int]])
+        #expect(sizes.count == 39)
+        for (text, bytes) in sizes {
+            let scheme = try #require(Scheme(text))
+            #expect(
+                shapes.map { scheme.sizeInBytes(rows: $0[0], columns: $0[1]) } == bytes as? [Int], "\(text)")
+        }
+    }
+
+    /// A text form is one family's, and the list of schemes that laws are tested for has all families.
+    @Test func families() {
+        for family in Scheme.families {
+            #expect(
+                EveryScheme.list.contains { type(of: $0.family) == family },
+                "\(family) has no scheme in the list")
+        }
+        for scheme in EveryScheme.list {
+            #expect(Scheme(scheme.description) == scheme && scheme.family.scheme == scheme)
+        }
+    }
+
+    /// Average bits of a weight's code.
+    @Test(arguments: [
+        ("fp32", 32), ("fp16", 16), ("bcq3:g64", 3), ("emb4:r1", 2.5), ("emb2:r3", 1.25), ("int5:asym", 5),
+        ("nf4:dq", 4),
+        ("pq:b8:k256", 1), ("pq:b4:k5:int8", 0.75), ("index8", 8), ("w8a8", 8), ("sign:mean", 1),
+        ("bitlinear:4", 1),
+    ])
+    func codeBits(_ text: String, _ bits: Double) throws {
+        #expect(abs(try #require(Scheme(text)).codeBits - bits) < 1e-12)
+    }
+
+    /// Algorithm 1: cluster i of b has `v r^i / sum r^k` rows at b - i bits; the paper's average bits for b =
+    /// 4.
     @Test(arguments: [(1, 2.5), (2, 1.733), (4, 1.318), (8, 1.142)])
     func clusterSizes(_ ratio: Int, _ averageBits: Double) {
-        let sizes = Scheme.clusterSizes(rows: 32768, clusters: 4, ratio: ratio)
+        let sizes = clusterSizes(rows: 32768, clusters: 4, ratio: ratio)
         #expect(sizes.reduce(0, +) == 32768)
         let bits = sizes.enumerated().reduce(0) { $0 + $1.element * (4 - $1.offset) }
         #expect(abs(Double(bits) / 32768 - averageBits) < 1e-3)
         for rows in [0, 1, 2, 3, 5, 4001] {
             for clusters in 1...8 {
-                let sizes = Scheme.clusterSizes(rows: rows, clusters: clusters, ratio: ratio)
+                let sizes = clusterSizes(rows: rows, clusters: clusters, ratio: ratio)
                 #expect(sizes.count == clusters && sizes.reduce(0, +) == rows && sizes.allSatisfy { $0 >= 0 })
             }
         }

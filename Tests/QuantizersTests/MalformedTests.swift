@@ -21,7 +21,7 @@ import Testing
     @Test func missingPart() {
         var parts = packed.parts
         parts["alphas"] = nil
-        #expect(throws: QuantizationError.missingPart("alphas", scheme: "bcq2")) {
+        #expect(throws: PackedMatrixError.missingPart(scheme: .bcq(2), name: "alphas")) {
             try Quantizer.decode(with(parts))
         }
     }
@@ -30,12 +30,14 @@ import Testing
         var parts = packed.parts
         parts["signs"] = PackedTensor(type: .uint8, shape: [2, 5, 3], bytes: Data(count: 30))
         #expect(
-            throws: QuantizationError.malformedPart("signs", expected: "U8 [2, 6, 3]", got: "U8 [2, 5, 3]")
+            throws: PackedMatrixError.wrongPart(
+                scheme: .bcq(2), name: "signs", expected: "U8 [2, 6, 3]", got: "U8 [2, 5, 3]")
         ) { try Quantizer.decode(with(parts)) }
         parts = packed.parts
         parts["alphas"] = PackedTensor(type: .float16, shape: [6, 1, 2], bytes: Data(count: 24))
         #expect(
-            throws: QuantizationError.malformedPart("alphas", expected: "F32 [6, 1, 2]", got: "F16 [6, 1, 2]")
+            throws: PackedMatrixError.wrongPart(
+                scheme: .bcq(2), name: "alphas", expected: "F32 [6, 1, 2]", got: "F16 [6, 1, 2]")
         ) { try Quantizer.decode(with(parts)) }
     }
 
@@ -43,7 +45,8 @@ import Testing
         var parts = packed.parts
         parts["extra"] = PackedTensor(type: .uint8, shape: [1], bytes: Data(count: 1))
         #expect(
-            throws: QuantizationError.malformedPart("extra", expected: "no such part", got: "one, for bcq2")
+            throws: PackedMatrixError.wrongPart(
+                scheme: .bcq(2), name: "extra", expected: "no such part", got: "U8 [1]")
         ) {
             try Quantizer.decode(with(parts))
         }
@@ -56,7 +59,7 @@ import Testing
         for membership in [[0, 1, 1, 1], [0, 0, 1, 2]] as [[UInt8]] {
             var parts = clustered.parts
             parts["cluster"] = PackedTensor(type: .uint8, shape: [4], bytes: Data(membership))
-            #expect(throws: QuantizationError.self) {
+            #expect(throws: PackedMatrixError.self) {
                 try Quantizer.decode(PackedMatrix(scheme: scheme, rows: 4, columns: 8, parts: parts))
             }
         }
@@ -68,7 +71,11 @@ import Testing
             randomWeights(rows: 4, columns: 8, seed: 43), as: scheme, fit: .greedy)
         var parts = coded.parts
         parts["indices"] = PackedTensor(type: .uint8, shape: [3], bytes: Data([0xFF, 0, 0]))
-        #expect(throws: QuantizationError.invalidPart("indices", reason: "index 7 of 5 centroids")) {
+        #expect(
+            throws:
+                PackedMatrixError.badValue(
+                    scheme: scheme, name: "indices", index: 0, message: "7 of 5 centroids")
+        ) {
             try Quantizer.decode(PackedMatrix(scheme: scheme, rows: 4, columns: 8, parts: parts))
         }
     }
@@ -102,6 +109,7 @@ import Testing
         let weights = randomWeights(rows: 30, columns: 64, seed: 51)
         let frequencies = (0..<30).map { Double(($0 * 11) % 30) }
         let scheme = try #require(Scheme("emb4:r2"))
+        let codes = try #require(scheme.family as? Scheme.ClusteredCodes)
         let packed = try Quantizer.encode(
             weights, as: scheme, fit: .greedy, context: CalibrationContext(rowFrequencies: frequencies))
         let membership = try #require(packed.parts["cluster"]).bytes.map(Int.init)
@@ -112,7 +120,7 @@ import Testing
 
         let decoded = try Quantizer.decode(packed)
         var start = 0
-        for (cluster, size) in Scheme.clusterSizes(rows: 30, clusters: 4, ratio: 2).enumerated() {
+        for (cluster, size) in codes.sizes(rows: 30).enumerated() {
             let rows = Array(order[start..<start + size])
             let alone = try Quantizer.decode(
                 Quantizer.encode(weights.gathering(rows: rows), as: .bcq(4 - cluster), fit: .greedy))

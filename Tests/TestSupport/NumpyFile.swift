@@ -4,7 +4,7 @@ import Foundation
 /// Matrices in NumPy's `.npy` files, as independent references write them.
 ///
 /// Reads little-endian float32 and float64 arrays in C order of one or two dimensions (a vector becomes one row), format
-/// versions 1 to 3; writes float32. Source: NumPy's format specification (`numpy.lib.format`).
+/// versions 1 to 3. Source: NumPy's format specification (`numpy.lib.format`).
 package enum NumpyFile {
     /// What is wrong with a file.
     package struct Malformed: Error, CustomStringConvertible {
@@ -55,17 +55,5 @@ package enum NumpyFile {
             (0..<rows * columns).map { Float(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self)) }
         }
         return Matrix(rows: rows, columns: columns, storage: storage)
-    }
-
-    /// Writes `matrix` as float32.
-    package static func write(_ matrix: Matrix, to url: URL) throws {
-        var header =
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (\(matrix.rows), \(matrix.columns)), }"
-        header += String(repeating: " ", count: 63 - (header.utf8.count + 10) % 64) + "\n"
-        let length = header.utf8.count
-        var data = Data([0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length % 256), UInt8(length / 256)])
-        data.append(contentsOf: header.utf8)
-        data.append(matrix.storage.withUnsafeBytes { Data($0) })
-        try data.write(to: url)
     }
 }

@@ -1,3 +1,4 @@
+import BitplanTensors
 import BitplanTokenizers
 import Foundation
 import TestSupport
@@ -29,7 +30,7 @@ import Testing
         let directory = try TemporaryDirectory(copying: ["target.spm", "vocab.json"], from: model)
         var refused = 0
         for seed in seeds {
-            var generator = SplitMix(state: seed)
+            var generator = SeededGenerator(seed: seed)
             var bytes = sound
             switch seed % 4 {
             case 0: bytes.removeLast(Int.random(in: 1..<bytes.count, using: &generator))
@@ -62,7 +63,7 @@ import Testing
             let directory = try TemporaryDirectory()
             var refused = 0
             for seed in UInt64(0)..<300 {
-                var generator = SplitMix(state: seed)
+                var generator = SeededGenerator(seed: seed)
                 var bytes = sound
                 damage(&bytes, 0..<bytes.count, upTo: 2, &generator) {
                     alphabet.randomElement(using: &$0) ?? 0
@@ -97,8 +98,8 @@ import Testing
     }
 
     private func damage(
-        _ bytes: inout [UInt8], _ range: Range<Int>, upTo count: Int, _ generator: inout SplitMix,
-        _ byte: (inout SplitMix) -> UInt8
+        _ bytes: inout [UInt8], _ range: Range<Int>, upTo count: Int, _ generator: inout SeededGenerator,
+        _ byte: (inout SeededGenerator) -> UInt8
     ) {
         for _ in 0..<Int.random(in: 1...count, using: &generator) {
             bytes[Int.random(in: range, using: &generator)] = byte(&generator)

@@ -5,8 +5,9 @@
 
 // Products over dense and packed weights, and the vector functions between them.
 //
-// Every entry takes the instruction set it may use (`bp_isa`), so a test can run all that the machine has. Within one
-// entry the order of every sum depends on shapes alone: not on the number of tokens, of threads, or on alignment.
+// Every entry takes the instruction set it may use (`bp_isa`), so a test can run all that the machine has.
+// Within one entry the order of every sum depends on shapes alone: not on the number of tokens, of threads,
+// or on alignment.
 
 typedef enum {
     BP_PORTABLE = 0,  // vector extensions only
@@ -19,15 +20,15 @@ typedef enum {
 // The widest set that this machine has.
 bp_isa bp_best_isa(void);
 
-// Reads `bytes` bytes, a multiple of 256, as fast as the machine can: what benchmarks compare products with. Returns
-// something that depends on all of them.
+// Reads `bytes` bytes, a multiple of 256, as fast as the machine can: what benchmarks compare products with.
+// Returns something that depends on all of them.
 uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes);
 
 // Gives freed memory back to the system where the allocator keeps it (glibc).
 void bp_return_freed_memory(void);
 
-// FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of rows
-// 64 p .. 64 p + 63, zeros beyond the last row.
+// FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of
+// rows 64 p .. 64 p + 63, zeros beyond the last row.
 #define BP_PANEL 64
 size_t bp_panels_count(size_t rows, size_t columns);  // floats
 void bp_panels_pack(const float *w, size_t rows, size_t columns, float *panels);
@@ -40,14 +41,14 @@ void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t col
 void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                              float *y, size_t y_stride);
 
-// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none of them where
-// the instruction set converts halves.
+// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none
+// of them where the instruction set converts halves.
 void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_t *panels);
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
                              size_t tokens, float *y, float *scratch);
 
-// FP32 weights and activations as sums of two BF16 numbers each: products that err by about 2^-16, on tiles. The twin without tiles
-// is slow, and needs no scratch.
+// FP32 weights and activations as sums of two BF16 numbers each: products that err by about 2^-16, on tiles.
+// The twin without tiles is slow, and needs no scratch.
 int bp_split_is_fast(void);                                        // whether this machine has the tiles
 size_t bp_split_count(size_t rows, size_t columns);                // numbers
 void bp_split_pack(const float *w, size_t rows, size_t columns, uint16_t *tiles);
@@ -72,8 +73,8 @@ void bp_add(bp_isa isa, const float *a, float *x, size_t n);  // x += a
 void bp_layer_norm(bp_isa isa, const float *x, size_t n, const float *gain, const float *bias, float epsilon,
                    float *out);
 
-// Attention of one query over `count` rows that lie `stride` numbers apart:
-// scores[j] = scale <q, rows[j]>, and out = sum_j weights[j] rows[j], or out += that, one after the other, where `adds`.
+// Attention of one query over `count` rows that lie `stride` numbers apart: scores[j] = scale <q, rows[j]>,
+// and out = sum_j weights[j] rows[j], or out += that, one after the other, where `adds`.
 void bp_dot_rows(bp_isa isa, const float *q, const float *rows, size_t stride, size_t count, size_t n, float scale,
                  float *scores);
 // scores[j] = <q, rows[chosen[j]]>, the same bits.
@@ -88,10 +89,10 @@ size_t bp_index_of_largest(bp_isa isa, const float *x, size_t n);
 // KL(softmax p || softmax q) in nats, never negative; exactly 0 where p and q are equal.
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n);
 
-// Interleaved rows: the stored order of codes. Each plane of each row is a string of `row_bytes` bytes. Rows are cut into
-// blocks of bp_block_rows(planes); the blocks follow one another, each an array [row_bytes / 4][planes][rows of the block]
-// of 4-byte words; the bytes beyond the last whole word follow all blocks as [planes][rows][row_bytes % 4]. No padding.
-// Plain order is [planes][rows][row_bytes].
+// Interleaved rows: the stored order of codes. Each plane of each row is a string of `row_bytes` bytes. Rows
+// are cut into blocks of bp_block_rows(planes); the blocks follow one another, each an array [row_bytes /
+// 4][planes][rows of the block] of 4-byte words; the bytes beyond the last whole word follow all blocks as
+// [planes][rows][row_bytes % 4]. No padding. Plain order is [planes][rows][row_bytes].
 size_t bp_block_rows(size_t planes);
 // Byte offset of byte `b` of row `r` of plane `p`.
 size_t bp_interleaved_offset(size_t planes, size_t rows, size_t row_bytes, size_t p, size_t r, size_t b);
@@ -105,9 +106,9 @@ void bp_deinterleave(const uint8_t *stored, size_t planes, size_t rows, size_t r
 // [width][16], zeros beyond the last row: 16 ceil(rows / 16) width numbers.
 void bp_lanes(const float *from, size_t rows, size_t width, float *out);
 
-// Columns are cut into segments that share one activation scale and one group of weight scales: at most BP_SEGMENT
-// columns, never across a group. A segment takes whole units of 32 columns; columns of its first and last unit that lie
-// outside count as zero.
+// Columns are cut into segments that share one activation scale and one group of weight scales: at most
+// BP_SEGMENT columns, never across a group. A segment takes whole units of 32 columns; columns of its first
+// and last unit that lie outside count as zero.
 #define BP_SEGMENT 256
 typedef struct {
     uint32_t first_column, columns, first_unit, units, group;
@@ -122,7 +123,8 @@ size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count,
 // tables is aligned to 64 bytes, and multiplied with as many tokens at a time as it was made for.
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables);
-// As above behind BitNet's rounding: x[t] is normalised to mean 0 and variance 1, then rounded to 8 bits by its absmax.
+// As above behind BitNet's rounding: x[t] is normalised to mean 0 and variance 1, then rounded to 8 bits by
+// its absmax.
 void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
                          size_t count, uint8_t *tables);
 // y[t][r] = sum over groups g and planes p of alpha[r][g][p] <signs[p][r], x[t]>_g.
@@ -131,10 +133,10 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        float *y);
 
-// Integer codes of 2 to 8 bits: interleaved rows (one plane) of ceil(columns * bits / 8) bytes; the code of column c takes
-// the bits from c * bits on, lowest bit first. A code u stands for scale * (u - 2^(bits-1)) + offset; with `is_signed`
-// (8 bits only) bytes are two's complement and u is the byte + 128.
-// Activations are rounded to 16 bits a segment, or (act_bytes 1) to 8 bits a token.
+// Integer codes of 2 to 8 bits: interleaved rows (one plane) of ceil(columns * bits / 8) bytes; the code of
+// column c takes the bits from c * bits on, lowest bit first. A code u stands for scale * (u - 2^(bits-1)) +
+// offset; with `is_signed` (8 bits only) bytes are two's complement and u is the byte + 128. Activations are
+// rounded to 16 bits a segment, or (act_bytes 1) to 8 bits a token.
 size_t bp_code_activations_size(const bp_segment *segments, size_t count);
 void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t tokens, int act_bytes,
                          const bp_segment *segments, size_t count, uint8_t *out);
@@ -148,14 +150,15 @@ typedef struct {
 void bp_codes_multiply(bp_isa isa, const bp_codes *weights, const bp_segment *segments, size_t count,
                        const uint8_t *activations, size_t tokens, float *y);
 
-// 4-bit codes into a table of 16 levels: interleaved rows of columns / 2 bytes, columns a multiple of `block`, block one
-// of 32. y[t][r] = sum over blocks of scale[r][block] * sum_c levels[code] x[t][c], FP32. scales: lanes.
+// 4-bit codes into a table of 16 levels: interleaved rows of columns / 2 bytes, columns a multiple of
+// `block`, block one of 32. y[t][r] = sum over blocks of scale[r][block] * sum_c levels[code] x[t][c], FP32.
+// scales: lanes.
 void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,
                         size_t block, const float *scales, const float *x, size_t tokens, float *y);
 
-// Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of `book`. Indices
-// are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie below the book's rows.
-// x: (tokens, per_row * width), padded likewise.
+// Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of
+// `book`. Indices are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie
+// below the book's rows. x: (tokens, per_row * width), padded likewise.
 void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
                                const float *book, size_t width, const float *x, size_t tokens, float *y);
 
@@ -165,8 +168,8 @@ void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uin
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
                       size_t tokens, float *y);
 
-// out[i] is the next number of `from` wherever which[i] is `list`, and stays as it is elsewhere: one list's numbers to their places.
-// May read the number behind the last.
+// out[i] is the next number of `from` wherever which[i] is `list`, and stays as it is elsewhere: one list's
+// numbers to their places. May read the number behind the last.
 void bp_merge(bp_isa isa, const uint8_t *which, size_t n, size_t list, const float *from, float *out);
 
 #endif

@@ -1,5 +1,6 @@
 import BitplanTensors
 import Foundation
+import PlanFormat
 
 /// Element types of PyTorch storages, by their classes.
 enum TorchElement: String {

@@ -1,7 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// What a model is used for: how its data are read, how well it does on them, and how it answers a line. Families share tasks.
+/// What a model is used for: how its data are read, how well it does on them, and how it answers a line.
+/// Families share tasks.
 package protocol Task<Net>: Sendable {
     /// The networks that do it.
     associatedtype Net: Network
@@ -11,7 +12,8 @@ package protocol Task<Net>: Sendable {
 
     /// Reads the data that a model is measured on; `limit` keeps the first items.
     ///
-    /// - Parameter windows: how a text is cut into items; the task's own way where nil. Tasks that read items one by one know no other.
+    /// - Parameter windows: how a text is cut into items; the task's own way where nil. Tasks that read items
+    ///   one by one know no other.
     func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example>
 
     /// The task's metric over the whole of `data`, from what the network produces.

@@ -4,50 +4,46 @@ import PlanFormat
 
 /// Binary codes: each row, or each group of columns in a row, is `sum_i alpha_i b_i` with `b_i` in {-1, +1}.
 ///
-/// Parts: `signs` U8 (bits, rows, ceil(columns / 8)); `alphas` F32 or F16 (rows, groups,
-/// bits).
+/// Parts: `signs` U8 (bits, rows, ceil(columns / 8)); `alphas` F32 or F16 (rows, groups, bits).
 /// - Source: Guo et al. 2017; Xu et al. 2018; Chung et al. 2020, section 3.1.
-enum BinaryCodes {
-    static func encode(
-        _ weights: Matrix, bits: Int, group: Int?, alphas type: Scheme.FloatType, fit: CodeFit,
-        context: CalibrationContext
-    ) throws(QuantizationError) -> PackedMatrix {
-        if type == .fp16 { try FullPrecision.checkHalf(weights) }
-        let rows = weights.rows
-        let columns = weights.columns
-        let rowBytes = SignPlanes.rowBytes(columns: columns)
-        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
-        let planes: Data
-        let alphas: [Float]
-        if fit == .calibrated {
-            let fitted = try Calibrated.binaryCodes(
-                weights, bits: bits, group: group, type: type, context: context)
-            planes = SignPlanes.packed(fitted.codes, planes: bits, rows: rows, columns: columns)
-            alphas = fitted.alphas
-        } else {
-            (planes, alphas) = encodedPlanes(
-                weights, bits: bits, group: group, type: type, fit: fit, context: context)
-        }
+extension Scheme.BinaryCodes: SchemeCodec {
+    func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext)
+        throws(QuantizationError) -> PackedMatrix
+    {
+        let (planes, scales) = try encodedPlanes(weights, fit: fit, context: context)
+        let (rows, columns) = (weights.rows, weights.columns)
         return PackedMatrix(
-            scheme: .binaryCodes(bits: bits, group: group, alphas: type), rows: rows, columns: columns,
+            scheme: scheme, rows: rows, columns: columns,
             parts: [
-                "signs": PackedTensor(type: .uint8, shape: [bits, rows, rowBytes], bytes: planes),
-                "alphas": PackedTensor(shape: [rows, groups, bits], floats: alphas, as: type),
+                "signs": PackedTensor(
+                    type: .uint8, shape: [bits, rows, SignPlanes.rowBytes(columns: columns)], bytes: planes),
+                "alphas": PackedTensor(
+                    shape: [rows, groups(columns: columns), bits], floats: scales, as: alphas),
             ])
     }
 
+    /// Planes in plain order, and alphas (rows, groups, bits).
+    func encodedPlanes(
+        _ weights: Matrix, fit: CodeFit, context: CalibrationContext
+    ) throws(QuantizationError) -> (planes: Data, alphas: [Float]) {
+        if alphas == .fp16 { try weights.checkHalf() }
+        guard fit == .calibrated else { return rowByRow(weights, fit: fit, context: context) }
+        let fitted = try Calibrated.binaryCodes(self, weights, context: context)
+        let planes = SignPlanes.packed(
+            fitted.codes, planes: bits, rows: weights.rows, columns: weights.columns)
+        return (planes, fitted.alphas)
+    }
+
     /// Planes and alphas; only one row's codes are held at a time.
-    private static func encodedPlanes(
-        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
-        context: CalibrationContext
+    private func rowByRow(
+        _ weights: Matrix, fit: CodeFit, context: CalibrationContext
     ) -> (planes: Data, alphas: [Float]) {
         let rowBytes = SignPlanes.rowBytes(columns: weights.columns)
         let stride = weights.rows * rowBytes
         var planes = Data(count: bits * stride)
         let alphas = planes.withUnsafeMutableBytes { planes -> [Float] in
             let planes = planes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            return eachRow(weights, bits: bits, group: group, type: type, fit: fit, context: context) {
-                row, codes in
+            return eachRow(weights, fit: fit, context: context) { row, codes in
                 guard let planes else { return }
                 SignPlanes.pack(
                     codes, columns: weights.columns, planes: bits, into: planes + row * rowBytes,
@@ -58,15 +54,13 @@ enum BinaryCodes {
     }
 
     /// The code of each weight, (rows, columns), and alphas (rows, groups, bits).
-    static func fit(
-        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
-        context: CalibrationContext
+    func codes(
+        _ weights: Matrix, fit: CodeFit, context: CalibrationContext
     ) -> (codes: [UInt8], alphas: [Float]) {
         var codes = [UInt8](repeating: 0, count: weights.storage.count)
         let alphas = codes.withUnsafeMutableBufferPointer { target -> [Float] in
             let target = target.baseAddress
-            return eachRow(weights, bits: bits, group: group, type: type, fit: fit, context: context) {
-                row, codes in
+            return eachRow(weights, fit: fit, context: context) { row, codes in
                 (target.map { $0 + row * weights.columns })?.update(from: codes, count: weights.columns)
             }
         }
@@ -74,13 +68,14 @@ enum BinaryCodes {
     }
 
     /// Fits row after row, rows in parallel, and hands each row's codes to `body`; returns the alphas.
-    private static func eachRow(
-        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, fit: CodeFit,
-        context: CalibrationContext, _ body: (Int, UnsafePointer<UInt8>) -> Void
+    private func eachRow(
+        _ weights: Matrix, fit: CodeFit, context: CalibrationContext,
+        _ body: (Int, UnsafePointer<UInt8>) -> Void
     ) -> [Float] {
         let columns = weights.columns
         let width = min(group ?? max(1, columns), max(1, columns))
-        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
+        let groups = groups(columns: columns)
+        let type = alphas
         var alphas = [Float](repeating: 0, count: weights.rows * groups * bits)
         let rows = weights.rows
         alphas.withUnsafeMutableBufferPointer { alphas in
@@ -108,20 +103,17 @@ enum BinaryCodes {
         return alphas
     }
 
-    static func decode(_ packed: PackedMatrix, bits: Int, group: Int?) throws(QuantizationError) -> Matrix {
-        let storage = decode(
+    func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
+        let storage = decoded(
             signs: try packed.part("signs"), alphas: try packed.part("alphas").floats, rows: packed.rows,
-            columns: packed.columns, bits: bits,
-            group: group)
+            columns: packed.columns)
         return Matrix(rows: packed.rows, columns: packed.columns, storage: storage)
     }
 
     /// The numbers of a block of rows, row-major.
-    static func decode(
-        signs: PackedTensor, alphas: [Float], rows: Int, columns: Int, bits: Int, group: Int?
-    ) -> [Float] {
+    func decoded(signs: PackedTensor, alphas: [Float], rows: Int, columns: Int) -> [Float] {
         let width = group ?? max(1, columns)
-        let groups = group.map { (columns + $0 - 1) / $0 } ?? 1
+        let groups = groups(columns: columns)
         let rowBytes = SignPlanes.rowBytes(columns: columns)
         let planes = signs.bytes
         return [Float](unsafeUninitializedCapacity: rows * columns) { target, count in

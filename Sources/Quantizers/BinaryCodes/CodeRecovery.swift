@@ -1,10 +1,12 @@
-/// Finds the alphas of a vector that was decoded from binary codes, so that encoding it again changes nothing.
+/// Finds the alphas of a vector that was decoded from binary codes, so that encoding it again changes
+/// nothing.
 ///
-/// Least squares and nearest codes alone do not: greedy codes of decoded greedy codes are others. A decoded vector shows
-/// itself by few distinct numbers, all of them sums of plus or minus each alpha.
+/// Least squares and nearest codes alone do not: greedy codes of decoded greedy codes are others. A decoded
+/// vector shows itself by few distinct numbers, all of them sums of plus or minus each alpha.
 enum CodeRecovery {
-    /// Alphas, falling, whose sums contain every number of `vector`. Nil where none are found: where the vector has more than
-    /// 2^bits distinct numbers, is shorter than twice that (few distinct numbers then say nothing), or lacks many sums.
+    /// Alphas, falling, whose sums contain every number of `vector`. Nil where none are found: where the
+    /// vector has more than 2^bits distinct numbers, is shorter than twice that (few distinct numbers then
+    /// say nothing), or lacks many sums.
     static func alphas(of vector: SortedVector, bits: Int) -> [Double]? {
         let levels = 1 << bits
         guard vector.count >= 2 * levels else { return nil }
@@ -21,8 +23,8 @@ enum CodeRecovery {
             ?? fromCommonDifferences(magnitudes, bits: bits, tolerance: tolerance)
     }
 
-    /// Where all sums occur (or their negatives): counted from the least sum, the smallest one not yet explained is twice an
-    /// alpha.
+    /// Where all sums occur (or their negatives): counted from the least sum, the smallest one not yet
+    /// explained is twice an alpha.
     private static func fromSmallestSums(_ magnitudes: [Double], bits: Int, tolerance: Double) -> [Double]? {
         let largest = magnitudes.last ?? 0
         let differences = magnitudes.flatMap { [largest - $0, largest + $0] }.sorted()
@@ -37,7 +39,8 @@ enum CodeRecovery {
         return explains(alphas, magnitudes, tolerance) ? alphas : nil
     }
 
-    /// Where some sums are missing: twice an alpha is the difference of more pairs of sums than most other numbers.
+    /// Where some sums are missing: twice an alpha is the difference of more pairs of sums than most other
+    /// numbers.
     private static func fromCommonDifferences(_ magnitudes: [Double], bits: Int, tolerance: Double)
         -> [Double]?
     {
@@ -60,7 +63,8 @@ enum CodeRecovery {
             runs.append((index + 1 - start, (differences[start] + differences[index]) / 4))
             start = index + 1
         }
-        // Differences of two alphas are nearly as common where sums are missing: a few more than needed are tried.
+        // Differences of two alphas are nearly as common where sums are missing: a few more than needed are
+        // tried.
         let common = runs.sorted { ($1.count, $1.alpha) < ($0.count, $0.alpha) }.prefix(bits + 4).map(\.alpha)
         return chosen(from: common[...], count: bits, taken: []) { alphas in
             explains(alphas, magnitudes, tolerance)

@@ -1,6 +1,7 @@
 /// Which code each number of a vector takes: a binary tree of thresholds over 2^bits leaves.
 ///
-/// A number goes right at a node where it is at least the node's threshold. Nodes are in heap order, leaves from left to right.
+/// A number goes right at a node where it is at least the node's threshold. Nodes are in heap order, leaves
+/// from left to right.
 final class CodeTree {
     let bits: Int
     /// `2^bits - 1` nodes.
@@ -45,7 +46,8 @@ final class CodeTree {
     }
 }
 
-/// The 2^bits numbers that codes stand for, `sum_i alpha_i b_i` added up in FP32 from plane 0: what every decoder gives.
+/// The 2^bits numbers that codes stand for, `sum_i alpha_i b_i` added up in FP32 from plane 0: what every
+/// decoder gives.
 @inline(__always)
 func codeValues(_ alphas: UnsafePointer<Float>, bits: Int, into values: UnsafeMutablePointer<Float>) {
     values[0] = -alphas[0]

@@ -1,6 +1,8 @@
+import BitplanTensors
 import PlanFormat
 
-/// Greedy binary codes of one vector: `r = w; b_i = sign(r), alpha_i = mean |r|, r -= alpha_i b_i`, zero mapping to +1.
+/// Greedy binary codes of one vector: `r = w; b_i = sign(r), alpha_i = mean |r|, r -= alpha_i b_i`, zero
+/// mapping to +1.
 ///
 /// - Complexity: O(columns * bits), one pass a plane.
 /// - Source: Guo et al. 2017, algorithm 1; Chung et al. 2020, section 3.1.
@@ -10,8 +12,8 @@ struct GreedyCodes: ~Copyable {
 
     /// Room for vectors of up to `columns` numbers.
     init(columns: Int) {
-        residual = .allocate(capacity: (columns + 15) / 16)
-        wideCodes = .allocate(capacity: (columns + 15) / 16)
+        residual = .allocate(capacity: ceilDivide(columns, 16))
+        wideCodes = .allocate(capacity: ceilDivide(columns, 16))
     }
 
     deinit {
@@ -19,7 +21,8 @@ struct GreedyCodes: ~Copyable {
         wideCodes.deallocate()
     }
 
-    /// Writes a code per weight and `bits` alphas, each already rounded to `type` when the next plane is chosen.
+    /// Writes a code per weight and `bits` alphas, each already rounded to `type` when the next plane is
+    /// chosen.
     func encode(
         _ weights: UnsafePointer<Float>, count: Int, bits: Int, type: Scheme.FloatType,
         codes: UnsafeMutablePointer<UInt8>, alphas: UnsafeMutablePointer<Float>

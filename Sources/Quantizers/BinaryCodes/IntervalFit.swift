@@ -1,6 +1,8 @@
+import BitplanTensors
 import PlanFormat
 
-/// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded vectors.
+/// Fits of binary codes to one sorted vector: greedy, refined, alternating, and exact recovery of decoded
+/// vectors.
 ///
 /// The state is a partition of the sorted numbers into 2^bits runs, one a code, and the alphas.
 /// - Source: Guo et al. 2017, algorithms 1 and 2; Xu et al. 2018.
@@ -84,7 +86,8 @@ final class IntervalFit {
         keepAsIs()
     }
 
-    /// Least squares and nearest codes in turn from these alphas, until the codes stay or `iterations` have passed.
+    /// Least squares and nearest codes in turn from these alphas, until the codes stay or `iterations` have
+    /// passed.
     func alternate(from start: [Double], iterations: Int) {
         for plane in 0..<bits { alphas[plane] = start[plane] }
         for code in 0..<levels { order[code] = UInt8(code) }
@@ -148,7 +151,8 @@ final class IntervalFit {
         return vector.count > 0 ? max(0, sum) / Double(vector.count) : 0
     }
 
-    /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes the lower.
+    /// Sorts the codes by value and gives each the numbers nearest to its value; a number in the middle takes
+    /// the lower.
     ///
     /// - Returns: whether any number may have changed its code.
     private func assignNearest() -> Bool {
@@ -175,8 +179,8 @@ final class IntervalFit {
         return changed
     }
 
-    /// The first index from `start` whose number is at least `threshold`; thresholds move little from step to step, so it is
-    /// looked for near where it was.
+    /// The first index from `start` whose number is at least `threshold`; thresholds move little from step to
+    /// step, so it is looked for near where it was.
     @inline(__always)
     private func moved(_ index: Int, to threshold: Float, from start: Int) -> Int {
         var index = max(index, start)
@@ -208,12 +212,15 @@ final class IntervalFit {
         }
         walshHadamard(counts, size)
         walshHadamard(totals, size)
-        solveSymmetric(size: planes, into: UnsafeMutableBufferPointer(start: alphas, count: planes)) {
-            row, column in
-            row == column ? counts[0] : counts[(1 << row) | (1 << column)]
-        } right: { row in
-            // A clear bit is -1 in a code and +1 in the transform.
-            -totals[1 << row]
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 64) { room in
+            solveSymmetric(
+                size: planes, room: room, into: UnsafeMutableBufferPointer(start: alphas, count: planes)
+            ) { row, column in
+                row == column ? counts[0] : counts[(1 << row) | (1 << column)]
+            } right: { row in
+                // A clear bit is -1 in a code and +1 in the transform.
+                -totals[1 << row]
+            }
         }
     }
 
@@ -278,41 +285,6 @@ final class IntervalFit {
         if error < bestError || bestError == .infinity {
             bestError = error
             best.copy(from: tree)
-        }
-    }
-}
-
-/// Solves a small symmetric positive semidefinite system by Cholesky factors; unknowns that the ones before make
-/// superfluous become 0.
-@inline(__always)
-func solveSymmetric(
-    size: Int, into solution: UnsafeMutableBufferPointer<Double>, left: (Int, Int) -> Double,
-    right: (Int) -> Double
-) {
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: 64) { factor in
-        for row in 0..<size {
-            for column in 0...row {
-                var value = left(row, column)
-                for inner in 0..<column { value -= factor[8 * row + inner] * factor[8 * column + inner] }
-                if row == column {
-                    factor[8 * row + row] = value > 1e-10 * left(row, row) ? value.squareRoot() : 0
-                } else {
-                    let pivot = factor[8 * column + column]
-                    factor[8 * row + column] = pivot > 0 ? value / pivot : 0
-                }
-            }
-        }
-        for row in 0..<size {
-            var value = right(row)
-            for inner in 0..<row { value -= factor[8 * row + inner] * solution[inner] }
-            let pivot = factor[8 * row + row]
-            solution[row] = pivot > 0 ? value / pivot : 0
-        }
-        for row in stride(from: size - 1, through: 0, by: -1) {
-            var value = solution[row]
-            for inner in row + 1..<max(row + 1, size) { value -= factor[8 * inner + row] * solution[inner] }
-            let pivot = factor[8 * row + row]
-            solution[row] = pivot > 0 ? value / pivot : 0
         }
     }
 }

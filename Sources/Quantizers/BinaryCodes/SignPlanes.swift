@@ -1,12 +1,14 @@
 import Foundation
+import PlanFormat
 
 /// Sign planes in plain order, and the codes of their weights.
 ///
-/// Plain order is `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands for +1; the bits after
-/// the last column are 0. A code is the byte of one weight: bit i is its sign in plane i.
+/// Plain order is `[plane][row][ceil(columns / 8)]` bytes; bit `c % 8` of byte `c / 8` is column c; 1 stands
+/// for +1; the bits after the last column are 0. A code is the byte of one weight: bit i is its sign in plane
+/// i.
 enum SignPlanes {
     /// Bytes of one row of one plane.
-    static func rowBytes(columns: Int) -> Int { (columns + 7) / 8 }
+    static func rowBytes(columns: Int) -> Int { ceilDivide(columns, 8) }
 
     /// Writes the planes of one row of codes; plane i begins at `target + i * planeStride`.
     @inline(__always)
@@ -52,7 +54,7 @@ enum SignPlanes {
         _ source: UnsafePointer<UInt8>, planeStride: Int, columns: Int, planes: Int,
         into codes: UnsafeMutablePointer<UInt8>
     ) {
-        for byte in 0..<(columns + 7) / 8 {
+        for byte in 0..<ceilDivide(columns, 8) {
             var eight: UInt64 = 0
             for plane in 0..<planes { eight |= spread(source[plane * planeStride + byte]) << UInt64(plane) }
             if 8 * byte + 8 <= columns {

@@ -1,7 +1,8 @@
 /// A vector's numbers in ascending order with their running sums: what every fit of binary codes needs.
 ///
-/// The weights of one code value always form a run of the sorted numbers, in greedy and refined codes (each plane cuts every
-/// run at its code value) as in nearest codes. So a step of a fit costs O(2^bits log columns), whatever the columns.
+/// The weights of one code value always form a run of the sorted numbers, in greedy and refined codes (each
+/// plane cuts every run at its code value) as in nearest codes. So a step of a fit costs O(2^bits log
+/// columns), whatever the columns.
 final class SortedVector {
     private(set) var count = 0
     /// Ascending.

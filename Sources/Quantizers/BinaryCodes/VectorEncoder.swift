@@ -48,8 +48,8 @@ final class VectorEncoder {
         intervals.best.assign(weights, count: count, codes: codes)
     }
 
-    /// The alphas of the uniform grid that suits normally distributed numbers: from 4 bits on a better start than
-    /// refined codes, whose alphas fall too slowly.
+    /// The alphas of the uniform grid that suits normally distributed numbers: from 4 bits on a better start
+    /// than refined codes, whose alphas fall too slowly.
     ///
     /// - Source: Max 1960, "Quantizing for minimum distortion", table II, continued for 64 and more levels.
     private func uniformAlphas() -> [Double] {
@@ -58,7 +58,8 @@ final class VectorEncoder {
         return (0..<bits).map { steps[bits - 1] / 2 * deviation * Double(1 << (bits - 1 - $0)) }
     }
 
-    /// Whether two of the first 2^bits + 1 numbers are equal, as they must be in a vector of 2^bits code values.
+    /// Whether two of the first 2^bits + 1 numbers are equal, as they must be in a vector of 2^bits code
+    /// values.
     private func mayBeDecoded(_ weights: UnsafePointer<Float>, count: Int) -> Bool {
         let levels = 1 << bits
         if count < 2 * levels { return false }

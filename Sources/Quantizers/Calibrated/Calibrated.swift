@@ -5,14 +5,14 @@ import PlanFormat
 enum Calibrated {
     /// Binary codes from alternating ones: a code a weight, and alphas (rows, groups, bits).
     static func binaryCodes(
-        _ weights: Matrix, bits: Int, group: Int?, type: Scheme.FloatType, context: CalibrationContext
+        _ scheme: Scheme.BinaryCodes, _ weights: Matrix, context: CalibrationContext
     ) throws(QuantizationError) -> (codes: [UInt8], alphas: [Float]) {
         let moments = try InputMoments(context, columns: weights.columns)
-        let start = BinaryCodes.fit(
-            weights, bits: bits, group: group, type: type, fit: .alternating, context: context)
+        let start = scheme.codes(weights, fit: .alternating, context: context)
+        let (bits, type) = (scheme.bits, scheme.alphas)
         let (table, ascending) = binaryTable(bits: bits)
         var grid = CodeGrid(
-            rows: weights.rows, columns: weights.columns, unitWidth: group ?? max(1, weights.columns),
+            rows: weights.rows, columns: weights.columns, unitWidth: scheme.group ?? max(1, weights.columns),
             planes: bits,
             levels: 1 << bits, table: table, ascending: ascending, storedCoefficient: { type.rounded($0) },
             coefficients: start.alphas, offsets: [], codes: start.codes)
@@ -21,17 +21,18 @@ enum Calibrated {
         return (grid.codes, grid.coefficients)
     }
 
-    /// Integers from round to nearest: scales are solved again where they belong to a row or a group of columns.
+    /// Integers from round to nearest: scales are solved again where they belong to a row or a group of
+    /// columns.
     static func integers(
-        _ weights: Matrix, bits: Int, symmetric: Bool, granularity: Scheme.Granularity,
-        type: Scheme.FloatType,
-        grids: [UniformGrid], codes: [UInt8], context: CalibrationContext
+        _ scheme: Scheme.Integers, _ weights: Matrix, grids: [UniformGrid], codes: [UInt8],
+        context: CalibrationContext
     ) throws(QuantizationError) -> (grids: [UniformGrid], codes: [UInt8]) {
         let moments = try InputMoments(context, columns: weights.columns)
-        let lowest = symmetric ? 1 : 0
+        let (bits, type) = (scheme.bits, scheme.scales)
+        let lowest = scheme.symmetric ? 1 : 0
         let levels = (1 << bits) - lowest
-        let units = IntegerCodes.Units(rows: weights.rows, columns: weights.columns, granularity: granularity)
-        let shared = granularity == .tensor
+        let units = scheme.units(rows: weights.rows, columns: weights.columns)
+        let shared = units.isShared
         let byUnit = (0..<weights.rows * units.perRow).map { grids[shared ? 0 : $0] }
         let refit: @Sendable (Double) -> Float = { type.roundedScale($0) }
         var grid = CodeGrid(
@@ -50,12 +51,14 @@ enum Calibrated {
         return (fitted, grid.codes.map { $0 + UInt8(lowest) })
     }
 
-    /// NF4 codes from nearest levels: scales are solved again where they are stored in FP32 and no block crosses a row.
+    /// NF4 codes from nearest levels: scales are solved again where they are stored in FP32 and no block
+    /// crosses a row.
     static func normalFloat(
-        _ weights: Matrix, block: Int, doubleQuantization: Bool, scales: [Float], codes: [UInt8],
+        _ scheme: Scheme.NormalFloat, _ weights: Matrix, scales: [Float], codes: [UInt8],
         context: CalibrationContext
     ) throws(QuantizationError) -> (scales: [Float], codes: [UInt8]) {
         let moments = try InputMoments(context, columns: weights.columns)
+        let (block, doubleQuantization) = (scheme.block, scheme.doubleQuantization)
         let aligned = weights.columns % block == 0
         let inUse = doubleQuantization ? DoubleQuantizedScales(scales).values : scales
         // A block that crosses rows has no place in a row's units: then every weight is its own unit.
@@ -64,7 +67,7 @@ enum Calibrated {
         var grid = CodeGrid(
             rows: weights.rows, columns: weights.columns, unitWidth: aligned ? block : 1, planes: 1,
             levels: 16,
-            table: NormalFloat.levels.map { Float($0) }, ascending: (0..<16).map { UInt8($0) },
+            table: NormalFloatLevels.values.map { Float($0) }, ascending: (0..<16).map { UInt8($0) },
             storedCoefficient: aligned && !doubleQuantization ? refit : nil, coefficients: units,
             offsets: [Float](repeating: 0, count: units.count), codes: codes)
         searchScales(&grid, weights: weights, context: context)

@@ -1,7 +1,9 @@
+import PlanFormat
+
 /// Weights as codes with a few real coefficients a unit: `w = sum_p coefficient_p (table_p[level] - offset)`.
 ///
-/// Binary codes have a plane and a coefficient (alpha) per bit and a table of -1 and +1; integers one plane, the scale and the
-/// zero point as offset; NF4 one plane with the 16 levels.
+/// Binary codes have a plane and a coefficient (alpha) per bit and a table of -1 and +1; integers one plane,
+/// the scale and the zero point as offset; NF4 one plane with the 16 levels.
 struct CodeGrid {
     let rows: Int
     let columns: Int
@@ -25,5 +27,5 @@ struct CodeGrid {
     /// (rows, columns): the level of each weight.
     var codes: [UInt8]
 
-    var units: Int { (columns + unitWidth - 1) / unitWidth }
+    var units: Int { ceilDivide(columns, unitWidth) }
 }

@@ -2,8 +2,8 @@ import BitplanTensors
 
 /// The weights to aim at where a layer's inputs already carry the errors of the layers below.
 ///
-/// With inputs X in full precision, Z behind quantized layers, H = Z'Z and C = X'Z, the least of
-/// `|W X' - T Z'|^2 + r |W - T|^2` is `T = W + W (C - H) (H + r)^-1`; r is `ridge` times the mean diagonal of H, and the
+/// With inputs X in full precision, Z behind quantized layers, H = Z'Z and C = X'Z, the least of `|W X' - T
+/// Z'|^2 + r |W - T|^2` is `T = W + W (C - H) (H + r)^-1`; r is `ridge` times the mean diagonal of H, and the
 /// look-up weight of an embedding.
 /// - Complexity: O(columns^3 + rows * columns^2).
 enum CorrectedTarget {
@@ -32,7 +32,8 @@ enum CorrectedTarget {
         guard Cholesky.factor(&factor, size: size, threads: context.threads) else {
             throw .contextMismatch("input moments are not positive semidefinite")
         }
-        // Transposed once, the factor into the half that it leaves unused, so that every row's sums run over neighbours.
+        // Transposed once, the factor into the half that it leaves unused, so that every row's sums run over
+        // neighbours.
         var difference = [Double](repeating: 0, count: size * size)
         for row in 0..<size {
             for column in 0..<size {

@@ -1,12 +1,14 @@
 import BitplanTensors
+import PlanFormat
 
-/// Fits codes and coefficients of a grid to the inputs that the layer sees: least `(w - w^)' H (w - w^)` a row.
+/// Fits codes and coefficients of a grid to the inputs that the layer sees: least `(w - w^)' H (w - w^)` a
+/// row.
 ///
 /// From the codes and coefficients that the grid comes with:
-/// 1. error feedback: columns in order of falling H_jj; each takes the nearest value to its weight plus what the errors
-///    before it ask for; coefficients then by weighted least squares; a few rounds, the best kept;
-/// 2. descent: each weight in turn takes the value that lowers the weighted error most, until none changes; coefficients
-///    again; a few rounds.
+/// 1. error feedback: columns in order of falling H_jj; each takes the nearest value to its weight plus what
+///    the errors before it ask for; coefficients then by weighted least squares; a few rounds, the best kept;
+/// 2. descent: each weight in turn takes the value that lowers the weighted error most, until none changes;
+///    coefficients again; a few rounds.
 /// A row that ends worse than it began, without damping, keeps what it had.
 ///
 /// Rows do not touch each other, so the result is the same for any number of threads.
@@ -28,7 +30,7 @@ struct ErrorFeedback {
                     guard let codes = codes.baseAddress, let coefficients = coefficients.baseAddress,
                         let weights = weights.baseAddress
                     else { return }
-                    let panels = (fixed.rows + LevelTables.lanes - 1) / LevelTables.lanes
+                    let panels = ceilDivide(fixed.rows, LevelTables.lanes)
                     forEachRun(rows: panels, threads: threads, minimumRows: 1) { run in
                         let panel = FeedbackPanel(fixed, moments: moments, settings: self)
                         for index in run {

@@ -1,8 +1,8 @@
 import BitplanTensors
 
 extension FeedbackPanel {
-    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that lower the error
-    /// once rounded. The gradient follows.
+    /// Weighted least squares of the coefficients of each unit in turn, codes fixed; keeps only steps that
+    /// lower the error once rounded. The gradient follows.
     func refit() {
         guard let stored = grid.storedCoefficient else { return }
         for unit in 0..<units {
@@ -48,7 +48,8 @@ extension FeedbackPanel {
         }
     }
 
-    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them by plane.
+    /// Solves `B H B' step = B H (w - w^)` in each lane, adds the steps to the coefficients and returns them
+    /// by plane.
     private func steps(
         _ unit: Int, _ positions: UnsafeBufferPointer<Int32>, stored: (Double) -> Float
     ) -> [Lanes] {
@@ -64,9 +65,12 @@ extension FeedbackPanel {
             }
         }
         var steps = [Lanes](repeating: Lanes(), count: planes)
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: planes) { solution in
+        // At most 8 planes: their unknowns, and behind them the room for 8 x 8 factors.
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 72) { memory in
+            let solution = UnsafeMutableBufferPointer(rebasing: memory[..<planes])
+            let room = UnsafeMutableBufferPointer(rebasing: memory[8...])
             for lane in 0..<Self.lanes {
-                solveSymmetric(size: planes, into: solution) { row, column in
+                solveSymmetric(size: planes, room: room, into: solution) { row, column in
                     left[row * planes + column][lane]
                 } right: { row in
                     right[row][lane]

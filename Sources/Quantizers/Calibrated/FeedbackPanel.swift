@@ -303,7 +303,8 @@ final class FeedbackPanel {
                             let value = rowValues[position]
                             let target = value + rowGradient[position] * inverse[position]
                             let (best, level) = tables.nearest(target, lane: lane, unit: unitOf[position])
-                            // Only what brings the value nearer to its target: equal distances must not swing.
+                            // Only what brings the value nearer to its target: equal distances must not
+                            // swing.
                             guard abs(best - target) < abs(value - target) else { continue }
                             changes += 1
                             rowValues[position] = best

@@ -2,9 +2,10 @@ import BitplanTensors
 
 /// Second moments of a layer's inputs, ready for error feedback: scaled, damped, sorted and factored.
 ///
-/// H is scaled to mean diagonal 1; `lookup` and `damping` are added to the diagonal; columns are in order of falling diagonal.
-/// With H = R R' (R upper triangular) the weighted error of a row is `|e R|^2`, and its term of column j is least where
-/// `w^_j` is nearest to `w_j + sum_{i<j} e_i R_ij / R_jj`: GPTQ's error feedback without the inverse of H.
+/// H is scaled to mean diagonal 1; `lookup` and `damping` are added to the diagonal; columns are in order of
+/// falling diagonal. With H = R R' (R upper triangular) the weighted error of a row is `|e R|^2`, and its
+/// term of column j is least where `w^_j` is nearest to `w_j + sum_{i<j} e_i R_ij / R_jj`: GPTQ's error
+/// feedback without the inverse of H.
 /// - Source: Frantar et al. 2023 (GPTQ); Chee et al. 2023 (QuIP), section 3, for the form with factors of H.
 struct InputMoments {
     let columns: Int
@@ -19,8 +20,8 @@ struct InputMoments {
     /// One over the diagonal of `matrix`.
     let inverseDiagonal: [Float]
 
-    /// - Throws: `QuantizationError.momentsMissing`, or `.contextMismatch` where the moments have another shape or are no
-    ///   second moments.
+    /// - Throws: `QuantizationError.momentsMissing`, or `.contextMismatch` where the moments have another
+    ///   shape or are no second moments.
     init(_ context: CalibrationContext, columns: Int) throws(QuantizationError) {
         guard let moments = context.moments else { throw .momentsMissing }
         guard moments.rows == columns, moments.columns == columns else {
@@ -42,8 +43,8 @@ struct InputMoments {
         self.columns = columns
         self.order = order
 
-        // The last column first: turned around so, the upper factor is an ordinary lower one. The factor takes the lower half, and
-        // the upper one still has the moments.
+        // The last column first: turned around so, the upper factor is an ordinary lower one. The factor
+        // takes the lower half, and the upper one still has the moments.
         var turned = [Double](repeating: 0, count: columns * columns)
         for row in 0..<columns {
             for column in 0...row {

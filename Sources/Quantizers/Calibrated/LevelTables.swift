@@ -1,5 +1,5 @@
-/// The values that the levels of each unit stand for, sorted, for up to 16 rows at a time: once by row for scalar search,
-/// once with the rows side by side for vector search.
+/// The values that the levels of each unit stand for, sorted, for up to 16 rows at a time: once by row for
+/// scalar search, once with the rows side by side for vector search.
 final class LevelTables {
     static let lanes = 16
 

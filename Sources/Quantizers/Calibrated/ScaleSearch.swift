@@ -1,6 +1,7 @@
 import BitplanTensors
 
-/// Scales below the one that the largest weight asks for: at few levels, clipping it costs less than a coarse step.
+/// Scales below the one that the largest weight asks for: at few levels, clipping it costs less than a coarse
+/// step.
 enum ScaleSearch {
     private static let shrinks: [Float] = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5]
 

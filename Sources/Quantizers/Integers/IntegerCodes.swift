@@ -8,41 +8,35 @@ import PlanFormat
 /// Parts: `codes` U8 (rows, ceil(columns * bits / 8)), each row a `DenseBits` stream; `scales` F32 or F16 (units), the units
 /// of a row one after the other; `zeroPoints` (units), whole numbers of the scales' type, where asymmetric.
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; round to nearest as in QLoRA (Dettmers et al. 2023).
-enum IntegerCodes {
+extension Scheme.Integers: SchemeCodec {
     /// Which columns share a grid, and where a unit's grid is stored.
     struct Units {
-        let rows: Int
-        let columns: Int
-        let granularity: Scheme.Granularity
-
-        var perRow: Int {
-            switch granularity {
-            case .tensor, .row: 1
-            case .group(let width): (columns + width - 1) / width
-            }
-        }
-
-        var count: Int { granularity == .tensor ? 1 : rows * perRow }
-
+        let perRow: Int
+        let count: Int
         /// Columns of one unit inside a row; the last may be shorter.
-        var width: Int {
-            if case .group(let width) = granularity { return width }
-            return max(1, columns)
-        }
+        let width: Int
+        /// Whether the whole tensor is one unit.
+        let isShared: Bool
 
         @inline(__always)
-        func index(row: Int, column: Int) -> Int {
-            granularity == .tensor ? 0 : row * perRow + column / width
-        }
+        func index(row: Int, column: Int) -> Int { isShared ? 0 : row * perRow + column / width }
     }
 
-    static func encode(
-        _ weights: Matrix, bits: Int, symmetric: Bool, granularity: Scheme.Granularity,
-        scales type: Scheme.FloatType, fit: CodeFit, context: CalibrationContext
-    ) throws(QuantizationError) -> PackedMatrix {
-        if type == .fp16 { try FullPrecision.checkHalf(weights) }
-        let units = Units(rows: weights.rows, columns: weights.columns, granularity: granularity)
-        var grids = Self.grids(weights, units: units, bits: bits, symmetric: symmetric, type: type)
+    /// The units of a matrix of this shape.
+    func units(rows: Int, columns: Int) -> Units {
+        let perRow = unitsPerRow(columns: columns)
+        let isShared = granularity == .tensor
+        return Units(
+            perRow: perRow, count: isShared ? 1 : rows * perRow, width: columnsPerScale ?? max(1, columns),
+            isShared: isShared)
+    }
+
+    func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext)
+        throws(QuantizationError) -> PackedMatrix
+    {
+        if scales == .fp16 { try weights.checkHalf() }
+        let units = units(rows: weights.rows, columns: weights.columns)
+        var grids = grids(weights, units: units)
         let lowest = symmetric ? 1.0 : 0.0
         var codes = [UInt8](repeating: 0, count: weights.storage.count)
         for row in 0..<weights.rows {
@@ -54,17 +48,13 @@ enum IntegerCodes {
         }
         if fit == .calibrated {
             (grids, codes) = try Calibrated.integers(
-                weights, bits: bits, symmetric: symmetric, granularity: granularity, type: type, grids: grids,
-                codes: codes, context: context)
+                self, weights, grids: grids, codes: codes, context: context)
         }
-        return packed(
-            codes: codes, grids: grids, units: units, bits: bits, symmetric: symmetric, type: type)
+        return packed(codes: codes, grids: grids, rows: weights.rows, columns: weights.columns)
     }
 
     /// The grid of each unit from its extremes.
-    static func grids(
-        _ weights: Matrix, units: Units, bits: Int, symmetric: Bool, type: Scheme.FloatType
-    ) -> [UniformGrid] {
+    private func grids(_ weights: Matrix, units: Units) -> [UniformGrid] {
         var lowest = [Float](repeating: .infinity, count: units.count)
         var largest = [Float](repeating: -.infinity, count: units.count)
         for row in 0..<weights.rows {
@@ -80,34 +70,27 @@ enum IntegerCodes {
                 return UniformGrid(scale: 1, zeroPoint: 0, bits: bits)
             }
             return symmetric
-                ? UniformGrid(symmetricUpTo: max(-lowest[unit], largest[unit]), bits: bits, type: type)
-                : UniformGrid(from: lowest[unit], to: largest[unit], bits: bits, type: type)
+                ? UniformGrid(symmetricUpTo: max(-lowest[unit], largest[unit]), bits: bits, type: scales)
+                : UniformGrid(from: lowest[unit], to: largest[unit], bits: bits, type: scales)
         }
     }
 
-    static func packed(
-        codes: [UInt8], grids: [UniformGrid], units: Units, bits: Int, symmetric: Bool, type: Scheme.FloatType
-    ) -> PackedMatrix {
-        let rows = units.rows
-        let columns = units.columns
+    private func packed(codes: [UInt8], grids: [UniformGrid], rows: Int, columns: Int) -> PackedMatrix {
         var parts = [
             "codes": PackedTensor(
                 type: .uint8, shape: [rows, DenseBits.sizeInBytes(count: columns, bits: bits)],
                 bytes: DenseBits.packedRows(codes, rows: rows, columns: columns, bits: bits)),
-            "scales": PackedTensor(shape: [units.count], floats: grids.map(\.scale), as: type),
+            "scales": PackedTensor(shape: [grids.count], floats: grids.map(\.scale), as: scales),
         ]
         if !symmetric {
-            parts["zeroPoints"] = PackedTensor(shape: [units.count], floats: grids.map(\.zeroPoint), as: type)
+            parts["zeroPoints"] = PackedTensor(
+                shape: [grids.count], floats: grids.map(\.zeroPoint), as: scales)
         }
-        return PackedMatrix(
-            scheme: .integer(bits: bits, symmetric: symmetric, granularity: units.granularity, scales: type),
-            rows: rows, columns: columns, parts: parts)
+        return PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts)
     }
 
-    static func decode(
-        _ packed: PackedMatrix, bits: Int, symmetric: Bool, granularity: Scheme.Granularity
-    ) throws(QuantizationError) -> Matrix {
-        let units = Units(rows: packed.rows, columns: packed.columns, granularity: granularity)
+    func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
+        let units = units(rows: packed.rows, columns: packed.columns)
         let codes = DenseBits.unpackedRows(
             try packed.part("codes").bytes, rows: packed.rows, columns: packed.columns, bits: bits)
         let scales = try packed.part("scales").floats

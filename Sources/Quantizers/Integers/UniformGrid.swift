@@ -1,3 +1,4 @@
+import BitplanTensors
 import PlanFormat
 
 /// Evenly spaced values `scale * (code - zeroPoint)` for codes 0...highest.
@@ -9,8 +10,8 @@ struct UniformGrid {
     let zeroPoint: Float
     let highest: Int
 
-    /// A symmetric grid by absolute maximum: codes `-Q...Q` with `Q = 2^(bits - 1) - 1`, stored with 2^(bits - 1) added, so
-    /// code 0 is never used.
+    /// A symmetric grid by absolute maximum: codes `-Q...Q` with `Q = 2^(bits - 1) - 1`, stored with 2^(bits
+    /// - 1) added, so code 0 is never used.
     init(symmetricUpTo largest: Float, bits: Int, type: Scheme.FloatType) {
         let levels = 1 << (bits - 1)
         let rounded = type.roundedScale(Double(largest) / Double(levels - 1))
@@ -21,7 +22,8 @@ struct UniformGrid {
 
     /// An asymmetric grid by minimum and maximum. A constant is stored exactly, as `scale = |c|`.
     ///
-    /// A range that is narrow and far from zero gets a wider step where its zero point would not be exact in `type`.
+    /// A range that is narrow and far from zero gets a wider step where its zero point would not be exact in
+    /// `type`.
     init(from lowest: Float, to largest: Float, bits: Int, type: Scheme.FloatType) {
         highest = (1 << bits) - 1
         let low = Double(lowest)

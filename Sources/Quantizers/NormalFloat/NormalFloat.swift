@@ -2,64 +2,53 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest of 16 levels.
+/// NormalFloat 4: blocks of consecutive weights (row-major, across rows) with one absolute maximum, nearest
+/// of 16 levels.
 ///
-/// Parts: `codes` U8 (ceil(weights / 2)), even weights in the low half of a byte; `scales` F32 (blocks). With double
-/// quantization the scales less their mean are 8-bit by blocks of 256: `scales` I8 (blocks), `scaleScales` F32
-/// (ceil(blocks / 256)), `scaleMean` F32 (1); a scale is `scaleScale * code / 127 + scaleMean`. Codes are chosen with the
-/// exact scale, as bitsandbytes does.
+/// Parts: `codes` U8 (ceil(weights / 2)), even weights in the low half of a byte; `scales` F32 (blocks). With
+/// double quantization the scales less their mean are 8-bit by blocks of 256: `scales` I8 (blocks),
+/// `scaleScales` F32 (ceil(blocks / 256)), `scaleMean` F32 (1); a scale is `scaleScale * code / 127 +
+/// scaleMean`. Codes are chosen with the exact scale, as bitsandbytes does.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
-package enum NormalFloat {
-    /// The 16 levels, ascending.
-    package static let levels: [Double] = [
-        -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-        -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
-        0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023,
-        1,
-    ]
-
-    static let middles: [Double] = zip(levels, levels.dropFirst()).map { ($0 + $1) / 2 }
+extension Scheme.NormalFloat: SchemeCodec {
+    func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext)
+        throws(QuantizationError) -> PackedMatrix
+    {
+        var scales = blockScales(weights)
+        var codes = [UInt8](repeating: 7, count: weights.storage.count)
+        let middles = zip(NormalFloatLevels.values, NormalFloatLevels.values.dropFirst()).map {
+            ($0 + $1) / 2
+        }
+        middles.withUnsafeBufferPointer { middles in
+            guard let middles = middles.baseAddress else { return }
+            for (index, weight) in weights.storage.enumerated() {
+                let scale = scales[index / block]
+                if scale > 0 { codes[index] = Self.code(Double(weight) / Double(scale), middles) }
+            }
+        }
+        if fit == .calibrated {
+            (scales, codes) = try Calibrated.normalFloat(
+                self, weights, scales: scales, codes: codes, context: context)
+        }
+        return packed(codes: codes, scales: scales, rows: weights.rows, columns: weights.columns)
+    }
 
     /// The nearest level's index; a number in the middle takes the lower.
     @inline(__always)
-    static func code(_ ratio: Double, _ middles: UnsafePointer<Double>) -> UInt8 {
+    private static func code(_ ratio: Double, _ middles: UnsafePointer<Double>) -> UInt8 {
         var code = 0
         for step in [8, 4, 2, 1] where middles[code + step - 1] < ratio { code += step }
         return UInt8(code)
     }
 
-    static func encode(
-        _ weights: Matrix, block: Int, doubleQuantization: Bool, fit: CodeFit, context: CalibrationContext
-    ) throws(QuantizationError) -> PackedMatrix {
-        var scales = Self.scales(weights, block: block)
-        var codes = [UInt8](repeating: 7, count: weights.storage.count)
-        middles.withUnsafeBufferPointer { middles in
-            guard let middles = middles.baseAddress else { return }
-            for (index, weight) in weights.storage.enumerated() {
-                let scale = scales[index / block]
-                if scale > 0 { codes[index] = code(Double(weight) / Double(scale), middles) }
-            }
-        }
-        if fit == .calibrated {
-            (scales, codes) = try Calibrated.normalFloat(
-                weights, block: block, doubleQuantization: doubleQuantization, scales: scales, codes: codes,
-                context: context)
-        }
-        return packed(
-            codes: codes, scales: scales, rows: weights.rows, columns: weights.columns, block: block,
-            doubleQuantization: doubleQuantization)
-    }
-
     /// The largest absolute value of each block.
-    static func scales(_ weights: Matrix, block: Int) -> [Float] {
+    private func blockScales(_ weights: Matrix) -> [Float] {
         stride(from: 0, to: weights.storage.count, by: block).map { start in
             weights.storage[start..<min(start + block, weights.storage.count)].reduce(0) { max($0, abs($1)) }
         }
     }
 
-    static func packed(
-        codes: [UInt8], scales: [Float], rows: Int, columns: Int, block: Int, doubleQuantization: Bool
-    ) -> PackedMatrix {
+    private func packed(codes: [UInt8], scales: [Float], rows: Int, columns: Int) -> PackedMatrix {
         let bytes = DenseBits.packedRows(codes, rows: 1, columns: codes.count, bits: 4)
         var parts = ["codes": PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes)]
         if doubleQuantization {
@@ -71,14 +60,10 @@ package enum NormalFloat {
         } else {
             parts["scales"] = PackedTensor(shape: [scales.count], floats: scales)
         }
-        return PackedMatrix(
-            scheme: .normalFloat4(block: block, doubleQuantization: doubleQuantization), rows: rows,
-            columns: columns, parts: parts)
+        return PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts)
     }
 
-    static func decode(
-        _ packed: PackedMatrix, block: Int, doubleQuantization: Bool
-    ) throws(QuantizationError) -> Matrix {
+    func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
         let count = packed.rows * packed.columns
         let codes = DenseBits.unpackedRows(try packed.part("codes").bytes, rows: 1, columns: count, bits: 4)
         let stored = try packed.part("scales")
@@ -89,7 +74,7 @@ package enum NormalFloat {
                 scales: try packed.part("scaleScales").floats,
                 mean: try packed.part("scaleMean").floats[0]
             ).values : stored.floats
-        let levels = levels.map { Float($0) }
+        let levels = NormalFloatLevels.values.map { Float($0) }
         var decoded = Matrix(rows: packed.rows, columns: packed.columns)
         for index in 0..<count { decoded.storage[index] = levels[Int(codes[index])] * scales[index / block] }
         return decoded
@@ -100,7 +85,7 @@ package enum NormalFloat {
 ///
 /// - Source: QLoRA (Dettmers et al. 2023), section 3, "double quantization", with a linear 8-bit code.
 struct DoubleQuantizedScales {
-    static let block = 256
+    static let block = Scheme.NormalFloat.scalesPerScale
 
     let codes: [Int8]
     let scales: [Float]

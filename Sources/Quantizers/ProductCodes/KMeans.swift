@@ -2,8 +2,9 @@ import BitplanTensors
 
 /// Lloyd's k-means over short vectors, deterministic.
 ///
-/// Each step assigns every vector to its nearest centroid (ties: the lowest index) and moves the centroid to the mean of its
-/// vectors; a centroid without vectors moves to the vector with the largest error, the next one to the next largest.
+/// Each step assigns every vector to its nearest centroid (ties: the lowest index) and moves the centroid to
+/// the mean of its vectors; a centroid without vectors moves to the vector with the largest error, the next
+/// one to the next largest.
 /// - Source: Lloyd 1982; seeding: Arthur and Vassilvitskii 2007 (k-means++).
 package struct KMeans: Sendable {
     /// Where the centroids start.
@@ -22,7 +23,8 @@ package struct KMeans: Sendable {
     /// Clusters the rows of `vectors` in at most `count` centroids.
     ///
     /// Where no more than `count` different vectors occur, they are the centroids, and the error is 0.
-    /// - Parameter trainingLimit: the most vectors that take part in Lloyd's steps, evenly spaced; all are assigned at the end.
+    /// - Parameter trainingLimit: the most vectors that take part in Lloyd's steps, evenly spaced; all are
+    ///   assigned at the end.
     /// - Complexity: O(iterations * vectors * count * dimension).
     package init(
         _ vectors: Matrix, count: Int, iterations: Int, start: Start, trainingLimit: Int = .max,
@@ -63,7 +65,8 @@ package struct KMeans: Sendable {
     ) {
         let dimension = vectors.columns
         let count = centroids.rows
-        // |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): centroids dimension by dimension, so that the inner loop runs over them.
+        // |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): centroids dimension by dimension, so that the inner loop
+        // runs over them.
         var transposed = [Float](repeating: 0, count: count * dimension)
         var halves = [Float](repeating: 0, count: count)
         for centroid in 0..<count {

@@ -2,23 +2,24 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids` codewords that the
-/// whole matrix shares. Of a last subvector that is cut short only the columns that exist count.
+/// Product codes: each row is cut into subvectors of `block` columns, each replaced by one of `centroids`
+/// codewords that the whole matrix shares. Of a last subvector that is cut short only the columns that exist
+/// count.
 ///
-/// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits, row by
-/// row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c = centroidScale * code`. Codewords beyond the
-/// different subvectors are zeros.
+/// Parts: `indices` U8, a `DenseBits` stream of rows * ceil(columns / block) indices of ceil(log2(centroids))
+/// bits, row by row; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1): `c =
+/// centroidScale * code`. Codewords beyond the different subvectors are zeros.
 /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; iPQ's shared code book.
-enum ProductCodes {
-    static let iterations = 25
+extension Scheme.ProductCodes: SchemeCodec {
+    private static let iterations = 25
 
-    static func encode(
-        _ weights: Matrix, block: Int, centroids count: Int, storage: Scheme.CentroidType,
-        context: CalibrationContext
-    ) throws(QuantizationError) -> PackedMatrix {
-        if storage == .fp16 { try FullPrecision.checkHalf(weights) }
+    func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext)
+        throws(QuantizationError) -> PackedMatrix
+    {
+        if storage == .fp16 { try weights.checkHalf() }
+        let count = centroids
         let vectors = Subvectors(weights, block: block)
-        let chosen = vectors.exactBook(limit: count) ?? trainedBook(vectors, count: count, context: context)
+        let chosen = vectors.exactBook(limit: count) ?? trainedBook(vectors, context: context)
         var book = Matrix(rows: count, columns: block)
         for (index, value) in chosen.storage.enumerated() { book.storage[index] = value }
 
@@ -46,10 +47,9 @@ enum ProductCodes {
         let used = Matrix(
             rows: chosen.rows, columns: block, storage: Array(book.storage.prefix(chosen.storage.count)))
         let indices = vectors.nearest(in: used, threads: context.threads)
-        let bytes = DenseBits.packedRows(indices, rows: 1, columns: indices.count, bits: indexBits(count))
+        let bytes = DenseBits.packedRows(indices, rows: 1, columns: indices.count, bits: indexBits)
         return PackedMatrix(
-            scheme: .productCodes(block: block, centroids: count, storage: storage), rows: weights.rows,
-            columns: weights.columns,
+            scheme: scheme, rows: weights.rows, columns: weights.columns,
             parts: [
                 "indices": PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes),
                 "centroids": tensor,
@@ -57,12 +57,10 @@ enum ProductCodes {
             .merging(scaleParts) { first, _ in first })
     }
 
-    static func decode(
-        _ packed: PackedMatrix, block: Int, centroids count: Int, storage: Scheme.CentroidType
-    ) throws(QuantizationError) -> Matrix {
-        let perRow = (packed.columns + block - 1) / block
+    func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
+        let perRow = subvectors(columns: packed.columns)
         let indices = DenseBits.unpackedRows(
-            try packed.part("indices").bytes, rows: 1, columns: packed.rows * perRow, bits: indexBits(count))
+            try packed.part("indices").bytes, rows: 1, columns: packed.rows * perRow, bits: indexBits)
         let tensor = try packed.part("centroids")
         var book: [Float]
         switch storage {
@@ -71,8 +69,10 @@ enum ProductCodes {
             let scale = try packed.part("centroidScale").floats[0]
             book = tensor.bytes.map { scale * Float(Int8(bitPattern: $0)) }
         }
-        if let bad = indices.first(where: { Int($0) >= count }) {
-            throw .invalidPart("indices", reason: "index \(bad) of \(count) centroids")
+        if let bad = indices.firstIndex(where: { Int($0) >= centroids }) {
+            throw .badValue(
+                scheme: scheme, name: "indices", index: bad,
+                message: "\(indices[bad]) of \(centroids) centroids")
         }
         var decoded = Matrix(rows: packed.rows, columns: packed.columns)
         for row in 0..<packed.rows {
@@ -84,17 +84,11 @@ enum ProductCodes {
         return decoded
     }
 
-    /// Bits of an index.
-    static func indexBits(_ centroids: Int) -> Int {
-        centroids <= 2 ? 1 : Int.bitWidth - (centroids - 1).leadingZeroBitCount
-    }
-
-    private static func trainedBook(_ vectors: Subvectors, count: Int, context: CalibrationContext) -> Matrix
-    {
+    private func trainedBook(_ vectors: Subvectors, context: CalibrationContext) -> Matrix {
         // 256 vectors a centroid are enough to place it.
         KMeans(
-            vectors.padded, count: count, iterations: iterations, start: .plusPlus(seed: context.seed),
-            trainingLimit: 256 * count, threads: context.threads
+            vectors.padded, count: centroids, iterations: Self.iterations,
+            start: .plusPlus(seed: context.seed), trainingLimit: 256 * centroids, threads: context.threads
         ).centroids
     }
 }
@@ -126,7 +120,8 @@ struct Subvectors {
         return vectors
     }
 
-    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without loss.
+    /// A book that has every subvector, where `limit` codewords suffice: decoded weights are encoded without
+    /// loss.
     func exactBook(limit: Int) -> Matrix? {
         guard let book = KMeans.distinctRows(columns(0..<wholePerRow * block, width: block), limit: limit)
         else {

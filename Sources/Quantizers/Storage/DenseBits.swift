@@ -1,9 +1,11 @@
 import Foundation
+import PlanFormat
 
-/// Codes of 1 to 8 bits side by side without gaps: code i takes the bits from `i * bits` on, lowest bit first.
+/// Codes of 1 to 8 bits side by side without gaps: code i takes the bits from `i * bits` on, lowest bit
+/// first.
 enum DenseBits {
     /// Bytes that `count` codes take.
-    static func sizeInBytes(count: Int, bits: Int) -> Int { (count * bits + 7) / 8 }
+    static func sizeInBytes(count: Int, bits: Int) -> Int { ceilDivide(count * bits, 8) }
 
     /// Writes `count` codes, each below 2^bits, to `target`, which is all zeros.
     @inline(__always)

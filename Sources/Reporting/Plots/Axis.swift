@@ -16,7 +16,8 @@ struct Axis {
     /// What is smaller is drawn at the end of a logarithmic axis.
     private static let smallest = 1e-12
 
-    /// An axis over `values`; on a logarithmic one only those well above 0 count. An empty or single-valued range is widened.
+    /// An axis over `values`; on a logarithmic one only those well above 0 count. An empty or single-valued
+    /// range is widened.
     init(_ spacing: Spacing, over values: [Double], from: Double, to: Double) {
         self.spacing = spacing
         let kept = values.filter { $0.isFinite && (spacing == .linear || $0 >= Axis.smallest) }

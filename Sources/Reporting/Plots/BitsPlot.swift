@@ -1,8 +1,8 @@
 import PlanFormat
 
 extension Plan {
-    /// Bits by depth as an SVG plot: a panel per type, a bar per depth; its height is bits per weight, scales included, and the scheme stands
-    /// over it.
+    /// Bits by depth as an SVG plot: a panel per type, a bar per depth; its height is bits per weight, scales
+    /// included, and the scheme stands over it.
     ///
     /// - Throws: `PlanError` where the plan does not fit the layout.
     package func bitsSVG(of layout: ModelLayout) throws(PlanError) -> String {

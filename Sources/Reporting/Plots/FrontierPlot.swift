@@ -1,8 +1,8 @@
 import PlanFormat
 
 extension FrontierTable {
-    /// The frontier as an SVG plot: bytes against loss on a logarithmic scale. Plans stand on it or above it: full marks where their loss
-    /// is predicted, hollow ones where it was measured, a line between the two.
+    /// The frontier as an SVG plot: bytes against loss on a logarithmic scale. Plans stand on it or above it:
+    /// full marks where their loss is predicted, hollow ones where it was measured, a line between the two.
     package var plotSVG: String {
         var plot = PlanScatter(self)
         plot.drawAxes()

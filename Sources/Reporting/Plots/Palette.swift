@@ -1,8 +1,9 @@
 /// The colours of all plots.
 ///
-/// GitHub shows a picture of a report on white or on nearly black, as the reader's settings say, and the picture cannot know which: so the
-/// pictures are transparent, and every colour that stands on the page itself has enough contrast to both (`onPage`). Text inside coloured
-/// fields is black or white, whichever reads better (`ink(on:)`).
+/// GitHub shows a picture of a report on white or on nearly black, as the reader's settings say, and the
+/// picture cannot know which: so the pictures are transparent, and every colour that stands on the page
+/// itself has enough contrast to both (`onPage`). Text inside coloured fields is black or white, whichever
+/// reads better (`ink(on:)`).
 package enum Palette {
     /// Text and axes: the grey halfway between both pages.
     package static let ink = "#797979"
@@ -22,7 +23,8 @@ package enum Palette {
     /// Colours that stand on the page itself.
     package static let onPage = [ink, frontier, uniform, preset, chosen, marked, measured]
 
-    /// Anchors of the scale from little to much: dark violet, blue, green, yellow (perceptually even, and safe for the colour-blind).
+    /// Anchors of the scale from little to much: dark violet, blue, green, yellow (perceptually even, and
+    /// safe for the colour-blind).
     ///
     /// - Source: viridis, Smith and van der Walt 2015.
     private static let anchors: [(Double, Double, Double)] = [
@@ -39,7 +41,8 @@ package enum Palette {
         return hexadecimal(mixed(low.0, high.0), mixed(low.1, high.1), mixed(low.2, high.2))
     }
 
-    /// The colour of a bar by its share of the tallest: the middle of the scale, which stands out from both pages.
+    /// The colour of a bar by its share of the tallest: the middle of the scale, which stands out from both
+    /// pages.
     static func bits(_ share: Double) -> String { scale(0.25 + 0.4 * min(max(share, 0), 1)) }
 
     /// Black or white, whichever reads better on a field of this colour.

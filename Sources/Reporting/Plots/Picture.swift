@@ -1,4 +1,5 @@
-/// An SVG picture under construction: transparent, no scripts, no fonts of its own; the same calls give the same bytes.
+/// An SVG picture under construction: transparent, no scripts, no fonts of its own; the same calls give the
+/// same bytes.
 ///
 /// Coordinates are pixels from the upper left corner, written with at most one digit after the point.
 struct Picture {
@@ -12,7 +13,8 @@ struct Picture {
     private let title: String
     private var elements: [String] = []
 
-    /// Pixels of a line of text of size 12, per character: sans-serif digits and letters on the average, rounded up.
+    /// Pixels of a line of text of size 12, per character: sans-serif digits and letters on the average,
+    /// rounded up.
     static let characterWidth = 6.8
 
     /// An empty picture; `title` is what a screen reader says.

@@ -1,8 +1,9 @@
 import PlanFormat
 
 extension SensitivityTable {
-    /// Sensitivity by depth as an SVG heat map: a panel per candidate, a row per type, a column per depth; colour is KL on a logarithmic
-    /// scale that all panels share, the number in a field KL in thousandths of a nat.
+    /// Sensitivity by depth as an SVG heat map: a panel per candidate, a row per type, a column per depth;
+    /// colour is KL on a logarithmic scale that all panels share, the number in a field KL in thousandths of
+    /// a nat.
     package var mapSVG: String {
         let grid = DepthGrid(layout)
         let schemes = Array(candidates.reversed())
@@ -10,7 +11,7 @@ extension SensitivityTable {
         let scale = Axis(.logarithmic, over: values, from: 0, to: 1)
         let (panelWidth, panelHeight) = (grid.width + 24, grid.height + 52)
         let perRow = max(1, min(schemes.count, Int((DepthGrid.pageWidth + 24) / panelWidth)))
-        let rows = (schemes.count + perRow - 1) / perRow
+        let rows = ceilDivide(schemes.count, perRow)
         let legendHeight = 54.0
         var picture = Picture(
             width: max(Double(perRow) * panelWidth - 24, 420),

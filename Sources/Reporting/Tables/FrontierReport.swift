@@ -1,7 +1,8 @@
 import PlanFormat
 
 extension FrontierTable {
-    /// The frontier as Markdown: its ends and knee, and how far the plans beside it are from the least loss of their bytes.
+    /// The frontier as Markdown: its ends and knee, and how far the plans beside it are from the least loss
+    /// of their bytes.
     package var markdown: String {
         var text = extentText
         var table = MarkdownTable([
@@ -52,7 +53,8 @@ extension FrontierTable {
 }
 
 extension PlanPrices {
-    /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that the noise leaves open.
+    /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that
+    /// the noise leaves open.
     package var markdown: String {
         let source =
             switch basis {

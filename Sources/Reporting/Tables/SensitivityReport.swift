@@ -1,7 +1,8 @@
 import PlanFormat
 
 extension SensitivityTable {
-    /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss beside them.
+    /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss
+    /// beside them.
     package var markdown: String {
         var text = "Full precision: "
         if let metric = fullPrecision.metric {

@@ -1,0 +1,8 @@
+// The vector functions by vector extensions.
+#include "../vector_functions.h"
+
+DEFINE_VECTORS(portable)
+
+void bp_merge_portable(const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
+    merge(which, n, list, from, out);
+}
