@@ -130,7 +130,7 @@ private struct PrefixRun<Family: ModelFamily> {
         self.base = base
         let evaluator = measurer.evaluator
         if first > 0 {
-            var current = try states ?? (0, [])
+            var current = states ?? (0, [])
             while current.before < first {
                 current.all =
                     current.before == 0

@@ -50,7 +50,7 @@ package func run<Family: ModelFamily>(
     }
     while let line = try next() {
         lines.append(line)
-        if lines.count == size || !(try input.isNextReady()) { try answerAll() }
+        if try lines.count == size || !input.isNextReady() { try answerAll() }
     }
     try answerAll()
 }
