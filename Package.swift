@@ -1,7 +1,8 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
-/// A room of `Sources`: its target has the package's name before it, so that it clashes with no target of other packages.
+/// A room of `Sources`: its target has the package's name before it, so that it clashes with no target of
+/// other packages.
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .target(
         name: "Bitplan\(name)", dependencies: dependencies, path: "Sources/\(name)", exclude: exclude)

@@ -47,7 +47,7 @@ struct AnswerRequest: ParsableCommand {
             let data = try FileHandle.standardInput.readToEnd() ?? Data()
             let request = try JSONFile.decode(EvaluationRequest.self, from: data, file: input)
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                FileHandle.standardOutput.write(try JSONFile.data(try evaluate(family, request)))
+                try printResult(try evaluate(family, request), asJSON: true, "")
             }
             try run(try Families.family(of: request.model))
         }

@@ -26,7 +26,9 @@ struct Sweep: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
+                try checkOutputs(
+                    [output].compactMap { $0.map { URL(path: $0) } },
+                    inputs: ([model] + data.data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let options = sweep.measuring(task.options, store)
                 guard !dryRun else {
@@ -94,7 +96,9 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
+                try checkOutputs(
+                    [output].compactMap { $0.map { URL(path: $0) } },
+                    inputs: ([model, sweep] + data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let measuring = MeasuringOptions(fit: table.fit, task: task.options, store: store)
                 let source = DataSource(

@@ -5,7 +5,8 @@ import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept packed.
+/// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept
+/// packed.
 package final class Encodings<Family: ModelFamily>: Sendable {
     /// The model whose matrices are encoded.
     package let model: Model<Family>
@@ -54,9 +55,11 @@ package final class Encodings<Family: ModelFamily>: Sendable {
 }
 
 extension LinearOperators {
-    /// The operator that a probe measures: of the decoded weights, which is fast in batches and the same up to rounding.
+    /// The operator that a probe measures: of the decoded weights, which is fast in batches and the same up
+    /// to rounding.
     ///
-    /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they run.
+    /// Schemes that change a layer's inputs too are not their decoded weights: those are measured as they
+    /// run.
     /// - Parameter decoded: makes an operator of weights.
     /// - Throws: `QuantizationError` or `PackedMatrixError` where the parts do not fit the scheme.
     package static func measuring(

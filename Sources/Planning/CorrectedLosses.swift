@@ -1,12 +1,14 @@
 import BitplanTensors
 import PlanFormat
 
-/// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole plans were measured to lose.
+/// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole
+/// plans were measured to lose.
 ///
-/// Codes that are fitted behind each other make up for the errors before them, so losses nearly add up, and measured plans tell what is left:
-/// a cell c of sublayer i under scheme s is taken to lose c (1 + g + e_is), with a common g ~ N(0, G^2) and own e_is ~ N(0, E^2). A plan's
-/// loss is the sum of its cells, known up to some noise. The posterior means are again one number a cell, so that the exact solver
-/// finds the best plan by them.
+/// Codes that are fitted behind each other make up for the errors before them, so losses nearly add up, and
+/// measured plans tell what is left: a cell c of sublayer i under scheme s is taken to lose c (1 + g + e_is),
+/// with a common g ~ N(0, G^2) and own e_is ~ N(0, E^2). A plan's loss is the sum of its cells, known up to
+/// some noise. The posterior means are again one number a cell, so that the exact solver finds the best plan
+/// by them.
 /// - Source: Bayesian linear regression; the prior is ours.
 package struct CorrectedLosses {
     private let cells: [[Scheme: Double]]
@@ -19,7 +21,8 @@ package struct CorrectedLosses {
     /// Standard deviations of the common and the own part.
     private static var common: Double { 0.2 }
     private static var own: Double { 0.2 }
-    /// Noise of a plan's loss as a share of it, and of its distance from the best plan: losses add up only near each other.
+    /// Noise of a plan's loss as a share of it, and of its distance from the best plan: losses add up only
+    /// near each other.
     private static var noise: Double { 0.02 }
     private static var curvature: Double { 0.3 }
 

@@ -76,8 +76,8 @@ struct ModelCopy {
         try replace(name, try JSONSerialization.data(withJSONObject: object))
     }
 
-    /// Changes what the header of the weights says of one tensor, or takes it away; `appended` bytes follow the data, and `body` learns
-    /// where they lie.
+    /// Changes what the header of the weights says of one tensor, or takes it away; `appended` bytes follow
+    /// the data, and `body` learns where they lie.
     func editTensor(
         _ name: String, appending appended: Data = Data(),
         _ body: (_ entry: [String: Any], _ end: Int) -> [String: Any]?

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Expects that a command refuses its input: an exit code that is not 0, one line that has all of `parts`, nothing on standard output,
-/// and the workspace as it was.
+/// Expects that a command refuses its input: an exit code that is not 0, one line that has all of `parts`,
+/// nothing on standard output, and the workspace as it was.
 func expectRefusal(
     _ arguments: [String], in workspace: Workspace, input: String = "", saying parts: [String],
     sourceLocation: SourceLocation = #_sourceLocation

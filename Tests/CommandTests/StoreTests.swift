@@ -115,7 +115,8 @@ import Testing
         #expect(counts == [21, 0, 0, 0])
     }
 
-    /// Plans of other budgets start from what the plans before them measured; with a store or without, they are the same.
+    /// Plans of other budgets start from what the plans before them measured; with a store or without, they
+    /// are the same.
     @Test func plansReuseCells() throws {
         let workspace = try Workspace()
         func plan(_ size: String, _ store: [String]) throws -> (plan: Data, usage: (kept: Int, made: Int)?) {

@@ -9,7 +9,8 @@ import PlanFormat
 import TestSupport
 import Testing
 
-/// What users' stores hold was measured by the code of `Experiment.currentVersion`; code that measures something else needs another.
+/// What users' stores hold was measured by the code of `Experiment.currentVersion`; code that measures
+/// something else needs another.
 @Suite struct MeasurementVersionTests {
     private struct Golden: Codable, Equatable {
         let version: Int

@@ -23,7 +23,8 @@ import Testing
         }
     }
 
-    /// Losses of random assignments around a random context equal those of networks that run from the start, bit for bit.
+    /// Losses of random assignments around a random context equal those of networks that run from the start,
+    /// bit for bit.
     @Test(arguments: [UInt64(1), 2, 3])
     func prefixReuseChangesNothing(_ seed: UInt64) throws {
         let bench = try Bench.shared.get()

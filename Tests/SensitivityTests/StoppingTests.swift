@@ -51,7 +51,8 @@ import Testing
         let spearman = 1 - 6 * squares / (count * (count * count - 1))
         #expect(spearman >= 0.99, "Spearman \(spearman)")
 
-        // What is chosen by the stopped table loses, by the whole one, hardly more than what that chooses itself.
+        // What is chosen by the stopped table loses, by the whole one, hardly more than what that chooses
+        // itself.
         let truth = Dictionary(uniqueKeysWithValues: whole.map { ("\($0.row) \($0.scheme)", $0) })
         for price in [1e-7, 3e-7, 1e-6, 3e-6, 1e-5] {
             func cost(_ choice: [String: Scheme]) -> (loss: Double, all: Double) {

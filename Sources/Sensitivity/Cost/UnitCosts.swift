@@ -5,10 +5,11 @@ import BitplanQuantizers
 import BitplanTensors
 import PlanFormat
 
-/// What the parts of measuring a model cost, timed on a few of its items: all that a sweep does is made of them.
+/// What the parts of measuring a model cost, timed on a few of its items: all that a sweep does is made of
+/// them.
 ///
-/// Times are CPU seconds of all threads, so that what else the machine does matters little; work that is shared out takes that long
-/// divided by the threads.
+/// Times are CPU seconds of all threads, so that what else the machine does matters little; work that is
+/// shared out takes that long divided by the threads.
 package struct UnitCosts: Sendable {
     /// Items that were timed.
     package let items: Int
@@ -59,7 +60,8 @@ package struct UnitCosts: Sendable {
             return (try body(), processSeconds() - start)
         }
 
-        // The first run is slower than those after it, and is timed as what it is in a sweep: the reference's.
+        // The first run is slower than those after it, and is timed as what it is in a sweep: the
+        // reference's.
         let (evaluator, reference) = try timed {
             try Evaluator(
                 reference: network, examples: few, threads: 1, logitsLimit: keepsLogits ? nil : 0,
