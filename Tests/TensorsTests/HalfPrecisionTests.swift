@@ -48,7 +48,7 @@ import Testing
         var candidates: [Float] = [
             0, -0.0, 65504, 65519.996, 65520, -65520, 65536, 1e30, .greatestFiniteMagnitude,
             .leastNonzeroMagnitude,
-            0x1p-25, 0x1.000002p-25, 0x1.8p-24, 0x1p-14, 0x1.ffffffp-15, .infinity, -.infinity,
+            0x1p-25, 0x1.000002p-25, 0x1.8p-24, 0x1p-14, 0x1.fffffep-15, .infinity, -.infinity,
         ]
         for _ in 0..<200_000 {
             candidates.append(Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())))

@@ -121,7 +121,7 @@ final class TemporaryDirectory: Sendable {
                     _ = try tensors.bytes(name)
                     _ = try? tensors.floats(name)
                 }
-            } catch let error as FileError {
+            } catch {
                 refused += 1
                 #expect(error.path == directory.file("bad").path && !error.message.isEmpty, "seed \(seed)")
             }
