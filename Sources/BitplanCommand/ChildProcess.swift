@@ -3,6 +3,7 @@ import BitplanModels
 import BitplanTensors
 import BitplanWorkflows
 import Foundation
+import PlanFormat
 
 /// Evaluations in a process of their own, whose peak memory is that of the model alone.
 enum ChildProcess {
