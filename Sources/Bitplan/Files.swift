@@ -55,6 +55,7 @@ extension Plan {
     /// The plan in another quantizer's own format.
     ///
     /// - Parameters:
+    ///   - consumer: the other quantizer.
     ///   - layout: the layout of the model that the plan is for, which names the tensors.
     ///   - nearest: maps a scheme that the consumer does not have to the one with the fewest bits that are
     ///     not fewer, instead of an error.

@@ -35,8 +35,13 @@ extension Model {
     /// files are written when it ends.
     ///
     /// - Parameters:
+    ///   - data: the items that sublayers and plans are measured on.
+    ///   - target: the limits, and what sublayers may become.
+    ///   - candidates: the schemes that the sweep tries.
     ///   - check: other data that the final table is measured on; `data` where nil, and the report says so.
+    ///   - options: how codes are fitted, how much is measured, and where measurements are kept.
     ///   - effort: most measurements after the sweep.
+    ///   - places: where the files go.
     /// - Returns: what was compared, full precision first. Peak memory is that of this process, which ran all
     ///   stages.
     /// - Throws: `BitplanError`; outputs that cannot be written, data that cannot be read and limits that

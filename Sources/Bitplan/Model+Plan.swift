@@ -7,7 +7,9 @@ extension Model {
     /// Measures how much every sublayer loses under every candidate scheme, alone and by kind.
     ///
     /// - Parameters:
+    ///   - data: the items that KL is measured on.
     ///   - candidates: what sublayers may become.
+    ///   - options: how codes are fitted, how much is measured, and where measurements are kept.
     ///   - progress: called with the work that is done so far, and what it will be at most.
     /// - Throws: `BitplanError` for what is wrong with model or data; measurements that were made stay in the
     ///   store.
@@ -29,6 +31,9 @@ extension Model {
     ///
     /// - Parameters:
     ///   - table: what `sweep` measured of this model; its fit is the plan's.
+    ///   - target: the limits, and what sublayers may become.
+    ///   - data: the items that plans are measured on.
+    ///   - options: how plans are measured, and where measurements are kept.
     ///   - effort: most measurements.
     ///   - round: called with each round of planning.
     /// - Throws: `BitplanError` where nothing fits; it names the limit at fault and says by how much.
@@ -58,11 +63,13 @@ extension Model {
     /// Encodes the model as a plan says and writes the packed directory: all of it, or nothing.
     ///
     /// - Parameters:
+    ///   - plan: the schemes, by sublayer or kind, and the fit of their codes.
     ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or
     ///     schemes ask for it.
+    ///   - output: the directory to write: new, empty, or a packed model that is replaced.
     ///   - threads: threads that run the model over `text`; bytes do not depend on it.
     /// - Returns: the packed model.
-    /// - Throws: `BitplanError` where the plan is for another model or needs text, or `directory` holds
+    /// - Throws: `BitplanError` where the plan is for another model or needs text, or `output` holds
     ///   something else.
     @discardableResult
     public func quantize(

@@ -5,6 +5,9 @@ import Foundation
 extension Model {
     /// Answers lines: translations, labels with their probability, vectors, or continued texts.
     ///
+    /// - Parameters:
+    ///   - lines: what the task reads: sentences, pairs with a tab between them, beginnings of texts.
+    ///   - options: how the task is run.
     /// - Returns: an answer for each line, in their order.
     /// - Throws: `BitplanError` for a line that the model cannot answer; it says which.
     public func answer(
@@ -22,7 +25,10 @@ extension Model {
     /// Measures the model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak
     /// memory.
     ///
-    /// - Parameter reference: the full-precision model that KL is measured against.
+    /// - Parameters:
+    ///   - data: the items.
+    ///   - reference: the full-precision model that KL is measured against.
+    ///   - options: how the task is run.
     /// - Throws: `BitplanError` for what is wrong with models or data.
     public func evaluate(
         on data: TextData, against reference: Model? = nil, options: RunOptions = RunOptions()

@@ -58,7 +58,9 @@ public struct Model: Sendable {
 
     /// The plan of a preset: `.chung(ratio: 1)`, `.uniform(.bcq(3))`, `try Preset(named: "sensimix:3+3")`.
     ///
-    /// - Parameter fit: how its codes will be fitted; `.calibrated` needs text when the model is quantized.
+    /// - Parameters:
+    ///   - preset: which.
+    ///   - fit: how its codes will be fitted; `.calibrated` needs text when the model is quantized.
     /// - Throws: `BitplanError` where the model has not the sublayers for it.
     public func plan(_ preset: Preset, fit: CodeFit = .alternating) throws(BitplanError) -> Plan {
         try describingErrors {

@@ -39,8 +39,8 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
 
 /// Evaluates a model directory, packed or not.
 ///
-/// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the result's. The losses are
-/// scored after that.
+/// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the
+/// result's. The losses are scored after that.
 /// - Throws: one-line errors for what is missing or wrong.
 package func evaluate<Family: ModelFamily>(
     _ family: Family.Type, _ request: EvaluationRequest

@@ -5,8 +5,8 @@ import TestSupport
 /// The fixture with some of its sentences, opened once for all tests.
 struct Bench: Sendable {
     let model: Model<MarianFamily>
-    let network: MarianNetwork
-    let examples: [MarianNetwork.Example]
+    let network: EncoderDecoderNetwork
+    let examples: [EncoderDecoderNetwork.Example]
 
     static let shared: Result<Bench, any Error> = Result {
         let root = TestFiles.root.appending(path: "Fixtures")
@@ -14,6 +14,6 @@ struct Bench: Sendable {
         let files = ["data/plan.en", "data/plan.de"].map { root.appending(path: $0) }
         return Bench(
             model: model, network: try model.network(),
-            examples: try model.family.dataset(files, limit: 140).examples)
+            examples: try model.family.task.dataset(files, limit: 140).examples)
     }
 }

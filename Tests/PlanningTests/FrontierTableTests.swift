@@ -120,7 +120,7 @@ import Testing
         let (bytes, base) = (table.layout.sizeInBytes(schemes), try loss(table, schemes))
         let room = 40
         plan.certificate = .init(
-            status: "optimal", budgetBytes: bytes + room, objective: base, lowerBound: base, gap: 0)
+            status: .optimal, budgetBytes: bytes + room, objective: base, lowerBound: base, gap: 0)
         let prices = try PlanPrices(of: plan, in: table, listed: 100)
         #expect(prices.basis == .table && prices.exchanges.count == prices.exchangeCount)
         func changed(_ steps: [SublayerStep]) throws -> (bytes: Int, loss: Double) {
