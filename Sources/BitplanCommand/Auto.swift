@@ -75,18 +75,22 @@ struct Auto: ParsableCommand {
         guard !json else { return }
         switch event {
         case .cells(let done, let total): progress.show(done, of: total)
-        case .sensitivity(let table): print(table.markdown)
+        case .sensitivity(let table): tell(table.markdown)
         case .round(let round):
-            print(
+            tell(
                 "in context: \(round.moves) sublayers moved, KL predicted \(klText(round.predictedKL)), "
                     + "measured \(klText(round.measuredKL))\(round.isAccepted ? "" : ", not taken")")
         case .planned(let result):
-            print(
+            tell(
                 "plan: \(result.plan.origin?.description ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
             )
         case .evaluating: break
         }
     }
+
+    /// Writes at once, so that what is told comes before the final table; an output that is full is that
+    /// one's error.
+    private func tell(_ text: String) { try? writeOutput(text + "\n") }
 
     private func finalTable(_ rows: [(name: String, evaluation: Evaluation)]) -> String {
         let names = rows[0].evaluation.metrics.keys.sorted()
