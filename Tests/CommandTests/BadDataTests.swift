@@ -72,7 +72,7 @@ import Testing
         #expect(outcome.errorLines.count == 1)
         #expect(outcome.error.contains("standard input: line 10 has 60"), "\(outcome.error)")
         #expect(outcome.error.contains("the model has 512 positions"))
-        #expect(outcome.text.split(separator: "\n").count == 8, "what came before is answered")
+        #expect(outcome.text.split(separator: "\n").count == 9, "what came before is answered")
         #expect(try workspace.contents() == [])
     }
 

@@ -107,6 +107,6 @@ import Testing
         #expect(try workspace.contents().sorted() == ["full", "full/notes.txt"])
         let many = try Program.bitplan(
             ["quantize", Self.bert, "--preset", "sensimix:4+3", "--output", workspace.path("o")])
-        #expect(many.status == 1 && many.error.contains("this bert has 6"), "\(many.error)")
+        #expect(many.status == 1 && many.error.contains("got a bert with 6"), "\(many.error)")
     }
 }

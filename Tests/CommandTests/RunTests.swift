@@ -49,12 +49,12 @@ import Testing
         let workspace = try Workspace()
         let packed = workspace.path("packed")
         let bitplan = try Program.executable().path
-        // A limit of 100 blocks of 512 bytes to a file, and the signal that would come with it ignored.
+        // A limit of 700 blocks of 512 bytes to a file, and the signal that would come with it ignored.
         let outcome = try Program.run(
             URL(filePath: "/bin/sh"),
             [
                 "-c",
-                "trap '' XFSZ; ulimit -f 100; exec \"$0\" quantize \"$1\" --preset bcq2 --fit greedy --output \"$2\"",
+                "trap '' XFSZ; ulimit -f 700; exec \"$0\" quantize \"$1\" --preset bcq2 --fit greedy --output \"$2\"",
                 bitplan, Fixture.model.path, packed,
             ])
         #expect(outcome.status == 1)
