@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -61,9 +62,21 @@ extension ParsableCommand {
 /// Prints a value as JSON, or the text that stands for it.
 func printResult(_ value: some Encodable, asJSON: Bool, _ text: @autoclosure () throws -> String) throws {
     if asJSON {
-        FileHandle.standardOutput.write(try JSONFile.data(value))
+        try writeOutput(try JSONFile.data(value))
     } else {
-        print(try text())
+        try writeOutput(Data("\(try text())\n".utf8))
+    }
+}
+
+/// Writes to standard output at once, behind all that was printed before.
+///
+/// - Throws: `FileError` where it cannot be written, as on a full disk.
+func writeOutput(_ data: Data) throws {
+    fflush(stdout)
+    do {
+        try FileHandle.standardOutput.write(contentsOf: data)
+    } catch {
+        throw FileError("standard output", "cannot be written: \(FileError.reason(error))")
     }
 }
 

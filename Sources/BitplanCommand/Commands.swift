@@ -24,7 +24,10 @@ struct Sweep: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
+                if let output {
+                    try AtomicWrite.checkWritable(
+                        URL(path: output), inputs: (data.data + calibration.calibration).map(URL.init(path:)))
+                }
                 let store = try storage.open()
                 let options: Workbench<F>.Options = sweep.options(task.options, store)
                 guard !dryRun else {
@@ -78,9 +81,14 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let table = try readTable(URL(path: sweep))
-            let target = try options.target()
             let file = URL(path: sweep)
+            if let output {
+                try AtomicWrite.checkWritable(
+                    URL(path: output), inputs: ([sweep] + data + calibration.calibration).map(URL.init(path:))
+                )
+            }
+            let table = try readTable(file)
+            let target = try options.target()
             guard let model else {
                 if let proxy = table.proxy {
                     throw FileError(
@@ -94,7 +102,6 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                if let output { try AtomicWrite.checkWritable(URL(path: output)) }
                 let store = try storage.open()
                 var measuring = Workbench<F>.Options(fit: table.fit, task: task.options)
                 measuring.store = store
@@ -202,23 +209,17 @@ struct Run: ParsableCommand {
     @OptionGroup var task: TaskArguments
     @Flag(help: "Print JSON, one object a line.") var json = false
 
-    struct Line: Encodable {
-        let input: String
-        let output: String
-    }
-
     func run() throws {
         try reporting {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) {
-                    input, output in
-                    print(
-                        json
-                            ? String(
-                                decoding: try encoder.encode(Line(input: input, output: output)),
-                                as: UTF8.self) : output)
+                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) { lines in
+                    try writeOutput(
+                        lines.reduce(into: Data()) { data, line in
+                            data += json ? try encoder.encode(line) : Data(line.output.utf8)
+                            data.append(0x0A)
+                        })
                 }
             }
             try run(try Families.family(of: URL(path: model)))

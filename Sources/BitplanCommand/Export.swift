@@ -46,6 +46,10 @@ struct Export: ParsableCommand {
     func run() throws {
         try reporting {
             let file = URL(path: plan)
+            if let output {
+                try AtomicWrite.check(
+                    URL(path: output), isNoneOf: [plan, sweep].compactMap { $0.map(URL.init(path:)) })
+            }
             let (plan, layout) = try read(file)
             let export = try namingExport(file) { try plan.export(layout, to: consumer, nearest: nearest) }
             for note in export.notes { writeErrorLine("note: \(note)") }
@@ -57,9 +61,9 @@ struct Export: ParsableCommand {
                 },
                 notes: export.notes)
             if json {
-                FileHandle.standardOutput.write(try JSONFile.data(result))
+                try writeOutput(try JSONFile.data(result))
             } else if output == nil {
-                print(export.text, terminator: "")
+                try writeOutput(Data(export.text.utf8))
             }
         }
     }

@@ -22,6 +22,11 @@ struct Report: ParsableCommand {
 
     func run() throws {
         try reporting {
+            if let output {
+                try AtomicWrite.check(
+                    URL(path: output),
+                    isNoneOf: ([sweep] + [plan, comparison].compactMap { $0 }).map(URL.init(path:)))
+            }
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
@@ -33,7 +38,7 @@ struct Report: ParsableCommand {
                 if let output {
                     try report.write(to: URL(path: output))
                 } else {
-                    print(try report.markdown(withFigures: false), terminator: "")
+                    try writeOutput(Data(try report.markdown(withFigures: false).utf8))
                 }
             }
         }
@@ -74,6 +79,11 @@ struct FrontierCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
+            if let output {
+                try AtomicWrite.check(
+                    URL(path: output),
+                    isNoneOf: ([sweep] + [plan, profile].compactMap { $0 }).map(URL.init(path:)))
+            }
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }

@@ -21,6 +21,14 @@ package struct FileError: Error, CustomStringConvertible, Equatable {
 }
 
 extension FileError {
+    /// What the file system says, in its own words: "No space left on device".
+    package static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+        return cause.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : error.localizedDescription
+    }
+
     /// Reads a whole file, mapped where that is safe.
     ///
     /// - Throws: `FileError` where the file is missing, a directory or unreadable.
@@ -33,7 +41,7 @@ extension FileError {
         do {
             return try Data(contentsOf: file, options: .mappedIfSafe)
         } catch {
-            throw FileError(file, "cannot be read: \(error.localizedDescription)")
+            throw FileError(file, "cannot be read: \(reason(error))")
         }
     }
 

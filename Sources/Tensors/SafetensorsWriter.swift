@@ -29,20 +29,22 @@ package enum SafetensorsWriter {
         _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
         bytes: (Declaration) throws -> Data
     ) throws {
+        // What `bytes` throws is not about this file.
         var failure: (any Error)?
         do {
             try AtomicWrite.stream(to: file) { handle in
-                do {
-                    try handle.write(contentsOf: header(declarations, metadata))
-                    for declaration in declarations {
-                        let data = try bytes(declaration)
-                        precondition(
-                            data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
-                        try handle.write(contentsOf: data)
+                try handle.write(contentsOf: header(declarations, metadata))
+                for declaration in declarations {
+                    let data: Data
+                    do {
+                        data = try bytes(declaration)
+                    } catch {
+                        failure = error
+                        throw error
                     }
-                } catch {
-                    failure = error
-                    throw error
+                    precondition(
+                        data.count == declaration.sizeInBytes, "'\(declaration.name)' is not as declared")
+                    try handle.write(contentsOf: data)
                 }
             }
         } catch {

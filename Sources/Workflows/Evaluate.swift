@@ -145,51 +145,6 @@ package func evaluate<Family: ModelFamily>(
         alone: alone)
 }
 
-/// Answers standard input with a model directory, packed or not: a batch of lines at a time, in order.
-///
-/// - Parameter answer: called with every line and its answer.
-/// - Throws: `FileError` for a line that is not UTF-8 or that the model cannot answer.
-package func run<Family: ModelFamily>(
-    _ family: Family.Type, model directory: URL, options: TaskOptions, answer: (String, String) throws -> Void
-) throws {
-    let opened = try OpenedModel<Family>(directory)
-    // A terminal gets its answers line by line, anything else in batches.
-    let size = isatty(FileHandle.standardInput.fileDescriptor) == 1 ? 1 : options.batchSize * options.threads
-    var lines: [String] = []
-    var answered = 0
-    func flush() throws {
-        var options = options
-        // A line's seed is its own, however many lines are answered at a time.
-        options.seed &+= UInt64(answered)
-        do {
-            for (line, output) in zip(
-                lines, try opened.family.run(opened.network, lines: lines, options: options))
-            {
-                try answer(line, output)
-            }
-        } catch let error as LineError {
-            throw FileError("standard input", "\(LineError(index: answered + error.index, error.message))")
-        }
-        answered += lines.count
-        lines.removeAll()
-    }
-    var input = InputLines()
-    func next() throws -> String? {
-        do {
-            return try input.next()
-        } catch {
-            // What came before a line that cannot be read is answered.
-            try flush()
-            throw error
-        }
-    }
-    while let line = try next() {
-        lines.append(line)
-        if lines.count == size { try flush() }
-    }
-    try flush()
-}
-
 /// A model directory ready to run: packed weights stay packed.
 struct OpenedModel<Family: ModelFamily> {
     let family: Family

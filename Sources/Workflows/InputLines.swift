@@ -10,11 +10,13 @@ struct InputLines {
 
     /// The next line; nil at the end.
     ///
-    /// - Throws: `FileError` where standard input cannot be read or a line is not UTF-8.
-    mutating func next() throws(FileError) -> String? {
+    /// - Parameter beforeWaiting: called before a wait for input that is not there yet.
+    /// - Throws: `FileError` where standard input cannot be read or a line is not UTF-8, and what `beforeWaiting` throws.
+    mutating func next(beforeWaiting: () throws -> Void) throws -> String? {
         var end = bytes.firstIndex(of: 0x0A)
         while end == nil {
             let searched = bytes.count
+            if !Self.isReadable { try beforeWaiting() }
             // What a terminal or a pipe has, which may be less than a line.
             let got = read(STDIN_FILENO, &chunk, chunk.count)
             if got < 0, errno == EINTR { continue }
@@ -36,5 +38,12 @@ struct InputLines {
             throw FileError("standard input", "line \(count) is not UTF-8")
         }
         return text
+    }
+
+    /// Whether a read of standard input returns at once: there are bytes, or it has ended.
+    private static var isReadable: Bool {
+        var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+        // 0 where a read would wait, -1 where the system does not say: then it may.
+        return poll(&descriptor, 1, 0) > 0
     }
 }

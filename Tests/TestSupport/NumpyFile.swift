@@ -5,17 +5,17 @@ import Foundation
 ///
 /// Reads little-endian float32 and float64 arrays in C order of one or two dimensions (a vector becomes one row), format
 /// versions 1 to 3; writes float32. Source: NumPy's format specification (`numpy.lib.format`).
-public enum NumpyFile {
+package enum NumpyFile {
     /// What is wrong with a file.
-    public struct Malformed: Error, CustomStringConvertible {
+    package struct Malformed: Error, CustomStringConvertible {
         /// The file and what is wrong with it.
-        public let description: String
+        package let description: String
     }
 
     /// The matrix in the file at `url`.
     ///
     /// - Throws: `Malformed`, or what reading the file throws.
-    public static func read(_ url: URL) throws -> Matrix {
+    package static func read(_ url: URL) throws -> Matrix {
         let data = try Data(contentsOf: url)
         func fail(_ reason: String) -> Malformed {
             Malformed(description: "\(url.lastPathComponent): \(reason)")
@@ -58,7 +58,7 @@ public enum NumpyFile {
     }
 
     /// Writes `matrix` as float32.
-    public static func write(_ matrix: Matrix, to url: URL) throws {
+    package static func write(_ matrix: Matrix, to url: URL) throws {
         var header =
             "{'descr': '<f4', 'fortran_order': False, 'shape': (\(matrix.rows), \(matrix.columns)), }"
         header += String(repeating: " ", count: 63 - (header.utf8.count + 10) % 64) + "\n"

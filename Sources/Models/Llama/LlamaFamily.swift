@@ -22,7 +22,7 @@ package struct LlamaFamily: ModelFamily {
 
     /// Tokens of a window where nothing else is said; fewer where the model has fewer positions.
     static let usualContext = 256
-    /// Tokens that `run` adds where the options say nothing.
+    /// Tokens that `run` adds where neither the options nor generation_config.json say how many.
     static let defaultLength = 128
 
     /// The model's shape.
@@ -34,6 +34,7 @@ package struct LlamaFamily: ModelFamily {
     package init(directory: URL) throws {
         configuration = try LlamaConfiguration(directory: directory)
         tokenizer = try BytePairTokenizer(directory: directory)
+        try Settings.check(directory.appending(path: "tokenizer_config.json"), LlamaSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
                 directory.appending(path: "tokenizer.json"),
@@ -153,10 +154,13 @@ package struct LlamaFamily: ModelFamily {
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.
     ///
+    /// A line gets as many tokens as the options say, else `max_new_tokens` of generation_config.json, else as many as make it
+    /// `max_length` tokens long, else `defaultLength`.
     /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
     ///   settings of generation that are not supported.
     package func run(_ network: LlamaNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         if let error = configuration.unsupportedGeneration { throw error }
+        if options.temperature > 0, let error = configuration.unsupportedSampling { throw error }
         let prompts = try lines.enumerated().map { index, line in
             var ids = tokenizer.encode(line)
             if ids.isEmpty {
@@ -169,15 +173,29 @@ package struct LlamaFamily: ModelFamily {
             }
             return ids
         }
+        let limits = try prompts.enumerated().map { index, prompt in
+            let limit =
+                options.maximumLength ?? configuration.maximumNewTokens(after: prompt.count)
+                ?? Self.defaultLength
+            guard limit > 0 else {
+                throw LineError(
+                    index: index,
+                    "has \(prompt.count) tokens: expected fewer than the model's max_length, \(prompt.count + limit)"
+                )
+            }
+            return limit
+        }
         let size = max(1, options.batchSize)
         let starts = Array(Swift.stride(from: 0, to: prompts.count, by: size))
         let continued = try concurrentMap(count: starts.count, threads: options.threads) { index in
             let start = starts[index]
-            return network.generate(
-                Array(prompts[start..<min(start + size, prompts.count)]),
-                maximumLength: options.maximumLength ?? Self.defaultLength,
+            let batch = start..<min(start + size, prompts.count)
+            let texts = network.generate(
+                Array(prompts[batch]), maximumLength: limits[batch].max() ?? 0,
                 sampling: options.temperature > 0
                     ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
+            // A token depends on those before it alone, so a text with a lower limit is the start of what was generated.
+            return zip(texts, limits[batch]).map { Array($0.prefix($1)) }
         }
         return continued.flatMap { $0 }.map { ids in
             String(tokenizer.decode(ids).map { $0.isNewline ? " " : $0 })
