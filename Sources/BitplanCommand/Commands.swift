@@ -80,9 +80,14 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let table = try readTable(URL(path: sweep))
-            let target = try options.target()
             let file = URL(path: sweep)
+            try checkOutputs(
+                [output].compactMap { $0.map { URL(path: $0) } },
+                inputs: ([sweep] + [model].compactMap { $0 } + data + calibration.calibration).map {
+                    URL(path: $0)
+                })
+            let table = try readTable(file)
+            let target = try options.target()
             guard let model else {
                 if let proxy = table.proxy {
                     throw FileError(
@@ -96,9 +101,6 @@ struct PlanCommand: ParsableCommand {
             }
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try checkOutputs(
-                    [output].compactMap { $0.map { URL(path: $0) } },
-                    inputs: ([model, sweep] + data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let measuring = MeasuringOptions(fit: table.fit, task: task.options, store: store)
                 let source = DataSource(
@@ -215,11 +217,6 @@ struct Run: ParsableCommand {
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var task: TaskArguments
     @Flag(help: "Print JSON, one object a line.") var json = false
-
-    struct Line: Encodable {
-        let input: String
-        let output: String
-    }
 
     func run() throws {
         try reporting {

@@ -48,6 +48,9 @@ struct Export: ParsableCommand {
     func run() throws {
         try reporting {
             let file = URL(path: plan)
+            try checkOutputs(
+                [output].compactMap { $0.map { URL(path: $0) } },
+                inputs: [plan, model, sweep].compactMap { $0.map { URL(path: $0) } })
             let (plan, layout) = try read(file)
             let export = try namingExport(file) { try plan.export(layout, to: consumer, nearest: nearest) }
             for note in export.notes { writeErrorLine("note: \(note)") }
@@ -59,9 +62,9 @@ struct Export: ParsableCommand {
                 },
                 notes: export.notes)
             if json {
-                FileHandle.standardOutput.write(try JSONFile.data(result))
+                try writeOutput(String(decoding: try JSONFile.data(result), as: UTF8.self))
             } else if output == nil {
-                print(export.text, terminator: "")
+                try writeOutput(export.text)
             }
         }
     }

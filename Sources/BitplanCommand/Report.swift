@@ -24,6 +24,9 @@ struct Report: ParsableCommand {
 
     func run() throws {
         try reporting {
+            try checkOutputs(
+                [output].compactMap { $0.map { URL(path: $0) } },
+                inputs: [sweep, plan, comparison].compactMap { $0.map { URL(path: $0) } })
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
@@ -35,7 +38,7 @@ struct Report: ParsableCommand {
                 if let output {
                     try report.write(to: URL(path: output))
                 } else {
-                    print(try report.markdown(withFigures: false), terminator: "")
+                    try writeOutput(try report.markdown(withFigures: false))
                 }
             }
         }
@@ -76,6 +79,9 @@ struct FrontierCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
+            try checkOutputs(
+                [output].compactMap { $0.map { URL(path: $0) } },
+                inputs: [sweep, plan, profile].compactMap { $0.map { URL(path: $0) } })
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }

@@ -76,6 +76,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// The network over packed weights; with `decoded`, over dense copies of them: what measuring uses.
     package func network(decoded: Bool = false) throws -> Family.Net {
+        try AvailableMemory.require(
+            decoded ? family.layout.fullPrecisionBytes : sizeInBytes, for: tensors.file)
         var matrices: [String: any LinearOperator] = [:]
         let schemes: Assignment
         do { schemes = try plan.schemes(of: family.layout) } catch {
@@ -128,10 +130,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         for name in Family.companionFiles {
             let source = model.directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: source.path) else { continue }
-            let copy = target.appending(path: name)
-            try FileManager.default.createDirectory(
-                at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try AtomicWrite.file(try FileError.read(source), to: copy)
+            try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
         }
     }
 

@@ -130,7 +130,7 @@ extension MeasurementStore {
             }
         } catch {
             try? FileManager.default.removeItem(at: temporary)
-            throw error as? FileError ?? FileError(target, "cannot be written: \(error.localizedDescription)")
+            throw error as? FileError ?? FileError(target, "cannot be written: \(FileError.reason(error))")
         }
     }
 }

@@ -53,7 +53,7 @@ package final class MeasurementStore: Sendable {
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         } catch {
-            throw FileError(file, "cannot be made: \(error.localizedDescription)")
+            throw FileError(file, "cannot be made: \(FileError.reason(error))")
         }
         database = try Self.translating(file) {
             var configuration = Configuration()

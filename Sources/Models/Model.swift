@@ -89,11 +89,9 @@ package struct Model<Family: ModelFamily>: Sendable {
         return vectors
     }
 
-    /// The network in full precision.
-    ///
-    /// - Throws: `FileError` where a weight cannot be read, or where there is not the memory for all of them.
+    /// The network in full precision; `FileError` where its weights as FP32 are more than this process may still have.
     package func network() throws -> Family.Net {
-        try AvailableMemory.check(layout.fullPrecisionBytes, for: "its weights in FP32", of: directory)
+        try AvailableMemory.require(layout.fullPrecisionBytes, for: checkpoint.file)
         var matrices: [String: any LinearOperator] = [:]
         for shape in layout.sublayers.flatMap(\.matrices) {
             matrices[shape.tensor] = DenseMatrix(try matrix(shape))

@@ -42,8 +42,24 @@ package enum AtomicWrite {
         }
     }
 
-    /// Checks that `file` can be written, before long work whose result goes there; leaves nothing behind.
-    package static func checkWritable(_ file: URL) throws(FileError) {
+    /// Checks that `file` is none of the files that the result comes from.
+    ///
+    /// - Throws: `FileError` where it is, by whatever path or link.
+    package static func check(_ file: URL, isNoneOf inputs: [URL]) throws(FileError) {
+        func identity(_ file: URL) -> [UInt64]? {
+            var status = stat()
+            guard stat(file.path, &status) == 0 else { return nil }
+            return [UInt64(status.st_dev), UInt64(status.st_ino)]
+        }
+        guard let own = identity(file) else { return }
+        for input in inputs where identity(input) == own {
+            throw FileError(file, "is read as input: expected another file to write")
+        }
+    }
+
+    /// Checks that `file` can be written and is none of `inputs`, before long work whose result goes there; leaves nothing behind.
+    package static func checkWritable(_ file: URL, inputs: [URL] = []) throws(FileError) {
+        try check(file, isNoneOf: inputs)
         let manager = FileManager.default
         var isDirectory: ObjCBool = false
         if manager.fileExists(atPath: file.path, isDirectory: &isDirectory), isDirectory.boolValue {
@@ -93,18 +109,15 @@ package enum AtomicWrite {
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
-            if let error = error as? FileError, error.path.hasPrefix(temporary.path) {
-                throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
-            }
-            throw error
+            // The user knows the directory by its own name.
+            guard let error = error as? FileError, error.path.hasPrefix(temporary.path) else { throw error }
+            throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
         }
     }
 
     /// Turns what the file system says into one line about `file`.
     private static func writing(_ file: URL, _ body: () throws -> Void) throws(FileError) {
-        do { try body() } catch {
-            throw FileError(file, "cannot be written: \(FileError.reason(error))")
-        }
+        do { try body() } catch { throw FileError(file, "cannot be written: \(FileError.reason(error))") }
     }
 
     /// The directories that have to be made for `directory`, deepest first.

@@ -1,67 +1,84 @@
 import Foundation
 
-/// How much memory this program can still take, as far as the system says: so that what does not fit is
-/// refused in a line, before an allocation fails.
+/// The memory that this process may still have. Swift ends a program whose memory runs out with a crash report, so that what is held for
+/// long is asked for before it is read.
 package enum AvailableMemory {
-    /// Bytes that can still be taken: the least of what the address space's limit (`ulimit -v`), the control
-    /// group and the machine leave; nil where the system says nothing.
-    package static func bytes() -> Int? {
-        [addressSpace(), controlGroup(), machine()].compactMap { $0 }.min()
+    /// What the system says, as the files under `/proc` and `/sys/fs/cgroup` have it; nil for files that are not there.
+    package struct System {
+        /// `/proc/self/limits`.
+        package var limits: String?
+        /// `/proc/self/status`.
+        package var status: String?
+        /// `/proc/meminfo`.
+        package var machine: String?
+        /// `memory.max`, `memory.current` and `memory.stat` of the process's control group.
+        package var group: (maximum: String?, current: String?, statistics: String?)
+
+        /// What is known of the system.
+        package init(
+            limits: String? = nil, status: String? = nil, machine: String? = nil,
+            group: (maximum: String?, current: String?, statistics: String?) = (nil, nil, nil)
+        ) {
+            self.limits = limits
+            self.status = status
+            self.machine = machine
+            self.group = group
+        }
+
+        /// Bytes of the least of three: the limit of the address space (`ulimit -v`) less its size, the control group's limit less its use
+        /// (the cache of files, which is given up on demand, does not count), and the machine's available memory with its swap.
+        package var available: Int? {
+            [addressSpace, controlGroup, machineMemory].compactMap { $0 }.min().map { max(0, $0) }
+        }
+
+        private var addressSpace: Int? {
+            guard let limit = Self.number(limits, "Max address space"),
+                let size = Self.number(status, "VmSize:")
+            else { return nil }
+            return limit - 1024 * size
+        }
+
+        private var controlGroup: Int? {
+            guard let maximum = Self.number(group.maximum, ""), let current = Self.number(group.current, "")
+            else { return nil }
+            return maximum - current + (Self.number(group.statistics, "inactive_file ") ?? 0)
+                + (Self.number(group.statistics, "active_file ") ?? 0)
+        }
+
+        private var machineMemory: Int? {
+            guard let free = Self.number(machine, "MemAvailable:") else { return nil }
+            return 1024 * (free + (Self.number(machine, "SwapFree:") ?? 0))
+        }
+
+        /// The first word behind `label`, which starts a line, as a number.
+        private static func number(_ text: String?, _ label: String) -> Int? {
+            guard let line = text?.split(separator: "\n").first(where: { $0.hasPrefix(label) }) else {
+                return nil
+            }
+            return line.dropFirst(label.count).split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
+        }
     }
 
-    /// Refuses what takes more memory than there is.
+    /// Checks that `needed` bytes of weights can be held.
     ///
-    /// - Throws: `FileError` about `file` that says how much `what` takes and how much is left.
-    package static func check(_ needed: Int, for what: String, of file: URL) throws(FileError) {
-        guard let left = bytes(), needed > left else { return }
-        func megabytes(_ bytes: Int) -> Int { Int((Double(bytes) / 1e6).rounded(.up)) }
+    /// - Throws: `FileError` about `file`, the weights, that says what is needed and what is there.
+    package static func require(_ needed: Int, for file: URL) throws(FileError) {
+        guard let available = system().available, available < needed else { return }
         throw FileError(
-            file, "\(what) take \(megabytes(needed)) MB of memory, \(max(0, left / 1_000_000)) MB are left")
+            file, "its weights need \(needed) bytes of memory, \(available) are available to this process")
     }
 
-    #if os(Linux)
-        /// What RLIMIT_AS leaves.
-        private static func addressSpace() -> Int? {
-            var limit = rlimit()
-            guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
-                limit.rlim_cur < rlim_t(Int.max),
-                let pages = text("/proc/self/statm")?.split(separator: " ").first.flatMap({ Int($0) })
-            else { return nil }
-            return Int(limit.rlim_cur) - pages * Int(sysconf(Int32(_SC_PAGESIZE)))
-        }
-
-        /// What the limit of the control group leaves (version 2).
-        private static func controlGroup() -> Int? {
-            guard let limit = number("/sys/fs/cgroup/memory.max"),
-                let used = number("/sys/fs/cgroup/memory.current")
-            else { return nil }
-            // What the system keeps of files goes where programs need memory.
-            let files = statistic("file ", in: "/sys/fs/cgroup/memory.stat") ?? 0
-            return limit - used + files
-        }
-
-        /// `MemAvailable`.
-        private static func machine() -> Int? {
-            statistic("MemAvailable:", in: "/proc/meminfo").map { 1024 * $0 }
-        }
-
-        private static func text(_ path: String) -> String? {
-            FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
-        }
-
-        private static func number(_ path: String) -> Int? {
-            text(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
-        }
-
-        /// The number behind `name` at the start of a line.
-        private static func statistic(_ name: String, in path: String) -> Int? {
-            text(path)?.split(separator: "\n").first { $0.hasPrefix(name) }?.dropFirst(name.count).split(
-                separator: " "
-            ).first.flatMap { Int($0) }
-        }
-    #else
-        private static func addressSpace() -> Int? { nil }
-        private static func controlGroup() -> Int? { nil }
-        private static func machine() -> Int? { nil }
-    #endif
+    private static func system() -> System {
+        func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
+        // Of the second version: `0::/path`; inside a container the path is `/`.
+        let group = text("/proc/self/cgroup")?.split(separator: "\n").first { $0.hasPrefix("0::") }
+        let directory = "/sys/fs/cgroup" + (group?.dropFirst(3) ?? "")
+        return System(
+            limits: text("/proc/self/limits"), status: text("/proc/self/status"),
+            machine: text("/proc/meminfo"),
+            group: (
+                text(directory + "/memory.max"), text(directory + "/memory.current"),
+                text(directory + "/memory.stat")
+            ))
+    }
 }

@@ -21,14 +21,12 @@ package struct FileError: Error, CustomStringConvertible, Equatable {
 }
 
 extension FileError {
-    /// What the system says of a failed call, in its own words: Foundation's are of its numbers alone.
+    /// What the file system says, in its own words: "No space left on device".
     package static func reason(_ error: any Error) -> String {
         let error = error as NSError
-        if let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError {
-            return reason(cause)
-        }
-        return error.domain == NSPOSIXErrorDomain
-            ? String(cString: strerror(Int32(truncatingIfNeeded: error.code))) : error.localizedDescription
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+        return cause.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : error.localizedDescription
     }
 
     /// Reads a whole file, mapped where that is safe.

@@ -31,6 +31,7 @@ package enum SafetensorsWriter {
         _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
         bytes: (Declaration) throws -> Data
     ) throws {
+        // What `bytes` throws is not about this file.
         var failure: (any Error)?
         do {
             try AtomicWrite.stream(to: file) { handle in

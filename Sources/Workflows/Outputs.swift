@@ -8,12 +8,5 @@ import Foundation
 ///   - inputs: what is read, files and directories.
 /// - Throws: `FileError` where something cannot be written, or would be written over an input.
 package func checkOutputs(_ files: [URL], inputs: [URL]) throws(FileError) {
-    func place(_ file: URL) -> String { file.standardizedFileURL.resolvingSymlinksInPath().path }
-    let read = Set(inputs.map(place))
-    for file in files {
-        guard !read.contains(place(file)) else {
-            throw FileError(file, "is one of the inputs: it is not written over")
-        }
-        try AtomicWrite.checkWritable(file)
-    }
+    for file in files { try AtomicWrite.checkWritable(file, inputs: inputs) }
 }

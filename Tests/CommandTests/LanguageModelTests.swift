@@ -96,7 +96,8 @@ import Testing
         let refusal = try Program.bitplan(["run", model.path], input: "a\n")
         #expect(refusal.status == 1)
         #expect(
-            refusal.errorLines.count == 1 && refusal.error.contains("'repetition_penalty': only 1.0"),
+            refusal.errorLines.count == 1
+                && refusal.error.contains("'repetition_penalty': 1.8 is not supported: expected 1"),
             "\(refusal.error)")
         try Program.succeed(["evaluate", model.path, "--data", try corpus(workspace), "--timed", "0"])
     }

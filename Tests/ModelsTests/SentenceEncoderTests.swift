@@ -85,13 +85,19 @@ import Testing
 
     @Test(
         arguments: [
-            (#"{"pooling_mode_max_tokens": true}"#, "'pooling_mode_max_tokens' is not supported"),
             (
-                #"{}"#,
-                "expected one pooling, pooling_mode_mean_tokens or pooling_mode_cls_token, got 0"
+                #"{"pooling_mode_max_tokens": true}"#,
+                "'pooling_mode_max_tokens': 'max' is not supported: expected mean or cls"
             ),
-            (#"{"pooling_mode": "mean"}"#, "'pooling_mode': 'mean' is not supported"),
-            (#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#, "expected one pooling"),
+            (#"{"pooling_mode": "lasttoken"}"#, "'pooling_mode': 'lasttoken' is not supported"),
+            (#"{"pooling_mode": ["weightedmean"]}"#, "'pooling_mode': 'weightedmean' is not supported"),
+            (#"{"pooling_mode": ["cls", "mean"]}"#, "expected one of mean and cls, got cls, mean"),
+            (#"{"pooling_mode": 3}"#, "'pooling_mode': expected a name or a list of names"),
+            (#"{"pooling_mode": []}"#, "'pooling_mode': expected a name or a list of names"),
+            (
+                #"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#,
+                "expected one of mean and cls, got cls, mean"
+            ),
         ])
     func otherPoolingsAreRefused(_ pooling: String, _ expected: String) throws {
         let modules = #"[{"type": "s.Pooling", "path": "1_Pooling"}]"#
@@ -99,6 +105,57 @@ import Testing
         defer { try? FileManager.default.removeItem(at: directory) }
         let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
         #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    /// As sentence-transformers 6.2 and its older versions write them; without a mode it takes the mean.
+    @Test(arguments: [
+        (#"{"pooling_mode": "mean", "embedding_dimension": 48, "include_prompt": true}"#, false),
+        (#"{"pooling_mode": ["mean"]}"#, false), (#"{"pooling_mode": "cls"}"#, true), (#"{}"#, false),
+        (#"{"pooling_mode_mean_tokens": false, "pooling_mode_max_tokens": false}"#, false),
+        (#"{"pooling_mode_cls_token": true, "word_embedding_dimension": 48}"#, true),
+        (#"{"pooling_mode": "cls", "pooling_mode_mean_tokens": true}"#, true),
+    ])
+    func poolingsOfEveryVersion(_ pooling: String, _ isFirst: Bool) throws {
+        let modules = #"[{"type": "s.Pooling", "path": "1_Pooling"}]"#
+        let directory = try encoder(["modules.json": modules, "1_Pooling/config.json": pooling])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let task = try BertFamily(directory: directory).configuration.task
+        #expect(task == .embedding(pooling: isFirst ? .first : .mean, isNormalized: false))
+    }
+
+    @Test(arguments: [
+        ("sentence_bert_config.json", #"{"query_length": 32}"#, "'query_length': 32 is not supported"),
+        (
+            "sentence_bert_config.json", #"{"transformer_task": "fill-mask"}"#,
+            "'transformer_task': 'fill-mask' is not supported: expected 'feature-extraction'"
+        ),
+        (
+            "sentence_bert_config.json",
+            #"{"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}}"#,
+            "method_output_name 'pooler_output' is not supported"
+        ),
+        (
+            "config_sentence_transformers.json",
+            #"{"prompts": {"query": "q: "}, "default_prompt_name": "query"}"#,
+            "'default_prompt_name': 'query' is not supported"
+        ),
+        (
+            "2_Normalize/config.json", #"{"module_input_name": "token_embeddings"}"#,
+            "'module_input_name': 'token_embeddings' is not supported: expected 'sentence_embedding'"
+        ),
+        (
+            "tokenizer_config.json", #"{"truncation_side": "left"}"#,
+            "'truncation_side': 'left' is not supported"
+        ),
+    ])
+    func settingsThatChangeVectorsAreRefused(_ file: String, _ json: String, _ expected: String) throws {
+        let modules =
+            #"[{"type": "s.Pooling", "path": "1_Pooling"}, {"type": "s.Normalize", "path": "2_Normalize"}]"#
+        let directory = try encoder(["modules.json": modules, "1_Pooling/config.json": "{}", file: json])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let error = #expect(throws: FileError.self) { try BertFamily(directory: directory) }
+        let text = error?.description ?? ""
+        #expect(text.contains("\(file): ") && text.contains(expected), "\(text)")
     }
 
     /// Only where sentence-transformers puts them: stores and packed models look nowhere else.

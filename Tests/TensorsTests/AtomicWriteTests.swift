@@ -81,6 +81,36 @@ import Testing
         #expect(try directory.contents() == ["model", "model/a"])
     }
 
+    /// Whatever the path or link by which it is named.
+    @Test func inputsAreNotWrittenOver() throws {
+        let directory = try TemporaryDirectory()
+        let (data, link, other) = (directory.file("data"), directory.file("link"), directory.file("other"))
+        try AtomicWrite.file("text", to: data)
+        try FileManager.default.createSymbolicLink(at: link, withDestinationURL: data)
+        for output in [data, link, directory.file("x/../data")] {
+            let error = #expect(throws: FileError.self) {
+                try AtomicWrite.checkWritable(output, inputs: [other, data])
+            }
+            #expect(error?.message == "is read as input: expected another file to write")
+        }
+        try AtomicWrite.checkWritable(other, inputs: [data, other])
+        #expect(try directory.contents() == ["data", "link"])
+    }
+
+    /// What goes wrong inside a directory that is being written is said of the directory, not of its temporary name.
+    @Test func errorsNameTheDirectoryAsTheUserKnowsIt() throws {
+        let directory = try TemporaryDirectory()
+        let error = #expect(throws: FileError.self) {
+            try AtomicWrite.directory(directory.file("model")) { target in
+                try AtomicWrite.file("1", to: target.appending(path: "a"))
+                try AtomicWrite.file("2", to: target.appending(path: "a/b"))
+            }
+        }
+        #expect(error?.path == directory.file("model/a/b").path)
+        #expect(error?.message.hasPrefix("cannot be written") == true, "\(error?.message ?? "")")
+        #expect(try directory.contents() == [])
+    }
+
     @Test func failedTensorsLeaveNothing() throws {
         let directory = try TemporaryDirectory()
         let declarations: [SafetensorsWriter.Declaration] = [

@@ -47,6 +47,30 @@ private struct ClassifierGoldens: Decodable {
         #expect(differences.count == 0, "\(differences)")
     }
 
+    /// BERT's own classes put their switches in place of tokenizer.json's; classes of any tokenizer.json know none. Tokens as transformers
+    /// 5.24 gives them for the same files.
+    @Test(arguments: [
+        ("BertTokenizer", ["[UNK]", "caf", "##é"]), ("PreTrainedTokenizerFast", ["the", "cafe"]),
+        ("TokenizersBackend", ["the", "cafe"]),
+    ])
+    func classDecidesWhoseSwitchesCount(_ name: String, _ expected: [String]) throws {
+        let words = ["[UNK]", "[CLS]", "[SEP]", "the", "cafe", "caf", "##é"]
+        let vocabulary = words.enumerated().map { "\"\($1)\": \($0)" }.joined(separator: ", ")
+        let directory = try TemporaryDirectory()
+        try Data(
+            #"""
+            {"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {\#(vocabulary)}},
+            "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+            "pre_tokenizer": {"type": "BertPreTokenizer"}}
+            """#.utf8
+        ).write(to: directory.url.appending(path: "tokenizer.json"))
+        try Data(
+            #"{"tokenizer_class": "\#(name)", "do_lower_case": false, "strip_accents": false}"#.utf8
+        ).write(to: directory.url.appending(path: "tokenizer_config.json"))
+        let tokenizer = try WordPieceTokenizer(directory: directory.url)
+        #expect(tokenizer.encode("THE café").map { words[$0] } == expected)
+    }
+
     /// tokenizer.json and vocab.txt of one model say the same.
     @Test(.enabled(if: TestFiles.hasShared("models/sst2-bert"), "needs ../shared/models/sst2-bert"))
     func bothFilesAgree() throws {

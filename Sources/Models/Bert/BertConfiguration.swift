@@ -70,21 +70,16 @@ package struct BertConfiguration: Sendable, Equatable {
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
-    init(
-        _ settings: Settings, encoder: SentenceEncoderFiles? = nil, tokenizerLength: Int? = nil
+    package init(_ settings: Settings) throws(FileError) { try self.init(settings, encoder: nil) }
+
+    private init(
+        _ settings: Settings, encoder: SentenceEncoderFiles?, tokenizerLength: Int? = nil
     ) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "bert" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'bert'")
         }
-        for key in ["is_decoder", "add_cross_attention"] where try settings.flag(key, or: false) {
-            throw FileError(settings.file, "'\(key)': true is not supported")
-        }
-        let positions = try settings.text("position_embedding_type", or: "absolute")
-        guard positions == "absolute" else {
-            throw FileError(
-                settings.file, "position_embedding_type '\(positions)' is not supported: expected 'absolute'")
-        }
+        try settings.check(BertSettings.model)
         width = try settings.size("hidden_size")
         vocabularySize = try settings.size("vocab_size")
         layers = try settings.size("num_hidden_layers")
@@ -104,18 +99,12 @@ package struct BertConfiguration: Sendable, Equatable {
         if let task = encoder?.task { self.task = task } else { task = try BertConfiguration.task(settings) }
     }
 
-    /// The task that `architectures` names.
+    /// The task that `architectures` names. Without it nothing tells a classifier from a sentence encoder but its weights, so it has to
+    /// be there.
     private static func task(_ settings: Settings) throws(FileError) -> Task {
-        let architecture = (settings.any("architectures") as? [String])?.first ?? "BertModel"
-        switch architecture {
-        case "BertModel": return .embedding(pooling: .mean, isNormalized: false)
-        case "BertForSequenceClassification": return .classification(labels: try labels(settings))
-        default:
-            throw FileError(
-                settings.file,
-                "architecture '\(architecture)' is not supported: expected BertForSequenceClassification or BertModel"
-            )
-        }
+        try settings.architecture(["BertForSequenceClassification", "BertModel"]) == "BertModel"
+            ? .embedding(pooling: .mean, isNormalized: false)
+            : .classification(labels: try labels(settings))
     }
 
     private static func labels(_ settings: Settings) throws(FileError) -> [String] {

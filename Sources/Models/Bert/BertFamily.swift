@@ -36,6 +36,7 @@ package struct BertFamily: ModelFamily {
     package init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)
         tokenizer = try WordPieceTokenizer(directory: directory)
+        try Settings.check(directory.appending(path: "tokenizer_config.json"), BertSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
                 directory,

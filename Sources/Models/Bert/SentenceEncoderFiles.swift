@@ -22,6 +22,8 @@ struct SentenceEncoderFiles {
         let lengths = directory.appending(path: "sentence_bert_config.json")
         if FileManager.default.fileExists(atPath: lengths.path) {
             let settings = try Settings(lengths)
+            try settings.check(BertSettings.transformer)
+            try Self.checkOutput(settings)
             maximumLength = settings.has("max_seq_length") ? try settings.size("max_seq_length") : nil
             lowercasesTexts = try settings.flag("do_lower_case", or: false)
         } else {
@@ -33,6 +35,8 @@ struct SentenceEncoderFiles {
             task = nil
             return
         }
+        try Settings.check(
+            directory.appending(path: "config_sentence_transformers.json"), BertSettings.encoder)
         let json = try? JSONSerialization.jsonObject(with: try FileError.read(file))
         guard let modules = json as? [[String: Any]] else {
             throw FileError(file, "expected an array of modules")
@@ -52,7 +56,10 @@ struct SentenceEncoderFiles {
             case "Pooling":
                 pooling = try Self.pooling(
                     try Settings(directory.appending(path: path).appending(path: "config.json")))
-            case "Normalize": isNormalized = true
+            case "Normalize":
+                try Settings.check(
+                    directory.appending(path: path).appending(path: "config.json"), BertSettings.normalize)
+                isNormalized = true
             default:
                 throw FileError(
                     file, "module '\(type)' is not supported: expected Transformer, Pooling or Normalize")
@@ -61,29 +68,55 @@ struct SentenceEncoderFiles {
         task = .embedding(pooling: pooling ?? .mean, isNormalized: isNormalized)
     }
 
+    /// Refuses another output of the network than the states of all tokens.
+    private static func checkOutput(_ settings: Settings) throws(FileError) {
+        guard let value = settings.any("modality_config") else { return }
+        guard let modalities = value as? [String: Any], let text = modalities["text"] as? [String: Any] else {
+            throw FileError(settings.file, "'modality_config': expected an object that has 'text'")
+        }
+        let output = try Settings(file: settings.file, object: text)
+            .text("method_output_name", or: "last_hidden_state")
+        guard output == "last_hidden_state" else {
+            throw FileError(
+                settings.file,
+                "'modality_config': method_output_name '\(output)' is not supported: expected 'last_hidden_state'"
+            )
+        }
+    }
+
+    /// The flags of sentence-transformers before 5.4, by what `pooling_mode` calls them today.
+    private static let olderModes = [
+        ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"),
+        ("pooling_mode_mean_tokens", "mean"), ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
+        ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
+    ]
+
+    /// `pooling_mode`, a name or a list of one; where it is missing, the flag that older versions set; the mean where neither is there.
     private static func pooling(_ settings: Settings) throws(FileError) -> BertConfiguration.Pooling {
-        if let mode = settings.any("pooling_mode") {
+        var modes: [(key: String, name: String)] = []
+        if let value = settings.any("pooling_mode") {
+            guard let names = value as? [String] ?? (value as? String).map({ [$0] }), !names.isEmpty else {
+                throw FileError(settings.file, "'pooling_mode': expected a name or a list of names")
+            }
+            modes = names.map { ("pooling_mode", $0) }
+        } else {
+            for (key, name) in olderModes where try settings.flag(key, or: false) {
+                modes.append((key, name))
+            }
+            if modes.isEmpty { return .mean }
+        }
+        guard modes.count == 1 else {
             throw FileError(
                 settings.file,
-                "'pooling_mode': '\(mode)' is not supported: expected pooling_mode_mean_tokens or pooling_mode_cls_token"
+                "'pooling_mode': expected one of mean and cls, got \(modes.map(\.name).joined(separator: ", "))"
             )
         }
-        var poolings: [BertConfiguration.Pooling] = []
-        if try settings.flag("pooling_mode_mean_tokens", or: false) { poolings.append(.mean) }
-        if try settings.flag("pooling_mode_cls_token", or: false) { poolings.append(.first) }
-        for key in [
-            "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
-            "pooling_mode_weightedmean_tokens",
-            "pooling_mode_lasttoken",
-        ] where try settings.flag(key, or: false) {
-            throw FileError(settings.file, "'\(key)' is not supported: expected the mean or the first token")
-        }
-        guard poolings.count == 1 else {
+        switch modes[0].name {
+        case "mean": return .mean
+        case "cls": return .first
+        default:
             throw FileError(
-                settings.file,
-                "expected one pooling, pooling_mode_mean_tokens or pooling_mode_cls_token, got \(poolings.count)"
-            )
+                settings.file, "'\(modes[0].key)': '\(modes[0].name)' is not supported: expected mean or cls")
         }
-        return poolings[0]
     }
 }

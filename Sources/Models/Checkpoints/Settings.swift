@@ -62,21 +62,6 @@ package struct Settings {
     /// The value under `key` as it was read, nil where there is none.
     package func any(_ key: String) -> Any? { has(key) ? object[key] : nil }
 
-    /// Refuses settings of generation that would change its text and that no family has.
-    ///
-    /// - Parameters:
-    ///   - numbers: keys whose number must be the neutral one.
-    ///   - keys: keys that must not be there.
-    func refuse(numbers: [(key: String, neutral: Double)], keys: [String]) throws(FileError) {
-        for (key, neutral) in numbers {
-            let number = try number(key, or: neutral)
-            guard number == neutral else {
-                throw FileError(file, "'\(key)': only \(neutral) is supported, got \(number)")
-            }
-        }
-        for key in keys where has(key) { throw FileError(file, "'\(key)' is not supported") }
-    }
-
     private func value<Value>(
         _ key: String, _ kind: String, or fallback: Value?, _ read: (Any) -> Value?
     ) throws(FileError) -> Value {
@@ -93,5 +78,5 @@ package struct Settings {
         return number
     }
 
-    private static func isFlag(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+    static func isFlag(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
 }

@@ -37,6 +37,12 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let beginToken: Int?
     /// A setting of generation that would change its text and is not supported: only `run` minds it. nil where there is none.
     package let unsupportedGeneration: FileError?
+    /// The same for settings that matter only where tokens are drawn.
+    package let unsupportedSampling: FileError?
+    /// `max_new_tokens`: the most tokens that generation adds to a text; nil where it is not given.
+    package let maximumNewTokens: Int?
+    /// `max_length`: the most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil where it is not.
+    package let maximumLength: Int?
 
     /// Reads the configuration of a model directory.
     ///
@@ -47,14 +53,16 @@ package struct LlamaConfiguration: Sendable, Equatable {
         let generation =
             FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         try self.init(settings, generation: generation)
+        _ = try settings.architecture(["LlamaForCausalLM"])
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
-    init(_ settings: Settings, generation: Settings) throws(FileError) {
+    package init(_ settings: Settings, generation: Settings) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "llama" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'llama'")
         }
+        try settings.check(LlamaSettings.model)
         width = try settings.size("hidden_size")
         vocabularySize = try settings.size("vocab_size")
         layers = try settings.size("num_hidden_layers")
@@ -84,21 +92,22 @@ package struct LlamaConfiguration: Sendable, Equatable {
         feedForwardHasBias = try settings.flag("mlp_bias", or: false)
         endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)
         beginToken = try LlamaConfiguration.tokens("bos_token_id", generation, settings, vocabularySize).first
-        do throws(FileError) {
-            try generation.refuse(
-                numbers: [
-                    ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
-                    ("min_new_tokens", 0), ("num_beams", 1), ("num_beam_groups", 1),
-                    ("encoder_no_repeat_ngram_size", 0),
-                ],
-                keys: [
-                    "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "force_words_ids",
-                    "sequence_bias",
-                ])
-            unsupportedGeneration = nil
-        } catch {
-            unsupportedGeneration = error
+        maximumNewTokens =
+            try generation.has("max_new_tokens") ? generation.size("max_new_tokens") : nil
+        maximumLength = try generation.has("max_length") ? generation.size("max_length") : nil
+        func unsupported(_ rules: SettingRules) -> FileError? {
+            do throws(FileError) { try generation.check(rules) } catch { return error }
+            return nil
         }
+        unsupportedGeneration = unsupported(LlamaSettings.generation)
+        unsupportedSampling = unsupported(LlamaSettings.sampling)
+    }
+
+    /// The most tokens that may follow a prompt of `count` tokens, less than 1 where there is no room; nil where the model does not say.
+    ///
+    /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
+    package func maximumNewTokens(after count: Int) -> Int? {
+        maximumNewTokens ?? maximumLength.map { $0 - count }
     }
 
     /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside `rope_scaling` of older ones.

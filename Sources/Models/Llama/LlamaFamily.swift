@@ -27,6 +27,7 @@ package struct LlamaFamily: ModelFamily {
     package init(directory: URL) throws {
         configuration = try LlamaConfiguration(directory: directory)
         tokenizer = try BytePairTokenizer(directory: directory)
+        try Settings.check(directory.appending(path: "tokenizer_config.json"), LlamaSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
                 directory.appending(path: "tokenizer.json"),
@@ -41,7 +42,10 @@ package struct LlamaFamily: ModelFamily {
         LanguageModelling(
             tokenizer: tokenizer, maximumPositions: configuration.maximumPositions,
             endTokens: configuration.endTokens, beginToken: configuration.beginToken,
-            unsupportedGeneration: configuration.unsupportedGeneration)
+            generation: LanguageModelling.Generation(
+                unsupported: configuration.unsupportedGeneration,
+                unsupportedSampling: configuration.unsupportedSampling,
+                maximumNewTokens: { [configuration] in configuration.maximumNewTokens(after: $0) }))
     }
 
     /// Other names of a tensor in published checkpoints.

@@ -62,24 +62,16 @@ package struct MarianConfiguration: Sendable, Equatable {
         let generation =
             FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         try self.init(settings, generation: generation)
+        _ = try settings.architecture(["MarianMTModel"])
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
-    init(_ settings: Settings, generation: Settings) throws(FileError) {
+    package init(_ settings: Settings, generation: Settings) throws(FileError) {
         let type = try settings.text("model_type")
         guard type == "marian" else {
             throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'marian'")
         }
-        try MarianConfiguration.refuse(
-            [
-                ("normalize_before", false), ("normalize_embedding", false), ("add_final_layer_norm", false),
-                ("add_bias_logits", false),
-            ], expected: false, settings)
-        try MarianConfiguration.refuse(
-            [
-                ("static_position_embeddings", true), ("share_encoder_decoder_embeddings", true),
-                ("tie_word_embeddings", true), ("is_encoder_decoder", true),
-            ], expected: true, settings)
+        try settings.check(MarianSettings.model)
         width = try settings.size("d_model")
         vocabularySize = try settings.size("vocab_size")
         let decoderVocabulary = try settings.size("decoder_vocab_size", or: vocabularySize)
@@ -107,18 +99,13 @@ package struct MarianConfiguration: Sendable, Equatable {
         self.generation = try Generation(
             settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
     }
-
-    private static func refuse(
-        _ keys: [(String, Bool)], expected: Bool, _ settings: Settings
-    ) throws(FileError) {
-        for (key, fallback) in keys where try settings.flag(key, or: fallback) != expected {
-            throw FileError(settings.file, "'\(key)': \(!expected) is not supported")
-        }
-    }
 }
 
 extension MarianConfiguration.Generation {
-    /// Reads generation settings; token ids that `generation` does not give come from the model's own settings.
+    /// Reads generation settings; the padding, end and start tokens that `generation` does not give come from the model's own settings.
+    ///
+    /// The longest sequence is `max_new_tokens` behind the start symbol, else `max_length` with it; where neither is given, 20 new tokens.
+    /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
     init(_ model: Settings, _ generation: Settings, vocabularySize: Int, positions: Int) throws(FileError) {
         func token(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
             let settings = generation.has(key) ? generation : model
@@ -133,24 +120,16 @@ extension MarianConfiguration.Generation {
         endToken = try token("eos_token_id")
         startToken = try token("decoder_start_token_id", or: padToken)
         forcedEndToken =
-            generation.has("forced_eos_token_id") || model.has("forced_eos_token_id")
-            ? try token("forced_eos_token_id") : nil
-        bannedTokens = try Self.bannedTokens(
-            generation.has("bad_words_ids") ? generation : model, vocabularySize)
-        maximumLength = min(try generation.size("max_length", or: 20), positions)
+            generation.has("forced_eos_token_id") ? try token("forced_eos_token_id") : nil
+        bannedTokens = try Self.bannedTokens(generation, vocabularySize)
+        let length = try generation.has("max_length") ? generation.size("max_length") : nil
+        let newTokens = try generation.has("max_new_tokens") ? generation.size("max_new_tokens") : nil
+        maximumLength = min(newTokens.map { $0 + 1 } ?? length ?? 21, positions)
         beams = try generation.size("num_beams", or: 1)
         lengthPenalty = try generation.number("length_penalty", or: 1)
         stopsEarly = try generation.flag("early_stopping", or: false)
         renormalizes = try generation.flag("renormalize_logits", or: false)
-        try generation.refuse(
-            numbers: [
-                ("no_repeat_ngram_size", 0.0), ("repetition_penalty", 1), ("min_length", 0),
-                ("num_beam_groups", 1), ("encoder_no_repeat_ngram_size", 0), ("diversity_penalty", 0),
-            ],
-            keys: ["forced_bos_token_id", "suppress_tokens", "begin_suppress_tokens", "force_words_ids"])
-        if try generation.flag("do_sample", or: false) {
-            throw FileError(generation.file, "'do_sample': true is not supported")
-        }
+        try generation.check(MarianSettings.generation)
     }
 
     private static func bannedTokens(_ settings: Settings, _ vocabularySize: Int) throws(FileError) -> [Int] {

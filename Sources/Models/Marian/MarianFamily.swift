@@ -25,6 +25,7 @@ package struct MarianFamily: ModelFamily {
     package init(directory: URL) throws {
         configuration = try MarianConfiguration(directory: directory)
         tokenizer = try MarianTokenizer(directory: directory)
+        try Settings.check(directory.appending(path: "tokenizer_config.json"), MarianSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
                 directory.appending(path: "vocab.json"),

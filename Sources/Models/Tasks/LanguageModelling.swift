@@ -10,7 +10,7 @@ package struct LanguageModelling: Task {
 
     /// Tokens of a window where nothing else is said; fewer where the model has fewer positions.
     static let usualContext = 256
-    /// Tokens that `run` adds where the options say nothing.
+    /// Tokens that `run` adds where neither the options nor generation_config.json say how many.
     static let defaultLength = 128
 
     /// The tokenizer.
@@ -21,8 +21,18 @@ package struct LanguageModelling: Task {
     let endTokens: [Int]
     /// What a text begins with, where the model has such a token.
     let beginToken: Int?
-    /// A setting of generation that bitplan does not have; an error for `run` alone.
-    let unsupportedGeneration: FileError?
+    /// How the model generates, for `run` alone.
+    let generation: Generation
+
+    /// What a model's files say of generation.
+    struct Generation: Sendable {
+        /// A setting that bitplan does not have; nil where there is none.
+        let unsupported: FileError?
+        /// The same for settings that matter only where tokens are drawn.
+        let unsupportedSampling: FileError?
+        /// The most tokens that are added to a text of so many; nil where nothing is said.
+        let maximumNewTokens: @Sendable (Int) -> Int?
+    }
 
     /// Reads text files as one text, cut into windows.
     ///
@@ -111,10 +121,13 @@ package struct LanguageModelling: Task {
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.
     ///
+    /// A line gets as many tokens as the options say, else `max_new_tokens` of generation_config.json, else as many as make it
+    /// `max_length` tokens long, else `defaultLength`.
     /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
     ///   settings of generation that are not supported.
     package func run(_ network: DecoderNetwork, lines: [String], options: TaskOptions) throws -> [String] {
-        if let error = unsupportedGeneration { throw error }
+        if let error = generation.unsupported { throw error }
+        if options.temperature > 0, let error = generation.unsupportedSampling { throw error }
         let prompts = try lines.enumerated().map { index, line in
             var ids = tokenizer.encode(line)
             if ids.isEmpty {
@@ -127,15 +140,29 @@ package struct LanguageModelling: Task {
             }
             return ids
         }
+        let limits = try prompts.enumerated().map { index, prompt in
+            let limit =
+                options.maximumLength ?? generation.maximumNewTokens(prompt.count) ?? Self.defaultLength
+            guard limit > 0 else {
+                throw LineError(
+                    index: index,
+                    "has \(prompt.count) tokens: expected fewer than the model's max_length, \(prompt.count + limit)"
+                )
+            }
+            return limit
+        }
         let size = max(1, options.batchSize)
         let starts = Array(Swift.stride(from: 0, to: prompts.count, by: size))
         let continued = try concurrentMap(count: starts.count, threads: options.threads) { index in
             let start = starts[index]
-            return network.generate(
-                Array(prompts[start..<min(start + size, prompts.count)]),
-                maximumLength: options.maximumLength ?? Self.defaultLength,
+            let batch = start..<min(start + size, prompts.count)
+            let texts = network.generate(
+                Array(prompts[batch]), maximumLength: limits[batch].max() ?? 0,
                 sampling: options.temperature > 0
                     ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
+            // A token depends on those before it alone: a text with a lower limit is the start of what was
+            // generated.
+            return zip(texts, limits[batch]).map { Array($0.prefix($1)) }
         }
         return continued.flatMap { $0 }.map { ids in
             String(tokenizer.decode(ids).map { $0.isNewline ? " " : $0 })

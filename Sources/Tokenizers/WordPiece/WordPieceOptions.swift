@@ -12,20 +12,27 @@ struct WordPieceOptions {
     private var stripsAccents: Bool?
     private var spacesIdeographs: Bool?
 
+    /// Whether `tokenizer_class` is one that takes tokenizer.json as it is.
+    private var takesFileAsItIs = false
+
     private static let classes: Set<String> = [
         "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast",
-        "ElectraTokenizer",
-        "ElectraTokenizerFast", "MobileBertTokenizer", "MobileBertTokenizerFast", "PreTrainedTokenizerFast",
-        "TokenizersBackend",
+        "ElectraTokenizer", "ElectraTokenizerFast", "MobileBertTokenizer", "MobileBertTokenizerFast",
     ]
+    /// Classes of any tokenizer.json: they know no switches of a normalizer.
+    private static let generalClasses: Set<String> = ["PreTrainedTokenizerFast", "TokenizersBackend"]
 
     init(directory: URL) throws(TokenizerError) {
         guard let config = try JSONReader.readIfPresent(directory.appending(path: "tokenizer_config.json"))
         else {
             return
         }
-        if let name = try config.optional("tokenizer_class"), !Self.classes.contains(try name.string()) {
-            throw name.unexpected("BertTokenizer")
+        if let field = try config.optional("tokenizer_class") {
+            let name = try field.string()
+            takesFileAsItIs = Self.generalClasses.contains(name)
+            guard takesFileAsItIs || Self.classes.contains(name) else {
+                throw field.unexpected("BertTokenizer")
+            }
         }
         lowercases = try config.optional("do_lower_case")?.bool()
         stripsAccents = try config.optional("strip_accents")?.bool()
@@ -60,9 +67,11 @@ struct WordPieceOptions {
         return normalizer
     }
 
-    /// The same for a normalizer of any kind: only BERT's has these switches.
+    /// The same for the normalizer of a tokenizer.json, which may be of any kind: only BERT's has these switches, and only BERT's own
+    /// tokenizer classes put them in place of the file's.
     func applied(to normalizer: Normalizer) -> Normalizer {
-        switch normalizer {
+        if takesFileAsItIs { return normalizer }
+        return switch normalizer {
         case .bert(let bert): .bert(applied(to: bert))
         case .sequence(let steps): .sequence(steps.map(applied))
         case .form, .lowercase: normalizer

@@ -29,7 +29,8 @@ package struct WordPieceTokenizer: Tokenizer {
     }
 
     /// Reads `tokenizer.json`, or `vocab.txt` where that is not there, and `tokenizer_config.json`, whose `do_lower_case`,
-    /// `strip_accents` and `tokenize_chinese_chars` come before the other file's.
+    /// `strip_accents` and `tokenize_chinese_chars` come before the other file's unless `tokenizer_class` is `PreTrainedTokenizerFast` or
+    /// `TokenizersBackend`.
     ///
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
     package init(directory: URL) throws(TokenizerError) {
