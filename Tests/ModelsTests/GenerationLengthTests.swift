@@ -71,10 +71,10 @@ import Testing
     }
 
     @Test func continuations() throws {
-        #expect(try llama([:]).maximumNewTokens(after: 4) == nil)
-        #expect(try llama(["max_length": 10]).maximumNewTokens(after: 4) == 6)
-        #expect(try llama(["max_new_tokens": 3]).maximumNewTokens(after: 4) == 3)
-        #expect(try llama(["max_new_tokens": 3, "max_length": 10]).maximumNewTokens(after: 9) == 3)
+        let silent = try llama([:])
+        #expect(silent.maximumNewTokens == nil && silent.maximumLength == nil)
+        let both = try llama(["max_new_tokens": 3, "max_length": 10])
+        #expect(both.maximumNewTokens == 3 && both.maximumLength == 10)
         let sampled = try llama(["top_p": 0.9, "do_sample": true, "temperature": 0.6])
         #expect(sampled.unsupportedGeneration == nil)
         #expect(sampled.unsupportedSampling?.message == "'top_p': 0.9 is not supported: expected 1")
@@ -86,28 +86,29 @@ import Testing
         let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: directory) }
         try FileManager.default.copyItem(at: Self.goldens.appending(path: "tiny-llama"), to: directory)
-        func model(_ generation: String) throws -> (family: LlamaFamily, network: LlamaNetwork) {
+        func model(_ generation: String) throws -> (family: LlamaFamily, network: DecoderNetwork) {
             try Data(generation.utf8).write(to: directory.appending(path: "generation_config.json"))
             let model = try Model<LlamaFamily>(directory: directory)
             return (model.family, try model.network())
         }
         let lines = ["a", "a line", "another line of text"]
         let (family, network) = try model(#"{"max_length": 14, "eos_token_id": []}"#)
-        let together = try family.run(network, lines: lines, options: TaskOptions())
+        let together = try family.task.run(network, lines: lines, options: TaskOptions())
         for (line, answer) in zip(lines, together) {
             let room = 14 - family.tokenizer.encode(line).count
             try #require(room > 0)
-            let alone = try family.run(network, lines: [line], options: TaskOptions(maximumLength: room))
+            let alone = try family.task.run(network, lines: [line], options: TaskOptions(maximumLength: room))
             #expect([answer] == alone)
         }
-        #expect(try family.run(network, lines: lines, options: TaskOptions(maximumLength: 2)) != together)
+        #expect(
+            try family.task.run(network, lines: lines, options: TaskOptions(maximumLength: 2)) != together)
         let (few, same) = try model(#"{"max_new_tokens": 2, "eos_token_id": []}"#)
         #expect(
-            try few.run(same, lines: lines, options: TaskOptions())
-                == family.run(network, lines: lines, options: TaskOptions(maximumLength: 2)))
+            try few.task.run(same, lines: lines, options: TaskOptions())
+                == family.task.run(network, lines: lines, options: TaskOptions(maximumLength: 2)))
         let (short, _) = try model(#"{"max_length": 2}"#)
         let error = #expect(throws: LineError.self) {
-            try short.run(network, lines: lines, options: TaskOptions())
+            try short.task.run(network, lines: lines, options: TaskOptions())
         }
         #expect(error?.message.contains("expected fewer than the model's max_length, 2") == true)
     }

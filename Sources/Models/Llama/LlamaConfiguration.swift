@@ -103,13 +103,6 @@ package struct LlamaConfiguration: Sendable, Equatable {
         unsupportedSampling = unsupported(LlamaSettings.sampling)
     }
 
-    /// The most tokens that may follow a prompt of `count` tokens, less than 1 where there is no room; nil where the model does not say.
-    ///
-    /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
-    package func maximumNewTokens(after count: Int) -> Int? {
-        maximumNewTokens ?? maximumLength.map { $0 - count }
-    }
-
     /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside `rope_scaling` of older ones.
     private static func theta(_ settings: Settings) throws(FileError) -> Double {
         var rotary = settings

@@ -42,10 +42,9 @@ package struct LlamaFamily: ModelFamily {
         LanguageModelling(
             tokenizer: tokenizer, maximumPositions: configuration.maximumPositions,
             endTokens: configuration.endTokens, beginToken: configuration.beginToken,
-            generation: LanguageModelling.Generation(
-                unsupported: configuration.unsupportedGeneration,
-                unsupportedSampling: configuration.unsupportedSampling,
-                maximumNewTokens: { [configuration] in configuration.maximumNewTokens(after: $0) }))
+            maximumNewTokens: configuration.maximumNewTokens, maximumLength: configuration.maximumLength,
+            unsupportedGeneration: configuration.unsupportedGeneration,
+            unsupportedSampling: configuration.unsupportedSampling)
     }
 
     /// Other names of a tensor in published checkpoints.

@@ -21,18 +21,14 @@ package struct LanguageModelling: Task {
     let endTokens: [Int]
     /// What a text begins with, where the model has such a token.
     let beginToken: Int?
-    /// How the model generates, for `run` alone.
-    let generation: Generation
-
-    /// What a model's files say of generation.
-    struct Generation: Sendable {
-        /// A setting that bitplan does not have; nil where there is none.
-        let unsupported: FileError?
-        /// The same for settings that matter only where tokens are drawn.
-        let unsupportedSampling: FileError?
-        /// The most tokens that are added to a text of so many; nil where nothing is said.
-        let maximumNewTokens: @Sendable (Int) -> Int?
-    }
+    /// The most tokens that are added to a text, as the model's generation settings say; nil where they do not.
+    let maximumNewTokens: Int?
+    /// The most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil where the settings do not say.
+    let maximumLength: Int?
+    /// A setting of generation that bitplan does not have; an error for `run` alone.
+    let unsupportedGeneration: FileError?
+    /// The same for settings that matter only where tokens are drawn.
+    let unsupportedSampling: FileError?
 
     /// Reads text files as one text, cut into windows.
     ///
@@ -121,13 +117,14 @@ package struct LanguageModelling: Task {
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.
     ///
-    /// A line gets as many tokens as the options say, else `max_new_tokens` of generation_config.json, else as many as make it
-    /// `max_length` tokens long, else `defaultLength`.
+    /// A line gets as many tokens as the options say, else `maximumNewTokens`, else as many as make it `maximumLength` tokens long, else
+    /// `defaultLength`.
+    /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
     /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
     ///   settings of generation that are not supported.
     package func run(_ network: DecoderNetwork, lines: [String], options: TaskOptions) throws -> [String] {
-        if let error = generation.unsupported { throw error }
-        if options.temperature > 0, let error = generation.unsupportedSampling { throw error }
+        if let error = unsupportedGeneration { throw error }
+        if options.temperature > 0, let error = unsupportedSampling { throw error }
         let prompts = try lines.enumerated().map { index, line in
             var ids = tokenizer.encode(line)
             if ids.isEmpty {
@@ -142,7 +139,8 @@ package struct LanguageModelling: Task {
         }
         let limits = try prompts.enumerated().map { index, prompt in
             let limit =
-                options.maximumLength ?? generation.maximumNewTokens(prompt.count) ?? Self.defaultLength
+                options.maximumLength ?? maximumNewTokens ?? maximumLength.map { $0 - prompt.count }
+                ?? Self.defaultLength
             guard limit > 0 else {
                 throw LineError(
                     index: index,
@@ -160,8 +158,7 @@ package struct LanguageModelling: Task {
                 Array(prompts[batch]), maximumLength: limits[batch].max() ?? 0,
                 sampling: options.temperature > 0
                     ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
-            // A token depends on those before it alone: a text with a lower limit is the start of what was
-            // generated.
+            // A token depends on those before it alone, so a text with a lower limit is the start of what was generated.
             return zip(texts, limits[batch]).map { Array($0.prefix($1)) }
         }
         return continued.flatMap { $0 }.map { ids in
