@@ -223,16 +223,14 @@ struct Run: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) { answers in
+                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) { lines in
                     // Written at once: who reads the other end of a pipe gets every answer as soon as it is
                     // known.
                     try writeOutput(
-                        try answers.map { line, answer in
-                            json
-                                ? String(
-                                    decoding: try encoder.encode(Line(input: line, output: answer)),
-                                    as: UTF8.self) : answer
-                        }.map { $0 + "\n" }.joined())
+                        try lines.map { line in
+                            (json ? String(decoding: try encoder.encode(line), as: UTF8.self) : line.output)
+                                + "\n"
+                        }.joined())
                 }
             }
             try run(try Families.family(of: URL(path: model)))

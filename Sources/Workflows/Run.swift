@@ -2,10 +2,18 @@ import BitplanModels
 import BitplanTensors
 import Foundation
 
+/// A line of standard input and what the model makes of it.
+package struct AnsweredLine: Encodable, Sendable {
+    /// The line.
+    package let input: String
+    /// A translation, a label, a vector or a text.
+    package let output: String
+}
+
 /// Answers standard input with a model directory, packed or not: in order, as many lines at a time as a batch
 /// has, or as are there.
 ///
-/// Whoever writes a line and waits for its answer gets it: lines are kept back for a fuller batch only while
+/// A program that writes a line and waits for its answer gets it: lines are kept back for a fuller batch only while
 /// more are waiting to be read. Where a line cannot be answered, those before it are, and nothing behind it
 /// is.
 /// - Parameter answer: called with every group of lines and their answers.
@@ -13,7 +21,7 @@ import Foundation
 ///   throws.
 package func run<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, options: TaskOptions,
-    answer: ([(line: String, answer: String)]) throws -> Void
+    answer: ([AnsweredLine]) throws -> Void
 ) throws {
     let opened = try OpenedModel<Family>(directory)
     let size = options.batchSize * options.threads
@@ -25,16 +33,15 @@ package func run<Family: ModelFamily>(
         var options = options
         // A line's seed is its own, however many lines are answered at a time.
         options.seed &+= UInt64(answered)
+        func outputs(_ lines: [String]) throws -> [AnsweredLine] {
+            zip(lines, try opened.family.task.run(opened.network, lines: lines, options: options))
+                .map { AnsweredLine(input: $0, output: $1) }
+        }
         do {
-            let answers = try opened.family.task.run(opened.network, lines: lines, options: options)
-            try answer(Array(zip(lines, answers)))
+            try answer(try outputs(lines))
             answered += lines.count
         } catch let error as LineError {
-            let before = Array(lines[..<error.index])
-            if !before.isEmpty {
-                let answers = try opened.family.task.run(opened.network, lines: before, options: options)
-                try answer(Array(zip(before, answers)))
-            }
+            try answer(try outputs(Array(lines.prefix(error.index))))
             throw FileError("standard input", "\(LineError(index: answered + error.index, error.message))")
         }
     }
