@@ -54,7 +54,7 @@ def pieces(lines):
         indent, marker, space, text = comment.groups() if comment else ("", "", "", "")
         in_code = comment is not None and in_code != text.startswith("```")
         is_table = text.startswith("|") and text.endswith("|")
-        is_text = text != "" and not in_code and not is_table and not text.startswith(("```", "#"))
+        is_text = text != "" and not in_code and not is_table and not text.startswith(("```", "#", "swift-tools"))
         item = ITEM.match(text)
         # An item's further lines are indented as its text is; what else is indented has a layout of its own.
         if is_text and paragraph and not item and place == (indent, marker, len(space)):

@@ -16,5 +16,7 @@ let plan = try model.plan(
     options: MeasuringOptions(fit: .greedy), effort: 50)
 let packed = try model.quantize(plan, text: data, to: paths[3])
 
-print("\(plan.origin?.description ?? "plan"): \(plan.predicted?.bytes ?? 0) of \(model.layout.fullPrecisionBytes) bytes")
+print(
+    "\(plan.origin?.description ?? "plan"): \(plan.predicted?.bytes ?? 0) of \(model.layout.fullPrecisionBytes) bytes"
+)
 for answer in try packed.answer(["Where is the station?", "I like music."]) { print(answer) }

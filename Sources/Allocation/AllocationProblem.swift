@@ -66,7 +66,7 @@ package struct AllocationProblem: Hashable, Sendable {
         }
     }
 
-    /// What is made small.
+    /// What is minimized.
     package enum Objective: Hashable, Sendable {
         /// The summed loss.
         case loss
@@ -78,7 +78,7 @@ package struct AllocationProblem: Hashable, Sendable {
     package var items: [Item]
     /// The kinds of cost.
     package var budgets: [Budget]
-    /// What is made small.
+    /// What is minimized.
     package var objective: Objective
     /// Groups of item indices that must take options of equal label; groups that overlap are one group.
     package var ties: [[Int]]

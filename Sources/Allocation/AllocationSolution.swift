@@ -11,7 +11,7 @@ package struct AllocationSolution: Hashable, Sendable {
     package let loss: Double
     /// Per budget, what the choice costs, fixed cost included.
     package let costs: [Double]
-    /// What was made small: `loss`, or the named budget's cost.
+    /// What was minimized: `loss`, or the named budget's cost.
     package let objective: Double
     /// No plan has a smaller objective than this. Equals `objective` where the status is `optimal`.
     package let lowerBound: Double

@@ -65,8 +65,8 @@ struct DominanceFilter<Point: SIMD> where Point.Scalar == Double {
         }
     }
 
-    /// Marks who is beaten among partial plans sorted by their costs, by divide and conquer: nobody in the
-    /// first half is beaten by the second, and what the first half beats in the second is seen by a sweep
+    /// Marks which are beaten among partial plans sorted by their costs, by divide and conquer: no plan of
+    /// the first half is beaten by the second, and what the first half beats in the second is seen by a sweep
     /// along the second cost. Returns the indices of those that are not beaten, by ascending second cost.
     private static func mark(_ partials: [Partial<Point>], _ range: Range<Int>, _ isBeaten: inout [Bool])
         -> [Int]

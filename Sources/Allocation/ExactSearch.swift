@@ -134,7 +134,7 @@ struct ExactSearch {
         }
     }
 
-    /// Takes a choice if it is better; false where it is none.
+    /// Takes a choice if it is better; false where it may not be taken.
     private mutating func adopt(_ other: [Int], _ knapsack: Knapsack) -> Bool {
         let otherValue = knapsack.value(other)
         guard otherValue < value else { return true }

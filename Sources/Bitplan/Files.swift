@@ -8,8 +8,8 @@ import Foundation
 extension SensitivityTable {
     /// Reads a table that `sweep` or the command line wrote.
     ///
-    /// - Throws: `BitplanError` where the file is none, has another version, impossible shapes, or lacks a
-    ///   cell.
+    /// - Throws: `BitplanError` where the file is something else, has another version, impossible shapes, or
+    ///   lacks a cell.
     public init(contentsOf file: URL) throws(BitplanError) {
         self = try describingErrors { try readTable(file) }
     }

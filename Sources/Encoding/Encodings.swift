@@ -5,8 +5,8 @@ import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// The encoded matrices of a model: each matrix is encoded once per scheme, whoever asks first, and kept
-/// packed.
+/// The encoded matrices of a model: each matrix is encoded once per scheme, whichever thread asks first, and
+/// kept packed.
 package final class Encodings<Family: ModelFamily>: Sendable {
     /// The model whose matrices are encoded.
     package let model: Model<Family>

@@ -1,7 +1,7 @@
 import PlanFormat
 
-/// `quantization_config` of compressed-tensors: a group of modules, named in full, for every format; what is in none of them or under
-/// `ignore` stays as it is. Unknown keys are refused by the consumer.
+/// `quantization_config` of compressed-tensors: a group of modules, named in full, for every format; what is
+/// in none of them or under `ignore` stays as it is. Unknown keys are refused by the consumer.
 ///
 /// - Source: compressed-tensors 0.20, `quantization/quant_config.py`, `utils/match.py`.
 enum CompressedTensors {

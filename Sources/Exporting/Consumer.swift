@@ -33,7 +33,8 @@ public struct PlanExport: Hashable, Sendable {
     public let text: String
     /// What the file makes of every matrix, in order of execution, as the consumer's rules resolve.
     public let settings: [TensorSetting]
-    /// What was mapped to something else than the plan says, one line each; empty where everything is as the plan says.
+    /// What was mapped to something else than the plan says, one line each; empty where everything is as the
+    /// plan says.
     public let notes: [String]
 
     /// What becomes of a matrix.
@@ -52,9 +53,10 @@ extension Plan {
     ///
     /// - Parameters:
     ///   - layout: the sublayers and matrices of the model.
-    ///   - nearest: maps a scheme that the consumer does not have to the one with the fewest bits that are not fewer, instead of an error.
-    /// - Throws: `ExportError` where the consumer does not know the model or cannot express what the plan says; `PlanError` as an
-    ///   `ExportError.plan` where the plan does not fit the layout.
+    ///   - nearest: maps a scheme that the consumer does not have to the one with the fewest bits that are
+    ///     not fewer, instead of an error.
+    /// - Throws: `ExportError` where the consumer does not know the model or cannot express what the plan
+    ///   says; `PlanError` as an `ExportError.plan` where the plan does not fit the layout.
     package func export(_ layout: ModelLayout, to consumer: Consumer, nearest: Bool = false)
         throws(ExportError) -> PlanExport
     {

@@ -1,10 +1,11 @@
 import PlanFormat
 
-/// `OptimizationConfig.from_yaml` of coremltools: an entry for every weight, by the name that it has in a converted program; `null` leaves
-/// it as it is.
+/// `OptimizationConfig.from_yaml` of coremltools: an entry for every weight, by the name that it has in a
+/// converted program; `null` leaves it as it is.
 ///
-/// `ct.convert` names a weight as torch does, with underscores for dots, and appends `_to_fp16` at its default precision. Weights are
-/// linear integers, or palettes of 2^k values per row for bits that integers there do not have; both need the iOS 18 target.
+/// `ct.convert` names a weight as torch does, with underscores for dots, and appends `_to_fp16` at its
+/// default precision. Weights are linear integers, or palettes of 2^k values per row for bits that integers
+/// there do not have; both need the iOS 18 target.
 /// - Source: coremltools 9, `optimize/coreml/_config.py`.
 enum CoreMLTools {
     private enum Setting: Hashable {

@@ -1,6 +1,7 @@
 import PlanFormat
 
-/// Why a plan cannot be written in another quantizer's format; the line reads on from the name of the plan's file.
+/// Why a plan cannot be written in another quantizer's format; the line reads on from the name of the plan's
+/// file.
 package enum ExportError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The plan does not fit the model.
     case plan(PlanError)

@@ -1,7 +1,8 @@
 import PlanFormat
 
-/// GPTQModel's `QuantizeConfig` as JSON. Of the rules under `dynamic` the earliest whose pattern matches from the start of a module's name
-/// decides; `-:` skips the module. Every module has a rule of its own, anchored, so their order does not matter.
+/// GPTQModel's `QuantizeConfig` as JSON. Of the rules under `dynamic` the earliest whose pattern matches from
+/// the start of a module's name decides; `-:` skips the module. Every module has a rule of its own, anchored,
+/// so their order does not matter.
 ///
 /// - Source: GPTQModel 7.7, `quantization/config.py` (`_resolve_dynamic_override`).
 enum GPTQModel {

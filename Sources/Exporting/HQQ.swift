@@ -1,7 +1,8 @@
 import PlanFormat
 
-/// The arguments of `HqqConfig` of transformers. Its `dynamic_config` knows modules by their names without `model`, `layers` and numbers:
-/// all depths of a kind get the same, so a plan that differs by depth is refused, or collapsed to the most bits.
+/// The arguments of `HqqConfig` of transformers. Its `dynamic_config` knows modules by their names without
+/// `model`, `layers` and numbers: all depths of a kind get the same, so a plan that differs by depth is
+/// refused, or collapsed to the most bits.
 ///
 /// - Source: transformers 5, `integrations/hqq.py` (`name_to_linear_tag`); hqq 0.2.8, `core/quantize.py`.
 enum HQQ {

@@ -11,7 +11,8 @@ struct IntegerChoices {
     let entries: [Entry]
     private let notes: MappingNotes
 
-    /// - Throws: `ExportError` where a scheme is not expressible and `nearest` does not allow another, or everything stays as it is.
+    /// - Throws: `ExportError` where a scheme is not expressible and `nearest` does not allow another, or
+    ///   everything stays as it is.
     init(_ matrices: [PlannedMatrix], _ capabilities: IntegerCapabilities, nearest: Bool) throws(ExportError)
     {
         var entries: [Entry] = []

@@ -1,11 +1,12 @@
 import PlanFormat
 
-/// `llama-quantize --tensor-type-file`: lines `pattern=type`. The first pattern that is found in a tensor's name decides, so patterns are
-/// anchored and disjoint. Where a row does not divide into a type's blocks llama.cpp takes another type without a word in the file: here
-/// the file has the type that is taken in the end.
+/// `llama-quantize --tensor-type-file`: lines `pattern=type`. The first pattern that is found in a tensor's
+/// name decides, so patterns are anchored and disjoint. Where a row does not divide into a type's blocks
+/// llama.cpp takes another type without a word in the file: here the file has the type that is taken in the
+/// end.
 ///
-/// The base type on the command line has to be a quantized one, or the file is not looked at; `--token-embedding-type` and
-/// `--output-tensor-type` go before the file.
+/// The base type on the command line has to be a quantized one, or the file is not looked at;
+/// `--token-embedding-type` and `--output-tensor-type` go before the file.
 /// - Source: llama.cpp, `src/llama-quant.cpp` (`llama_tensor_get_type`, `tensor_type_fallback`).
 enum LlamaCpp {
     /// The types that are used here.
@@ -78,7 +79,8 @@ enum LlamaCpp {
 
     /// The matrices that llama.cpp quantizes.
     ///
-    /// - Throws: `ExportError` for what it has no place for, or leaves as it is though the plan says otherwise.
+    /// - Throws: `ExportError` for what it has no place for, or leaves as it is though the plan says
+    ///   otherwise.
     static func checked(_ matrices: [PlannedMatrix], modelType: String) throws(ExportError) -> [PlannedMatrix]
     {
         guard modelType == "bert" else { return matrices }

@@ -1,7 +1,7 @@
 import PlanFormat
 
-/// `config.json` of MLX: under `quantization` the setting of most modules, and one entry for every module, by its exact path; `false`
-/// leaves it as it is. Each entry has both sizes, which mlx-swift needs.
+/// `config.json` of MLX: under `quantization` the setting of most modules, and one entry for every module, by
+/// its exact path; `false` leaves it as it is. Each entry has both sizes, which mlx-swift needs.
 ///
 /// - Source: mlx-lm 0.32, `utils.py` (`class_predicate` of `load_model`).
 enum MLX {

@@ -29,7 +29,8 @@ extension Scheme {
     var wholeBits: Int { Int(codeBits.rounded(.up)) }
 }
 
-/// Notes of what was mapped: one line for every pair of scheme and setting, with the sublayers that it befell.
+/// Notes of what was mapped: one line for every pair of scheme and setting, with the sublayers that it
+/// befell.
 struct MappingNotes {
     private var order: [String] = []
     private var sublayers: [String: [SublayerName]] = [:]

@@ -26,8 +26,8 @@ extension Scheme.BitLinear: RunnableScheme {
 ///   bits). BitLinear: `signs` U8 (rows, ceil(columns / 8)); `scales` F32 (groups), group g having the rows
 ///   from `rows g / G` on.
 /// - Complexity: O(tokens * rows * columns * bits / 4) look-ups.
-/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of signed sums);
-///   BitNet (Wang et al. 2023), equations 4 to 11.
+/// - Source: Chung et al. 2020, section 3.1 (the format); Jeon et al. 2020, "BiQGEMM" (products by tables of
+///   signed sums); BitNet (Wang et al. 2023), equations 4 to 11.
 package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int

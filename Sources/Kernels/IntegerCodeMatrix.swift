@@ -47,7 +47,8 @@ package final class IntegerCodeMatrix: PreparingOperator, PackedOperator {
     private let segments: [bp_segment]
     private let instructions: InstructionSet
 
-    /// An operator over the parts of `packed`, of scheme `integers`, `minMaxIndex` or `w8a8`. Codes are not copied.
+    /// An operator over the parts of `packed`, of scheme `integers`, `minMaxIndex` or `w8a8`. Codes are not
+    /// copied.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
     package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {

@@ -7,16 +7,17 @@ extension Scheme.NormalFloat: RunnableScheme {
     var operatorType: any PackedOperator.Type { LevelCodeMatrix.self }
 }
 
-/// NormalFloat 4 run from its stored bytes: `W[i] = scales[i / block] * levels[code[i]]`, i counting row-major.
+/// NormalFloat 4 run from its stored bytes: `W[i] = scales[i / block] * levels[code[i]]`, i counting
+/// row-major.
 ///
 /// Products are FP32: the levels are looked up in a register. Where rows are whole blocks, a row's sum runs
 /// through each block in the order of the columns; elsewhere 64 rows at a time are decoded and multiplied as
 /// FP32 weights. A token alone and in a batch gives the same bits.
 ///
-/// - Parts: `codes` U8 (ceil(rows * columns / 2)), even weights in the low half of a byte, rows interleaved where they are
-///   whole blocks (`Scheme.NormalFloat.isInterleaved`); `scales` F32 (blocks), or with double quantization `scales` I8
-///   (blocks), `scaleScales` F32 (ceil(blocks / 256)) and `scaleMean` F32 (1): a scale is
-///   `scaleScale * code / 127 + scaleMean`.
+/// - Parts: `codes` U8 (ceil(rows * columns / 2)), even weights in the low half of a byte, rows interleaved
+///   where they are whole blocks (`Scheme.NormalFloat.isInterleaved`); `scales` F32 (blocks), or with double
+///   quantization `scales` I8 (blocks), `scaleScales` F32 (ceil(blocks / 256)) and `scaleMean` F32 (1): a
+///   scale is `scaleScale * code / 127 + scaleMean`.
 /// - Source: QLoRA (Dettmers et al. 2023), section 3 and appendix E.
 package final class LevelCodeMatrix: LinearOperator, PackedOperator {
     /// The 16 levels, ascending.

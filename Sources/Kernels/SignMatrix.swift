@@ -7,8 +7,8 @@ extension Scheme.Signs: RunnableScheme {
     var operatorType: any PackedOperator.Type { SignMatrix.self }
 }
 
-/// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1 where x > 0, else
-/// -1.
+/// Signs times signs, run from stored bits: `y = scale * sum_c sign(W[r, c]) sign(x[c])`, sign(x) being +1
+/// where x > 0, else -1.
 ///
 /// Exact: the sum is the number of columns less twice the number of differing bits.
 ///

@@ -1,6 +1,7 @@
 import BitplanKernels
 
-/// An operator whose product does nothing but fill its outputs: a network of such takes the time of everything that is no product.
+/// An operator whose product does nothing but fill its outputs: a network of such takes the time of
+/// everything but products.
 struct FreeOperator: LinearOperator {
     let rows: Int
     let columns: Int

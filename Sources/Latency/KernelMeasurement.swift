@@ -24,8 +24,8 @@ package struct KernelGrid: Hashable, Sendable {
         self.repetitions = repetitions
     }
 
-    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory: closely where packed
-    /// models lie, for somewhere there the last cache ends, and times do not grow evenly.
+    /// Shapes from 128 to 32768, 1 to 64 tokens, and weights from a core's own cache to main memory: closely
+    /// where packed models lie, for somewhere there the last cache ends, and times do not grow evenly.
     package static let standard = KernelGrid(
         rows: [128, 512, 2048, 8192, 32768], columns: [128, 512, 2048], tokens: [1, 4, 8, 16, 64],
         workingSets: [1, 4, 8, 12, 16, 20, 24, 32, 64, 256].map { $0 << 20 }, repetitions: 9)
@@ -38,9 +38,9 @@ package struct KernelGrid: Hashable, Sendable {
 
 /// Times products of one scheme.
 ///
-/// As in a model, a product finds its weights where the products between two uses of them left them: operators of one shape take
-/// turns, as many as fit into the working set, and what is missing to it is read between the turns, untimed. Time is what the
-/// thread computes.
+/// As in a model, a product finds its weights where the products between two uses of them left them:
+/// operators of one shape take turns, as many as fit into the working set, and what is missing to it is read
+/// between the turns, untimed. Time is what the thread computes.
 struct KernelMeasurement {
     let scheme: Scheme
     let grid: KernelGrid
@@ -48,10 +48,12 @@ struct KernelMeasurement {
 
     /// Matrices of one shape at most: more than any model has.
     private static let mostOperators = 256
-    /// Times that all cases of a shape are gone through: what disturbs the machine does not hit one of them alone.
+    /// Times that all cases of a shape are gone through: what disturbs the machine does not hit one of them
+    /// alone.
     private static let rounds = 3
-    /// Turns of a rotation before it is timed. A last cache that learns which lines are used again takes about as many until it keeps
-    /// what it can: after two turns of 16 MiB products took half as long again as in a model, after ten as long.
+    /// Turns of a rotation before it is timed. A last cache that learns which lines are used again takes
+    /// about as many until it keeps what it can: after two turns of 16 MiB products took half as long again
+    /// as in a model, after ten as long.
     private static let warmTurns = 10
     /// Seconds of one repetition, where the products in rotation take less.
     private static let secondsAtATime = 4e-4
@@ -88,8 +90,8 @@ struct KernelMeasurement {
         let count: Int
         let filler: Int
 
-        /// The rotation of matrices of `size` bytes in a working set; nil where most of it would be read between turns, unless it is the
-        /// least set.
+        /// The rotation of matrices of `size` bytes in a working set; nil where most of it would be read
+        /// between turns, unless it is the least set.
         init?(workingSet: Int, size: Int, isLeast: Bool) {
             count = max(1, min(workingSet / size, KernelMeasurement.mostOperators))
             let missing = workingSet - count * size

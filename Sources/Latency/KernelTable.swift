@@ -3,8 +3,9 @@ import PlanFormat
 
 /// The seconds of products of one scheme at any shape, between and beyond the measured ones.
 ///
-/// Linear between the points of the grid in rows, columns and tokens (a product's time is close to such a function), and beyond it with
-/// the slope of the last two; in the logarithm of the working set, of which nothing is extrapolated.
+/// Linear between the points of the grid in rows, columns and tokens (a product's time is close to such a
+/// function), and beyond it with the slope of the last two; in the logarithm of the working set, of which
+/// nothing is extrapolated.
 struct KernelTable: Sendable {
     private let rows: [Int]
     private let columns: [Int]
@@ -67,7 +68,8 @@ struct KernelTable: Sendable {
             }
             return sum
         }
-        // Below the smallest shapes lines may lead to nothing: a product takes at least its part of the smallest time.
+        // Below the smallest shapes lines may lead to nothing: a product takes at least its part of the
+        // smallest time.
         let smallest = points[Key(rows: self.rows[0], columns: self.columns[0], tokens: self.tokens[0])]
         let part =
             min(1, Double(rows) / Double(self.rows[0])) * min(1, Double(columns) / Double(self.columns[0]))

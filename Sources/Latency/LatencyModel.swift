@@ -2,10 +2,12 @@ import PlanFormat
 
 /// Seconds that one item takes, predicted for any plan from a profile of the machine.
 ///
-///     seconds = sum over sublayers, their products and passes of calls * kernel(scheme, shape, tokens, working set)
+///     seconds = sum over sublayers, their products and passes of
+///                   calls * kernel(scheme, shape, tokens, working set)
 ///             + sum over terms of overhead[term] * amount
 ///
-/// One thread, items one at a time. What is read runs once over all its tokens, what is generated once a token.
+/// One thread, items one at a time. What is read runs once over all its tokens, what is generated once a
+/// token.
 package struct LatencyModel: Sendable {
     /// The sublayers.
     package let layout: ModelLayout
@@ -26,7 +28,8 @@ package struct LatencyModel: Sendable {
 
     /// A model of these sublayers on the machine of `profile`.
     ///
-    /// - Throws: `LatencyError` where the profile lacks the family or is impossible, or the layout does not say what is run.
+    /// - Throws: `LatencyError` where the profile lacks the family or is impossible, or the layout does not
+    ///   say what is run.
     package init(
         _ profile: LatencyProfile, layout: ModelLayout, modelType: String
     ) throws(LatencyError) {
@@ -65,7 +68,8 @@ package struct LatencyModel: Sendable {
         package let stepBytes: Int
     }
 
-    /// What an item touches beside matrices: vectors, scores of the vocabulary, keys and values of a mean step, all FP32.
+    /// What an item touches beside matrices: vectors, scores of the vocabulary, keys and values of a mean
+    /// step, all FP32.
     private func otherBytes(_ workload: Workload) -> Int {
         var bytes = layout.fixedBytes
         for sublayer in layout.sublayers {
@@ -148,7 +152,7 @@ package struct LatencyModel: Sendable {
         return seconds
     }
 
-    /// Seconds of everything that is no product, whatever the plan.
+    /// Seconds of everything but products, whatever the plan.
     package func overheadSeconds(_ workload: Workload) -> Double {
         layout.overhead(of: workload).reduce(0) {
             $0 + $1.value * (overhead.seconds[$1.key.rawValue] ?? 0)

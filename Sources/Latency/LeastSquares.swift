@@ -1,6 +1,7 @@
 /// Least squares with non-negative unknowns.
 enum LeastSquares {
-    /// The x >= 0 of least `sum_i (sum_j rows[i][j] x[j] - values[i])^2`, by coordinate descent on the normal equations.
+    /// The x >= 0 of least `sum_i (sum_j rows[i][j] x[j] - values[i])^2`, by coordinate descent on the normal
+    /// equations.
     ///
     /// - Complexity: O(rounds * unknowns^2) behind O(rows * unknowns^2).
     static func nonNegative(_ rows: [[Double]], _ values: [Double], rounds: Int = 20_000) -> [Double] {

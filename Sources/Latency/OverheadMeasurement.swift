@@ -42,7 +42,8 @@ struct OverheadMeasurement {
         for repetition in 0...repetitions {
             for index in samples.indices {
                 let sample = samples[index]
-                // Short ones several times, so that the clock's own cost vanishes; the first round only warms up.
+                // Short ones several times, so that the clock's own cost vanishes; the first round only warms
+                // up.
                 let calls = sample.workload.steps < 8 ? 4 : 1
                 let time = reference.ratio {
                     for _ in 0..<calls { sample.network.perform(sample.workload) }
@@ -51,7 +52,7 @@ struct OverheadMeasurement {
             }
         }
         let medians = samples.map { Timing($0.times).median }
-        // Relative errors are made small: a short sentence counts as much as a long one.
+        // Relative errors are minimized: a short sentence counts as much as a long one.
         let rows = zip(samples, medians).map { sample, median in
             OverheadTerm.allCases.map { (sample.terms[$0] ?? 0) / median }
         }

@@ -40,7 +40,8 @@ package enum RandomWeights {
             storage: (0..<tokens * columns).map { _ in Float(generator.normal()) })
     }
 
-    /// Any bytes for integers; for reals such that they lie from 1/64 up to 1/32, finite whatever the generator says.
+    /// Any bytes for integers; for reals such that they lie from 1/64 up to 1/32, finite whatever the
+    /// generator says.
     private static func random(
         _ type: ElementType, byteCount: Int, _ generator: inout SeededGenerator
     ) -> Data {

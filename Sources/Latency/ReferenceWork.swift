@@ -4,8 +4,9 @@ import PlanFormat
 
 /// A fixed piece of work that says how fast the machine is right now.
 ///
-/// Where other programs share the caches or the cores, everything takes longer, for moments or for minutes. So every timing here is a
-/// ratio to this work, done just before and after, and becomes seconds by what it takes while nobody disturbs.
+/// Where other programs share the caches or the cores, everything takes longer, for moments or for minutes.
+/// So every timing here is a ratio to this work, done just before and after, and becomes seconds by what it
+/// takes while no other process slows it.
 package final class ReferenceWork {
     private let dense: any LinearOperator
     private let packed: any LinearOperator
@@ -52,7 +53,7 @@ package final class ReferenceWork {
         return 2 * seconds / (before + sample())
     }
 
-    /// Seconds of the work while nobody disturbs: a low quantile of all that was sampled.
+    /// Seconds of the work while no other process slows it: a low quantile of all that was sampled.
     package var undisturbedSeconds: Double {
         let sorted = samples.sorted()
         return sorted.isEmpty ? sample() : sorted[sorted.count / 10]

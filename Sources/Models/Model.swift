@@ -89,7 +89,8 @@ package struct Model<Family: ModelFamily>: Sendable {
         return vectors
     }
 
-    /// The network in full precision; `FileError` where its weights as FP32 are more than this process may still have.
+    /// The network in full precision; `FileError` where its weights as FP32 are more than this process may
+    /// still have.
     package func network() throws -> Family.Net {
         try AvailableMemory.require(layout.fullPrecisionBytes, for: checkpoint.file)
         var matrices: [String: any LinearOperator] = [:]

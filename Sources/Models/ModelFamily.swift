@@ -2,9 +2,11 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// One family of models: how a `model_type` is read into a list of sublayers, and what its models are used for.
+/// One family of models: how a `model_type` is read into a list of sublayers, and what its models are used
+/// for.
 ///
-/// A family reads its configuration and tokenizer, and names its tensors in the list. Nothing outside its folder knows more of it.
+/// A family reads its configuration and tokenizer, and names its tensors in the list. Nothing outside its
+/// folder knows more of it.
 package protocol ModelFamily: TimedFamily {
     /// The network, over dense or packed weights.
     associatedtype Net: Network
@@ -14,10 +16,12 @@ package protocol ModelFamily: TimedFamily {
     /// Files beside config.json that a packed model needs.
     static var companionFiles: [String] { get }
 
-    /// Where tensors and config.json count the layers of the one stack that a model has; nil for families of several stacks.
+    /// Where tensors and config.json count the layers of the one stack that a model has; nil for families of
+    /// several stacks.
     static var layerStack: LayerStack? { get }
 
-    /// Reads configuration and tokenizer of a model directory; one-line errors for what is missing or unsupported.
+    /// Reads configuration and tokenizer of a model directory; one-line errors for what is missing or
+    /// unsupported.
     init(directory: URL) throws
 
     /// The network without weights: sublayers, their shapes, and what an item's tokens are.

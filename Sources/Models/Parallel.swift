@@ -1,10 +1,11 @@
 import Dispatch
 import Synchronization
 
-/// Calls `body` for every index below `count`, on at most `threads` threads; results stand in order of the index.
+/// Calls `body` for every index below `count`, on at most `threads` threads; results stand in order of the
+/// index.
 ///
-/// Work is handed out index by index, so uneven items balance; the results do not depend on who computed them. Of several
-/// errors the one of the lowest index is thrown.
+/// Work is handed out index by index, so uneven items balance; the results do not depend on who computed
+/// them. Of several errors the one of the lowest index is thrown.
 package func concurrentMap<Value: Sendable>(
     count: Int, threads: Int, _ body: @Sendable (Int) throws -> Value
 ) throws -> [Value] {

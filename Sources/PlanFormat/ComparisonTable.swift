@@ -1,4 +1,5 @@
-/// Models beside each other on the same data: what `auto` leaves of its evaluations, without what depends on the machine.
+/// Models beside each other on the same data: what `auto` leaves of its evaluations, without what depends on
+/// the machine.
 public struct ComparisonTable: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1

@@ -1,5 +1,5 @@
-/// The trade-off of bytes against summed loss that a sensitivity table gives, plans people would compare with, and what a byte is
-/// worth at the plan that was chosen.
+/// The trade-off of bytes against summed loss that a sensitivity table gives, plans people would compare
+/// with, and what a byte is worth at the plan that was chosen.
 public struct FrontierTable: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
@@ -18,7 +18,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
     public let extent: Extent
     /// By ascending bytes and descending loss.
     public let points: [Point]
-    /// The index of the knee: the point farthest below the straight line between the ends; nil with fewer than three points.
+    /// The index of the knee: the point farthest below the straight line between the ends; nil with fewer
+    /// than three points.
     public let knee: Int?
     /// Uniform plans, presets and, where one was given, the chosen plan.
     public let plans: [PlanPoint]
@@ -39,7 +40,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
         public let bytes: Int
         /// Summed loss of the sublayers, in nats per prediction.
         public let klNats: Double
-        /// Schemes by sublayer, for the points that a reader may want to take: vertices of the hull, the knee, sizes asked for.
+        /// Schemes by sublayer, for the points that a reader may want to take: vertices of the hull, the
+        /// knee, sizes asked for.
         public let sublayers: [String: Scheme]?
 
         /// A point from its parts.
@@ -76,7 +78,8 @@ public struct FrontierTable: Codable, Hashable, Sendable {
         public let predictedKL: Double?
         /// Measured loss, where the given plan's file has it.
         public let measuredKL: Double?
-        /// The least summed loss of any plan of at most these bytes, as far as the frontier's points tell; nil where there is none.
+        /// The least summed loss of any plan of at most these bytes, as far as the frontier's points tell;
+        /// nil where there is none.
         public let leastKL: Double?
 
         private enum CodingKeys: String, CodingKey {

@@ -1,4 +1,5 @@
-/// What a machine needs for a model's parts, measured once: the kernels of every scheme, and everything that is no product.
+/// What a machine needs for a model's parts, measured once: the kernels of every scheme, and everything that
+/// is no product.
 public struct LatencyProfile: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
@@ -20,9 +21,10 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
         public let processor: String
         /// The instructions that kernels use.
         public let instructions: String
-        /// Seconds of the fixed work that all timings were compared with, while nobody disturbed.
+        /// Seconds of the fixed work that all timings were compared with, while no other process slowed it.
         public let referenceSeconds: Double
-        /// By how much the median of that work's seconds exceeded them: what others did on the machine meanwhile.
+        /// By how much the median of that work's seconds exceeded them: what others did on the machine
+        /// meanwhile.
         public let disturbance: Double
 
         /// A machine.

@@ -46,7 +46,7 @@ public struct ModelLayout: Codable, Hashable, Sendable {
     public let sublayers: [SublayerShape]
     /// Numbers that stay FP32 whatever the plan: biases and LayerNorms.
     public let fixedParameters: Int
-    /// What is run of them, and when; nil where nobody said, and then seconds and joules are unknown.
+    /// What is run of them, and when; nil where it is not said, and then seconds and joules are unknown.
     public let work: ModelWork?
 
     /// A layout of these sublayers.

@@ -126,7 +126,8 @@ public struct SublayerWork: Codable, Hashable, Sendable {
     }
 }
 
-/// What a model runs for one item, by kind of sublayer: a description that seconds and joules are computed from.
+/// What a model runs for one item, by kind of sublayer: a description that seconds and joules are computed
+/// from.
 public struct ModelWork: Codable, Hashable, Sendable {
     /// The work of every sublayer of a kind; a kind that is missing runs nothing.
     public let kinds: [SublayerKind: SublayerWork]
@@ -138,7 +139,8 @@ public struct ModelWork: Codable, Hashable, Sendable {
 
     /// The work of an item that is read and, where the model generates, answered with so many tokens.
     ///
-    /// A decoder-only model predicts its first token from what it has read; an encoder-decoder takes a step for every token.
+    /// A decoder-only model predicts its first token from what it has read; an encoder-decoder takes a step
+    /// for every token.
     public func workload(read: Int, generated: Int) -> Workload {
         let parts = kinds.values
         guard parts.contains(where: { $0.products.contains { $0.pass == .step } }) else {

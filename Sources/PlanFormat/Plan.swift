@@ -41,7 +41,7 @@ public struct Plan: Codable, Hashable, Sendable {
         public let klNats: Double?
         /// Seconds of an item on the machine of the profile; nil where none was given.
         public let seconds: Double?
-        /// Joules of an item's arithmetic; nil where nobody asked.
+        /// Joules of an item's arithmetic; nil where it was not asked for.
         public let joules: Double?
 
         /// A prediction from its parts.

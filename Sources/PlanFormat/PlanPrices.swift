@@ -1,4 +1,5 @@
-/// Why a plan gives each sublayer what it has: what one step up and one step down would change, and what a byte is worth.
+/// Why a plan gives each sublayer what it has: what one step up and one step down would change, and what a
+/// byte is worth.
 public struct PlanPrices: Codable, Hashable, Sendable {
     /// Where the losses come from.
     public enum Basis: String, Codable, Hashable, Sendable {
@@ -10,13 +11,16 @@ public struct PlanPrices: Codable, Hashable, Sendable {
 
     /// Where the losses come from.
     public let basis: Basis
-    /// What one more megabyte (10^6 bytes) would save at the margin, in nats: the multiplier of the byte budget.
+    /// What one more megabyte (10^6 bytes) would save at the margin, in nats: the multiplier of the byte
+    /// budget.
     public let klPerMegabyte: Double
-    /// What one more millisecond a mean item would save, were time what is limited, in nats; nil without a latency profile.
+    /// What one more millisecond a mean item would save, were time what is limited, in nats; nil without a
+    /// latency profile.
     public let klPerMillisecond: Double?
     /// One per sublayer, in order of execution.
     public let sublayers: [Entry]
-    /// Exchanges between two sublayers that fit the budget and whose gain or loss lies within the noise, the best first.
+    /// Exchanges between two sublayers that fit the budget and whose gain or loss lies within the noise, the
+    /// best first.
     public let exchanges: [Exchange]
     /// How many such exchanges there are; `exchanges` has the first of them.
     public let exchangeCount: Int
@@ -35,9 +39,11 @@ public struct PlanPrices: Codable, Hashable, Sendable {
         public let cheaper: SublayerStep?
         /// The next dearer scheme of smaller loss; nil where there is none.
         public let dearer: SublayerStep?
-        /// Whether the interval of either step holds the price at the margin: it could have gone the other way.
+        /// Whether the interval of either step holds the price at the margin: it could have gone the other
+        /// way.
         public let isNearTie: Bool
-        /// Predicted seconds of a mean item that `cheaper` adds, most often less than none; nil without a latency profile.
+        /// Predicted seconds of a mean item that `cheaper` adds, most often less than none; nil without a
+        /// latency profile.
         public let cheaperSeconds: Double?
         /// Predicted seconds of a mean item that `dearer` adds.
         public let dearerSeconds: Double?
@@ -104,16 +110,18 @@ extension SublayerStep {
 }
 
 extension LossMeasurement {
-    /// What a standard error is multiplied by for half a 95% interval of a mean of many sentences: the normal distribution's quantile.
+    /// What a standard error is multiplied by for half a 95% interval of a mean of many sentences: the normal
+    /// distribution's quantile.
     public static let intervalFactor = 1.959964
 
     /// Half the width of the 95% interval of `klNats`; nil where no error is known.
     public var intervalReach: Double? { standardError.map { $0 * LossMeasurement.intervalFactor } }
 
-    /// Whether the intervals of two measurements overlap, so that they cannot be told apart; false where an error is not known.
+    /// Whether the intervals of two measurements overlap, so that they cannot be told apart; false where an
+    /// error is not known.
     ///
-    /// Errors of cells that were measured on the same sentences go together, so that two cells whose intervals overlap may still
-    /// differ; cells whose intervals do not overlap do.
+    /// Errors of cells that were measured on the same sentences go together, so that two cells whose
+    /// intervals overlap may still differ; cells whose intervals do not overlap do.
     public func overlaps(_ other: LossMeasurement) -> Bool {
         guard let reach = intervalReach, let otherReach = other.intervalReach else { return false }
         return abs(klNats - other.klNats) <= reach + otherReach

@@ -44,7 +44,8 @@ public struct SensitivityCell: Codable, Hashable, Sendable {
     }
 }
 
-/// The loss of every sublayer under every candidate scheme: what a sweep leaves for the planner and for people to read.
+/// The loss of every sublayer under every candidate scheme: what a sweep leaves for the planner and for
+/// people to read.
 public struct SensitivityTable: Codable, Hashable, Sendable {
     /// The version of this format.
     public static let currentSchema = 1
@@ -69,7 +70,7 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     public let byType: [SensitivityCell]
     /// Each sublayer alone under each candidate, in order of execution.
     public let bySublayer: [SensitivityCell]
-    /// The work of a mean item of the data; nil where nobody counted.
+    /// The work of a mean item of the data; nil where it was not counted.
     public let workload: Workload?
 
     /// A table of measured cells.

@@ -6,8 +6,8 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
     /// Mean bits of all weights, those that stay FP32 included.
     case bitsPerWeight(Double)
 
-    /// Reads a number with a unit (`B`, `kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`, `x`, `bits`), upper or lower case; nil for anything else,
-    /// zero and negative numbers included.
+    /// Reads a number with a unit (`B`, `kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`, `x`, `bits`), upper or lower
+    /// case; nil for anything else, zero and negative numbers included.
     public init?(_ text: String) {
         let units: [(String, (Double) -> SizeTarget)] = [
             ("bits", { .bitsPerWeight($0) }), ("x", { .compression($0) }),

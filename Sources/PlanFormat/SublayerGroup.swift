@@ -7,7 +7,8 @@ public struct SublayerGroup: Hashable, Sendable {
 }
 
 extension ModelLayout {
-    /// The rows of a table by kind, in the layout of Chung's Table 1: every stack before the kinds that it is made of.
+    /// The rows of a table by kind, in the layout of Chung's Table 1: every stack before the kinds that it is
+    /// made of.
     public var groups: [SublayerGroup] {
         var names: [SublayerKind] = []
         for kind in sublayers.map(\.name.kind) {

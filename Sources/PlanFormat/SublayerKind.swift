@@ -1,4 +1,5 @@
-/// What a sublayer does, by the name that the papers give it; the unit of tables and presets is a kind, or a kind at a depth.
+/// What a sublayer does, by the name that the papers give it; the unit of tables and presets is a kind, or a
+/// kind at a depth.
 ///
 /// The list below is what bitplan's own models are made of. It is open: a kind is its name.
 public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Codable,
@@ -14,7 +15,8 @@ public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Co
     public static let embedding: SublayerKind = "Emb"
     /// Embeddings of positions.
     public static let positions: SublayerKind = "Pos"
-    /// The self-attention of an encoder in front of a decoder. Source of this name and the next four: Chung et al. 2020.
+    /// The self-attention of an encoder in front of a decoder. Source of this name and the next four: Chung
+    /// et al. 2020.
     public static let encoderSelfAttention: SublayerKind = "Enc_ee"
     /// The feed-forward of an encoder in front of a decoder.
     public static let encoderFeedForward: SublayerKind = "Enc_ffn"

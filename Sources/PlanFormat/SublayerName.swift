@@ -1,4 +1,5 @@
-/// The unit of allocation: a kind (`Enc_ee`, `Dec_ffn`, `Emb`, `Attention`...) and, where there are several, a depth from 0.
+/// The unit of allocation: a kind (`Enc_ee`, `Dec_ffn`, `Emb`, `Attention`...) and, where there are several,
+/// a depth from 0.
 public struct SublayerName: Hashable, Sendable, Comparable, Codable, CustomStringConvertible,
     LosslessStringConvertible
 {

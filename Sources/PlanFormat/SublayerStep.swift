@@ -26,8 +26,9 @@ public struct SublayerStep: Codable, Hashable, Sendable {
 extension SensitivityTable {
     /// Every change of one sublayer of a plan that the table knows of, as the difference of two of its cells.
     ///
-    /// The table does not keep how the errors of two cells of one row go together (they were measured on the same sentences, mostly
-    /// both too high or both too low), so the step has the sum of the two: the most that it can be.
+    /// The table does not keep how the errors of two cells of one row go together (they were measured on the
+    /// same sentences, mostly both too high or both too low), so the step has the sum of the two: the most
+    /// that it can be.
     /// - Parameter schemes: one per sublayer of the table's layout, in its order.
     public func steps(from schemes: [Scheme]) -> [SublayerStep] {
         zip(layout.sublayers, schemes).flatMap { sublayer, scheme -> [SublayerStep] in

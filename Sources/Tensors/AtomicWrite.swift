@@ -57,7 +57,8 @@ package enum AtomicWrite {
         }
     }
 
-    /// Checks that `file` can be written and is none of `inputs`, before long work whose result goes there; leaves nothing behind.
+    /// Checks that `file` can be written and is none of `inputs`, before long work whose result goes there;
+    /// leaves nothing behind.
     package static func checkWritable(_ file: URL, inputs: [URL] = []) throws(FileError) {
         try check(file, isNoneOf: inputs)
         let manager = FileManager.default
@@ -131,7 +132,7 @@ package enum AtomicWrite {
         return missing
     }
 
-    /// Removes directories that were made in vain, unless something else has come to lie in them.
+    /// Removes directories that were made for nothing, unless something else has come to lie in them.
     private static func remove(_ directories: [URL]) {
         for directory in directories { rmdir(directory.path) }
     }

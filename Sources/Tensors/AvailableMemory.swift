@@ -1,9 +1,10 @@
 import Foundation
 
-/// The memory that this process may still have. Swift ends a program whose memory runs out with a crash report, so that what is held for
-/// long is asked for before it is read.
+/// The memory that this process may still have. Swift ends a program whose memory runs out with a crash
+/// report, so that what is held for long is asked for before it is read.
 package enum AvailableMemory {
-    /// What the system says, as the files under `/proc` and `/sys/fs/cgroup` have it; nil for files that are not there.
+    /// What the system says, as the files under `/proc` and `/sys/fs/cgroup` have it; nil for files that are
+    /// not there.
     package struct System {
         /// `/proc/self/limits`.
         package var limits: String?
@@ -25,8 +26,9 @@ package enum AvailableMemory {
             self.group = group
         }
 
-        /// Bytes of the least of three: the limit of the address space (`ulimit -v`) less its size, the control group's limit less its use
-        /// (the cache of files, which is given up on demand, does not count), and the machine's available memory with its swap.
+        /// Bytes of the least of three: the limit of the address space (`ulimit -v`) less its size, the
+        /// control group's limit less its use (the cache of files, which is given up on demand, does not
+        /// count), and the machine's available memory with its swap.
         package var available: Int? {
             [addressSpace, controlGroup, machineMemory].compactMap { $0 }.min().map { max(0, $0) }
         }

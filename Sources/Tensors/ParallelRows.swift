@@ -3,7 +3,8 @@ import Foundation
 
 /// Calls `body` with runs of rows that together are `0..<rows`, on at most `threads` threads.
 ///
-/// A run's work may depend on nothing but its rows, so the bytes written are the same for any number of threads.
+/// A run's work may depend on nothing but its rows, so the bytes written are the same for any number of
+/// threads.
 package func forEachRun(rows: Int, threads: Int?, minimumRows: Int = 16, _ body: (Range<Int>) -> Void) {
     let workers = max(
         1, min(threads ?? ProcessInfo.processInfo.activeProcessorCount, rows / max(1, minimumRows)))

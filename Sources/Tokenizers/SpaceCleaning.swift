@@ -19,8 +19,8 @@ enum SpaceCleaning {
         (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
     ].map { (pattern: Array($0.0.utf8), replacement: Array($0.1.utf8)) }
 
-    /// The replacements of `clean_up_tokenization_spaces`, in the reference's order: no space before punctuation and English
-    /// contractions.
+    /// The replacements of `clean_up_tokenization_spaces`, in the reference's order: no space before
+    /// punctuation and English contractions.
     static func joined(_ text: String) -> String {
         String(
             decoding: replacements.reduce(Array(text.utf8)) {

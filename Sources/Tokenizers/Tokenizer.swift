@@ -1,7 +1,7 @@
 /// Text to token ids and back.
 ///
-/// Every conformer reproduces the ids of the reference implementation its files were made for, on any text: empty, with control
-/// characters, in any script. Nothing is ever cut to a length unless the caller asks.
+/// Every conformer reproduces the ids of the reference implementation its files were made for, on any text:
+/// empty, with control characters, in any script. Nothing is ever cut to a length unless the caller asks.
 package protocol Tokenizer: Sendable {
     /// The number of ids; every id that `encode` returns lies in `0..<vocabularySize`.
     var vocabularySize: Int { get }

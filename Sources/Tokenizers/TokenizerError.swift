@@ -4,7 +4,8 @@ import Foundation
 package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     /// The file is missing or cannot be read.
     case unreadable(file: String, reason: String)
-    /// The file is not the JSON, protobuf or text that it should be; `offset` is in bytes, `nil` where unknown.
+    /// The file is not the JSON, protobuf or text that it should be; `offset` is in bytes, `nil` where
+    /// unknown.
     case malformed(file: String, offset: Int?, reason: String)
     /// A field holds another type or value than the format says.
     case unexpectedValue(file: String, field: String, expected: String, got: String)

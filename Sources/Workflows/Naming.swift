@@ -28,7 +28,7 @@ package func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> 
 
 /// Reads a latency profile that `profile` wrote.
 ///
-/// - Throws: `FileError` where the file is none, or has another version or impossible numbers.
+/// - Throws: `FileError` where the file is something else, or has another version or impossible numbers.
 package func readProfile(_ file: URL) throws -> LatencyProfile {
     let profile = try JSONFile.read(LatencyProfile.self, from: file)
     try naming(file) { try LatencyModel.check(profile) }

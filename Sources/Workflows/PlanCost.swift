@@ -18,8 +18,8 @@ package struct PlanCost: Codable, Sendable {
     package let measuredSeconds: Double?
     /// Half the distance of the quartiles of what was measured, as a part of the median.
     package let spread: Double?
-    /// What was measured, brought to the speed that the machine had while nobody disturbed: the median of
-    /// ratios to the profile's reference work, done before and after.
+    /// What was measured, brought to the speed that the machine had while no other process slowed it: the
+    /// median of ratios to the profile's reference work, done before and after.
     package let undisturbedSeconds: Double?
     /// Joules of an item's arithmetic, by process.
     package let joules: [String: Double]

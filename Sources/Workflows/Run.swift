@@ -13,9 +13,9 @@ package struct AnsweredLine: Encodable, Sendable {
 /// Answers standard input with a model directory, packed or not: in order, as many lines at a time as a batch
 /// has, or as are there.
 ///
-/// A program that writes a line and waits for its answer gets it: lines are kept back for a fuller batch only while
-/// more are waiting to be read. Where a line cannot be answered, those before it are, and nothing behind it
-/// is.
+/// A program that writes a line and waits for its answer gets it: lines are kept back for a fuller batch only
+/// while more are waiting to be read. Where a line cannot be answered, those before it are, and nothing
+/// behind it is.
 /// - Parameter answer: called with every group of lines and their answers.
 /// - Throws: `FileError` for a line that is not UTF-8 or that the model cannot answer, and what `answer`
 ///   throws.

@@ -4,7 +4,8 @@ import PlanFormat
 
 /// Reads a sensitivity table that a sweep wrote.
 ///
-/// - Throws: `FileError` where the file is none, has another version, impossible shapes, or lacks a cell.
+/// - Throws: `FileError` where the file is something else, has another version, impossible shapes, or lacks a
+///   cell.
 package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     let table = try JSONFile.read(SensitivityTable.self, from: file)
     try checkSchema(table.schemaVersion, expected: SensitivityTable.currentSchema, file)
@@ -53,7 +54,7 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
 
 /// Reads the evaluations that `auto` left.
 ///
-/// - Throws: `FileError` where the file is none, has another version or no rows.
+/// - Throws: `FileError` where the file is something else, has another version or no rows.
 package func readComparison(_ file: URL) throws(FileError) -> ComparisonTable {
     let comparison = try JSONFile.read(ComparisonTable.self, from: file)
     try checkSchema(comparison.schemaVersion, expected: ComparisonTable.currentSchema, file)

@@ -98,7 +98,8 @@ struct Cases {
         }
     }
 
-    /// Products with `count` matrices of one shape, one after the other: what a model's layers do to the caches.
+    /// Products with `count` matrices of one shape, one after the other: what a model's layers do to the
+    /// caches.
     private mutating func rotation(
         _ name: String, rows: Int, columns: Int, tokens: Int, count: Int, kernels: [(String, Double?)]
     ) throws {

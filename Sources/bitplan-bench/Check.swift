@@ -8,7 +8,8 @@ struct CheckFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Compares the machine's best build of a scheme's kernel with the portable twin, and with the dense product of its rows.
+/// Compares the machine's best build of a scheme's kernel with the portable twin, and with the dense product
+/// of its rows.
 ///
 /// Integer sums must agree bit for bit, FP32 sums within 1e-5.
 /// - Throws: `CheckFailure`.

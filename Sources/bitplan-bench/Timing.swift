@@ -16,9 +16,9 @@ func loadAverage() -> Double? {
 
 /// Times several bodies in alternation, so that all meet the same machine; each runs `calls` calls at a time.
 ///
-/// - Parameter steady: every body runs some times untimed before each timing, so that it finds in the caches what it left there
-///   itself, as the weights of a model that decodes token after token, and not what the others left. A last cache that learns which
-///   lines are used again takes about ten turns for it.
+/// - Parameter steady: every body runs some times untimed before each timing, so that it finds in the caches
+///   what it left there itself, as the weights of a model that decodes token after token, and not what the
+///   others left. A last cache that learns which lines are used again takes about ten turns for it.
 func alternated(_ bodies: [() -> Void], calls: Int, repetitions: Int, steady: Bool = false) -> [Timing] {
     var seconds = [[Double]](repeating: [], count: bodies.count)
     for repetition in 0...repetitions {

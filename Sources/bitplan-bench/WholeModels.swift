@@ -21,7 +21,8 @@ struct ModelRecord: Codable {
     let overFirst: Double
 }
 
-/// Whole translation models side by side: greedy decoding to a fixed length on one thread, in alternation batch by batch.
+/// Whole translation models side by side: greedy decoding to a fixed length on one thread, in alternation
+/// batch by batch.
 struct WholeModels {
     let directories: [URL]
     let text: URL
@@ -53,7 +54,8 @@ struct WholeModels {
         try TextFile.lines(text).prefix(sentences).map { family.tokenizer.encodeSource($0) }
     }
 
-    /// The packed network must generate what its decoded twin does, but where two tokens are nearly as likely.
+    /// The packed network must generate what its decoded twin does, but where two tokens are nearly as
+    /// likely.
     private func check(
         _ packed: EncoderDecoderNetwork, _ decoded: EncoderDecoderNetwork, _ sources: [[Int]],
         _ directory: URL

@@ -103,7 +103,8 @@ import Testing
     }
 
     @Test func kneeAndHullOfAKnownCurve() throws {
-        // One item: costs 0, 1, 2, 4, 10 with losses 10, 5, 4.5, 1, 0. (2, 4.5) lies above the line from (1, 5) to (4, 1).
+        // One item: costs 0, 1, 2, 4, 10 with losses 10, 5, 4.5, 1, 0. (2, 4.5) lies above the line from (1,
+        // 5) to (4, 1).
         let options = [(0.0, 10.0), (1, 5), (2, 4.5), (4, 1), (10, 0)].map {
             AllocationProblem.Option(label: "\($0.0)", loss: $0.1, costs: [$0.0])
         }

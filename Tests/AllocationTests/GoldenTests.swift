@@ -68,7 +68,8 @@ import Testing
             #expect(evaluation.isFeasible, "\(name)")
             #expect(evaluation.loss == solution.loss && evaluation.costs == solution.costs, "\(name)")
             #expect(solution.status == .optimal && solution.gap == 0, "\(name)")
-            // HiGHS's plan may exceed limits by its tolerance, and its proof stops at an absolute gap of 1e-6.
+            // HiGHS's plan may exceed limits by its tolerance, and its proof stops at an absolute gap of
+            // 1e-6.
             let isWithin = golden.overrun.allSatisfy { $0 == 0 }
             let rounding = 1e-12 * max(1, abs(golden.objective))
             if isWithin { #expect(solution.objective <= golden.objective + rounding, "\(name)") }

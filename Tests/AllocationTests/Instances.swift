@@ -8,7 +8,8 @@ extension SeededGenerator {
     mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
 }
 
-/// What an instance looks like. Both generators draw in the same order and use only exact operations and plain products.
+/// What an instance looks like. Both generators draw in the same order and use only exact operations and
+/// plain products.
 enum InstanceKind: String, Codable, CaseIterable {
     /// Losses that fall fourfold per bit, with noise; bytes, seconds and joules of real layer shapes.
     case transformer

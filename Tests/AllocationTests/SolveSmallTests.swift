@@ -56,7 +56,8 @@ import Testing
             problem.objective = .cost(budget: "0", lossLimit: number())
             if try !compare(problem, "wild seed \(seed), least cost", isWild: true) { unproved += 1 }
         }
-        // Where limits of 1e-12 stand beside costs of 1e6, the answer may be that nothing is proved; never a wrong proof.
+        // Where limits of 1e-12 stand beside costs of 1e6, the answer may be that nothing is proved; never a
+        // wrong proof.
         #expect(unproved <= 100)
     }
 

@@ -1,5 +1,6 @@
 // swift-tools-version: 6.0
-// A package that depends on bitplan and has targets of its own that are called as bitplan's rooms are: `make check` builds it.
+// A package that depends on bitplan and has targets of its own that are called as bitplan's rooms are: `make
+// check` builds it.
 import PackageDescription
 
 /// The library product of bitplan.

@@ -4,7 +4,8 @@ import PlanFormat
 import TestSupport
 import Testing
 
-/// Plans in other quantizers' formats: the files, and what the consumers' own code makes of them (Scripts/goldens/exports.py).
+/// Plans in other quantizers' formats: the files, and what the consumers' own code makes of them
+/// (Scripts/goldens/exports.py).
 @Suite struct ExportTests {
     static let goldens = TestFiles.root.appending(path: "Tests/ExportingTests/Goldens")
 
@@ -37,7 +38,8 @@ import Testing
         #expect(Self.resolved.count >= 20)
     }
 
-    /// The file is the one that the consumer read, and what the export says of every tensor is what the consumer does with it.
+    /// The file is the one that the consumer read, and what the export says of every tensor is what the
+    /// consumer does with it.
     @Test(arguments: resolved.keys.sorted())
     func consumersResolveWhatTheExportSays(_ name: String) throws {
         let (model, planFile, consumer) = try Self.parts(name)
@@ -55,7 +57,8 @@ import Testing
         }
     }
 
-    /// Where nothing was mapped, the settings are the plan's schemes; where something was, no tensor has fewer bits.
+    /// Where nothing was mapped, the settings are the plan's schemes; where something was, no tensor has
+    /// fewer bits.
     @Test(arguments: resolved.keys.sorted())
     func noTensorHasFewerBitsThanPlanned(_ name: String) throws {
         let (model, planFile, _) = try Self.parts(name)
@@ -93,7 +96,8 @@ import Testing
 
     // MARK: llama.cpp
 
-    /// Resolves a file as llama-quantize does: the first pattern that is found decides, then rows that do not divide fall back.
+    /// Resolves a file as llama-quantize does: the first pattern that is found decides, then rows that do not
+    /// divide fall back.
     private func resolve(_ text: String, _ name: String, columns: Int) throws -> String {
         for token in text.split(whereSeparator: \.isWhitespace) {
             let mark = try #require(token.firstIndex(of: "="))

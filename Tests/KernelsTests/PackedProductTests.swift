@@ -82,7 +82,8 @@ struct PackedProductTests {
             }
             let exact = referenceProduct(random.dense, rounded)
             for instructions in InstructionSet.available {
-                // A number within rounding of a half may fall to either side: one step of 1/128 in one column.
+                // A number within rounding of a half may fall to either side: one step of 1/128 in one
+                // column.
                 let error = relativeError(try product(random.packed, x, instructions), exact)
                 #expect(error < (columns < 300 ? 2e-2 : 2e-3), "\(rows) x \(columns): \(error)")
             }

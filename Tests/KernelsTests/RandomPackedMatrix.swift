@@ -112,7 +112,8 @@ extension RandomPackedMatrix {
                     bytes: Data(book.map { UInt8(bitPattern: Int8($0)) }))
                 parts["centroidScale"] = PackedTensor([1], [0.03125])
             case .fp16:
-                // Whole numbers up to 127 have 7 bits of fraction at most: their halves can be written down directly.
+                // Whole numbers up to 127 have 7 bits of fraction at most: their halves can be written down
+                // directly.
                 let halves = book.map { number -> UInt16 in
                     let magnitude = Float(abs(number)) / 32
                     guard magnitude > 0 else { return 0 }

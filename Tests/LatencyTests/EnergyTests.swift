@@ -21,7 +21,8 @@ import Testing
         }
     }
 
-    /// Both rows of the paper count the same operations, so its FP16 row and its table of energies give the FP32 row.
+    /// Both rows of the paper count the same operations, so its FP16 row and its table of energies give the
+    /// FP32 row.
     @Test func fullPrecisionRowFollowsFromTheSameOperations() {
         for (process, half, single, row) in [
             (Energy.Process.nm7, (0.16, 0.34), (0.38, 1.31), (0.54, 1.14)),

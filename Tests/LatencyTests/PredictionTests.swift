@@ -101,7 +101,8 @@ import Testing
         let set = model.workingSet(layout.sublayers.map { _ in .fp32 }, workload)
         let steps = layout.sublayers.filter { $0.name.kind.stack == "Dec" || $0.name.kind == "Emb" }
         let read = layout.sublayers.filter { $0.name.kind == "Dec_ed" }.reduce(0) { $0 + $1.count / 2 }
-        // Vectors, scores of 4000 tokens, and in 4 layers keys and values of 4 tokens that were read and of 4.5 in the mean step.
+        // Vectors, scores of 4000 tokens, and in 4 layers keys and values of 4 tokens that were read and of
+        // 4.5 in the mean step.
         let other = layout.fixedBytes + 4 * 4000 + 4 * 2 * 4 * 128 * 4 + Int(4 * 2 * 4 * 128 * 4.5)
         #expect(set.stepBytes == other + 4 * (steps.reduce(0) { $0 + $1.count } - read))
         #expect(set.readBytes == other + 4 * layout.sublayers.reduce(0) { $0 + $1.count })

@@ -155,7 +155,8 @@ struct CorpusMetricTests {
             .joined(separator: " ")
         }
         let references = (0..<30).map { _ in sentence(of: 4...20) }
-        // One sentence is translated perfectly, so that every order has matches: smoothed scores are not scale-free.
+        // One sentence is translated perfectly, so that every order has matches: smoothed scores are not
+        // scale-free.
         let hypotheses = [references[0]] + (1..<30).map { _ in sentence(of: 0...20) }
         let sentences = try metric.statistics(hypotheses: hypotheses, references: references)
         let score = metric.corpusScore(sentences)

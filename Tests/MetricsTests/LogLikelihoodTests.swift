@@ -57,7 +57,8 @@ struct LogLikelihoodTests {
         #expect(p.withUnsafeBufferPointer { LogLikelihood.klDivergence($0, q[...]) } == kl)
     }
 
-    /// The definitions, term by term with libm's exponential: what the lanes have to agree with at every row length.
+    /// The definitions, term by term with libm's exponential: what the lanes have to agree with at every row
+    /// length.
     private func plainLogSoftmax(_ row: [Float]) -> [Double] {
         let maximum = Double(row.max() ?? 0)
         let partition = row.reduce(0) { $0 + exp(Double($1) - maximum) }

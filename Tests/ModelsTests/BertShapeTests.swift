@@ -72,7 +72,8 @@ import Testing
         try expectRefusal(change, saying: expected)
     }
 
-    /// Reads the family of a directory with these settings changed, the tiny model's vocabulary and further files.
+    /// Reads the family of a directory with these settings changed, the tiny model's vocabulary and further
+    /// files.
     private func family(_ change: String, _ files: [String: String] = [:]) throws -> BertFamily {
         let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -163,7 +164,8 @@ import Testing
         #expect(try sequences(one, "good\tfilm\t0\n").map(\.typeIDs) == [[0, 0, 0]])
     }
 
-    /// A vocab.txt that lacks a line gives the tokens behind it other ids; only padding may be without tokens.
+    /// A vocab.txt that lacks a line gives the tokens behind it other ids; only padding may be without
+    /// tokens.
     @Test func lostLinesOfTheVocabularyAreRefused() throws {
         let words = try TextFile.lines(Self.tiny.appending(path: "vocab.txt"))
         #expect(words.count == 36)

@@ -4,7 +4,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Every key that the reference's own classes know is read, refused or harmless (Scripts/goldens/configuration_keys.py).
+/// Every key that the reference's own classes know is read, refused or harmless
+/// (Scripts/goldens/configuration_keys.py).
 @Suite struct ConfigurationKeysTests {
     /// The rules of every family, by `model_type` and file.
     private static let rules: [String: [String: SettingRules]] = [
@@ -41,7 +42,8 @@ import Testing
         }
     }
 
-    /// What is refused stops a model by its name, unless its value asks for nothing or for what there is; all else passes.
+    /// What is refused stops a model by its name, unless its value asks for nothing or for what there is; all
+    /// else passes.
     @Test func rulesAreKept() throws {
         let file = URL(filePath: "/model/config.json")
         var refused = 0

@@ -40,7 +40,8 @@ struct MarianGoldens {
         file.sentences.map { .init(source: $0.source_ids, target: $0.reference_ids) }
     }
 
-    /// Encoder states, top logits and log-sum-exp of the first sentences; returns the largest deviation from PyTorch.
+    /// Encoder states, top logits and log-sum-exp of the first sentences; returns the largest deviation from
+    /// PyTorch.
     func largestDeviation(_ network: EncoderDecoderNetwork) throws -> (
         encoder: Float, logits: Float, logSumExp: Float
     ) {

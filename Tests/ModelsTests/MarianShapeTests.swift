@@ -6,8 +6,9 @@ import PlanFormat
 import TestSupport
 import Testing
 
-/// MarianMT in shapes that no published model has, against transformers' own MarianMTModel with random weights
-/// (Scripts/goldens/marian_shapes.py), and in the shape of OPUS-MT zh-en with its published tokenizers.
+/// MarianMT in shapes that no published model has, against transformers' own MarianMTModel with random
+/// weights (Scripts/goldens/marian_shapes.py), and in the shape of OPUS-MT zh-en with its published
+/// tokenizers.
 @Suite struct MarianShapeTests {
     private struct Goldens: Decodable {
         struct Sentence: Decodable {

@@ -182,7 +182,8 @@ import Testing
         #expect(text.contains("modules.json: module 's.\(kind)' \(expected)"), "\(text)")
     }
 
-    /// As sentence-transformers: before the tokenizer, whatever that does, and a length of its own before the tokenizer's.
+    /// As sentence-transformers: before the tokenizer, whatever that does, and a length of its own before the
+    /// tokenizer's.
     @Test func settingsOfTheEncoderComeFirst() throws {
         func ids(_ setting: String) throws -> [[Int]] {
             let directory = try encoder([

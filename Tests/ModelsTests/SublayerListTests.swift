@@ -48,7 +48,8 @@ import Testing
         }
     }
 
-    /// What probes share is what they would compute themselves, bit for bit; with other matrices before it nothing is shared.
+    /// What probes share is what they would compute themselves, bit for bit; with other matrices before it
+    /// nothing is shared.
     @Test func sharedStatesGiveTheSameOutputs() throws {
         let network = try Model<MarianFamily>(directory: Self.translation).network()
         let examples = [EncoderDecoderNetwork.Example(source: [9, 40, 7, 0], target: [30, 8, 11, 0])]

@@ -3,8 +3,8 @@ import Testing
 
 /// The sizes of Chung et al. 2020, Table 2.
 @Suite struct ChungTableTests {
-    /// The paper's model: d 512, ffn 2048, 6+6 layers, one tied embedding of 32,768 tokens; 63,488 numbers stay FP32 (biases of the
-    /// feed-forward layers and all LayerNorms, two final ones included).
+    /// The paper's model: d 512, ffn 2048, 6+6 layers, one tied embedding of 32,768 tokens; 63,488 numbers
+    /// stay FP32 (biases of the feed-forward layers and all LayerNorms, two final ones included).
     static let paper: ModelLayout = {
         let width = 512
         func attention(_ name: SublayerName) -> SublayerShape {
@@ -87,7 +87,8 @@ import Testing
         #expect(count("Emb") == 16_777_216 && count("Enc") == 18_874_368 && count("Dec") == 25_165_824)
     }
 
-    /// A MB of the paper is 1,024,000 bytes. "2-bit Emb" is left out: its figure disagrees with all the others.
+    /// A MB of the paper is 1,024,000 bytes. "2-bit Emb" is left out: its figure disagrees with all the
+    /// others.
     @Test(arguments: rows.indices.filter { rows[$0].name != "2-bit Emb" })
     func megabytes(_ index: Int) {
         let row = Self.rows[index]
@@ -97,7 +98,8 @@ import Testing
         )
     }
 
-    /// The paper's codes take 20,680,704 bytes; the stored form adds one byte a token, the cluster that it is in.
+    /// The paper's codes take 20,680,704 bytes; the stored form adds one byte a token, the cluster that it is
+    /// in.
     @Test func exactBytesOfChungsPlan() {
         #expect(Self.paper.sizeInBytes(Self.rows[10].schemes) == 20_680_704 + 32_768)
     }

@@ -42,7 +42,8 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
 }
 
 @Suite struct CalibratedTests {
-    /// Schemes with a grid, and how much less of the start's error is left at most, on these correlated inputs.
+    /// Schemes with a grid, and how much less of the start's error is left at most, on these correlated
+    /// inputs.
     static let cases: [(String, Double)] = [
         ("bcq1", 0.9), ("bcq2", 0.8), ("bcq3", 0.8), ("bcq4", 0.8), ("bcq2:g16", 0.9), ("bcq3:fp16", 0.8),
         ("bcq2:g20:fp16", 0.9), ("int2", 0.8), ("int4", 0.8), ("int3:asym", 0.8), ("int4:g16", 0.8),
@@ -154,7 +155,8 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
         }
     }
 
-    /// Inputs behind quantized layers: knowing both kinds of inputs, the outputs come nearer to full precision.
+    /// Inputs behind quantized layers: knowing both kinds of inputs, the outputs come nearer to full
+    /// precision.
     @Test(arguments: [("bcq2", 0.85), ("bcq3", 0.7), ("int4", 0.7), ("nf4", 0.7)])
     func crossMomentsMakeUpForErrorsBelow(_ text: String, _ bound: Double) throws {
         let (tokens, columns, rows) = (400, 32, 24)

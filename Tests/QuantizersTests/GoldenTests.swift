@@ -32,7 +32,8 @@ import Testing
                 #expect(largestDifference(decoded, expected) < 5e-6, "\(golden.scheme)")
                 continue
             }
-            // Refined falls back to greedy where that is better, alternating has more starts: equal or better.
+            // Refined falls back to greedy where that is better, alternating has more starts: equal or
+            // better.
             let mine = rowErrors(weights, decoded)
             let theirs = rowErrors(weights, expected)
             for row in 0..<weights.rows {

@@ -86,7 +86,8 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
         }
     }
 
-    /// The bits of a scheme's binary codes. Their fixed point needs rows in which nearly all sums of alphas occur.
+    /// The bits of a scheme's binary codes. Their fixed point needs rows in which nearly all sums of alphas
+    /// occur.
     private func longestBinaryCode(_ scheme: Scheme) -> Int? {
         switch scheme {
         case .binaryCodes(let codes): codes.group == nil ? codes.bits : 8
@@ -235,8 +236,8 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
                 var weights = Matrix(rows: 5, columns: columns)
                 for row in 0..<5 {
                     for column in 0..<columns {
-                        // Greedy finds alphas that halve from plane to plane where signs are balanced; here they need not
-                        // be, so the fit that looks for them is asked.
+                        // Greedy finds alphas that halve from plane to plane where signs are balanced; here
+                        // they need not be, so the fit that looks for them is asked.
                         let code = generator.index(below: 1 << bits)
                         weights[row, column] = (0..<bits).reduce(0) {
                             $0 + ((code >> $1) & 1 == 1 ? 1 : -1) * Float(1 << (bits - 1 - $1))

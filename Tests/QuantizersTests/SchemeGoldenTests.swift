@@ -67,7 +67,8 @@ struct SchemeGoldenTests {
             Quantizer.encode(weights, as: .bitLinear(groups: groups), fit: .greedy))
         let expected = try golden.expected()
         for row in 0..<weights.rows {
-            // Sign(0) is -1 in BitNet and +1 in the reference: a constant row of its own group is all zeros once centred.
+            // Sign(0) is -1 in BitNet and +1 in the reference: a constant row of its own group is all zeros
+            // once centred.
             let constant = Set(weights[row: row]).count == 1 && groups > 1
             for column in 0..<weights.columns {
                 let value = constant ? -abs(expected[row, column]) : expected[row, column]

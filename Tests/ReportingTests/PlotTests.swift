@@ -61,7 +61,8 @@ import Testing
         ]
     }()
 
-    /// What GitHub shows: well-formed, no scripts, no styles of its own, generic fonts, everything inside the picture.
+    /// What GitHub shows: well-formed, no scripts, no styles of its own, generic fonts, everything inside the
+    /// picture.
     @Test func picturesAreWellFormed() throws {
         #expect(Self.pictures.count == 12)
         for (name, svg) in Self.pictures {

@@ -97,7 +97,8 @@ import Testing
         #expect(try directory.contents() == ["data", "link"])
     }
 
-    /// What goes wrong inside a directory that is being written is said of the directory, not of its temporary name.
+    /// What goes wrong inside a directory that is being written is said of the directory, not of its
+    /// temporary name.
     @Test func errorsNameTheDirectoryAsTheUserKnowsIt() throws {
         let directory = try TemporaryDirectory()
         let error = #expect(throws: FileError.self) {

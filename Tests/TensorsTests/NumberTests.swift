@@ -3,7 +3,8 @@ import Testing
 
 /// Seeded numbers and matrices.
 @Suite struct NumberTests {
-    /// The first numbers of SplitMix64 from two seeds, as its reference implementation (Vigna, splitmix64.c) gives them.
+    /// The first numbers of SplitMix64 from two seeds, as its reference implementation (Vigna, splitmix64.c)
+    /// gives them.
     @Test func generatorIsSplitMix64() {
         var generator = SeededGenerator(seed: 1_234_567)
         #expect(

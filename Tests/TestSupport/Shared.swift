@@ -1,6 +1,7 @@
 import Foundation
 
-/// Where the tests find files: the project's own fixtures, and developers' shared material beside the project.
+/// Where the tests find files: the project's own fixtures, and developers' shared material beside the
+/// project.
 package enum TestFiles {
     /// The project's root.
     package static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -24,7 +24,8 @@ import Testing
             of: TestFiles.root.appending(path: "Fixtures/tatoeba-en-de"), seeds: 0..<60, tail: 240_000)
     }
 
-    /// Damages source.spm: cut short; hit anywhere; hit in its last `tail` bytes, where the character map lies.
+    /// Damages source.spm: cut short; hit anywhere; hit in its last `tail` bytes, where the character map
+    /// lies.
     private func damageSource(of model: URL, seeds: Range<UInt64>, tail: Int) throws {
         let sound = [UInt8](try Data(contentsOf: model.appending(path: "source.spm")))
         let directory = try TemporaryDirectory(copying: ["target.spm", "vocab.json"], from: model)

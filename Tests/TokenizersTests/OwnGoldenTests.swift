@@ -3,7 +3,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Small tokenizers and what the reference implementations make of hostile strings with them (Scripts/goldens/tokenizers.py).
+/// Small tokenizers and what the reference implementations make of hostile strings with them
+/// (Scripts/goldens/tokenizers.py).
 @Suite struct OwnGoldenTests {
     private struct Marian: Decodable {
         /// Null where two segmentations have the same score: which one wins depends on the library's version.

@@ -47,8 +47,8 @@ private struct ClassifierGoldens: Decodable {
         #expect(differences.count == 0, "\(differences)")
     }
 
-    /// BERT's own classes put their switches in place of tokenizer.json's; classes of any tokenizer.json know none. Tokens as transformers
-    /// 5.24 gives them for the same files.
+    /// BERT's own classes put their switches in place of tokenizer.json's; classes of any tokenizer.json know
+    /// none. Tokens as transformers 5.24 gives them for the same files.
     @Test(arguments: [
         ("BertTokenizer", ["[UNK]", "caf", "##é"]), ("PreTrainedTokenizerFast", ["the", "cafe"]),
         ("TokenizersBackend", ["the", "cafe"]),

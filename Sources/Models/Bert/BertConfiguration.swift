@@ -1,8 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the files that
-/// sentence-transformers puts beside it.
+/// The shape of a BERT model and what it is for, read from `config.json` and, for sentence encoders, the
+/// files that sentence-transformers puts beside it.
 package struct BertConfiguration: Sendable, Equatable {
     /// Channels between sublayers.
     package let width: Int
@@ -22,8 +22,9 @@ package struct BertConfiguration: Sendable, Equatable {
     package let maximumPositions: Int
     /// Texts that the model tells apart in one input.
     package let types: Int
-    /// The most tokens of an input: longer ones are cut, as the models' own tools cut them. `max_seq_length` of a sentence encoder, else
-    /// the tokenizer's `model_max_length`, and never more than `maximumPositions`.
+    /// The most tokens of an input: longer ones are cut, as the models' own tools cut them. `max_seq_length`
+    /// of a sentence encoder, else the tokenizer's `model_max_length`, and never more than
+    /// `maximumPositions`.
     package let maximumLength: Int
     /// Whether texts become lower case before the tokenizer sees them: `do_lower_case` of a sentence encoder.
     package let lowercasesTexts: Bool
@@ -48,7 +49,8 @@ package struct BertConfiguration: Sendable, Equatable {
 
     /// Reads the configuration of a model directory.
     ///
-    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
+    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does
+    ///   not support.
     package init(directory: URL) throws(FileError) {
         try self.init(
             try Settings(directory.appending(path: "config.json")),
@@ -56,7 +58,8 @@ package struct BertConfiguration: Sendable, Equatable {
             tokenizerLength: try BertConfiguration.tokenizerLength(directory))
     }
 
-    /// `model_max_length` of tokenizer_config.json; nil where it says nothing. Tools write 1e30 for a tokenizer without a limit.
+    /// `model_max_length` of tokenizer_config.json; nil where it says nothing. Tools write 1e30 for a
+    /// tokenizer without a limit.
     private static func tokenizerLength(_ directory: URL) throws(FileError) -> Int? {
         let file = directory.appending(path: "tokenizer_config.json")
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
@@ -99,8 +102,8 @@ package struct BertConfiguration: Sendable, Equatable {
         if let task = encoder?.task { self.task = task } else { task = try BertConfiguration.task(settings) }
     }
 
-    /// The task that `architectures` names. Without it nothing tells a classifier from a sentence encoder but its weights, so it has to
-    /// be there.
+    /// The task that `architectures` names. Without it nothing tells a classifier from a sentence encoder but
+    /// its weights, so it has to be there.
     private static func task(_ settings: Settings) throws(FileError) -> Task {
         try settings.architecture(["BertForSequenceClassification", "BertModel"]) == "BertModel"
             ? .embedding(pooling: .mean, isNormalized: false)

@@ -1,8 +1,9 @@
 import PlanFormat
 
 extension BertFamily {
-    /// The network of this shape: `Emb` (words), `Pos` (positions and types added, then a LayerNorm), post-norm `Attention` and `FFN` by
-    /// depth, and for a classifier `Pooler` and `Head`. A sentence encoder does not use its pooler, which is therefore not counted.
+    /// The network of this shape: `Emb` (words), `Pos` (positions and types added, then a LayerNorm),
+    /// post-norm `Attention` and `FFN` by depth, and for a classifier `Pooler` and `Head`. A sentence encoder
+    /// does not use its pooler, which is therefore not counted.
     ///
     /// - Source: Devlin et al. 2019.
     package static func network(

@@ -3,7 +3,8 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
+/// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders
+/// (`BertModel`).
 package struct BertFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "bert"
@@ -24,14 +25,16 @@ package struct BertFamily: ModelFamily {
     /// The network without weights.
     package let outline: EncoderNetwork
 
-    /// Rows of the word embedding that may have no token, where the number of rows is a multiple of 64: it was rounded up for speed.
+    /// Rows of the word embedding that may have no token, where the number of rows is a multiple of 64: it
+    /// was rounded up for speed.
     static let paddingRows = 127
 
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     ///
-    /// A vocab.txt has to have as many lines as the word embedding has rows, or fewer by at most `paddingRows` where these are a multiple
-    /// of 64: with a line lost, the ids behind it are those of other tokens. In a tokenizer.json every token has its id, so that it may
-    /// have fewer tokens. Special tokens have to be at least one, so that no text is empty, and no more than the positions.
+    /// A vocab.txt has to have as many lines as the word embedding has rows, or fewer by at most
+    /// `paddingRows` where these are a multiple of 64: with a line lost, the ids behind it are those of other
+    /// tokens. In a tokenizer.json every token has its id, so that it may have fewer tokens. Special tokens
+    /// have to be at least one, so that no text is empty, and no more than the positions.
     /// - Throws: `FileError`, `TokenizerError`.
     package init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)

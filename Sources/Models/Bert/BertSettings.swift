@@ -1,7 +1,7 @@
 /// What BERT does with every key of its files.
 ///
-/// - Source: `BertConfig` and `BertTokenizer` of Hugging Face transformers 5.24; `Transformer`, `Pooling`, `Normalize` and
-///   `SentenceTransformer` of sentence-transformers 6.2.
+/// - Source: `BertConfig` and `BertTokenizer` of Hugging Face transformers 5.24; `Transformer`, `Pooling`,
+///   `Normalize` and `SentenceTransformer` of sentence-transformers 6.2.
 package enum BertSettings {
     package static let model: SettingRules = SettingRules.model.adding(
         read: [

@@ -1,8 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// What sentence-transformers says of a model directory: `modules.json`, the pooling module's `config.json` and
-/// `sentence_bert_config.json`.
+/// What sentence-transformers says of a model directory: `modules.json`, the pooling module's `config.json`
+/// and `sentence_bert_config.json`.
 struct SentenceEncoderFiles {
     /// Nil where the directory has no `modules.json`.
     let task: BertConfiguration.Task?
@@ -11,13 +11,14 @@ struct SentenceEncoderFiles {
     /// `do_lower_case`.
     let lowercasesTexts: Bool
 
-    /// Where the modules lie, by the last part of their type's name: only there do stores and packed models look for their files.
+    /// Where the modules lie, by the last part of their type's name: only there do stores and packed models
+    /// look for their files.
     private static let places = ["Transformer": "", "Pooling": "1_Pooling"]
 
     /// Reads what is there.
     ///
-    /// - Throws: `FileError` for a module or pooling that is not supported, or lies elsewhere than sentence-transformers puts it, by its
-    ///   name.
+    /// - Throws: `FileError` for a module or pooling that is not supported, or lies elsewhere than
+    ///   sentence-transformers puts it, by its name.
     init(_ directory: URL) throws(FileError) {
         let lengths = directory.appending(path: "sentence_bert_config.json")
         if FileManager.default.fileExists(atPath: lengths.path) {
@@ -91,7 +92,8 @@ struct SentenceEncoderFiles {
         ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
     ]
 
-    /// `pooling_mode`, a name or a list of one; where it is missing, the flag that older versions set; the mean where neither is there.
+    /// `pooling_mode`, a name or a list of one; where it is missing, the flag that older versions set; the
+    /// mean where neither is there.
     private static func pooling(_ settings: Settings) throws(FileError) -> BertConfiguration.Pooling {
         var modes: [(key: String, name: String)] = []
         if let value = settings.any("pooling_mode") {

@@ -41,10 +41,11 @@ enum TorchElement: String {
     }
 }
 
-/// A checkpoint in a `pytorch_model.bin`: storages and the pickle of a state dict, in a ZIP archive or, before PyTorch 1.6, one after
-/// the other.
+/// A checkpoint in a `pytorch_model.bin`: storages and the pickle of a state dict, in a ZIP archive or,
+/// before PyTorch 1.6, one after the other.
 ///
-/// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here too.
+/// The pickle is read by `StateDictPickle`, which runs nothing. Tensors that share a storage share it here
+/// too.
 package struct PyTorchCheckpoint: Checkpoint {
     /// The file, for errors.
     package let file: URL
@@ -55,8 +56,8 @@ package struct PyTorchCheckpoint: Checkpoint {
 
     /// Opens the file and checks every tensor against its storage; no numbers are read yet.
     ///
-    /// - Throws: `FileError` where the file or its pickle is damaged, holds anything but a state dict, or storages are missing or of
-    ///   another size than the pickle says.
+    /// - Throws: `FileError` where the file or its pickle is damaged, holds anything but a state dict, or
+    ///   storages are missing or of another size than the pickle says.
     package init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
         let parts =

@@ -1,12 +1,14 @@
 import BitplanTensors
 import Foundation
 
-/// What bitplan does with a key of a model's settings file. A family lists every key that the reference's own configuration classes
-/// have (`Scripts/goldens/configuration_keys.py`). Keys that the reference does not know are passed over: people add keys of their own.
+/// What bitplan does with a key of a model's settings file. A family lists every key that the reference's own
+/// configuration classes have (`Scripts/goldens/configuration_keys.py`). Keys that the reference does not
+/// know are passed over: people add keys of their own.
 package enum SettingRule: Sendable, Equatable {
     /// The family reads it.
     case read
-    /// It changes no answer: it is about training, memory, speed or what the reference prints, or an option of the command decides.
+    /// It changes no answer: it is about training, memory, speed or what the reference prints, or an option
+    /// of the command decides.
     case harmless
     /// The family does not have what it asks for. Null, an empty list and an empty object ask for nothing.
     case refused(unless: [Value])
@@ -66,7 +68,8 @@ extension SettingRules {
 extension Settings {
     /// Refuses what the rules refuse.
     ///
-    /// - Throws: `FileError` that names the first such key in alphabetical order, its value and what is supported.
+    /// - Throws: `FileError` that names the first such key in alphabetical order, its value and what is
+    ///   supported.
     package func check(_ rules: SettingRules) throws(FileError) {
         for (key, rule) in rules.sorted(by: { $0.key < $1.key }) {
             guard case .refused(let supported) = rule, let value = any(key) else { continue }
@@ -91,7 +94,8 @@ extension Settings {
 
     /// The class that the weights belong to: the first of `architectures`, which must be one of `supported`.
     ///
-    /// - Throws: `FileError` where the key is missing, or names the class of another task: its weights fit, its answers do not.
+    /// - Throws: `FileError` where the key is missing, or names the class of another task: its weights fit,
+    ///   its answers do not.
     func architecture(_ supported: [String]) throws(FileError) -> String {
         let expected = supported.joined(separator: " or ")
         guard let value = any("architectures") else {

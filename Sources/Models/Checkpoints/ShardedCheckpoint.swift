@@ -10,10 +10,11 @@ package struct ShardedCheckpoint: Checkpoint {
     private let shards: [String: any Checkpoint]
     private let places: [String: String]
 
-    /// Reads an index (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) and opens its shards, which lie beside it.
+    /// Reads an index (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) and opens its shards,
+    /// which lie beside it.
     ///
-    /// - Throws: `FileError` where the index is wrong, a shard is missing or lies elsewhere, a tensor is not in its shard, in two shards,
-    ///   or in none that the index names.
+    /// - Throws: `FileError` where the index is wrong, a shard is missing or lies elsewhere, a tensor is not
+    ///   in its shard, in two shards, or in none that the index names.
     package init(index file: URL) throws(FileError) {
         let index = try FileError.readObject(file)
         guard let places = index["weight_map"] as? [String: String], !places.isEmpty else {

@@ -1,5 +1,6 @@
 extension SettingRules {
-    /// What no family has of the settings of generation, and what changes no answer of any. A family adds what it reads.
+    /// What no family has of the settings of generation, and what changes no answer of any. A family adds
+    /// what it reads.
     ///
     /// - Source: `GenerationConfig` of Hugging Face transformers 5.24.
     static let generation: SettingRules = SettingRules().adding(

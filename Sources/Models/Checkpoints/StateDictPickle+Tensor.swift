@@ -15,7 +15,8 @@ extension StateDictPickle.Tensor {
     /// Whether no element lies outside the storage, nor is stored for several; nothing overflows.
     var fits: Bool {
         var (last, count) = (offset, 1)
-        // An extent of 0 counts as 1: there are no elements then, but what is computed of the others must not overflow either.
+        // An extent of 0 counts as 1: there are no elements then, but what is computed of the others must not
+        // overflow either.
         for (extent, stride) in zip(shape.map({ max($0, 1) }), strides) {
             let (span, overflow) = (extent - 1).multipliedReportingOverflow(by: stride)
             let (sum, carry) = last.addingReportingOverflow(span)

@@ -3,9 +3,9 @@ import Foundation
 
 /// Reads the pickle of a PyTorch state dict, and nothing else.
 ///
-/// A pickle is a program. This reader knows the opcodes and the names that a state dict is written with; it builds tensors as
-/// descriptions, calls nothing, and refuses every other opcode and name. Texts and containers are bounded by the bytes read, tuples by
-/// `deepestTuple`.
+/// A pickle is a program. This reader knows the opcodes and the names that a state dict is written with; it
+/// builds tensors as descriptions, calls nothing, and refuses every other opcode and name. Texts and
+/// containers are bounded by the bytes read, tuples by `deepestTuple`.
 /// - Source: Python's `pickletools`; `torch/_utils.py` and `torch/serialization.py` for the names.
 struct StateDictPickle {
     /// Where a tensor's numbers lie.
@@ -67,8 +67,8 @@ struct StateDictPickle {
     /// - Parameters:
     ///   - bytes: the pickle, from its first byte; what stands behind it is not read.
     ///   - file: named in errors.
-    /// - Throws: `FileError` where the pickle is truncated or damaged, holds an opcode or a name that a state dict does not need,
-    ///   or is something else than a dictionary of tensors.
+    /// - Throws: `FileError` where the pickle is truncated or damaged, holds an opcode or a name that a state
+    ///   dict does not need, or is something else than a dictionary of tensors.
     static func tensors(_ bytes: Data, file: URL) throws(FileError) -> Read<[String: Tensor]> {
         var reader = StateDictPickle(bytes: bytes, file: file)
         defer { reader.takeApart() }
@@ -243,7 +243,8 @@ struct StateDictPickle {
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
     ]
 
-    /// `('storage', <class>, key, location, count)`, and before PyTorch 1.6 a view into another storage, which is not read.
+    /// `('storage', <class>, key, location, count)`, and before PyTorch 1.6 a view into another storage,
+    /// which is not read.
     private func storage(_ value: Value) throws(FileError) -> Storage {
         guard case .tuple(let parts, _) = value, parts.count >= 5, case .text("storage") = parts[0],
             case .global(let type) = parts[1], let element = TorchElement(storageClass: type),

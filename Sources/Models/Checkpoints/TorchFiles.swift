@@ -1,7 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// The parts of a `pytorch_model.bin`: tensors as the pickle describes them, and where their storages lie in the file.
+/// The parts of a `pytorch_model.bin`: tensors as the pickle describes them, and where their storages lie in
+/// the file.
 struct TorchParts {
     let tensors: [String: StateDictPickle.Tensor]
     let storages: [String: Range<Int>]
@@ -11,7 +12,8 @@ struct TorchParts {
 enum TorchArchive {
     /// Finds the parts.
     ///
-    /// - Throws: `FileError` where there is no archive, not one pickle, or numbers are stored with their high bytes first.
+    /// - Throws: `FileError` where there is no archive, not one pickle, or numbers are stored with their high
+    ///   bytes first.
     static func read(_ data: Data, _ file: URL) throws(FileError) -> TorchParts {
         let archive = try ZipArchive(data, file)
         let pickles = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }
@@ -35,8 +37,9 @@ enum TorchArchive {
     }
 }
 
-/// What PyTorch saved before 1.6, and most OPUS-MT directories still hold: five pickles (a magic number, the protocol, the machine, the
-/// state dict, the keys of its storages), then for every key a count and the numbers.
+/// What PyTorch saved before 1.6, and most OPUS-MT directories still hold: five pickles (a magic number, the
+/// protocol, the machine, the state dict, the keys of its storages), then for every key a count and the
+/// numbers.
 ///
 /// - Source: `_legacy_save` in `torch/serialization.py`.
 enum LegacyTorchFile {
@@ -49,7 +52,8 @@ enum LegacyTorchFile {
 
     /// Finds the parts.
     ///
-    /// - Throws: `FileError` where a pickle or a storage is damaged, or numbers are stored with their high bytes first.
+    /// - Throws: `FileError` where a pickle or a storage is damaged, or numbers are stored with their high
+    ///   bytes first.
     static func read(_ data: Data, _ file: URL) throws(FileError) -> TorchParts {
         let machine = try StateDictPickle.flags(data[(data.startIndex + start.count)...], file: file)
         guard machine.content["little_endian"] != false else {

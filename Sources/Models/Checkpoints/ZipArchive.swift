@@ -1,7 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64 too.
+/// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64
+/// too.
 ///
 /// Nothing is unpacked, checksums are not compared. Not read: compressed, encrypted or split archives.
 /// - Source: PKWARE's APPNOTE, sections 4.3.6 to 4.5.3.

@@ -9,7 +9,8 @@ struct AttentionNames {
     let value: String
     let output: String
 
-    /// `<name>.q_proj`, `.k_proj`, `.v_proj` and an output projection, `.out_proj` where it has no other name.
+    /// `<name>.q_proj`, `.k_proj`, `.v_proj` and an output projection, `.out_proj` where it has no other
+    /// name.
     init(_ name: String, output: String = "out_proj") {
         query = name + ".q_proj"
         key = name + ".k_proj"
@@ -59,9 +60,11 @@ struct AttentionShape: Sendable {
     }
 }
 
-/// Multi-head attention: projections to queries, keys, values and output, and scaled dot products between them.
+/// Multi-head attention: projections to queries, keys, values and output, and scaled dot products between
+/// them.
 ///
-/// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads / heads`.
+/// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads
+/// / heads`.
 /// - Source: Vaswani et al. 2017; Ainslie et al. 2023 for groups.
 struct Attention: Sendable {
     let query: Linear
@@ -115,7 +118,8 @@ struct Attention: Sendable {
     /// Attention of every sequence of `x` over the same sequence of `source`; positions play no part.
     ///
     /// - Shapes: `x` (rows of `offsets`, width), `source` (rows of `sourceOffsets`, width).
-    /// - Parameter known: what some attention reads of `source`; used where it has these weights and no observer has to see the products.
+    /// - Parameter known: what some attention reads of `source`; used where it has these weights and no
+    ///   observer has to see the products.
     func callAsFunction(
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
         known: Memory? = nil, observing: ProductObserver?
@@ -154,7 +158,8 @@ struct Attention: Sendable {
 
     /// What every query reads from the keys and values of its sequence.
     ///
-    /// - Shapes: `queries` (rows of `offsets`, heads * size), `keys` and `values` (rows of `sourceOffsets`, keyHeads * size).
+    /// - Shapes: `queries` (rows of `offsets`, heads * size), `keys` and `values` (rows of `sourceOffsets`,
+    ///   keyHeads * size).
     func contexts(
         _ queries: Matrix, _ offsets: SequenceOffsets, over keys: Matrix, _ values: Matrix,
         _ sourceOffsets: SequenceOffsets, causal: Bool

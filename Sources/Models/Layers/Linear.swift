@@ -16,7 +16,8 @@ struct Linear: Sendable {
         bias = hasBias ? try reader.vector(name + ".bias", count: rows) : nil
     }
 
-    /// A product with a matrix that another sublayer has read: an output projection that is tied to the embedding.
+    /// A product with a matrix that another sublayer has read: an output projection that is tied to the
+    /// embedding.
     init(tied name: String, _ weight: any LinearOperator, bias: [Float]?) {
         self.name = name
         self.weight = weight

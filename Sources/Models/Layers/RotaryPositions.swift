@@ -1,8 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// Rotary position embeddings: channel i and channel i + size / 2 of every head are turned together by the angle
-/// `position * theta^(-2 i / size)`.
+/// Rotary position embeddings: channel i and channel i + size / 2 of every head are turned together by the
+/// angle `position * theta^(-2 i / size)`.
 ///
 /// - Source: Su et al. 2021 (RoFormer), in the half-split order of channels that Llama checkpoints have.
 struct RotaryPositions: Sendable {

@@ -35,18 +35,21 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let endTokens: [Int]
     /// The token that a text starts with, for models that have one.
     package let beginToken: Int?
-    /// A setting of generation that would change its text and is not supported: only `run` minds it. nil where there is none.
+    /// A setting of generation that would change its text and is not supported: only `run` refuses it. nil
+    /// where there is none.
     package let unsupportedGeneration: FileError?
     /// The same for settings that matter only where tokens are drawn.
     package let unsupportedSampling: FileError?
     /// `max_new_tokens`: the most tokens that generation adds to a text; nil where it is not given.
     package let maximumNewTokens: Int?
-    /// `max_length`: the most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil where it is not.
+    /// `max_length`: the most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil
+    /// where it is not.
     package let maximumLength: Int?
 
     /// Reads the configuration of a model directory.
     ///
-    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
+    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does
+    ///   not support.
     package init(directory: URL) throws(FileError) {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
@@ -103,7 +106,8 @@ package struct LlamaConfiguration: Sendable, Equatable {
         unsupportedSampling = unsupported(LlamaSettings.sampling)
     }
 
-    /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside `rope_scaling` of older ones.
+    /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside
+    /// `rope_scaling` of older ones.
     private static func theta(_ settings: Settings) throws(FileError) -> Double {
         var rotary = settings
         for key in ["rope_parameters", "rope_scaling"] where settings.has(key) {

@@ -55,8 +55,8 @@ package struct LlamaFamily: ModelFamily {
 
     private static let embeddingName = "model.embed_tokens.weight"
 
-    /// The network of this shape: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards; `Head` where the output
-    /// projection is a matrix of its own.
+    /// The network of this shape: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards;
+    /// `Head` where the output projection is a matrix of its own.
     ///
     /// - Source: Touvron et al. 2023.
     package static func network(

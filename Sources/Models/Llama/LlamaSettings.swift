@@ -1,6 +1,7 @@
 /// What a language model in the Llama layout does with every key of its files.
 ///
-/// - Source: `LlamaConfig`, `GenerationConfig` and `PreTrainedTokenizerFast` of Hugging Face transformers 5.24.
+/// - Source: `LlamaConfig`, `GenerationConfig` and `PreTrainedTokenizerFast` of Hugging Face transformers
+///   5.24.
 package enum LlamaSettings {
     package static let model: SettingRules = SettingRules.model.adding(
         read: [

@@ -54,7 +54,8 @@ package struct MarianConfiguration: Sendable, Equatable {
 
     /// Reads the configuration of a model directory.
     ///
-    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does not support.
+    /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does
+    ///   not support.
     package init(directory: URL) throws(FileError) {
         let settings = try Settings(directory.appending(path: "config.json"))
         let separate = directory.appending(path: "generation_config.json")
@@ -102,9 +103,11 @@ package struct MarianConfiguration: Sendable, Equatable {
 }
 
 extension MarianConfiguration.Generation {
-    /// Reads generation settings; the padding, end and start tokens that `generation` does not give come from the model's own settings.
+    /// Reads generation settings; the padding, end and start tokens that `generation` does not give come from
+    /// the model's own settings.
     ///
-    /// The longest sequence is `max_new_tokens` behind the start symbol, else `max_length` with it; where neither is given, 20 new tokens.
+    /// The longest sequence is `max_new_tokens` behind the start symbol, else `max_length` with it; where
+    /// neither is given, 20 new tokens.
     /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
     init(_ model: Settings, _ generation: Settings, vocabularySize: Int, positions: Int) throws(FileError) {
         func token(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {

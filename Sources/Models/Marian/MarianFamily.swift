@@ -50,9 +50,11 @@ package struct MarianFamily: ModelFamily {
     private static let embeddingName = "model.shared.weight"
     private static let normEpsilon: Float = 1e-5
 
-    /// The network of this shape: post-norm layers, static sinusoids, one embedding for source, target and output.
+    /// The network of this shape: post-norm layers, static sinusoids, one embedding for source, target and
+    /// output.
     ///
-    /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Vaswani et al. 2017; Chung et al. 2020 for the names of the sublayers.
+    /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Vaswani et al. 2017; Chung et al. 2020 for the names
+    ///   of the sublayers.
     package static func network(
         _ configuration: MarianConfiguration, _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> EncoderDecoderNetwork {

@@ -1,7 +1,7 @@
 /// What MarianMT does with every key of its files.
 ///
-/// - Source: `MarianConfig`, `GenerationConfig` and `MarianTokenizer` of Hugging Face transformers 5.24; the switches of config.json that
-///   only converted models have are those of its converter.
+/// - Source: `MarianConfig`, `GenerationConfig` and `MarianTokenizer` of Hugging Face transformers 5.24; the
+///   switches of config.json that only converted models have are those of its converter.
 package enum MarianSettings {
     package static let model: SettingRules = SettingRules.model.adding(
         read: [

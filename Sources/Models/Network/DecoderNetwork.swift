@@ -8,7 +8,8 @@ package struct DecoderNetwork: Network {
     package struct Example: Sendable, Equatable {
         /// Token ids.
         package let tokens: [Int]
-        /// How many of the last tokens are predicted: those before them are context. Less than there are tokens.
+        /// How many of the last tokens are predicted: those before them are context. Less than there are
+        /// tokens.
         package let scored: Int
         /// Bytes of text that the scored tokens stand for.
         package let bytes: Int

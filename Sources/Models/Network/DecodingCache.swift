@@ -1,6 +1,7 @@
 import BitplanTensors
 
-/// What the sublayers of a decoder remember of the tokens so far, for a batch whose rows go on token by token.
+/// What the sublayers of a decoder remember of the tokens so far, for a batch whose rows go on token by
+/// token.
 package struct DecodingCache: Sendable {
     /// By sublayer of the network, then by row; nothing for sublayers that remember nothing.
     private(set) var memories: [[KeyValueHistory]]

@@ -74,8 +74,8 @@ package struct EncoderDecoderNetwork: Network {
             decoder: embedding(examples.map { [generation.startToken] + $0.target.dropLast() }))
     }
 
-    /// Behind the embedding: the decoder's first sublayer, which every change in the encoder leaves as it is. Behind the encoder: the
-    /// keys and values of the sources, which every change in the decoder leaves.
+    /// Behind the embedding: the decoder's first sublayer, which every change in the encoder leaves as it is.
+    /// Behind the encoder: the keys and values of the sources, which every change in the decoder leaves.
     package func sharing(_ state: State, before index: Int) -> State {
         var state = state
         if index == 1, sublayers.entries.indices.contains(firstOfDecoder) {
@@ -113,7 +113,8 @@ package struct EncoderDecoderNetwork: Network {
 
     // MARK: Decoding
 
-    /// Runs the encoder over a batch of sources; what the decoder's steps read of them is computed here, once.
+    /// Runs the encoder over a batch of sources; what the decoder's steps read of them is computed here,
+    /// once.
     package func read(_ sources: [[Int]]) -> DecodingCache {
         var state = State(
             encoder: embedding(sources), decoder: embedding(sources.map { _ in [Int]() }))

@@ -5,7 +5,8 @@ import BitplanTokenizers
 
 /// An encoder alone, with a classifier behind it or vectors of texts as its result.
 package struct EncoderNetwork: Network {
-    /// One item: a text, or a pair in one sequence, for a classifier; for a sentence encoder one text or a pair in two.
+    /// One item: a text, or a pair in one sequence, for a classifier; for a sentence encoder one text or a
+    /// pair in two.
     package struct Example: Sendable, Equatable {
         /// Where each sequence lies in the activations.
         package let sequences: [TokenSequence]
@@ -30,7 +31,8 @@ package struct EncoderNetwork: Network {
         let head: Linear?
     }
 
-    /// How a sentence encoder makes one vector of a text's states; nil for a classifier, whose pooler does it.
+    /// How a sentence encoder makes one vector of a text's states; nil for a classifier, whose pooler does
+    /// it.
     let pooling: BertConfiguration.Pooling?
     /// The sublayers, in order of execution.
     package let sublayers: SublayerList
@@ -82,8 +84,8 @@ package struct EncoderNetwork: Network {
         }
     }
 
-    /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's vectors with the anchors (the
-    /// vectors themselves where the items have none).
+    /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's
+    /// vectors with the anchors (the vectors themselves where the items have none).
     package func outputs(_ state: State) -> Matrix {
         let vectors = vectors(state)
         guard let anchors = state.anchors, head == nil else { return vectors }

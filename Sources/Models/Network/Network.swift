@@ -4,9 +4,10 @@ import PlanFormat
 
 /// A Transformer as a list of sublayers, so that a change in one can be measured from there on.
 ///
-/// The chain is `start` (the embedding, sublayer 0), then `advance` through sublayers 1, 2, ... of `layout`, then `outputs`.
-/// Everything is a function of its inputs: two networks that share sublayers 0..<i give the same state before i. A conformer says
-/// what an item of its data is, how the chain starts and what it ends in; the rest follows from its sublayers.
+/// The chain is `start` (the embedding, sublayer 0), then `advance` through sublayers 1, 2, ... of `layout`,
+/// then `outputs`. Everything is a function of its inputs: two networks that share sublayers 0..<i give the
+/// same state before i. A conformer says what an item of its data is, how the chain starts and what it ends
+/// in; the rest follows from its sublayers.
 package protocol Network: TimedNetwork {
     /// The sublayers.
     var sublayers: SublayerList { get }
@@ -21,7 +22,8 @@ package protocol Network: TimedNetwork {
     /// Looks up the embeddings of a batch.
     func start(_ examples: [Example]) -> NetworkState
 
-    /// The state before sublayer `index`, with what all networks compute alike that differ from this one only from there on.
+    /// The state before sublayer `index`, with what all networks compute alike that differ from this one only
+    /// from there on.
     func sharing(_ state: NetworkState, before index: Int) -> NetworkState
 
     /// The vectors that predictions are made of, one row per prediction, items in order.
@@ -30,10 +32,12 @@ package protocol Network: TimedNetwork {
     /// Scores of every class or token for each row of `outputs`.
     func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
 
-    /// The matrix that `logits` multiplies outputs with, where `logits` is that product and a constant; else nil.
+    /// The matrix that `logits` multiplies outputs with, where `logits` is that product and a constant; else
+    /// nil.
     var outputProjection: (any LinearOperator)? { get }
 
-    /// The right class of each prediction of an item, as many as it has rows of `outputs`; nil where there is none.
+    /// The right class of each prediction of an item, as many as it has rows of `outputs`; nil where there is
+    /// none.
     func targets(_ example: Example) -> [Int?]
 
     /// The matrix whose rows are tokens.

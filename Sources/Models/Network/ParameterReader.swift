@@ -2,8 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// Hands a sublayer its weights as it is made, and writes down what it asks for: a sublayer's matrices and vectors are those that its
-/// initializer reads, named nowhere else.
+/// Hands a sublayer its weights as it is made, and writes down what it asks for: a sublayer's matrices and
+/// vectors are those that its initializer reads, named nowhere else.
 struct ParameterReader {
     /// nil where only names and shapes are asked for.
     private let weights: WeightTable?

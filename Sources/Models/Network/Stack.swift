@@ -1,6 +1,7 @@
 import PlanFormat
 
-/// The stack of layers that a sublayer belongs to: whose activations it changes, what its tokens see, and when it runs.
+/// The stack of layers that a sublayer belongs to: whose activations it changes, what its tokens see, and
+/// when it runs.
 package enum Stack: Sendable {
     /// Reads a whole text; every token sees every other.
     case encoder

@@ -2,7 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// The sublayers of a network in order of execution, the embedding first: all that is to be said of a network's structure.
+/// The sublayers of a network in order of execution, the embedding first: all that is to be said of a
+/// network's structure.
 package struct SublayerList: Sendable {
     /// A sublayer with its name and what it has read.
     package struct Entry: Sendable {

@@ -1,7 +1,8 @@
 import BitplanTensors
 import PlanFormat
 
-/// Attention of the decoder over the encoder's activations, on top of its input; their keys and values are made once.
+/// Attention of the decoder over the encoder's activations, on top of its input; their keys and values are
+/// made once.
 struct CrossAttention: Sublayer {
     private let attention: Attention
     private let residual: Residual
@@ -51,7 +52,8 @@ struct CrossAttention: Sublayer {
         residual.apply(&x) { attention.read(memory, attention.query($0), scores: &scores) }
     }
 
-    /// The state with the keys and values of its encoder's activations, for all networks that change only behind them.
+    /// The state with the keys and values of its encoder's activations, for all networks that change only
+    /// behind them.
     func remember(in state: inout NetworkState) {
         state.memories[name] = attention.memory(of: state.encoder.hidden)
     }

@@ -1,8 +1,8 @@
 import BitplanTensors
 import PlanFormat
 
-/// Two linear layers with a non-linearity between them, on top of their input; with a gate `down(activation(gate(x)) * up(x))`, which is
-/// SwiGLU where the activation is SiLU.
+/// Two linear layers with a non-linearity between them, on top of their input; with a gate
+/// `down(activation(gate(x)) * up(x))`, which is SwiGLU where the activation is SiLU.
 ///
 /// - Source: Vaswani et al. 2017; Shazeer 2020 for gates.
 struct FeedForward: Sublayer {

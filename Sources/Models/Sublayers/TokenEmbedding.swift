@@ -2,7 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// The matrix whose rows are tokens; where the output projection is tied to it, scores are products with it too.
+/// The matrix whose rows are tokens; where the output projection is tied to it, scores are products with it
+/// too.
 struct TokenEmbedding: Sublayer {
     let name: String
     let matrix: any LinearOperator

@@ -2,8 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import Foundation
 
-// Beam search as transformers 5 does it: twice as many candidates as beams; a candidate that ends counts only among the first
-// `beams`; a sentence is done when its running beams cannot beat its worst finished one.
+// Beam search as transformers 5 does it: twice as many candidates as beams; a candidate that ends counts only
+// among the first `beams`; a sentence is done when its running beams cannot beat its worst finished one.
 
 /// A partial or finished hypothesis.
 private struct Hypothesis {
@@ -113,7 +113,8 @@ extension EncoderDecoderNetwork {
         }
     }
 
-    /// The best continuations of a sentence's beams, best first; of equal scores the earlier beam and lower token.
+    /// The best continuations of a sentence's beams, best first; of equal scores the earlier beam and lower
+    /// token.
     private func best(
         _ count: Int, of scores: Matrix, firstRow: Int, _ running: [Hypothesis]
     ) -> [(beam: Int, token: Int, score: Float)] {

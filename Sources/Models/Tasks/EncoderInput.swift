@@ -2,7 +2,8 @@ import BitplanTensors
 import BitplanTokenizers
 import Foundation
 
-/// How texts become an encoder's sequences, and its sequences vectors: what classification and similarity share.
+/// How texts become an encoder's sequences, and its sequences vectors: what classification and similarity
+/// share.
 struct EncoderInput: Sendable {
     /// The tokenizer.
     let tokenizer: WordPieceTokenizer
@@ -73,7 +74,8 @@ struct EncoderInput: Sendable {
             ids: sequence.ids, typeIDs: [Int](repeating: 0, count: sequence.typeIDs.count))
     }
 
-    /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on the batches.
+    /// The network's vectors for every item, one row per sequence, batch by batch; the rows do not depend on
+    /// the batches.
     func vectors(
         _ network: EncoderNetwork, _ examples: [EncoderNetwork.Example], _ options: TaskOptions
     ) throws -> [Matrix] {

@@ -5,7 +5,8 @@ import Foundation
 // Greedy decoding. Sentences of a batch decode together; one that has ended leaves the batch.
 
 extension EncoderDecoderNetwork {
-    /// Bans and forces tokens as the generation settings say; `length` counts the tokens so far, the start symbol included.
+    /// Bans and forces tokens as the generation settings say; `length` counts the tokens so far, the start
+    /// symbol included.
     func constrain(_ scores: UnsafeMutableBufferPointer<Float>, length: Int, maximumLength: Int) {
         for token in generation.bannedTokens { scores[token] = -.infinity }
         if let end = generation.forcedEndToken, length == maximumLength - 1 {
@@ -18,7 +19,8 @@ extension EncoderDecoderNetwork {
     /// - Parameters:
     ///   - sources: token ids, each ending with the end symbol.
     ///   - maximumLength: the longest target, start symbol included; the configuration's where nil.
-    ///   - forcedLength: where given, every target gets exactly so many tokens and ends nowhere else: for timing.
+    ///   - forcedLength: where given, every target gets exactly so many tokens and ends nowhere else: for
+    ///     timing.
     /// - Returns: token ids without the start symbol, the end symbol included where the sentence ended.
     package func greedy(_ sources: [[Int]], maximumLength: Int? = nil, forcedLength: Int? = nil) -> [[Int]] {
         let maximum = min(

@@ -21,9 +21,11 @@ package struct LanguageModelling: Task {
     let endTokens: [Int]
     /// What a text begins with, where the model has such a token.
     let beginToken: Int?
-    /// The most tokens that are added to a text, as the model's generation settings say; nil where they do not.
+    /// The most tokens that are added to a text, as the model's generation settings say; nil where they do
+    /// not.
     let maximumNewTokens: Int?
-    /// The most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil where the settings do not say.
+    /// The most tokens of a text and its continuation, unless `maximumNewTokens` is given; nil where the
+    /// settings do not say.
     let maximumLength: Int?
     /// A setting of generation that bitplan does not have; an error for `run` alone.
     let unsupportedGeneration: FileError?
@@ -32,11 +34,12 @@ package struct LanguageModelling: Task {
 
     /// Reads text files as one text, cut into windows.
     ///
-    /// Every line that is not blank is encoded alone, the end symbol after it where the model has one, and all are joined. A window
-    /// predicts what no window before it has predicted; an item is a window, and `limit` counts windows.
+    /// Every line that is not blank is encoded alone, the end symbol after it where the model has one, and
+    /// all are joined. A window predicts what no window before it has predicted; an item is a window, and
+    /// `limit` counts windows.
     /// - Source: the guide on perplexity of Hugging Face transformers.
-    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two tokens, or the model has not the
-    ///   windows' positions.
+    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two
+    ///   tokens, or the model has not the windows' positions.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<DecoderNetwork.Example> {
@@ -117,11 +120,11 @@ package struct LanguageModelling: Task {
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.
     ///
-    /// A line gets as many tokens as the options say, else `maximumNewTokens`, else as many as make it `maximumLength` tokens long, else
-    /// `defaultLength`.
+    /// A line gets as many tokens as the options say, else `maximumNewTokens`, else as many as make it
+    /// `maximumLength` tokens long, else `defaultLength`.
     /// - Source: `_prepare_generated_length` of Hugging Face transformers 5.24.
-    /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no token to start with; `FileError` for
-    ///   settings of generation that are not supported.
+    /// - Throws: `LineError` where a line has no room for another token, or is empty and the model has no
+    ///   token to start with; `FileError` for settings of generation that are not supported.
     package func run(_ network: DecoderNetwork, lines: [String], options: TaskOptions) throws -> [String] {
         if let error = unsupportedGeneration { throw error }
         if options.temperature > 0, let error = unsupportedSampling { throw error }
@@ -158,7 +161,8 @@ package struct LanguageModelling: Task {
                 Array(prompts[batch]), maximumLength: limits[batch].max() ?? 0,
                 sampling: options.temperature > 0
                     ? .temperature(options.temperature, seed: options.seed &+ UInt64(start)) : .greedy)
-            // A token depends on those before it alone, so a text with a lower limit is the start of what was generated.
+            // A token depends on those before it alone, so a text with a lower limit is the start of what was
+            // generated.
             return zip(texts, limits[batch]).map { Array($0.prefix($1)) }
         }
         return continued.flatMap { $0 }.map { ids in

@@ -3,14 +3,16 @@ import BitplanTensors
 import BitplanTokenizers
 import Synchronization
 
-/// Texts that a sentence encoder's vectors are compared with, so that its losses are KL as every other model's.
+/// Texts that a sentence encoder's vectors are compared with, so that its losses are KL as every other
+/// model's.
 ///
-/// A vector x becomes the distribution `softmax(cos(x, a_i) / temperature)` over the vectors a_i of the anchors: how a search over
-/// these texts would rank them. KL between the distributions of two networks is what quantizing changes in that ranking. The anchors
-/// are encoded by the network itself, as a search index is: turning all vectors together, or raising all cosines alike, changes
-/// no ranking and costs nothing here, whereas the distance between a text's two vectors would count both. The anchors come
-/// from the data, because a model calibrated on sentences may well break on what is none; and they are the same for every item, so that
-/// a loss does not depend on what stands beside it in a batch.
+/// A vector x becomes the distribution `softmax(cos(x, a_i) / temperature)` over the vectors a_i of the
+/// anchors: how a search over these texts would rank them. KL between the distributions of two networks is
+/// what quantizing changes in that ranking. The anchors are encoded by the network itself, as a search index
+/// is: turning all vectors together, or raising all cosines alike, changes no ranking and costs nothing here,
+/// whereas the distance between a text's two vectors would count both. The anchors come from the data,
+/// because a model calibrated on sentences may well break on other texts; and they are the same for every
+/// item, so that a loss does not depend on what stands beside it in a batch.
 package final class SentenceAnchors: Sendable, Equatable {
     /// The texts as token ids.
     package let texts: [TokenSequence]
@@ -37,7 +39,8 @@ final class AnchorVectors: Sendable {
     ///
     /// - Shapes: `vectors` (texts, width) gives (texts, anchors).
     func similarities(_ vectors: Matrix, to anchors: SentenceAnchors, of network: EncoderNetwork) -> Matrix {
-        // Threads wait for the first one: encoding the anchors once costs less than encoding them side by side.
+        // Threads wait for the first one: encoding the anchors once costs less than encoding them side by
+        // side.
         let index = stored.withLock { stored in
             if let stored, stored.anchors === anchors { return stored.vectors }
             let encoded = network.vectors(network.state([.init(anchors.texts)]))

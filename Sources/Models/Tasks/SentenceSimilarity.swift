@@ -14,7 +14,8 @@ package struct SentenceSimilarity: Task {
 
     /// Reads `text<TAB>text<TAB>score`.
     ///
-    /// - Throws: `FileError` where there is not one file, or a line has other columns or a score that is no number.
+    /// - Throws: `FileError` where there is not one file, or a line has other columns or a score that is no
+    ///   number.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderNetwork.Example> {
@@ -48,7 +49,8 @@ package struct SentenceSimilarity: Task {
         return SentenceAnchors(input.sequences(texts))
     }
 
-    /// Spearman and Pearson correlation of cosines and scores; one that is not defined (all cosines or all scores equal) counts as 0.
+    /// Spearman and Pearson correlation of cosines and scores; one that is not defined (all cosines or all
+    /// scores equal) counts as 0.
     package func score(
         _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
@@ -64,7 +66,8 @@ package struct SentenceSimilarity: Task {
             outputs: cosines.map { String($0) })
     }
 
-    /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with their cosine.
+    /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with
+    /// their cosine.
     ///
     /// - Throws: `LineError` where a line has more than two texts.
     package func run(_ network: EncoderNetwork, lines: [String], options: TaskOptions) throws -> [String] {

@@ -41,7 +41,8 @@ package struct TextClassification: Task {
         return Dataset(examples: examples, references: references)
     }
 
-    /// Accuracy, F1 (that of class 1 where there are two, else the mean over the classes) and Matthews correlation.
+    /// Accuracy, F1 (that of class 1 where there are two, else the mean over the classes) and Matthews
+    /// correlation.
     package func score(
         _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {

@@ -3,8 +3,8 @@ import Foundation
 
 /// Text files with one item a line.
 package enum TextFile {
-    /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go. All else is kept, a
-    /// byte-order mark at the beginning too.
+    /// The lines of a UTF-8 file; a last line feed ends the last line, carriage returns before line feeds go.
+    /// All else is kept, a byte-order mark at the beginning too.
     ///
     /// - Throws: `FileError` where the file is missing, empty or not UTF-8.
     package static func lines(_ file: URL) throws(FileError) -> [String] {

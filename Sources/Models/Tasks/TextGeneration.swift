@@ -2,7 +2,8 @@ import BitplanKernels
 import BitplanTensors
 import Foundation
 
-// Generation with a key/value cache, from dense or packed weights. Texts of a batch go on together; one that has ended leaves it.
+// Generation with a key/value cache, from dense or packed weights. Texts of a batch go on together; one that
+// has ended leaves it.
 
 extension DecoderNetwork {
     /// How the next token is chosen.

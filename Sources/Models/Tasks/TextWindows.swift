@@ -2,8 +2,8 @@
 package struct TextWindows: Hashable, Sendable, Codable {
     /// Tokens of a window; nil for as many as the family usually takes.
     package let context: Int?
-    /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as context; nil for half a
-    /// window.
+    /// Tokens by which windows move on: so many are predicted in each window but the first, with the rest as
+    /// context; nil for half a window.
     package let stride: Int?
 
     /// Windows of these tokens.

@@ -12,8 +12,8 @@ package struct Translation: Task {
 
     /// Reads a source file and a reference file, one sentence a line.
     ///
-    /// - Throws: `FileError` where there are not two files, one is empty or not UTF-8, their lengths differ, or a sentence has more
-    ///   tokens than the model has positions.
+    /// - Throws: `FileError` where there are not two files, one is empty or not UTF-8, their lengths differ,
+    ///   or a sentence has more tokens than the model has positions.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderDecoderNetwork.Example> {

@@ -4,10 +4,12 @@ import PlanFormat
 
 /// Integers of 2 to 8 bits, rounded to nearest on a uniform grid per tensor, row or group of columns.
 ///
-/// `w = scale * (code - zeroPoint)`. Symmetric grids have no stored zero point: it is 2^(bits - 1), and code 0 is unused.
-/// Parts: `codes` U8 (rows, ceil(columns * bits / 8)), each row a `DenseBits` stream; `scales` F32 or F16 (units), the units
-/// of a row one after the other; `zeroPoints` (units), whole numbers of the scales' type, where asymmetric.
-/// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; round to nearest as in QLoRA (Dettmers et al. 2023).
+/// `w = scale * (code - zeroPoint)`. Symmetric grids have no stored zero point: it is 2^(bits - 1), and code
+/// 0 is unused. Parts: `codes` U8 (rows, ceil(columns * bits / 8)), each row a `DenseBits` stream; `scales`
+/// F32 or F16 (units), the units of a row one after the other; `zeroPoints` (units), whole numbers of the
+/// scales' type, where asymmetric.
+/// - Source: QuantNoise (Stock, Fan et al. 2020), section 2; round to nearest as in QLoRA (Dettmers et al.
+///   2023).
 extension Scheme.Integers: SchemeCodec {
     /// Which columns share a grid, and where a unit's grid is stored.
     struct Units {

@@ -28,8 +28,8 @@ extension Scheme.Signs: SchemeCodec {
 /// BitNet's weights: signs of the centred weights, `Sign(0) = -1`, and the mean absolute value of the
 /// uncentred ones as scale, by groups of consecutive rows.
 ///
-/// Group g of G has the rows from `rows * g / G` to `rows * (g + 1) / G`. Parts: `signs` U8 (rows, ceil(columns / 8)) as
-/// those of `sign`; `scales` F32 (groups).
+/// Group g of G has the rows from `rows * g / G` to `rows * (g + 1) / G`. Parts: `signs` U8 (rows,
+/// ceil(columns / 8)) as those of `sign`; `scales` F32 (groups).
 /// - Source: BitNet (Wang et al. 2023), equations 1 to 3 and 12.
 extension Scheme.BitLinear: SchemeCodec {
     func encode(_ weights: Matrix, fit: CodeFit, context: CalibrationContext) -> PackedMatrix {

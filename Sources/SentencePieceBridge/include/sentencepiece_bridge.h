@@ -1,7 +1,8 @@
 // A C face of the SentencePiece library: load a model, cut text into pieces, join pieces into text.
 //
-// No C++ exception leaves these functions: what fails returns false (or NULL) and writes one line to `error`, a buffer of
-// `SPB_ERROR_CAPACITY` bytes that the caller owns. A loaded model is immutable and may be used from several threads at once.
+// No C++ exception leaves these functions: what fails returns false (or NULL) and writes one line to `error`,
+// a buffer of `SPB_ERROR_CAPACITY` bytes that the caller owns. A loaded model is immutable and may be used
+// from several threads at once.
 #ifndef SENTENCEPIECE_BRIDGE_H
 #define SENTENCEPIECE_BRIDGE_H
 
@@ -33,7 +34,8 @@ void spb_free(spb_model *_Nullable model) SPB_NOEXCEPT;
 bool spb_encode(const spb_model *_Nonnull model, const char *_Nullable text, size_t length, void *_Nonnull context,
                 spb_receiver _Nonnull receive, char *_Nonnull error) SPB_NOEXCEPT;
 
-/// Joins `count` pieces, laid end to end in `bytes`, piece i ending before offset `ends[i]`; hands the text to `receive` once.
+/// Joins `count` pieces, laid end to end in `bytes`, piece i ending before offset `ends[i]`; hands the text
+/// to `receive` once.
 bool spb_decode(const spb_model *_Nonnull model, const char *_Nullable bytes, const size_t *_Nonnull ends, size_t count,
                 void *_Nonnull context, spb_receiver _Nonnull receive, char *_Nonnull error) SPB_NOEXCEPT;
 

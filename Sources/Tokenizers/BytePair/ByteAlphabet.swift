@@ -1,4 +1,5 @@
-/// GPT-2's way to write any byte as a printable character, so that vocabularies of bytes can be stored as text.
+/// GPT-2's way to write any byte as a printable character, so that vocabularies of bytes can be stored as
+/// text.
 ///
 /// Printable Latin-1 bytes stand for themselves; the other 68, in order, for the characters from U+0100 on.
 ///

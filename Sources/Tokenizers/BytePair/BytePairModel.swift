@@ -1,4 +1,5 @@
-/// Byte-pair encoding over bytes: the neighbours with the lowest rank are merged, the leftmost first, until none can be.
+/// Byte-pair encoding over bytes: the neighbours with the lowest rank are merged, the leftmost first, until
+/// none can be.
 ///
 /// - Source: Sennrich et al. 2016; Radford et al. 2019 for bytes.
 struct BytePairModel: Sendable {
@@ -109,8 +110,8 @@ struct BytePairModel: Sendable {
         }
         for position in 0..<symbols.count { propose(Int32(position)) }
         while let candidate = queue.pop() {
-            // Stale where one side has been merged away since. Like the reference, this compares what the pair becomes, not
-            // the rank under which it was queued.
+            // Stale where one side has been merged away since. Like the reference, this compares what the
+            // pair becomes, not the rank under which it was queued.
             guard let pair = symbols.pair(at: candidate.position), merges[pair]?.result == candidate.result
             else {
                 continue

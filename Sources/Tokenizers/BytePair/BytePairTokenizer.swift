@@ -21,8 +21,9 @@ package struct BytePairTokenizer: Tokenizer {
 
     /// Reads `tokenizer.json` and, where it is there, `tokenizer_config.json`.
     ///
-    /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported: a model that is not
-    ///   byte-level BPE, an unknown normalizer, pre-tokenizer, split pattern, post-processor or decoder.
+    /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported: a
+    ///   model that is not byte-level BPE, an unknown normalizer, pre-tokenizer, split pattern,
+    ///   post-processor or decoder.
     package init(directory: URL) throws(TokenizerError) {
         let path = directory.appending(path: "tokenizer.json")
         let file = try TokenizerFile(path, kind: "BPE")
@@ -53,7 +54,8 @@ package struct BytePairTokenizer: Tokenizer {
     /// The ids of `text`, with the special tokens that the file's template puts around them.
     package func encode(_ text: String) -> [Int] { encode(text, addingSpecialTokens: true) }
 
-    /// The ids of `text`, with or without the special tokens around it; those written inside the text are tokens either way.
+    /// The ids of `text`, with or without the special tokens around it; those written inside the text are
+    /// tokens either way.
     package func encode(_ text: String, addingSpecialTokens: Bool) -> [Int] {
         let ids = pipeline.encode(text, model: model.encode)
         return addingSpecialTokens ? template.apply(ids, nil, maximumLength: nil).ids : ids

@@ -1,11 +1,13 @@
-/// Checks the one part of an .spm file that the SentencePiece library trusts blindly: the compiled character map of its normalizer.
+/// Checks the one part of an .spm file that the SentencePiece library trusts blindly: the compiled character
+/// map of its normalizer.
 ///
-/// The map is a double-array trie (Aoe 1989, in the layout of Darts-clone) from UTF-8 sequences to offsets into a run of
-/// NUL-terminated replacements. The library follows the trie's offsets without bounds and gathers at most 32 matches at one
-/// place of a text, so a damaged file would read and write outside of its memory. A map that passes cannot.
+/// The map is a double-array trie (Aoe 1989, in the layout of Darts-clone) from UTF-8 sequences to offsets
+/// into a run of NUL-terminated replacements. The library follows the trie's offsets without bounds and
+/// gathers at most 32 matches at one place of a text, so a damaged file would read and write outside of its
+/// memory. A map that passes cannot.
 ///
-/// - Source: `normalizer_spec` (field 3) and `denormalizer_spec` (field 5) of sentencepiece_model.proto; in them
-///   `precompiled_charsmap` (field 2).
+/// - Source: `normalizer_spec` (field 3) and `denormalizer_spec` (field 5) of sentencepiece_model.proto; in
+///   them `precompiled_charsmap` (field 2).
 /// - Complexity: O(256 x states of the trie).
 struct CharacterMapCheck {
     /// Why a model must not be handed to the library; nil where it may.
@@ -66,11 +68,13 @@ struct CharacterMapCheck {
 
     private let units: [UInt32]
     private let replacementBytes: Int
-    /// By unit: 0 before the visit, `visiting` during it, then 1 + the most matches on a path that starts there.
+    /// By unit: 0 before the visit, `visiting` during it, then 1 + the most matches on a path that starts
+    /// there.
     private var matches: [UInt8]
     private static let visiting = UInt8.max
 
-    /// nil where the map's outer layout is wrong: the trie's size in bytes, the trie, replacements that end with NUL.
+    /// nil where the map's outer layout is wrong: the trie's size in bytes, the trie, replacements that end
+    /// with NUL.
     private init?(map: ArraySlice<UInt8>) {
         func word(at offset: Int) -> UInt32 {
             (0..<4).reduce(0) { $0 | UInt32(map[map.startIndex + offset + $1]) << (8 * UInt32($1)) }
@@ -89,8 +93,8 @@ struct CharacterMapCheck {
 
     private static func offset(_ unit: UInt32) -> UInt32 { (unit >> 10) << ((unit & 1 << 9) >> 6) }
 
-    /// The most matches on a path whose next unit is `base` XOR the next byte; nil where a path leaves the arrays, loops or
-    /// has too many.
+    /// The most matches on a path whose next unit is `base` XOR the next byte; nil where a path leaves the
+    /// arrays, loops or has too many.
     private mutating func matchesBelow(_ base: Int, length: Int) -> Int? {
         // All 256 places that the next byte may choose.
         guard base | 0xFF < units.count, length < Self.maximumLength else { return nil }

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A SentencePiece model that is checked at once and takes memory (six times its file's size) only when it is first used.
+/// A SentencePiece model that is checked at once and takes memory (six times its file's size) only when it is
+/// first used.
 final class DeferredModel: Sendable {
     private let file: URL
     private let model = Mutex<SentencePieceModel?>(nil)

@@ -2,8 +2,8 @@ import Foundation
 
 /// What `tokenizer_config.json` and `special_tokens_map.json` say about a MarianMT tokenizer.
 ///
-/// `model_max_length` is a caller's matter: nothing is cut here. `source_lang` and `target_lang` only choose a punctuation
-/// normalizer that is not used.
+/// `model_max_length` is a caller's matter: nothing is cut here. `source_lang` and `target_lang` only choose
+/// a punctuation normalizer that is not used.
 struct MarianOptions {
     var endToken = "</s>"
     var unknownToken = "<unk>"
@@ -31,7 +31,8 @@ struct MarianOptions {
             }
             try readTokens(config)
         }
-        // The newer files list every added token in the configuration itself; only older ones need the second file.
+        // The newer files list every added token in the configuration itself; only older ones need the second
+        // file.
         if try config?.optional("added_tokens_decoder") == nil,
             let map = try JSONReader.readIfPresent(directory.appending(path: "special_tokens_map.json"))
         {

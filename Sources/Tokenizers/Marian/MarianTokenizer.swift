@@ -1,21 +1,25 @@
 import Foundation
 
-/// The tokenizer of a MarianMT model: two SentencePiece models that cut text into pieces, and a vocabulary that numbers them.
+/// The tokenizer of a MarianMT model: two SentencePiece models that cut text into pieces, and a vocabulary
+/// that numbers them.
 ///
-/// A text becomes the ids of its pieces and `</s>`; a piece that the vocabulary does not name becomes `<unk>`. A language code
-/// at the start (`>>deu<< Hello`) is one token. The special tokens `</s>`, `<unk>` and `<pad>` written inside a text are those
-/// tokens. No punctuation is normalized beyond what the SentencePiece models do themselves.
+/// A text becomes the ids of its pieces and `</s>`; a piece that the vocabulary does not name becomes
+/// `<unk>`. A language code at the start (`>>deu<< Hello`) is one token. The special tokens `</s>`, `<unk>`
+/// and `<pad>` written inside a text are those tokens. No punctuation is normalized beyond what the
+/// SentencePiece models do themselves.
 ///
-/// Segmentations of exactly equal score (runs such as "zzz" can have them) are chosen between by the installed version of the
-/// SentencePiece library.
+/// Segmentations of exactly equal score (runs such as "zzz" can have them) are chosen between by the
+/// installed version of the SentencePiece library.
 ///
-/// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on the stored goldens.
+/// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on
+///   the stored goldens.
 package struct MarianTokenizer: Tokenizer {
     private let source: Side
     private let target: Side
     private let sourceModel: SentencePieceModel
     private let targetModel: DeferredModel
-    /// Joins pieces into text. With one vocabulary the reference uses the source model for that, whatever the language.
+    /// Joins pieces into text. With one vocabulary the reference uses the source model for that, whatever the
+    /// language.
     private let decodingModel: SentencePieceModel
     private let specialIDs: Set<Int>
     private let cleansUpSpaces: Bool
@@ -96,7 +100,8 @@ package struct MarianTokenizer: Tokenizer {
 
     /// The ids of a text in the target language, `</s>` at the end.
     ///
-    /// - Throws: `TokenizerError` where `target.spm`, which translating does without, cannot be read any more.
+    /// - Throws: `TokenizerError` where `target.spm`, which translating does without, cannot be read any
+    ///   more.
     package func encodeTarget(_ text: String) throws(TokenizerError) -> [Int] {
         target.encode(text, try targetModel.loaded())
     }

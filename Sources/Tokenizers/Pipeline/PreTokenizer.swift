@@ -1,4 +1,5 @@
-/// How a normalized text is cut into pieces that are tokenized one by one, as `pre_tokenizer` of a tokenizer.json says.
+/// How a normalized text is cut into pieces that are tokenized one by one, as `pre_tokenizer` of a
+/// tokenizer.json says.
 struct PreTokenizer: Sendable {
     enum Step: Sendable {
         /// At whitespace, which goes away, and around punctuation.

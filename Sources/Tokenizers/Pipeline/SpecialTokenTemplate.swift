@@ -2,7 +2,8 @@
 package struct TokenSequence: Sendable, Hashable {
     /// The ids, special tokens included.
     package var ids: [Int] = []
-    /// As many as `ids`: 0 for the first text and its special tokens, 1 for the second's, where the model tells them apart.
+    /// As many as `ids`: 0 for the first text and its special tokens, 1 for the second's, where the model
+    /// tells them apart.
     package var typeIDs: [Int] = []
 
     /// A sequence of these ids and, as many, types.
@@ -81,7 +82,8 @@ struct SpecialTokenTemplate: Sendable {
         pieces.reduce(0) { if case .special(let ids, _) = $1 { $0 + ids.count } else { $0 } }
     }
 
-    /// Both lengths under the strategy `longest_first`: where both have to be cut, the first gets the smaller half.
+    /// Both lengths under the strategy `longest_first`: where both have to be cut, the first gets the smaller
+    /// half.
     private static func longestFirst(_ first: Int, _ second: Int, room: Int) -> (Int, Int) {
         guard first + second > room else { return (first, second) }
         let shorter = min(first, second)
@@ -111,7 +113,8 @@ extension SpecialTokenTemplate {
             single = try Self.pieces(field, "single", vocabularySize)
             pair = try Self.pieces(field, "pair", vocabularySize)
         case "Sequence":
-            // Only one of them adds tokens in any published file; which one is outermost does not matter then.
+            // Only one of them adds tokens in any published file; which one is outermost does not matter
+            // then.
             var found: SpecialTokenTemplate?
             for processor in try field.required("processors").elements() {
                 if try processor.required("type").string() == "ByteLevel" { continue }

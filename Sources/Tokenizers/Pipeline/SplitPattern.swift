@@ -1,8 +1,8 @@
 /// The regular expressions by which published byte-level tokenizers cut text, each as a scanner.
 ///
-/// Every expression is an ordered choice whose first match counts, and every place of a text matches one of its choices, so the
-/// matches tile the text. A scanner says the same as the expression; the goldens and random strings run through the reference's
-/// regular expression engine hold them together.
+/// Every expression is an ordered choice whose first match counts, and every place of a text matches one of
+/// its choices, so the matches tile the text. A scanner says the same as the expression; the goldens and
+/// random strings run through the reference's regular expression engine hold them together.
 enum SplitPattern: Sendable {
     /// GPT-2's, which `ByteLevel` uses.
     case gpt2

@@ -2,10 +2,11 @@ import Foundation
 
 /// Unicode's normalization forms by the tables of Unicode 9, which the reference implementation uses.
 ///
-/// Characters assigned later pass through unchanged there: they neither decompose nor compose, and marks do not move across them.
-/// For older ones normalization never changes (Unicode's stability policy), so the platform's tables serve, whatever their
-/// version. Only the mapping of single characters and the composition of ordered text are left to it: its own whole-string
-/// forms do not order the parts of characters such as U+0F73 and U+FF9E.
+/// Characters assigned later pass through unchanged there: they neither decompose nor compose, and marks do
+/// not move across them. For older ones normalization never changes (Unicode's stability policy), so the
+/// platform's tables serve, whatever their version. Only the mapping of single characters and the composition
+/// of ordered text are left to it: its own whole-string forms do not order the parts of characters such as
+/// U+0F73 and U+FF9E.
 enum NormalizationForm: String {
     case nfc = "NFC"
     case nfd = "NFD"
@@ -28,7 +29,8 @@ enum NormalizationForm: String {
         return self == .nfc || self == .nfkc ? Self.composed(decomposed) : decomposed
     }
 
-    /// ASCII and the ideographs without a decomposition: what never changes and never joins what is before it.
+    /// ASCII and the ideographs without a decomposition: what never changes and never joins what is before
+    /// it.
     private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
         scalar.isASCII || (0x3400...0x9FD5).contains(scalar.value)
     }
@@ -60,7 +62,8 @@ enum NormalizationForm: String {
                 marks.append((next, scalar))
             }
             if marks.count > 1 {
-                // The standard library's sort is stable, though it does not promise it: the offset decides between equals.
+                // The standard library's sort is stable, though it does not promise it: the offset decides
+                // between equals.
                 let sorted = marks.enumerated().sorted {
                     ($0.element.combiningClass, $0.offset) < ($1.element.combiningClass, $1.offset)
                 }

@@ -1,9 +1,10 @@
 // Character classes as the reference implementation has them.
 //
-// Hugging Face's tokenizers (Rust) classifies characters by tables of different ages: Unicode 8 for BERT's control characters,
-// punctuation and accents, Unicode 16 for the `\p{L}` and `\p{N}` of its regular expressions. Swift's tables are newer, and
-// differ between platforms; a scalar's properties hardly ever change once it is assigned, so comparing its age gives the same
-// answer everywhere. The few that did change are named below. A golden holds every assigned scalar against the reference.
+// Hugging Face's tokenizers (Rust) classifies characters by tables of different ages: Unicode 8 for BERT's
+// control characters, punctuation and accents, Unicode 16 for the `\p{L}` and `\p{N}` of its regular
+// expressions. Swift's tables are newer, and differ between platforms; a scalar's properties hardly ever
+// change once it is assigned, so comparing its age gives the same answer everywhere. The few that did change
+// are named below. A golden holds every assigned scalar against the reference.
 
 extension Unicode.Scalar {
     /// Whether this scalar was assigned in that version of Unicode or before.
@@ -81,7 +82,8 @@ extension Unicode.Scalar {
         }
     }
 
-    /// What BERT surrounds with spaces: the CJK ideograph blocks of the original implementation, and no other script.
+    /// What BERT surrounds with spaces: the CJK ideograph blocks of the original implementation, and no other
+    /// script.
     var isBertIdeograph: Bool {
         switch value {
         case 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF, 0x20000...0x2A6DF, 0x2A700...0x2B73F,

@@ -16,7 +16,8 @@ extension AddedToken {
         normalized = try field.bool("normalized", default: !special)
     }
 
-    /// The tokens that `added_tokens_decoder` of tokenizer_config.json or, in older directories, added_tokens.json adds.
+    /// The tokens that `added_tokens_decoder` of tokenizer_config.json or, in older directories,
+    /// added_tokens.json adds.
     ///
     /// - Throws: `TokenizerError` also where `vocabulary` does not give each of them the same id.
     static func listed(in directory: URL, _ vocabulary: Vocabulary) throws(TokenizerError) -> [AddedToken] {

@@ -31,7 +31,8 @@ struct AddedTokens: Sendable {
         byFirstByte = Dictionary(grouping: usable) { $0.content[0] }
     }
 
-    /// Cuts a UTF-8 text at the leftmost occurrence, the longest of those that start there, and so on; no empty stretches.
+    /// Cuts a UTF-8 text at the leftmost occurrence, the longest of those that start there, and so on; no
+    /// empty stretches.
     ///
     /// - Complexity: O(length of the text x tokens that share a first byte).
     func split(_ text: ArraySlice<UInt8>) -> [Segment] {

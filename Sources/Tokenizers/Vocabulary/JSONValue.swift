@@ -1,7 +1,8 @@
 /// A JSON document whose strings stay bytes.
 ///
-/// Foundation's readers key objects by `String`, and Swift's strings are equal when they are canonically equivalent: composed and
-/// decomposed "é" would silently become one vocabulary entry. Here every key keeps its own bytes, in document order.
+/// Foundation's readers key objects by `String`, and Swift's strings are equal when they are canonically
+/// equivalent: composed and decomposed "é" would silently become one vocabulary entry. Here every key keeps
+/// its own bytes, in document order.
 enum JSONValue {
     case null
     case bool(Bool)
@@ -75,7 +76,8 @@ struct JSONField {
         }
     }
 
-    /// The member called `name`, nil where it is absent or null. The last one counts where a key is repeated, as in Python.
+    /// The member called `name`, nil where it is absent or null. The last one counts where a key is repeated,
+    /// as in Python.
     func optional(_ name: String) throws(TokenizerError) -> JSONField? {
         let key = Array(name.utf8)
         guard let member = try members().last(where: { $0.key == key }) else { return nil }

@@ -5,7 +5,8 @@ struct Vocabulary: Sendable {
     /// The bytes of all tokens in the order of their ids, and where each of them ends.
     private let bytes: [UInt8]
     private let ends: [Int32]
-    /// Ids at the places that the tokens' hashes lead to, or behind them; -1 where there is none. Twice as many places as tokens, at least.
+    /// Ids at the places that the tokens' hashes lead to, or behind them; -1 where there is none. Twice as
+    /// many places as tokens, at least.
     private let places: [Int32]
 
     var count: Int { ends.count }
@@ -34,7 +35,8 @@ struct Vocabulary: Sendable {
         return hasher.finalize()
     }
 
-    /// Keeps distinct tokens in one block each of bytes, ends and places: a fraction of what as many arrays and a dictionary take.
+    /// Keeps distinct tokens in one block each of bytes, ends and places: a fraction of what as many arrays
+    /// and a dictionary take.
     private init(distinct tokens: [[UInt8]]) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.reduce(0) { $0 + $1.count })
@@ -74,8 +76,8 @@ struct Vocabulary: Sendable {
 
     /// An object of tokens and ids, as in vocab.json; together the ids must be `0..<n`, each once.
     ///
-    /// `extra` are tokens that live beside the object and count as its members (a tokenizer.json's added tokens); one that the
-    /// object names too has to have the same id there.
+    /// `extra` are tokens that live beside the object and count as its members (a tokenizer.json's added
+    /// tokens); one that the object names too has to have the same id there.
     init(_ field: JSONField, extra: [(token: [UInt8], id: Int)] = []) throws(TokenizerError) {
         var ids: [ArraySlice<UInt8>: Int] = [:]
         for member in try field.members() {

@@ -1,7 +1,7 @@
 /// BERT's text cleaning.
 ///
-/// In this order: controls away and every whitespace a space; spaces around ideographs; accents away (decomposition, then no
-/// nonspacing marks); lower case, scalar by scalar.
+/// In this order: controls away and every whitespace a space; spaces around ideographs; accents away
+/// (decomposition, then no nonspacing marks); lower case, scalar by scalar.
 ///
 /// - Source: Devlin et al. 2019, as Hugging Face's tokenizers does it.
 struct BertNormalizer: Sendable {

@@ -10,7 +10,8 @@ struct WordPiece: Sendable {
     private let continuations: [ArraySlice<UInt8>: Int]
     private let longestPiece: Int
 
-    /// A word of more than `maximumCharacters` characters, or one that cannot be put together from pieces, is `unknownID`.
+    /// A word of more than `maximumCharacters` characters, or one that cannot be put together from pieces, is
+    /// `unknownID`.
     init(
         vocabulary: Vocabulary, unknownID: Int, prefix: [UInt8] = Array("##".utf8),
         maximumCharacters: Int = 100

@@ -67,8 +67,8 @@ struct WordPieceOptions {
         return normalizer
     }
 
-    /// The same for the normalizer of a tokenizer.json, which may be of any kind: only BERT's has these switches, and only BERT's own
-    /// tokenizer classes put them in place of the file's.
+    /// The same for the normalizer of a tokenizer.json, which may be of any kind: only BERT's has these
+    /// switches, and only BERT's own tokenizer classes put them in place of the file's.
     func applied(to normalizer: Normalizer) -> Normalizer {
         if takesFileAsItIs { return normalizer }
         return switch normalizer {

@@ -2,7 +2,8 @@ import Foundation
 
 /// The tokenizer of a BERT model: cleaning, words and punctuation, WordPiece, `[CLS]` and `[SEP]` around.
 ///
-/// - Source: `BertTokenizer` of Hugging Face transformers (the one over the Rust library); ids are equal on the stored goldens.
+/// - Source: `BertTokenizer` of Hugging Face transformers (the one over the Rust library); ids are equal on
+///   the stored goldens.
 package struct WordPieceTokenizer: Tokenizer {
     private let pipeline: TextPipeline
     private let model: WordPiece
@@ -19,8 +20,8 @@ package struct WordPieceTokenizer: Tokenizer {
 
     /// The number of ids.
     package var vocabularySize: Int { model.vocabulary.count }
-    /// Whether an id is the number of a line, as in vocab.txt: a line that is missing shifts the ids behind it, and nothing in the file
-    /// tells so. A tokenizer.json says every id.
+    /// Whether an id is the number of a line, as in vocab.txt: a line that is missing shifts the ids behind
+    /// it, and nothing in the file tells so. A tokenizer.json says every id.
     package let idsAreLines: Bool
 
     /// The special tokens that stand around one text or a pair, and the largest type of any token.
@@ -28,9 +29,9 @@ package struct WordPieceTokenizer: Tokenizer {
         template.frame(ofPair: isPair)
     }
 
-    /// Reads `tokenizer.json`, or `vocab.txt` where that is not there, and `tokenizer_config.json`, whose `do_lower_case`,
-    /// `strip_accents` and `tokenize_chinese_chars` come before the other file's unless `tokenizer_class` is `PreTrainedTokenizerFast` or
-    /// `TokenizersBackend`.
+    /// Reads `tokenizer.json`, or `vocab.txt` where that is not there, and `tokenizer_config.json`, whose
+    /// `do_lower_case`, `strip_accents` and `tokenize_chinese_chars` come before the other file's unless
+    /// `tokenizer_class` is `PreTrainedTokenizerFast` or `TokenizersBackend`.
     ///
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
     package init(directory: URL) throws(TokenizerError) {
@@ -135,8 +136,8 @@ package struct WordPieceTokenizer: Tokenizer {
 
     /// The ids and type ids of one text or of a pair.
     ///
-    /// - Parameter maximumLength: where given, the longer text is cut first, then both evenly, until no more ids than this
-    ///   remain; the special tokens stay whatever the length.
+    /// - Parameter maximumLength: where given, the longer text is cut first, then both evenly, until no more
+    ///   ids than this remain; the special tokens stay whatever the length.
     package func encode(
         _ first: String, pairedWith second: String? = nil, maximumLength: Int? = nil
     ) -> TokenSequence {
@@ -145,7 +146,8 @@ package struct WordPieceTokenizer: Tokenizer {
             second.map { pipeline.encode($0, model: model.encode) }, maximumLength: maximumLength)
     }
 
-    /// The text of `ids`, special tokens left out: pieces joined, a space between words, none before punctuation.
+    /// The text of `ids`, special tokens left out: pieces joined, a space between words, none before
+    /// punctuation.
     package func decode(_ ids: [Int]) -> String {
         var text: [UInt8] = []
         var isFirst = true
