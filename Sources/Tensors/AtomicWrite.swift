@@ -48,7 +48,7 @@ package enum AtomicWrite {
     package static func check(_ file: URL, isNoneOf inputs: [URL]) throws(FileError) {
         func identity(_ file: URL) -> [UInt64]? {
             var status = stat()
-            guard stat(file.path, &status) == 0 else { return nil }
+            guard stat(file.standardizedFileURL.path, &status) == 0 else { return nil }
             return [UInt64(status.st_dev), UInt64(status.st_ino)]
         }
         guard let own = identity(file) else { return }
