@@ -2,6 +2,7 @@ import ArgumentParser
 import BitplanAllocation
 import BitplanLatency
 import BitplanPlanning
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -94,3 +95,19 @@ struct TargetOptions: ParsableArguments {
 extension AllocationProblem.TiePreset: ExpressibleByArgument {}
 extension Plan.Cost: ExpressibleByArgument {}
 extension Energy.Process: ExpressibleByArgument {}
+
+/// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's, and how to
+/// get it.
+func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
+    try naming(table) {
+        do {
+            return try body()
+        } catch LatencyError.noKernel(let scheme) {
+            throw FileError(
+                profile ?? table.path,
+                "\(LatencyError.noKernel(scheme)); 'bitplan profile --schemes \(scheme)' measures it")
+        } catch let error as LatencyError where error != .noWork {
+            throw FileError(profile ?? table.path, "\(error)")
+        }
+    }
+}

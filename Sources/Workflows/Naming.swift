@@ -15,17 +15,6 @@ package func naming<Value>(_ file: URL, _ body: () throws -> Value) throws -> Va
     }
 }
 
-/// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's.
-package func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
-    try naming(table) {
-        do {
-            return try body()
-        } catch let error as LatencyError where error != .noWork {
-            throw FileError(profile ?? table.path, "\(error)")
-        }
-    }
-}
-
 /// Reads a latency profile that `profile` wrote.
 ///
 /// - Throws: `FileError` where the file is something else, or has another version or impossible numbers.
