@@ -96,8 +96,8 @@ extension AllocationProblem.TiePreset: ExpressibleByArgument {}
 extension Plan.Cost: ExpressibleByArgument {}
 extension Energy.Process: ExpressibleByArgument {}
 
-/// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's, and how to
-/// get it.
+/// Runs `body`; what a table lacks is reported with its file, what a profile lacks with the profile's, and
+/// how to get it.
 func naming<Value>(profile: String?, _ table: URL, _ body: () throws -> Value) throws -> Value {
     try naming(table) {
         do {
