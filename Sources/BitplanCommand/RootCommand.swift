@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanModels
 import BitplanTensors
 import BitplanWorkflows
 import Foundation
@@ -59,9 +60,24 @@ extension ParsableCommand {
             try body()
         } catch let error as ExitCode {
             throw error
+        } catch let error as DataError {
+            writeErrorLine("\(error.option): \(error)")
+            throw ExitCode.failure
         } catch {
             writeErrorLine("\(error)")
             throw ExitCode.failure
+        }
+    }
+}
+
+extension DataError {
+    /// The options that ask for data so.
+    var option: String {
+        switch self {
+        case .files: "--data"
+        case .windowsOfItems: "--context, --stride"
+        case .context: "--context"
+        case .stride: "--stride"
         }
     }
 }

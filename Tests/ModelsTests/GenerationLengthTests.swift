@@ -15,7 +15,7 @@ import Testing
 
     private func marian(
         _ generation: [String: Any], _ model: [String: Any] = [:]
-    ) throws -> MarianConfiguration.Generation {
+    ) throws -> TranslationSettings {
         let file = Self.goldens.appending(path: "marian-gelu-1-2/config.json")
         let config = try FileError.readObject(file).merging(model) { $1 }
         return try MarianConfiguration(

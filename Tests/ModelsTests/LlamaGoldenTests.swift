@@ -173,12 +173,12 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
             #expect(abs(score.values[0].value / perplexity - 1) < 1e-3, "\(windows)")
         }
         for (context, stride, message) in [
-            (49, 5, "--context: expected 2 to the model's 48 positions, got 49"),
-            (1, 1, "--context: expected 2"),
-            (10, 11, "--stride: expected 1 to the 10 tokens of a window, got 11"),
-            (10, 0, "--stride: expected 1"),
+            (49, 5, "expected 2 to the model's 48 positions, got 49"),
+            (1, 1, "windows of a text: expected 2"),
+            (10, 11, "steps between windows: expected 1 to the 10 tokens of a window, got 11"),
+            (10, 0, "expected 1 to the 10"),
         ] {
-            let error = #expect(throws: FileError.self) {
+            let error = #expect(throws: DataError.self) {
                 try model.family.task.dataset(
                     [file], limit: nil, windows: TextWindows(context: context, stride: stride))
             }

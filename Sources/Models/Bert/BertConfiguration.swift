@@ -39,14 +39,6 @@ package struct BertConfiguration: Sendable, Equatable {
         case embedding(pooling: Pooling, isNormalized: Bool)
     }
 
-    /// How a text's states become its vector.
-    package enum Pooling: Sendable, Equatable {
-        /// The mean over all tokens.
-        case mean
-        /// The state of the first token.
-        case first
-    }
-
     /// Reads the configuration of a model directory.
     ///
     /// - Throws: `FileError` where a file is missing, a key has the wrong type or a value that bitplan does

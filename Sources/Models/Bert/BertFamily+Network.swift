@@ -9,7 +9,7 @@ extension BertFamily {
     package static func network(
         _ configuration: BertConfiguration, _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> EncoderNetwork {
-        let pooling: BertConfiguration.Pooling? =
+        let pooling: Pooling? =
             if case .embedding(let pooling, _) = configuration.task { pooling } else { nil }
         return try EncoderNetwork(weights, pooling: pooling) { weights throws(MissingWeight) in
             try parts(configuration, weights)

@@ -42,7 +42,7 @@ struct SentenceEncoderFiles {
         guard let modules = json as? [[String: Any]] else {
             throw FileError(file, "expected an array of modules")
         }
-        var pooling: BertConfiguration.Pooling?
+        var pooling: Pooling?
         var isNormalized = false
         for module in modules {
             let type = module["type"] as? String ?? ""
@@ -94,7 +94,7 @@ struct SentenceEncoderFiles {
 
     /// `pooling_mode`, a name or a list of one; where it is missing, the flag that older versions set; the
     /// mean where neither is there.
-    private static func pooling(_ settings: Settings) throws(FileError) -> BertConfiguration.Pooling {
+    private static func pooling(_ settings: Settings) throws(FileError) -> Pooling {
         var modes: [(key: String, name: String)] = []
         if let value = settings.any("pooling_mode") {
             guard let names = value as? [String] ?? (value as? String).map({ [$0] }), !names.isEmpty else {

@@ -26,31 +26,7 @@ package struct MarianConfiguration: Sendable, Equatable {
     /// Positions that the model has sinusoids for: no sequence may be longer.
     package let maximumPositions: Int
     /// How the model generates.
-    package let generation: Generation
-
-    /// How the model generates.
-    package struct Generation: Sendable, Equatable {
-        /// What a target starts from.
-        package let startToken: Int
-        /// What ends a sequence.
-        package let endToken: Int
-        /// The padding token.
-        package let padToken: Int
-        /// The token that a sequence of maximal length must end with.
-        package let forcedEndToken: Int?
-        /// Tokens that are never generated.
-        package let bannedTokens: [Int]
-        /// The longest sequence, start symbol included.
-        package var maximumLength: Int
-        /// `num_beams`.
-        package var beams: Int
-        /// `length_penalty`: the exponent of the length that scores are divided by.
-        package let lengthPenalty: Double
-        /// Whether a beam search ends as soon as it has as many finished sequences as beams.
-        package let stopsEarly: Bool
-        /// Whether the scores are normalized again after tokens were banned or forced.
-        package let renormalizes: Bool
-    }
+    package let generation: TranslationSettings
 
     /// Reads the configuration of a model directory.
     ///
@@ -97,12 +73,12 @@ package struct MarianConfiguration: Sendable, Equatable {
         activation = try ActivationFunction(settings, "activation_function", or: "gelu")
         scalesEmbeddings = try settings.flag("scale_embedding", or: false)
         maximumPositions = try settings.size("max_position_embeddings", or: 1024)
-        self.generation = try Generation(
+        self.generation = try TranslationSettings(
             settings, generation, vocabularySize: vocabularySize, positions: maximumPositions)
     }
 }
 
-extension MarianConfiguration.Generation {
+extension TranslationSettings {
     /// Reads generation settings; the padding, end and start tokens that `generation` does not give come from
     /// the model's own settings.
     ///

@@ -27,7 +27,7 @@ package struct EncoderDecoderNetwork: Network {
     }
 
     /// How the model generates.
-    package let generation: MarianConfiguration.Generation
+    package let generation: TranslationSettings
     /// No sequence is longer.
     let maximumPositions: Int
     /// The sublayers: the embedding, the encoder's, the decoder's.
@@ -44,7 +44,7 @@ package struct EncoderDecoderNetwork: Network {
 
     /// A network of what `make` makes of weights; an outline where there are none.
     init(
-        _ weights: WeightTable?, generation: MarianConfiguration.Generation, maximumPositions: Int,
+        _ weights: WeightTable?, generation: TranslationSettings, maximumPositions: Int,
         make: @escaping @Sendable (WeightTable?) throws(MissingWeight) -> Parts
     ) throws(MissingWeight) {
         let parts = try make(weights)

@@ -33,7 +33,7 @@ package struct EncoderNetwork: Network {
 
     /// How a sentence encoder makes one vector of a text's states; nil for a classifier, whose pooler does
     /// it.
-    let pooling: BertConfiguration.Pooling?
+    let pooling: Pooling?
     /// The sublayers, in order of execution.
     package let sublayers: SublayerList
     /// The shapes of the sublayers.
@@ -47,7 +47,7 @@ package struct EncoderNetwork: Network {
 
     /// A network of what `make` makes of weights; an outline where there are none.
     init(
-        _ weights: WeightTable?, pooling: BertConfiguration.Pooling?,
+        _ weights: WeightTable?, pooling: Pooling?,
         make: @escaping @Sendable (WeightTable?) throws(MissingWeight) -> Parts
     ) throws(MissingWeight) {
         let parts = try make(weights)

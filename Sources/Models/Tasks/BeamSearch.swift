@@ -20,7 +20,7 @@ private struct Beams {
     /// Takes the best candidates of a step; returns for each new running beam the beam that it came from.
     mutating func advance(
         _ candidates: [(beam: Int, token: Int, score: Float)], count: Int, length: Int,
-        _ generation: MarianConfiguration.Generation, maximumLength: Int
+        _ generation: TranslationSettings, maximumLength: Int
     ) -> (origins: [Int], isDone: Bool) {
         let atLimit = length + 1 >= maximumLength
         var next: [Hypothesis] = []

@@ -16,12 +16,10 @@ struct EncoderInput: Sendable {
 
     /// The lines of the one file of tab-separated values, without header or quoting, split into columns.
     ///
-    /// - Throws: `FileError` where there is not one file.
+    /// - Throws: `DataError` where there is not one file, `FileError` where it cannot be read.
     func rows(_ files: [URL]) throws -> (file: URL, rows: [[String]]) {
         guard files.count == 1, let file = files.first else {
-            throw FileError(
-                files.first?.path ?? "--data",
-                "expected one file of tab-separated values, got \(files.count) files")
+            throw DataError.files(files, expected: "one file of tab-separated values")
         }
         return (
             file,

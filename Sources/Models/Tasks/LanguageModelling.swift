@@ -38,12 +38,12 @@ package struct LanguageModelling: Task {
     /// all are joined. A window predicts what no window before it has predicted; an item is a window, and
     /// `limit` counts windows.
     /// - Source: the guide on perplexity of Hugging Face transformers.
-    /// - Throws: `FileError` where there is no file, one is empty or not UTF-8, there are fewer than two
-    ///   tokens, or the model has not the windows' positions.
+    /// - Throws: `DataError` where there is no file or the model has not the windows' positions; `FileError`
+    ///   where a file is empty or not UTF-8, or there are fewer than two tokens.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<DecoderNetwork.Example> {
-        guard let first = files.first else { throw FileError("--data", "expected a text file, got none") }
+        guard let first = files.first else { throw DataError.files([], expected: "a text file") }
         let positions = maximumPositions
         guard positions >= 2 else {
             throw FileError(first, "the model has \(positions) position: expected at least 2")
@@ -51,10 +51,10 @@ package struct LanguageModelling: Task {
         let context = windows?.context ?? min(Self.usualContext, positions)
         let step = windows?.stride ?? max(1, context / 2)
         guard (2...positions).contains(context) else {
-            throw FileError("--context", "expected 2 to the model's \(positions) positions, got \(context)")
+            throw DataError.context(context, positions: positions)
         }
         guard (1...context).contains(step) else {
-            throw FileError("--stride", "expected 1 to the \(context) tokens of a window, got \(step)")
+            throw DataError.stride(step, context: context)
         }
         var tokens: [Int] = []
         var bytes: [Int] = []

@@ -8,7 +8,7 @@ package struct SentenceSimilarity: Task {
     /// How texts become sequences.
     let input: EncoderInput
     /// How states become a vector.
-    let pooling: BertConfiguration.Pooling
+    let pooling: Pooling
     /// Whether vectors are answered with length 1.
     let isNormalized: Bool
 

@@ -33,10 +33,8 @@ extension Task {
     }
 
     /// Refuses windows, for tasks that read items one by one.
-    func refuse(_ windows: TextWindows?) throws(FileError) {
-        guard windows == nil else {
-            throw FileError("--context, --stride", "expected only for language models")
-        }
+    func refuse(_ windows: TextWindows?) throws(DataError) {
+        guard windows == nil else { throw .windowsOfItems }
     }
 }
 

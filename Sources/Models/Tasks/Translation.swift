@@ -12,16 +12,14 @@ package struct Translation: Task {
 
     /// Reads a source file and a reference file, one sentence a line.
     ///
-    /// - Throws: `FileError` where there are not two files, one is empty or not UTF-8, their lengths differ,
-    ///   or a sentence has more tokens than the model has positions.
+    /// - Throws: `DataError` where there are not two files; `FileError` where one is empty or not UTF-8,
+    ///   their lengths differ, or a sentence has more tokens than the model has positions.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderDecoderNetwork.Example> {
         try refuse(windows)
         guard files.count == 2 else {
-            throw FileError(
-                files.first?.path ?? "--data",
-                "expected a source and a reference file, got \(files.count) files")
+            throw DataError.files(files, expected: "a source and a reference file")
         }
         let sources = try TextFile.lines(files[0])
         let references = try TextFile.lines(files[1])

@@ -1,0 +1,26 @@
+import Foundation
+
+/// What is wrong with how data are asked for, whatever the files hold.
+package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Another number of files than the task reads.
+    case files([URL], expected: String)
+    /// Windows of a text, asked for where items are read one by one.
+    case windowsOfItems
+    /// A window that the model has not the positions for.
+    case context(Int, positions: Int)
+    /// Windows that leave tokens out, or never move on.
+    case stride(Int, context: Int)
+
+    /// One line: what is wrong, expected and got.
+    package var description: String {
+        switch self {
+        case .files(let files, let expected):
+            "\(files.first?.path ?? "data"): expected \(expected), got \(files.count) files"
+        case .windowsOfItems: "windows of a text: expected only for language models"
+        case .context(let tokens, let positions):
+            "windows of a text: expected 2 to the model's \(positions) positions, got \(tokens)"
+        case .stride(let tokens, let context):
+            "steps between windows: expected 1 to the \(context) tokens of a window, got \(tokens)"
+        }
+    }
+}
