@@ -11,12 +11,9 @@ ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 INSTALLED = $(BIN)/bitplan $(BASH_COMPLETIONS)/bitplan $(ZSH_COMPLETIONS)/_bitplan $(FISH_COMPLETIONS)/bitplan.fish
 
-# The installed program carries Swift's runtime where that can be linked statically, and asks for those libraries alone that it
-# calls: pkg-config names libsentencepiece_train too, which only trains tokenizers.
-ifeq ($(shell uname),Darwin)
-INSTALL_FLAGS = -Xlinker -dead_strip_dylibs
-else
-INSTALL_FLAGS = --static-swift-stdlib -Xlinker --as-needed
+# The installed program carries Swift's runtime where that can be linked statically.
+ifneq ($(shell uname),Darwin)
+INSTALL_FLAGS = --static-swift-stdlib
 endif
 INSTALL_BUILD = $(SWIFT) build -c release --product bitplan --scratch-path .build-install $(INSTALL_FLAGS)
 

@@ -21,6 +21,14 @@ func tests(
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 
+// pkg-config also names a library that only trains tokenizers; where headers lie in their usual place it is
+// not asked.
+#if os(Linux)
+    let sentencePiecePackage: String? = nil
+#else
+    let sentencePiecePackage: String? = "sentencepiece"
+#endif
+
 let package = Package(
     name: "bitplan",
     platforms: [.macOS(.v15)],
@@ -49,9 +57,11 @@ let package = Package(
 
         // Text in and out. SentencePiece is C++, so a bridge with a C header stands between.
         .systemLibrary(
-            name: "CBitplanSentencePiece", path: "Sources/CSentencePiece", pkgConfig: "sentencepiece",
+            name: "CBitplanSentencePiece", path: "Sources/CSentencePiece", pkgConfig: sentencePiecePackage,
             providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
-        room("SentencePieceBridge", ["CBitplanSentencePiece"]),
+        .target(
+            name: "BitplanSentencePieceBridge", dependencies: ["CBitplanSentencePiece"],
+            path: "Sources/SentencePieceBridge", linkerSettings: [.linkedLibrary("sentencepiece")]),
         room("Tokenizers", ["BitplanSentencePieceBridge"]),
         room("Metrics", ["PlanFormat"]),
 
