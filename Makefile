@@ -57,6 +57,7 @@ check: lint
 	sh Scripts/install_dependencies.sh arm
 	sh Scripts/check_kernels.sh
 	sh Scripts/check_version.sh
+	sh Scripts/check_documentation.sh
 	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent
 	.build/dependent/debug/Application
 
