@@ -63,7 +63,7 @@ public struct MeasuringOptions: Sendable {
     func sweepOptions(_ candidates: [Scheme]) -> SweepOptions {
         var options = SweepOptions(candidates: candidates)
         options.metricCells = metricCells
-        options.measuresGroups = measuresGroups
+        if !measuresGroups { options.groupCandidates = [] }
         options.precision = precision
         options.proxy = proxy
         return options

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanEncoding
 import BitplanModels
 import BitplanPlanning
 import BitplanReporting
@@ -102,7 +103,8 @@ struct PlanCommand: ParsableCommand {
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let store = try storage.open()
-                let measuring = MeasuringOptions(fit: table.fit, task: task.options, store: store)
+                let measuring = MeasuringOptions(
+                    fit: table.fit, task: task.options, unit: table.layout.unit, store: store)
                 let source = DataSource(
                     files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
                 guard !dryRun else {
@@ -300,9 +302,10 @@ struct Evaluate: ParsableCommand {
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints a model's sublayers, their sizes, and the identity that a plan names.")
+        abstract:
+            "Prints a model's sublayers, their sizes, and the identity that a plan names; of a packed model, what lies where in its file.")
 
-    @Argument(help: "Model directory.") var model: String
+    @Argument(help: "Model directory, packed or not.") var model: String
     @Flag(help: "Print JSON.") var json = false
 
     struct Result: Encodable {
@@ -314,7 +317,12 @@ struct Inspect: ParsableCommand {
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                let model = try Model<F>(directory: URL(path: model))
+                let directory = URL(path: model)
+                guard try !PackedModel<F>.isPacked(directory) else {
+                    let result = try PackedContents(family, directory)
+                    return try printResult(result, asJSON: json, text(result))
+                }
+                let model = try Model<F>(directory: directory)
                 let result = Result(
                     model: try model.identity(), layout: model.layout,
                     fullPrecisionBytes: model.layout.fullPrecisionBytes)
@@ -328,9 +336,18 @@ struct Inspect: ParsableCommand {
                     result, asJSON: json,
                     "\(result.model.type) \(result.model.sha256)\n\(grouped(model.layout.parameterCount)) weights, "
                         + "\(grouped(result.fullPrecisionBytes)) bytes as FP32, \(grouped(model.layout.fixedParameters)) "
-                        + "of them always FP32\n\n" + table.text)
+                        + "weights in constant vectors, which a packed file does not store\n\n" + table.text)
             }
             try run(try Families.family(of: URL(path: model)))
         }
+    }
+
+    private func text(_ contents: PackedContents) -> String {
+        var table = MarkdownTable(["file", "bytes"])
+        for (name, bytes) in contents.files.sorted(by: { $0.key < $1.key }) { table.add([name, grouped(bytes)]) }
+        table.add(["all", grouped(contents.directoryBytes)])
+        return "\(contents.plan): \(grouped(contents.bytes)) bytes of weights, "
+            + "\(fixed(Double(contents.fullPrecisionBytes) / Double(contents.bytes), 2))x smaller than FP32; "
+            + "\(grouped(contents.parts.count)) parts\n\n" + table.text
     }
 }

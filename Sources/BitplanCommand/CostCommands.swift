@@ -65,7 +65,7 @@ struct Cost: ParsableCommand {
             Joules are those of the arithmetic (energy table of Wang et al. 2023, BitNet), without memory.
             """)
 
-    @Argument(help: "Model directory; its weights are not read.") var model: String
+    @Argument(help: "Model directory; it needs no weights.") var model: String
     @Option(help: "Latency profile that bitplan profile wrote.") var profile: String?
     @Option(
         parsing: .upToNextOption,
@@ -88,15 +88,20 @@ struct Cost: ParsableCommand {
         try reporting {
             func run<F: ModelFamily>(_ type: F.Type) throws {
                 let family = try F(directory: URL(path: model))
-                let layout = family.layout
+                // Without weights no vector is known to be constant.
+                let layout =
+                    (try? Model<F>(directory: URL(path: model)))?.layout
+                    ?? family.layout.packed(vectors: family.vectors, constants: ConstantVectors())
                 guard let work = layout.work else { throw LatencyError.noWork }
                 let chosen = try plans.map { name in
                     let file = URL(path: name)
                     guard name.hasSuffix(".json") else {
-                        return (name, try Preset(named: name).schemes(of: layout, modelType: F.modelType))
+                        let preset = try Preset(named: name)
+                        return (name, layout, try preset.schemes(of: layout, modelType: F.modelType))
                     }
                     let plan = try JSONFile.read(Plan.self, from: file)
-                    return (file.lastPathComponent, try naming(file) { try plan.schemes(of: layout) })
+                    let units = plan.layout(of: layout)
+                    return (file.lastPathComponent, units, try naming(file) { try plan.schemes(of: units) })
                 }
                 let file = profile.map { URL(path: $0) }
                 let profile = try file.map { try readProfile($0) }

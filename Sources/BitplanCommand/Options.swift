@@ -86,8 +86,11 @@ struct TaskArguments: ParsableArguments {
 
 /// What a sweep tries.
 struct SweepOptions: ParsableArguments {
-    @Option(help: "Candidate schemes, e.g. bcq1..4,int4:g64,nf4.")
-    var schemes = SchemeList([.bcq(1), .bcq(2), .bcq(3), .bcq(4)])
+    @Option(help: "Candidate schemes, e.g. bcq1..4,int4:g64,nf4; auto are those that measured best.")
+    var schemes = SchemeList(Scheme.automatic)
+
+    @Option(help: "What has a scheme of its own: sublayer, matrix.")
+    var unit = PlanUnit.sublayer
 
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
     var fit = CodeFit.calibrated
@@ -130,7 +133,7 @@ struct SweepOptions: ParsableArguments {
     var cells: BitplanSensitivity.SweepOptions {
         var options = BitplanSensitivity.SweepOptions(candidates: schemes.schemes)
         options.metricCells = metric ? .max : metricTop ?? 0
-        options.measuresGroups = groups
+        if !groups { options.groupCandidates = [] }
         options.precision = precision
         options.proxy = signal.proxy
         return options
@@ -138,9 +141,11 @@ struct SweepOptions: ParsableArguments {
 
     /// How the model is measured.
     func measuring(_ task: TaskOptions, _ store: MeasurementStore?) -> MeasuringOptions {
-        MeasuringOptions(fit: fit, task: task, isNaive: naive, store: store)
+        MeasuringOptions(fit: fit, task: task, unit: unit, isNaive: naive, store: store)
     }
 }
+
+extension PlanUnit: ExpressibleByArgument {}
 
 /// What the cells of a table carry.
 enum Signal: String, ExpressibleByArgument, CaseIterable {

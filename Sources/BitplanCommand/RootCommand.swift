@@ -109,11 +109,18 @@ struct SchemeList: ExpressibleByArgument {
     init(_ schemes: [Scheme]) { self.schemes = schemes }
 
     init?(argument: String) {
-        guard let schemes = Scheme.list(argument) else { return nil }
+        guard let schemes = argument == Self.automatic ? Scheme.automatic : Scheme.list(argument) else {
+            return nil
+        }
         self.schemes = schemes
     }
 
-    var defaultValueDescription: String { schemes.map(\.description).joined(separator: ",") }
+    private static let automatic = "auto"
+
+    var defaultValueDescription: String {
+        let list = schemes.map(\.description).joined(separator: ",")
+        return schemes == Scheme.automatic ? "\(Self.automatic): \(list)" : list
+    }
 }
 
 extension URL {

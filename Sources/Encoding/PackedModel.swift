@@ -5,13 +5,20 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-/// A packed model directory: config.json with the plan inside, the packed tensors under plain names, the
-/// tokenizer's files.
+/// A packed model directory: config.json with the plan inside, the packed tensors, the tokenizer's files.
 package struct PackedModel<Family: ModelFamily>: Sendable {
     /// Configuration and tokenizer.
     package let family: Family
     /// The plan that the weights were packed by.
     package let plan: Plan
+    /// The sublayers, and the vectors that the file stores.
+    package let layout: ModelLayout
+    /// What every tensor became.
+    package let schemes: TensorSchemes
+    /// Where the parts lie.
+    package let file: PackedFile
+    /// The vectors that the file does not store.
+    package let constants: ConstantVectors
     private let tensors: Safetensors
     private let configurationFile: URL
 
@@ -35,16 +42,23 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         let data = try JSONSerialization.data(withJSONObject: plan)
         self.plan = try JSONFile.decode(Plan.self, from: data, file: file)
         tensors = try Safetensors(directory.appending(path: "model.safetensors"))
-        try Self.checkLayout(tensors)
+        constants = try Self.checkLayout(tensors, vectors: family.vectors.map(\.name))
+        layout = family.layout.packed(vectors: family.vectors, constants: constants)
+        do { schemes = try self.plan.tensorSchemes(of: layout) } catch { throw FileError(file, "\(error)") }
+        self.file = PackedFile(family.layout, vectors: family.vectors, schemes, constants)
+        try self.file.check(tensors)
     }
 
     /// The version of the form that packed tensors have: names, types, shapes and order of the bytes. Add 1
     /// when any of them changes.
-    package static var layoutVersion: Int { 1 }
+    package static var layoutVersion: Int { 2 }
     private static var layoutKey: String { "layout_version" }
+    private static var constantsKey: String { "constants" }
 
-    /// Refuses tensors in a form that this program does not read.
-    private static func checkLayout(_ tensors: Safetensors) throws(FileError) {
+    /// Refuses tensors in a form that this program does not read; gives the vectors that are not stored.
+    private static func checkLayout(
+        _ tensors: Safetensors, vectors: [String]
+    ) throws(FileError) -> ConstantVectors {
         let written = tensors.metadata[layoutKey]
         guard written == "\(layoutVersion)" else {
             throw FileError(
@@ -52,6 +66,13 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
                 written.map { "written by layout version \($0), this program reads \(layoutVersion)" }
                     ?? "names no layout version, expected \(layoutVersion): quantize the model again")
         }
+        guard let constants = ConstantVectors(text: tensors.metadata[constantsKey] ?? "") else {
+            throw FileError(tensors.file, "'\(constantsKey)': expected names and numbers")
+        }
+        for name in constants.values.keys.sorted() where !vectors.contains(name) {
+            throw FileError(tensors.file, "'\(constantsKey)': the model has no vector '\(name)'")
+        }
+        return constants
     }
 
     /// Whether a directory holds a packed model.
@@ -60,18 +81,42 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         return (settings[configurationKey] as? [String: Any])?["quant_method"] as? String == method
     }
 
-    /// Bytes of all tensors: the plan's bytes.
-    package var sizeInBytes: Int { tensors.entries.values.reduce(0) { $0 + $1.range.count } }
+    /// Bytes of the file of tensors, its header included: the plan's bytes.
+    package var sizeInBytes: Int {
+        tensors.entries.values.reduce(constants.headerBytes) { $0 + $1.range.count }
+    }
 
     /// A packed matrix, mapped from the file.
-    package func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
-        var parts: [String: PackedTensor] = [:]
-        let prefix = shape.tensor + "."
-        for name in tensors.entries.keys where name.hasPrefix(prefix) {
-            parts[String(name.dropFirst(prefix.count))] = try tensors.packed(name)
+    package func packed(_ shape: MatrixShape) throws -> PackedMatrix {
+        let parts = try matrixParts(shape.tensor).map { ($0.key, try file.tensor($0.value, in: tensors)) }
+        return PackedMatrix(
+            scheme: schemes[shape.tensor], rows: shape.rows, columns: shape.columns,
+            parts: Dictionary(uniqueKeysWithValues: parts))
+    }
+
+    /// The parts of a matrix, by their names in its scheme.
+    private func matrixParts(_ tensor: String) -> [String: PackedFile.Part] {
+        let prefix = tensor + "."
+        let parts = file.parts.filter { $0.name.hasPrefix(prefix) }
+        return Dictionary(
+            parts.map { (String($0.name.dropFirst(prefix.count)), $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The vectors, widened to FP32.
+    private func vectors() throws -> [String: [Float]] {
+        let stored = Dictionary(file.parts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var vectors: [String: [Float]] = [:]
+        for (name, count) in family.vectors {
+            if let part = stored[name] {
+                vectors[name] = try file.tensor(part, in: tensors).floats
+            } else {
+                vectors[name] = [Float](repeating: constants.values[name] ?? 0, count: count)
+            }
+            if let index = vectors[name]?.firstIndex(where: { !$0.isFinite }) {
+                throw FileError(tensors.file, "vector '\(name)': no finite number at element \(index)")
+            }
         }
-        guard !parts.isEmpty else { throw FileError(tensors.file, "has no tensor '\(shape.tensor)'") }
-        return PackedMatrix(scheme: scheme, rows: shape.rows, columns: shape.columns, parts: parts)
+        return vectors
     }
 
     /// The network over packed weights; with `decoded`, over dense copies of them: what measuring uses.
@@ -79,24 +124,16 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         try AvailableMemory.require(
             decoded ? family.layout.fullPrecisionBytes : sizeInBytes, for: tensors.file)
         var matrices: [String: any LinearOperator] = [:]
-        let schemes: Assignment
-        do { schemes = try plan.schemes(of: family.layout) } catch {
-            throw FileError(configurationFile, "\(error)")
-        }
-        for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
-            for shape in sublayer.matrices {
-                let packed = try packed(shape, scheme)
-                do {
-                    matrices[shape.tensor] =
-                        decoded ? try LinearOperators.measuring(packed) : try LinearOperators.make(packed)
-                } catch {
-                    throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
-                }
+        for shape in family.layout.sublayers.flatMap(\.matrices) {
+            let packed = try packed(shape)
+            do {
+                matrices[shape.tensor] =
+                    decoded ? try LinearOperators.measuring(packed) : try LinearOperators.make(packed)
+            } catch {
+                throw FileError(tensors.file, "tensor '\(shape.tensor)': \(error)")
             }
         }
-        var vectors: [String: [Float]] = [:]
-        for (name, count) in family.vectors { vectors[name] = try tensors.floats(name, shape: [count]) }
-        return try family.network(WeightTable(matrices: matrices, vectors: vectors))
+        return try family.network(WeightTable(matrices: matrices, vectors: try vectors()))
     }
 
     /// Writes a packed directory, matrix by matrix.
@@ -107,7 +144,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         _ model: Model<Family>, _ plan: Plan, to directory: URL,
         packed: [String: PackedMatrix]
     ) throws {
-        let schemes = try plan.schemes(of: model.layout)
+        let schemes = try plan.tensorSchemes(of: model.layout)
         try checkReplaceable(directory)
         try AtomicWrite.directory(directory) { target in
             try writeConfiguration(model, plan, to: target)
@@ -143,30 +180,37 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         try AtomicWrite.file(data + Data("\n".utf8), to: target.appending(path: "config.json"))
     }
 
-    /// Parts are declared by the shapes alone.
     private static func writeTensors(
-        _ model: Model<Family>, _ schemes: [Scheme], to file: URL,
-        _ packed: [String: PackedMatrix]
+        _ model: Model<Family>, _ schemes: TensorSchemes, to url: URL, _ packed: [String: PackedMatrix]
     ) throws {
-        var declarations: [SafetensorsWriter.Declaration] = []
         var parts: [String: PackedTensor] = [:]
-        for (sublayer, scheme) in zip(model.layout.sublayers, schemes) {
-            for shape in sublayer.matrices {
-                for part in scheme.parts(rows: shape.rows, columns: shape.columns) {
-                    let name = "\(shape.tensor).\(part.name)"
-                    declarations.append(.init(name: name, type: part.type, shape: part.shape))
-                    parts[name] = packed[shape.tensor]?.parts[part.name]
-                }
-            }
+        for (tensor, matrix) in packed {
+            for (name, part) in matrix.parts { parts["\(tensor).\(name)"] = part }
         }
-        for (name, count) in model.family.vectors {
-            declarations.append(.init(name: name, type: .float32, shape: [count]))
+        var metadata = ["format": "bitplan", layoutKey: "\(layoutVersion)"]
+        if !model.constants.values.isEmpty { metadata[constantsKey] = model.constants.text }
+        let file = PackedFile(model.layout, vectors: model.family.vectors, schemes, model.constants)
+        try file.write(to: url, metadata: metadata, headerBytes: model.constants.headerBytes) { part in
+            if let packed = parts[part.name] { return packed.bytes }
+            let numbers = try model.storedVector(part.name, as: schemes.vectors)
+            return PackedTensor(shape: part.shape, floats: numbers, as: schemes.vectors).bytes
         }
-        try SafetensorsWriter.write(
-            declarations, metadata: ["format": "bitplan", layoutKey: "\(layoutVersion)"], to: file
-        ) { declaration in
-            if let part = parts[declaration.name] { return part.bytes }
-            return try model.vector(declaration.name).withUnsafeBytes { Data($0) }
+    }
+}
+
+extension Model {
+    /// A vector as a packed model has it: numbers of `type`, the nearest finite ones.
+    func storedVector(_ name: String, as type: Scheme.FloatType) throws(FileError) -> [Float] {
+        let numbers = try vector(name)
+        return type == .fp32 ? numbers : numbers.map { HalfPrecision.widen(HalfPrecision.finite($0)) }
+    }
+
+    /// The vectors that change when they are stored as `type`; those that are not stored do not.
+    package func storedVectors(as type: Scheme.FloatType) throws(FileError) -> [String: [Float]] {
+        var vectors: [String: [Float]] = [:]
+        for (name, _) in family.vectors where constants.values[name] == nil {
+            vectors[name] = try storedVector(name, as: type)
         }
+        return vectors
     }
 }

@@ -16,6 +16,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
     private let batches: [[Family.Net.Example]]
     private let calibration: Calibration
     private let threads: Int
+    private let trails: EncodingTrails
 
     /// An encoder of `encodings.model`.
     ///
@@ -31,40 +32,54 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         self.network = network
         self.calibration = calibration
         self.threads = threads
-        batches = stride(from: 0, to: text.count, by: 32).map { Array(text[$0..<min($0 + 32, text.count)]) }
+        let batches = stride(from: 0, to: text.count, by: 32).map {
+            Array(text[$0..<min($0 + 32, text.count)])
+        }
+        self.batches = batches
+        let stateBytes = batches.first.map { network.start($0).sizeInBytes * batches.count } ?? 0
+        trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
     }
 
     /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
     /// others depend on their matrix only.
     package var isInOrder: Bool { encodings.fit == .calibrated && !batches.isEmpty }
 
-    /// The packed matrices of an assignment, by tensor.
+    /// The packed matrices of a plan, by tensor.
     ///
-    /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix.
-    package func encode(_ assignment: Assignment) throws -> [String: PackedMatrix] {
+    /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix; a
+    ///   plan that begins as an earlier one goes on from there.
+    package func encode(_ schemes: TensorSchemes) throws -> [String: PackedMatrix] {
         let sublayers = network.layout.sublayers
         var packed: [String: PackedMatrix] = [:]
         guard isInOrder else {
-            for (sublayer, scheme) in zip(sublayers, assignment) {
-                for shape in sublayer.matrices { packed[shape.tensor] = try encodings.packed(shape, scheme) }
+            for shape in sublayers.flatMap(\.matrices) {
+                packed[shape.tensor] = try encodings.packed(shape, schemes[shape.tensor])
             }
             return packed
         }
-        // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to
-        // full-precision inputs. They are only looked up by row here, which needs no decoded copy.
-        for shape in sublayers[0].matrices {
-            packed[shape.tensor] = try encodings.packed(shape, assignment[0])
+        var trail = trails.beginning(schemes, sublayers)
+        packed = trail.packed
+        var quantized = try network.replacing([:], vectors: try encodings.model.storedVectors(as: schemes.vectors))
+        for sublayer in sublayers.prefix(trail.states.count) {
+            quantized = try quantized.replacing(try Self.small(sublayer, packed))
         }
-        var quantized = try network.replacing(try Self.small(sublayers[0], packed))
-        var exact = try concurrentMap(count: batches.count, threads: threads) { network.start(batches[$0]) }
-        var rounded = try concurrentMap(count: batches.count, threads: threads) { [quantized] in
-            quantized.start(batches[$0])
+        if trail.states.isEmpty {
+            // Before the first sublayer that `advance` runs: embeddings and what belongs to them, fitted to
+            // full-precision inputs. They are only looked up by row here, which needs no decoded copy.
+            for shape in sublayers[0].matrices {
+                packed[shape.tensor] = try encodings.packed(shape, schemes[shape.tensor])
+            }
+            quantized = try quantized.replacing(try Self.small(sublayers[0], packed))
+            trail.states.append(try advance(nil, 0, quantized))
         }
-        for index in sublayers.indices.dropFirst() {
+        for index in trail.states.count..<sublayers.count {
+            let exact = try trails.exact(before: index) { try advance($0, $1, network) }
+            let rounded = trail.states[index - 1]
             var last: Moments?
             for shape in sublayers[index].matrices {
                 var context: CalibrationContext?
-                if !assignment[index].isFullPrecision {
+                let scheme = schemes[shape.tensor]
+                if !scheme.isFullPrecision {
                     // Queries, keys and values have one input: what is known of it is computed once.
                     if last?.tensors.contains(shape.tensor) != true {
                         last = try moments(shape, index, exact, rounded, quantized)
@@ -79,15 +94,16 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
                 }
                 let matrix = try context.map {
                     try Quantizer.encode(
-                        try encodings.model.matrix(shape), as: assignment[index], fit: .calibrated,
+                        try encodings.model.matrix(shape), as: scheme, fit: .calibrated,
                         context: $0)
                 }
-                try take(try matrix ?? encodings.packed(shape, assignment[index]), shape, &packed, &quantized)
+                try take(try matrix ?? encodings.packed(shape, scheme), shape, &packed, &quantized)
             }
-            exact = try advance(exact, index, network)
-            rounded = try advance(rounded, index, quantized)
+            if index + 1 < sublayers.count { trail.states.append(try advance(rounded, index, quantized)) }
             quantized = try quantized.replacing(try Self.small(sublayers[index], packed))
         }
+        trail.packed = packed
+        trails.keep(trail)
         return packed
     }
 
@@ -111,11 +127,13 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         quantized = try quantized.replacing([shape.tensor: try LinearOperators.measuring(matrix)])
     }
 
-    private func advance(_ states: [Family.Net.State], _ index: Int, _ network: Family.Net) throws -> [Family
-        .Net.State]
-    {
-        try concurrentMap(count: states.count, threads: threads) {
-            network.advance(states[$0], through: index, observing: nil)
+    /// The states behind a sublayer, given those before it; the first has none before it.
+    private func advance(
+        _ states: [NetworkState]?, _ index: Int, _ network: Family.Net
+    ) throws -> [NetworkState] {
+        try concurrentMap(count: batches.count, threads: threads) { batch in
+            guard let states else { return network.start(batches[batch]) }
+            return network.advance(states[batch], through: index, observing: nil)
         }
     }
 

@@ -16,6 +16,7 @@ struct PlannedMatrix: Hashable {
     var isEmbedding: Bool { [.embedding, .positions].contains(sublayer.kind) }
 
     static func list(_ plan: Plan, _ layout: ModelLayout) throws(ExportError) -> [PlannedMatrix] {
+        let layout = plan.layout(of: layout)
         let schemes: [Scheme]
         do { schemes = try plan.schemes(of: layout) } catch { throw .plan(error) }
         return zip(layout.sublayers, schemes).flatMap { sublayer, scheme in

@@ -87,7 +87,7 @@ extension ModelLayout {
     ) -> Energy {
         let sublayer = sublayers[index]
         var sum = Energy()
-        for product in work?[sublayer.name].products ?? [] {
+        for product in work(of: index).products {
             for matrix in product.matrices.map({ sublayer.matrices[$0] }) {
                 sum =
                     sum + Double(workload.calls(product.pass))
@@ -101,7 +101,7 @@ extension ModelLayout {
 
     /// Joules of all products of queries, keys and values, in FP32 whatever the plan.
     package func attentionEnergy(_ workload: Workload, _ process: Energy.Process) -> Energy {
-        sublayers.flatMap { work?[$0.name].attentions ?? [] }.reduce(Energy()) {
+        sublayers.indices.flatMap { work(of: $0).attentions }.reduce(Energy()) {
             let operations = 2 * $1.pairs(workload) * Double($1.width)
             return $0 + Energy(Operations(.fp32, additions: operations, multiplications: operations), process)
         }

@@ -11,7 +11,6 @@ import PlanFormat
 package struct LatencyModel: Sendable {
     /// The sublayers.
     package let layout: ModelLayout
-    private let work: ModelWork
     private let tables: [Scheme: KernelTable]
     private let overhead: LatencyProfile.OverheadTimes
 
@@ -34,12 +33,11 @@ package struct LatencyModel: Sendable {
         _ profile: LatencyProfile, layout: ModelLayout, modelType: String
     ) throws(LatencyError) {
         let tables = try LatencyModel.tables(profile)
-        guard let work = layout.work else { throw .noWork }
+        guard layout.work != nil else { throw .noWork }
         guard let overhead = profile.overheads.first(where: { $0.modelType == modelType }) else {
             throw .noFamily(modelType)
         }
         self.layout = layout
-        self.work = work
         self.overhead = overhead
         self.tables = tables
     }
@@ -71,9 +69,9 @@ package struct LatencyModel: Sendable {
     /// What an item touches beside matrices: vectors, scores of the vocabulary, keys and values of a mean
     /// step, all FP32.
     private func otherBytes(_ workload: Workload) -> Int {
-        var bytes = layout.fixedBytes
-        for sublayer in layout.sublayers {
-            let parts = work[sublayer.name]
+        var bytes = 4 * layout.sublayers.reduce(layout.fixedParameters) { $0 + $1.vectorCount }
+        for (index, sublayer) in layout.sublayers.enumerated() {
+            let parts = layout.work(of: index)
             for product in parts.products where product.pass == .predict {
                 bytes += product.matrices.reduce(0) { $0 + 4 * sublayer.matrices[$1].rows }
             }
@@ -88,9 +86,10 @@ package struct LatencyModel: Sendable {
     package func workingSet(_ schemes: [Scheme], _ workload: Workload) -> WorkingSet {
         let other = otherBytes(workload)
         var (read, step) = (other, other)
-        for (sublayer, scheme) in zip(layout.sublayers, schemes) {
+        for (place, (sublayer, scheme)) in zip(layout.sublayers, schemes).enumerated() {
+            let products = layout.work(of: place).products
             for (index, matrix) in sublayer.matrices.enumerated() {
-                let passes = work[sublayer.name].products.filter { $0.matrices.contains(index) }.map(\.pass)
+                let passes = products.filter { $0.matrices.contains(index) }.map(\.pass)
                 guard !passes.isEmpty else { continue }
                 let bytes = scheme.sizeInBytes(rows: matrix.rows, columns: matrix.columns)
                 read += bytes
@@ -129,10 +128,12 @@ package struct LatencyModel: Sendable {
     package func productSeconds(
         of index: Int, _ scheme: Scheme, _ workload: Workload, within set: WorkingSet
     ) throws(LatencyError) -> Double {
-        guard let table = tables[scheme.kernel] else { throw .noKernel(scheme) }
         let sublayer = layout.sublayers[index]
+        guard !sublayer.matrices.isEmpty else { return 0 }
+        guard let table = tables[scheme.kernel] else { throw .noKernel(scheme) }
+        let work = layout.work(of: index)
         var seconds = 0.0
-        for product in work[sublayer.name].products {
+        for product in work.products {
             let calls = workload.calls(product.pass)
             guard calls > 0 else { continue }
             var once = 0.0
@@ -145,7 +146,7 @@ package struct LatencyModel: Sendable {
             }
             seconds += Double(calls) * once
         }
-        for pass in work[sublayer.name].lookups {
+        for pass in work.lookups {
             let rows = workload.calls(pass) * workload.tokens(pass)
             seconds += Double(rows) * table.lookupSeconds(columns: sublayer.matrices[0].columns)
         }

@@ -11,12 +11,17 @@ package struct Model<Family: ModelFamily>: Sendable {
     package let family: Family
     /// The weights as stored.
     package let checkpoint: any Checkpoint
+    /// The sublayers, and the vectors that a packed file stores.
+    package let layout: ModelLayout
+    /// The vectors that it does not store.
+    package let constants: ConstantVectors
     private let storedNames: [String: String]
 
-    /// Opens a model directory and checks that every tensor is there in its shape; no weights are read yet.
+    /// Opens a model directory and checks that every tensor is there in its shape; of the weights, only the
+    /// vectors are read.
     ///
-    /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor or a
-    ///   wrong shape.
+    /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor, a wrong
+    ///   shape, or a vector with a NaN or an infinity.
     package init(directory: URL) throws {
         self.directory = directory
         let family = try Family(directory: directory)
@@ -43,27 +48,30 @@ package struct Model<Family: ModelFamily>: Sendable {
         self.family = family
         self.checkpoint = checkpoint
         storedNames = names
+        var constants: [String: Float] = [:]
+        for vector in family.vectors {
+            let numbers = try Self.vector(vector.name, names, checkpoint)
+            if let first = numbers.first, numbers.allSatisfy({ $0 == first }) { constants[vector.name] = first }
+        }
+        self.constants = ConstantVectors(constants)
+        layout = family.layout.packed(vectors: family.vectors, constants: self.constants)
     }
 
     /// The same model with its weights read from `network`, which has them in full precision: what the
     /// checkpoint holds is let go.
     package func reading(from network: Family.Net) -> Model {
-        Model(
-            directory: directory, family: family,
-            checkpoint: LoadedCheckpoint(file: checkpoint.file, weights: network.weights), storedNames: [:])
+        Model(self, LoadedCheckpoint(file: checkpoint.file, weights: network.weights))
     }
 
-    private init(
-        directory: URL, family: Family, checkpoint: any Checkpoint, storedNames: [String: String]
-    ) {
-        self.directory = directory
-        self.family = family
+    /// The model with its weights read from another checkpoint, which has them under their own names.
+    private init(_ model: Model, _ checkpoint: any Checkpoint) {
+        directory = model.directory
+        family = model.family
+        layout = model.layout
+        constants = model.constants
         self.checkpoint = checkpoint
-        self.storedNames = storedNames
+        storedNames = [:]
     }
-
-    /// The sublayers and their matrices.
-    package var layout: ModelLayout { family.layout }
 
     /// Reads one matrix.
     ///
@@ -74,15 +82,21 @@ package struct Model<Family: ModelFamily>: Sendable {
         return Matrix(rows: shape.rows, columns: shape.columns, storage: numbers)
     }
 
-    /// Reads one of the vectors that stay FP32.
+    /// Reads one of the vectors.
     ///
     /// - Throws: `FileError` where it holds a NaN or an infinity.
     package func vector(_ name: String) throws(FileError) -> [Float] {
+        try Self.vector(name, storedNames, checkpoint)
+    }
+
+    private static func vector(
+        _ name: String, _ storedNames: [String: String], _ checkpoint: any Checkpoint
+    ) throws(FileError) -> [Float] {
         let stored = storedNames[name] ?? name
         return try checkpoint.floats(stored, shape: checkpoint.shapes[stored] ?? [])
     }
 
-    /// Reads all vectors that stay FP32.
+    /// Reads all vectors.
     package func vectors() throws(FileError) -> [String: [Float]] {
         var vectors: [String: [Float]] = [:]
         for (name, _) in family.vectors { vectors[name] = try vector(name) }

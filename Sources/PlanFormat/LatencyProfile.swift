@@ -186,9 +186,9 @@ extension ModelLayout {
     /// - Returns: zero for all terms where the layout does not say what is run.
     public func overhead(of workload: Workload) -> [OverheadTerm: Double] {
         var terms: [OverheadTerm: Double] = [.item: 1, .predictions: Double(workload.predictions)]
-        guard let work else { return [:] }
-        for sublayer in sublayers {
-            let parts = work[sublayer.name]
+        guard work != nil else { return [:] }
+        for (index, sublayer) in sublayers.enumerated() {
+            let parts = work(of: index)
             for product in parts.products {
                 let calls = Double(workload.calls(product.pass))
                 let tokens = calls * Double(workload.tokens(product.pass))

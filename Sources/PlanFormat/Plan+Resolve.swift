@@ -7,6 +7,8 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownSublayer(String)
     /// No key covers a sublayer.
     case missingSublayer(SublayerName)
+    /// Vectors are to be something else than FP16 or FP32.
+    case vectorScheme(SublayerName, Scheme)
     /// A measured step says other bytes than its schemes have.
     case wrongStep(SublayerName, Scheme, expected: Int, got: Int)
 
@@ -18,6 +20,8 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "this is \(got.type) \(got.sha256.prefix(12))"
         case .unknownSublayer(let key): "names sublayer '\(key)', which the model does not have"
         case .missingSublayer(let name): "says nothing of sublayer '\(name)'"
+        case .vectorScheme(let name, let scheme):
+            "says \(scheme) of '\(name)', which holds biases and norms: expected fp16 or fp32"
         case .wrongStep(let name, let scheme, let expected, let got):
             "says that the step of '\(name)' to \(scheme) takes \(got) bytes, expected \(expected)"
         }
@@ -26,6 +30,7 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
 
 extension Plan {
     /// The scheme of every sublayer of `layout`, in its order: an exact name before a kind before `*`.
+    /// Vectors that the plan says nothing of stay FP32.
     ///
     /// - Throws: `PlanError` where a key names nothing or a sublayer is left out.
     public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
@@ -35,10 +40,11 @@ extension Plan {
         var schemes: [Scheme] = []
         for sublayer in layout.sublayers {
             let name = sublayer.name
-            let keys = [name.description, name.kind.rawValue, "\(name.kind).*", "*"]
-            guard let scheme = keys.lazy.compactMap({ sublayers[$0] }).first else {
+            let said = name.patterns.lazy.compactMap { sublayers[$0] }.first
+            guard let scheme = said ?? (sublayer.isVectors ? .fp32 : nil) else {
                 throw .missingSublayer(name)
             }
+            guard sublayer.options([scheme]).contains(scheme) else { throw .vectorScheme(name, scheme) }
             schemes.append(scheme)
         }
         return schemes
@@ -83,7 +89,7 @@ extension Plan {
 }
 
 extension ModelLayout {
-    /// Exact bytes of all tensors under one scheme per sublayer, those that stay FP32 included.
+    /// Exact bytes of the packed file under one scheme per sublayer.
     public func sizeInBytes(_ schemes: [Scheme]) -> Int {
         zip(sublayers, schemes).reduce(fixedBytes) { $0 + $1.0.sizeInBytes($1.1) }
     }

@@ -50,7 +50,7 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
     /// - Throws: `PresetError` where the model has not the sublayers for it.
     public func schemes(of layout: ModelLayout, modelType: String) throws(PresetError) -> [Scheme] {
         switch self {
-        case .uniform(let scheme): return [Scheme](repeating: scheme, count: layout.sublayers.count)
+        case .uniform(let scheme): return layout.uniform(scheme)
         case .chung(let ratio):
             guard let schemes = layout.chung(ratio: ratio) else {
                 throw .otherModel(self, needs: "an encoder and a decoder", got: "a \(modelType)")
@@ -58,7 +58,7 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
             return schemes
         case .sensimix(let lower, let upper):
             guard let schemes = layout.sensimix(lower: lower, upper: upper) else {
-                let layers = layout.sublayers.count { $0.name.kind == .feedForward }
+                let layers = Set(layout.sublayers.filter { $0.name.kind == .feedForward }.map(\.name.depth)).count
                 throw .otherModel(
                     self, needs: "so many layers of attention and feed-forward",
                     got: "a \(modelType) with \(layers)")
@@ -93,6 +93,7 @@ extension ModelLayout {
     /// 3, 1 and `Enc` 3, 4.
     ///
     /// - Parameter ratio: Algorithm 1's r: 1, 4 and 8 give the paper's 2.5, 1.3 and 1.1 bits.
+    /// Vectors are FP32, which the paper's sizes count.
     /// - Source: Chung et al. 2020, section 4 and Table 2 (`2.5,1.8,3.7`).
     /// - Returns: nil for a model without the sublayer kinds of an encoder-decoder.
     public func chung(ratio: Int = 1) -> [Scheme]? {
@@ -102,7 +103,9 @@ extension ModelLayout {
         ]
         var schemes: [Scheme] = []
         for sublayer in sublayers {
-            if sublayer.name.kind == .embedding {
+            if sublayer.isVectors {
+                schemes.append(.fp32)
+            } else if sublayer.name.kind == .embedding {
                 schemes.append(.clusteredCodes(clusters: 4, ratio: ratio, alphas: .fp32))
             } else if let bits = bits[sublayer.name.kind] {
                 schemes.append(.bcq(bits))
@@ -122,10 +125,11 @@ extension ModelLayout {
     /// - Source: Piao et al. 2022, `SensiMix(lower + upper)`.
     /// - Returns: nil for a model without `Attention` and `FFN` by depth, or with fewer layers.
     public func sensimix(lower: Int, upper: Int) -> [Scheme]? {
-        let layers = sublayers.count { $0.name.kind == .feedForward }
+        let layers = Set(sublayers.filter { $0.name.kind == .feedForward }.map(\.name.depth)).count
         guard layers > 0, lower >= 0, upper >= 0, lower <= layers, upper <= layers - lower else { return nil }
         return sublayers.map { sublayer in
             switch sublayer.name.kind {
+            case .vectors: .fp32
             case .embedding, .positions, .attention: .index8
             case .feedForward:
                 switch sublayer.name.depth ?? 0 {

@@ -48,7 +48,7 @@ public struct SensitivityCell: Codable, Hashable, Sendable {
 /// people to read.
 public struct SensitivityTable: Codable, Hashable, Sendable {
     /// The version of this format.
-    public static let currentSchema = 1
+    public static let currentSchema = 2
 
     /// The version that the table was written in.
     public var schemaVersion = SensitivityTable.currentSchema
@@ -66,9 +66,10 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
     public let candidates: [Scheme]
     /// The unchanged model.
     public let fullPrecision: LossMeasurement
-    /// Each group of sublayers (types and stacks) under each candidate.
+    /// Each group of sublayers (types and stacks) under the candidates.
     public let byType: [SensitivityCell]
-    /// Each sublayer alone under each candidate, in order of execution.
+    /// Each sublayer alone under the candidates that were worth measuring, in order of execution; vectors
+    /// under FP16 and FP32.
     public let bySublayer: [SensitivityCell]
     /// The work of a mean item of the data; nil where it was not counted.
     public let workload: Workload?
@@ -88,6 +89,11 @@ public struct SensitivityTable: Codable, Hashable, Sendable {
         self.fullPrecision = fullPrecision
         self.byType = byType
         self.bySublayer = bySublayer
+    }
+
+    /// The schemes of a sublayer's cells, in their order: those that were worth measuring.
+    public func schemes(of sublayer: SublayerName) -> [Scheme] {
+        bySublayer.filter { $0.row == sublayer.description }.map(\.scheme)
     }
 
     /// The cell of a sublayer under a scheme.

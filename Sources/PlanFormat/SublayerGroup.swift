@@ -11,7 +11,7 @@ extension ModelLayout {
     /// made of.
     public var groups: [SublayerGroup] {
         var names: [SublayerKind] = []
-        for kind in sublayers.map(\.name.kind) {
+        for kind in sublayers.filter({ !$0.isVectors }).map(\.name.kind) {
             if let stack = kind.stack.map({ SublayerKind(rawValue: $0) }), !names.contains(stack) {
                 names.append(stack)
             }

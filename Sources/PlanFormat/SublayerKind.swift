@@ -35,6 +35,9 @@ public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Co
     /// The classes of a classifier, or an output projection of its own.
     public static let head: SublayerKind = "Head"
 
+    /// Biases and norms of the whole model.
+    public static let vectors: SublayerKind = "Vectors"
+
     /// The stack of the kinds of a decoder behind an encoder.
     public static let decoderStack = "Dec"
 

@@ -33,7 +33,7 @@ extension SensitivityTable {
     public func steps(from schemes: [Scheme]) -> [SublayerStep] {
         zip(layout.sublayers, schemes).flatMap { sublayer, scheme -> [SublayerStep] in
             guard let from = cell(sublayer.name, scheme) else { return [] }
-            return candidates.filter { $0 != scheme }.compactMap { candidate in
+            return self.schemes(of: sublayer.name).filter { $0 != scheme }.compactMap { candidate in
                 cell(sublayer.name, candidate).map { to in
                     SublayerStep(
                         sublayer: sublayer.name, scheme: candidate, bytesChange: to.bytes - from.bytes,

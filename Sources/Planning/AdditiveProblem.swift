@@ -8,7 +8,7 @@ extension AllocationProblem {
         _ table: SensitivityTable, budgetBytes: Int
     ) -> (problem: AllocationProblem, options: [[Scheme]]) {
         let cells = table.layout.sublayers.map { sublayer in
-            table.candidates.compactMap { table.cell(sublayer.name, $0) }
+            table.schemes(of: sublayer.name).compactMap { table.cell(sublayer.name, $0) }
         }
         let items = zip(table.layout.sublayers, cells).map { sublayer, cells in
             Item(

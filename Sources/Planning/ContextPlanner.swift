@@ -39,7 +39,7 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
             Step(assignment: $0.assignment, losses: $0.losses, proof: nil)
         }.sorted { merit($0) < merit($1) }
         for start in measured { search.known[start.assignment] = start.klNats }
-        let uniform = measured.firstIndex { Set($0.assignment).count == 1 }
+        let uniform = measured.firstIndex { space.layout.uniformScheme(of: $0.assignment) != nil }
         let order = [0, uniform].compactMap { $0 } + Array(measured.indices)
         var seen: Set<Int> = []
         for place in order.filter({ seen.insert($0).inserted }).prefix(min(Self.climbs, measured.count)) {

@@ -1,4 +1,5 @@
 import BitplanTensors
+import Foundation
 import PlanFormat
 
 /// What sublayers lose in a model that is encoded as a whole: the cells of a table, corrected by what whole
@@ -17,6 +18,8 @@ package struct CorrectedLosses {
     /// The posterior's weight of each plan, and what it says of all cells.
     private var weights: [Double] = []
     private var factor = 1.0
+    /// The inverse of the covariance of the measured losses.
+    private var inverse: [[Double]] = []
 
     /// Standard deviations of the common and the own part.
     private static var common: Double { 0.2 }
@@ -30,7 +33,7 @@ package struct CorrectedLosses {
     package init(_ table: SensitivityTable) {
         cells = table.layout.sublayers.map { sublayer in
             var row: [Scheme: Double] = [:]
-            for scheme in table.candidates {
+            for scheme in table.schemes(of: sublayer.name) {
                 row[scheme] = table.cell(sublayer.name, scheme)?.measurement.klNats
             }
             return row
@@ -57,19 +60,53 @@ package struct CorrectedLosses {
             repeating: [Double](repeating: 0, count: plans.count), count: plans.count)
         for (row, plan) in plans.enumerated() {
             for (column, other) in plans.enumerated() {
-                var shared = 0.0
-                for (index, scheme) in plan.assignment.enumerated() where other.assignment[index] == scheme {
-                    let cell = (cells[index][scheme] ?? 0) * factor
-                    shared += cell * cell
-                }
-                matrix[row][column] =
-                    Self.common * Self.common * sums[row] * sums[column] + Self.own * Self.own * shared
+                matrix[row][column] = covariance(plan.assignment, other.assignment)
             }
             let noise =
                 Self.noise * best.klNats + Self.curvature * (plan.klNats - best.klNats) + 1e-12
             matrix[row][row] += noise * noise
         }
         weights = solveSymmetric(matrix, zip(plans, sums).map { $0.klNats - $1 })
+        inverse = plans.indices.map { row in
+            solveSymmetric(matrix, plans.indices.map { $0 == row ? 1 : 0 })
+        }
+    }
+
+    /// What the prior says of how the losses of two plans go together.
+    private func covariance(_ plan: Assignment, _ other: Assignment) -> Double {
+        var (sum, otherSum, shared) = (0.0, 0.0, 0.0)
+        for index in plan.indices {
+            let cell = (cells[index][plan[index]] ?? 0) * factor
+            sum += cell
+            otherSum += (cells[index][other[index]] ?? 0) * factor
+            if plan[index] == other[index] { shared += cell * cell }
+        }
+        return Self.common * Self.common * sum * otherSum + Self.own * Self.own * shared
+    }
+
+    /// Standard deviation of what a plan near the best one would be measured to lose, noise included.
+    package func deviation(of assignment: Assignment) -> Double {
+        guard let best = plans.map(\.klNats).min() else { return .infinity }
+        let shared = plans.map { covariance(assignment, $0.assignment) }
+        var known = 0.0
+        for (row, left) in zip(inverse, shared) {
+            known += left * zip(row, shared).reduce(0) { $0 + $1.0 * $1.1 }
+        }
+        let noise = Self.noise * best
+        return max(0, covariance(assignment, assignment) - known + noise * noise).squareRoot()
+    }
+
+    /// How much less than `loss` a plan can be expected to lose, where it turns out to be better: nothing
+    /// else counts, since the best plan is kept; nil where it has a scheme that the table has not.
+    ///
+    /// - Source: expected improvement, Mockus 1978; Jones, Schonlau and Welch 1998.
+    package func expectedImprovement(on loss: Double, by assignment: Assignment) -> Double? {
+        guard let mean = self.loss(assignment) else { return nil }
+        let deviation = deviation(of: assignment)
+        guard deviation > 0 else { return max(0, loss - mean) }
+        let z = (loss - mean) / deviation
+        let density = exp(-z * z / 2) / (2 * Double.pi).squareRoot()
+        return (loss - mean) * 0.5 * erfc(-z / 2.0.squareRoot()) + deviation * density
     }
 
     /// What a sublayer loses under a scheme; nil where the table has no such cell.

@@ -79,8 +79,8 @@ extension FrontierTable {
                 measured.first { $0.origin == origin && $0.bytes == bytes }?.klNats
             )
         }
-        var plans = table.candidates.map { scheme in
-            known(.uniform(scheme), .uniform, layout.sublayers.map { _ in scheme })
+        var plans = layout.uniformCandidates(table.candidates).map { scheme in
+            known(.uniform(scheme), .uniform, layout.uniform(scheme))
         }
         if let chung = layout.chung() { plans.append(known(.preset(.chung(ratio: 1)), .preset, chung)) }
         guard let plan else { return plans }

@@ -5,8 +5,9 @@ import PlanFormat
 ///
 /// What a sublayer loses there depends on the whole plan, and cannot be measured one sublayer at a time: a
 /// change somewhere spoils what the codes behind it make up for, until they are fitted again. So whole plans
-/// are encoded and measured. `CorrectedLosses` learns from each; the exact optimum by what is known is the
-/// next plan to be measured, and where that one is known, the best changes of one or two sublayers are, until
+/// are encoded and measured. `CorrectedLosses` learns from each. The exact optimum by what is known is the
+/// next plan to be measured; where that one is known, of the best plan's changes of one or two sublayers that
+/// with the largest expected improvement is, which is where the plan is likely better or little is known; until
 /// several in turn are no better.
 package struct PackedPlanner<Measurer: PlanMeasurer> {
     private let measurer: Measurer
@@ -28,6 +29,8 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
         self.effort = effort
     }
 
+    private typealias Best = (assignment: Assignment, klNats: Double, merit: PlanSpace.Merit)
+
     private struct Candidate {
         let assignment: Assignment
         let proof: SolvedLoss
@@ -41,7 +44,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     ) throws -> PlanSearchResult {
         var losses = CorrectedLosses(table)
         var known: Set<Assignment> = []
-        var best: (assignment: Assignment, merit: PlanSpace.Merit)?
+        var best: Best?
         func measured(_ assignment: Assignment, _ items: [ItemLoss]) -> (Double, PlanSpace.Merit) {
             let klNats = LossMeasurement(items).klNats
             return (klNats, space.merit(assignment, klNats: klNats))
@@ -50,13 +53,13 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
             let (klNats, merit) = measured(start.assignment, start.losses)
             losses.learn(start.assignment, klNats: klNats)
             known.insert(start.assignment)
-            if best.map({ merit < $0.merit }) ?? true { best = (start.assignment, merit) }
+            if best.map({ merit < $0.merit }) ?? true { best = (start.assignment, klNats, merit) }
         }
         var taken: [PlanSearchResult.Found] = []
         var rounds: [PlanningRound] = []
         var failures = 0
         while let base = best, rounds.count < effort, failures < Self.patience,
-            let next = try candidate(losses, near: base.assignment, known)
+            let next = try candidate(losses, near: base, known)
         {
             let items = try measurer.packedLosses(of: next.assignment)
             let (klNats, merit) = measured(next.assignment, items)
@@ -69,7 +72,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
             rounds.append(round)
             progress(round)
             if isBetter {
-                best = (next.assignment, merit)
+                best = (next.assignment, klNats, merit)
                 taken.append(.init(assignment: next.assignment, losses: items, proof: next.proof))
             }
             failures = isBetter ? 0 : failures + 1
@@ -80,7 +83,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is
     /// none.
     private func candidate(
-        _ losses: CorrectedLosses, near base: Assignment, _ known: Set<Assignment>
+        _ losses: CorrectedLosses, near base: Best, _ known: Set<Assignment>
     ) throws -> Candidate? {
         let problem = try space.problem { losses.loss($0, $1) }
         // Without a solution within the loss that is admitted, plans near the best one remain.
@@ -92,12 +95,19 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
                     proof: SolvedLoss(solution, space, minimized: space.goal.cost))
             }
         }
-        let near = near(base).filter { !known.contains($0) && space.admits($0) }
-            .compactMap { assignment in losses.loss(assignment).map { (assignment, $0) } }
-        func merit(_ index: Int) -> PlanSpace.Merit { space.merit(near[index].0, klNats: near[index].1) }
-        return near.indices.min { merit($0) < merit($1) }.map {
-            Candidate(assignment: near[$0].0, proof: SolvedLoss(klNats: near[$0].1))
+        let near = near(base.assignment).filter { !known.contains($0) && space.admits($0) }
+        guard space.goal == .leastLoss else {
+            let known = near.compactMap { assignment in losses.loss(assignment).map { (assignment, $0) } }
+            func merit(_ index: Int) -> PlanSpace.Merit { space.merit(known[index].0, klNats: known[index].1) }
+            return known.indices.min { merit($0) < merit($1) }.map {
+                Candidate(assignment: known[$0].0, proof: SolvedLoss(klNats: known[$0].1))
+            }
         }
+        let gains = near.map { losses.expectedImprovement(on: base.klNats, by: $0) ?? 0 }
+        guard let place = gains.indices.max(by: { gains[$0] < gains[$1] }), gains[place] > 0,
+            let loss = losses.loss(near[place])
+        else { return nil }
+        return Candidate(assignment: near[place], proof: SolvedLoss(klNats: loss))
     }
 
     /// Plans with one or two groups of sublayers one step up or down their ladders.

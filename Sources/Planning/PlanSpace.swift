@@ -71,7 +71,7 @@ package struct PlanSpace: Sendable {
         var all: [[Scheme: [Double]]] = []
         for index in layout.sublayers.indices {
             var row: [Scheme: [Double]] = [:]
-            for scheme in candidates {
+            for scheme in layout.sublayers[index].options(candidates) {
                 row[scheme] = try Self.costs(
                     index, scheme, layout, kinds, item, latency, workingSet, process)
             }
@@ -112,16 +112,19 @@ package struct PlanSpace: Sendable {
             items: layout.sublayers.map { sublayer in
                 .init(
                     name: sublayer.name.description,
-                    options: candidates.map { .init(label: $0.description, loss: 0, costs: []) })
+                    options: sublayer.options(candidates).map {
+                        .init(label: $0.description, loss: 0, costs: [])
+                    })
             }, budgets: [])
         for restriction in target.restrictions { try problem.restrict(restriction) }
         if let bits = target.minimumBits { try problem.requireBits(atLeast: bits) }
         if let tie = target.tie { problem.tie(tie) }
-        let left = problem.items.map { item in
+        let all = layout.sublayers.map { $0.options(candidates) }
+        let left = zip(problem.items, all).map { item, options in
             let labels = Set(item.options.map(\.label))
-            return candidates.filter { labels.contains($0.description) }
+            return options.filter { labels.contains($0.description) }
         }
-        let allowed = left.map { $0.count == candidates.count ? nil : Set($0) }
+        let allowed = zip(left, all).map { $0.count == $1.count ? nil : Set($0) }
         let tied = Set(problem.ties.joined())
         let groups = (problem.ties + layout.sublayers.indices.filter { !tied.contains($0) }.map { [$0] })
             .sorted { $0[0] < $1[0] }
@@ -146,15 +149,14 @@ package struct PlanSpace: Sendable {
         _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload, sizeLimit: Int?, seconds: Double?
     ) throws(LatencyError) -> LatencyModel.WorkingSet {
         let layout = model.layout
-        func uniform(_ scheme: Scheme) -> [Scheme] { layout.sublayers.map { _ in scheme } }
-        if let sizeLimit { return model.workingSet(uniform(.fp32), item, sizeInBytes: sizeLimit) }
-        let bySize = candidates.map(uniform).sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
+        if let sizeLimit { return model.workingSet(layout.uniform(.fp32), item, sizeInBytes: sizeLimit) }
+        let bySize = candidates.map(layout.uniform).sorted { layout.sizeInBytes($0) < layout.sizeInBytes($1) }
         for schemes in bySize {
             if let seconds, try model.predict(schemes, item).seconds > seconds {
                 return model.workingSet(schemes, item)
             }
         }
-        return model.workingSet(bySize.last ?? uniform(.fp32), item)
+        return model.workingSet(bySize.last ?? layout.uniform(.fp32), item)
     }
 
     private static func costs(
@@ -245,8 +247,8 @@ package struct PlanSpace: Sendable {
     /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the
     /// allowed one nearest in bytes.
     package func nearest(to scheme: Scheme) -> [Scheme] {
-        var schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
-        for (group, ladder) in zip(groups, ladders) where !ladder.contains(scheme) {
+        var schemes = layout.uniform(scheme)
+        for (group, ladder) in zip(groups, ladders) where !ladder.contains(schemes[group[0]]) {
             func bytes(_ scheme: Scheme) -> Int {
                 group.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(scheme) }
             }

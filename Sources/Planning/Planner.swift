@@ -156,8 +156,11 @@ package struct Planner<Measurer: PlanMeasurer> {
         /// What the solver predicted and proved; nil for a plan that it did not make.
         let proof: SolvedLoss?
         var kl: Double { LossMeasurement(losses).klNats }
-        var isUniform: Bool { Set(assignment).count == 1 }
         var isPreset: Bool { if case .preset = origin { true } else { false } }
+    }
+
+    private func isUniform(_ contender: Contender) -> Bool {
+        space.layout.uniformScheme(of: contender.assignment) != nil
     }
 
     private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
@@ -173,7 +176,7 @@ package struct Planner<Measurer: PlanMeasurer> {
         }
         .map(\.element)
         var finalists = Array(byLoss.prefix(Self.finalistCount))
-        let rivals = [byLoss.first(where: \.isUniform), byLoss.first(where: \.isPreset)]
+        let rivals = [byLoss.first(where: isUniform), byLoss.first(where: \.isPreset)]
         for case let rival? in rivals where !finalists.contains(where: { $0.assignment == rival.assignment })
         {
             finalists.append(rival)
@@ -209,7 +212,7 @@ package struct Planner<Measurer: PlanMeasurer> {
     private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
         guard space.goal == .leastLoss else { return true }
         // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
-        guard let uniform = ranked.first(where: \.contender.isUniform) else { return true }
+        guard let uniform = ranked.first(where: { isUniform($0.contender) }) else { return true }
         let (ours, its) = (plan.measured.metric ?? 0, uniform.measured.metric ?? 0)
         return plan.contender.assignment == uniform.contender.assignment
             || (plan.measured.klNats <= uniform.measured.klNats
@@ -231,11 +234,11 @@ package struct Planner<Measurer: PlanMeasurer> {
         } catch AllocationError.infeasible(let reason) where reason.budget == "loss" {
             // The sum of losses misleads at low bits: measured plans may lose less.
         }
-        let uniform = table.candidates.map { ($0, space.nearest(to: $0)) }
+        let uniform = layout.uniformCandidates(table.candidates).map { ($0, space.nearest(to: $0)) }
             .sorted { layout.sizeInBytes($0.1) < layout.sizeInBytes($1.1) }
         let fitting = uniform.filter { space.admits($0.1) }
         starts += fitting.map { scheme, schemes in
-            let isWhole = schemes.allSatisfy { $0 == scheme }
+            let isWhole = layout.uniformScheme(of: schemes) == scheme
             return (isWhole ? .uniform(scheme) : .nearUniform(scheme), schemes, nil)
         }
         if let below = fitting.last,

@@ -33,8 +33,9 @@ struct CellRounds<Family: ModelFamily> {
         self.precision = precision
         let layout = measurer.layout
         work = assignments.map { assignment in
-            let first = assignment.firstIndex { $0 != .fp32 } ?? layout.sublayers.count
-            return layout.sublayers[first...].reduce(layout.parameterCount / 10) { $0 + $1.count }
+            let first = measurer.firstDifference(assignment, measurer.fullPrecision)
+            return zip(layout.sublayers, layout.places).filter { $0.1 >= first }
+                .reduce(layout.parameterCount / 10) { $0 + $1.0.count }
         }
         scores = assignments.map { _ in [] }
         isLive = assignments.map { _ in true }

@@ -191,7 +191,7 @@ package struct Evaluator<Net: Network>: Sendable {
     package func scores(
         of probe: Net, from first: Int, states: [Net.State], batches range: Range<Int>
     ) throws -> [ItemScore] {
-        let end = probe.layout.sublayers.count
+        let end = probe.sublayers.entries.count
         @Sendable func outputs(_ place: Int) -> Matrix {
             let state =
                 first > 0

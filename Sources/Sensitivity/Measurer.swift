@@ -21,20 +21,23 @@ package struct Measurer<Family: ModelFamily>: Sendable {
     package let reusesPrefixes: Bool
     /// What is kept of measurements, and looked at before each; nil keeps nothing.
     package let records: StoredExperiment?
+    /// What assignments give schemes to.
+    package let layout: ModelLayout
+    /// Per sublayer of `layout`, the first of the network's sublayers that changes with it.
+    private let places: [Int]
 
     /// A measurer over an evaluator's data.
     package init(
-        encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, reusesPrefixes: Bool = true,
-        records: StoredExperiment? = nil
+        encodings: Encodings<Family>, evaluator: Evaluator<Family.Net>, unit: PlanUnit = .sublayer,
+        reusesPrefixes: Bool = true, records: StoredExperiment? = nil
     ) {
+        layout = encodings.model.layout.divided(into: unit)
+        places = layout.places
         self.encodings = encodings
         self.evaluator = evaluator
         self.reusesPrefixes = reusesPrefixes
         self.records = records
     }
-
-    /// The sublayers.
-    package var layout: ModelLayout { evaluator.reference.layout }
 
     /// Everything in full precision.
     package var fullPrecision: Assignment { Assignment(repeating: .fp32, count: layout.sublayers.count) }
@@ -46,9 +49,16 @@ package struct Measurer<Family: ModelFamily>: Sendable {
         let (network, known) = base ?? (evaluator.reference, fullPrecision)
         let changed = layout.sublayers.indices.filter { assignment[$0] != known[$0] }
         if changed.isEmpty { return network }
+        let changes = changed.map { (layout.sublayers[$0], assignment[$0]) }
         return try network.replacing(
-            try encodings.operators(
-                of: changed.map { (layout.sublayers[$0], assignment[$0]) }, for: evaluator))
+            try encodings.operators(of: changes, for: evaluator), vectors: try encodings.vectors(of: changes))
+    }
+
+    /// The first of the network's sublayers in which two assignments differ; their number where there is
+    /// none.
+    func firstDifference(_ assignment: Assignment, _ other: Assignment) -> Int {
+        assignment.indices.filter { assignment[$0] != other[$0] }.map { places[$0] }.min()
+            ?? evaluator.reference.layout.sublayers.count
     }
 
     /// What every item loses under each assignment, in their order.
@@ -74,8 +84,7 @@ package struct Measurer<Family: ModelFamily>: Sendable {
     ) throws -> [[ItemScore]] {
         var scores = [[ItemScore]](repeating: [], count: assignments.count)
         let firsts = assignments.map { assignment in
-            reusesPrefixes
-                ? assignment.indices.first { assignment[$0] != context[$0] } ?? assignment.count : 0
+            reusesPrefixes ? firstDifference(assignment, context) : 0
         }
         let sizes = evaluator.batchSizes
         let start = sizes[..<batches.lowerBound].reduce(0, +)
@@ -163,5 +172,11 @@ extension Encodings {
             }
         }
         return matrices
+    }
+
+    /// The vectors of a model under a scheme, where they are among the sublayers.
+    func vectors(of sublayers: [(SublayerShape, Scheme)]) throws -> [String: [Float]] {
+        guard let scheme = sublayers.first(where: \.0.isVectors)?.1 else { return [:] }
+        return try model.storedVectors(as: scheme == .fp32 ? .fp32 : .fp16)
     }
 }

@@ -9,8 +9,8 @@ package struct SweepOptions: Sendable {
     package var candidates: [Scheme]
     /// How many cells, those of largest KL first, get the task's metric too.
     package var metricCells = 0
-    /// Whether types and stacks are measured beside sublayers.
-    package var measuresGroups = true
+    /// The schemes under which types and stacks are measured beside sublayers.
+    package var groupCandidates: [Scheme]
     /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures
     /// all items.
     package var precision: Double?
@@ -18,7 +18,10 @@ package struct SweepOptions: Sendable {
     package var proxy: ProxySignal?
 
     /// KL of all items in every cell.
-    package init(candidates: [Scheme]) { self.candidates = candidates }
+    package init(candidates: [Scheme]) {
+        self.candidates = candidates
+        groupCandidates = candidates == Scheme.automatic ? Scheme.automaticForTypes : candidates
+    }
 }
 
 /// What a sweep took, in CPU seconds of all threads.
@@ -60,7 +63,7 @@ extension ModelMeasurer {
         }
         return try Sweep(
             cells, candidates: options.candidates, precision: options.precision,
-            measuresGroups: options.measuresGroups
+            groupCandidates: options.groupCandidates
         ).run(metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
     }
 

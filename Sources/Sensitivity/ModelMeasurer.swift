@@ -12,6 +12,8 @@ package struct MeasuringOptions: Sendable {
     package var fit: CodeFit
     /// How the task is run.
     package var task: TaskOptions
+    /// What has a scheme of its own.
+    package var unit: PlanUnit
     /// Whether every measurement runs the whole model and all its logits: a comparison for what is faster.
     package var isNaive: Bool
     /// Where measurements are kept, so that none is made twice; nil keeps none.
@@ -19,11 +21,12 @@ package struct MeasuringOptions: Sendable {
 
     /// Calibrated codes, greedy decoding, no store.
     package init(
-        fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), isNaive: Bool = false,
-        store: MeasurementStore? = nil
+        fit: CodeFit = .calibrated, task: TaskOptions = TaskOptions(), unit: PlanUnit = .sublayer,
+        isNaive: Bool = false, store: MeasurementStore? = nil
     ) {
         self.fit = fit
         self.task = task
+        self.unit = unit
         self.isNaive = isNaive
         self.store = store
     }
@@ -83,8 +86,11 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
             evaluator: try Evaluator(
                 reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
                 usesSketches: !options.isNaive, splitsWeights: !options.isNaive),
-            reusesPrefixes: !options.isNaive, records: records)
+            unit: options.unit, reusesPrefixes: !options.isNaive, records: records)
     }
+
+    /// What assignments give schemes to.
+    package var layout: ModelLayout { cells.layout }
 
     /// The items in an order that says nothing about them: what is measured on the first of them holds for
     /// the others.
@@ -149,10 +155,12 @@ extension ModelMeasurer {
         func probe() throws -> Family.Net {
             if let encoded { return encoded }
             var matrices: [String: any LinearOperator] = [:]
-            for (tensor, packed) in try encoder.encode(assignment) {
+            let schemes = layout.tensorSchemes(assignment)
+            for (tensor, packed) in try encoder.encode(schemes) {
                 matrices[tensor] = try evaluator.measuring(packed, of: tensor)
             }
-            let network = try evaluator.reference.replacing(matrices)
+            let network = try evaluator.reference.replacing(
+                matrices, vectors: try model.storedVectors(as: schemes.vectors))
             encoded = network
             return network
         }

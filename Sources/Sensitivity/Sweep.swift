@@ -11,18 +11,18 @@ package struct Sweep<Family: ModelFamily> {
     /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures
     /// every cell on all items.
     package let precision: Double?
-    /// Whether types and stacks are measured too.
-    package let measuresGroups: Bool
+    /// The schemes under which types and stacks are measured too.
+    package let groupCandidates: [Scheme]
 
     /// A sweep over `candidates`.
     package init(
         _ measurer: Measurer<Family>, candidates: [Scheme], precision: Double? = nil,
-        measuresGroups: Bool = true
+        groupCandidates: [Scheme]? = nil
     ) {
         self.measurer = measurer
         self.candidates = candidates
         self.precision = precision
-        self.measuresGroups = measuresGroups
+        self.groupCandidates = groupCandidates ?? candidates
     }
 
     /// The cells of a sweep: by type and by sublayer.
@@ -37,31 +37,32 @@ package struct Sweep<Family: ModelFamily> {
 
     private var cells: [Cell] {
         let layout = measurer.layout
-        let groups =
-            measuresGroups
-            ? layout.groups.map { (name: $0.name, members: $0.members, isGroup: true) } : []
+        let groups = layout.groups.map { (name: $0.name, members: $0.members, isGroup: true) }
         let sublayers = layout.sublayers.indices.map {
             (name: layout.sublayers[$0].name.description, members: [$0], isGroup: false)
         }
         return (groups + sublayers).flatMap { row in
-            candidates.map { Cell(row: row.name, members: row.members, scheme: $0, isGroup: row.isGroup) }
+            layout.sublayers[row.members[0]].options(row.isGroup ? groupCandidates : candidates).map {
+                Cell(row: row.name, members: row.members, scheme: $0, isGroup: row.isGroup)
+            }
         }
     }
 
     /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
     package var assignments: [Assignment] {
-        Self.assignments(measurer.layout, candidates: candidates, measuresGroups: measuresGroups)
+        Self.assignments(measurer.layout, candidates: candidates, groupCandidates: groupCandidates)
     }
 
     /// The assignments that a sweep of a model measures.
     package static func assignments(
-        _ layout: ModelLayout, candidates: [Scheme], measuresGroups: Bool
+        _ layout: ModelLayout, candidates: [Scheme], groupCandidates: [Scheme]
     ) -> [Assignment] {
         var seen: Set<Assignment> = []
         let rows =
-            (measuresGroups ? layout.groups.map(\.members) : []) + layout.sublayers.indices.map { [$0] }
-        return rows.flatMap { members in
-            candidates.map { scheme in
+            layout.groups.map { ($0.members, groupCandidates) }
+            + layout.sublayers.indices.map { ([$0], candidates) }
+        return rows.flatMap { members, candidates in
+            layout.sublayers[members[0]].options(candidates).map { scheme in
                 layout.sublayers.indices.map { members.contains($0) ? scheme : .fp32 }
             }
         }.filter { seen.insert($0).inserted }

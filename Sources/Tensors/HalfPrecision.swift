@@ -32,4 +32,10 @@ package enum HalfPrecision {
     /// The number nearest to `value` that half precision holds.
     @inlinable
     package static func rounded(_ value: Float) -> Float { widen(narrow(value)) }
+
+    /// The nearest finite half-precision number: what lies beyond the largest becomes the largest.
+    package static func finite(_ value: Float) -> UInt16 { narrow(max(-largest, min(largest, value))) }
+
+    /// The largest finite number.
+    private static var largest: Float { 65504 }
 }

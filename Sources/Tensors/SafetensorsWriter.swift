@@ -19,23 +19,28 @@ package enum SafetensorsWriter {
             self.shape = shape
         }
 
-        var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
+        /// Bytes of the tensor.
+        package var sizeInBytes: Int { shape.reduce(type.sizeInBytes, *) }
     }
 
     /// Writes `declarations` in order; `bytes` is asked once for each. The header is padded to 64 bytes, so
     /// the data are aligned.
     ///
+    /// - Parameter headerBytes: what the header takes with its length before it, where that is to be known
+    ///   beforehand: it must be enough, and a multiple of 64.
     /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left
     ///   behind then.
     package static func write(
-        _ declarations: [Declaration], metadata: [String: String] = [:], to file: URL,
+        _ declarations: [Declaration], metadata: [String: String] = [:], headerBytes: Int? = nil, to file: URL,
         bytes: (Declaration) throws -> Data
     ) throws {
         // What `bytes` throws is not about this file.
         var failure: (any Error)?
         do {
             try AtomicWrite.stream(to: file) { handle in
-                try handle.write(contentsOf: header(declarations, metadata))
+                let header = header(declarations, metadata, padding: headerBytes)
+                precondition(headerBytes.map { header.count == $0 } ?? true, "the header takes more")
+                try handle.write(contentsOf: header)
                 for declaration in declarations {
                     let data: Data
                     do {
@@ -55,7 +60,9 @@ package enum SafetensorsWriter {
     }
 
     /// The length and the JSON header, keys in file order so that the same tensors give the same bytes.
-    static func header(_ declarations: [Declaration], _ metadata: [String: String]) -> Data {
+    static func header(
+        _ declarations: [Declaration], _ metadata: [String: String], padding size: Int? = nil
+    ) -> Data {
         var fields: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key < $1.key }.map {
@@ -73,7 +80,8 @@ package enum SafetensorsWriter {
             offset = end
         }
         var json = Data("{\(fields.joined(separator: ","))}".utf8)
-        json.append(contentsOf: [UInt8](repeating: 0x20, count: (64 - (json.count + 8) % 64) % 64))
+        let padded = max(size ?? 0, (json.count + 8 + 63) / 64 * 64)
+        json.append(contentsOf: [UInt8](repeating: 0x20, count: padded - 8 - json.count))
         return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
     }
 }

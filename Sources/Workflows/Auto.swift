@@ -132,8 +132,8 @@ package func auto<Family: ModelFamily>(
 
     // The plan, and the uniform plans that fit the same bytes.
     var models = [(name: "full precision", directory: request.model)]
-    for scheme in candidates {
-        let schemes = [Scheme](repeating: scheme, count: layout.sublayers.count)
+    for scheme in layout.uniformCandidates(candidates) {
+        let schemes = layout.uniform(scheme)
         let isNamed = plan.measured?.contains { $0.origin == .uniform(scheme) } ?? false
         guard target.size.map({ layout.sizeInBytes(schemes) <= $0.bytes(of: layout) }) ?? isNamed else {
             continue

@@ -50,7 +50,7 @@ extension MeasuredModel {
         var kept = 0
         if sweeps, sweep.proxy == nil {
             let assignments = Sweep<Family>.assignments(
-                model.layout, candidates: candidates, measuresGroups: sweep.measuresGroups)
+                model.layout, candidates: candidates, groupCandidates: sweep.groupCandidates)
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(

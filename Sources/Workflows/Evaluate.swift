@@ -56,7 +56,7 @@ package func evaluate<Family: ModelFamily>(
     var alone: SentenceTimes?
     if request.timed > 0 {
         let model = try profile.map {
-            try LatencyModel($0, layout: opened.family.layout, modelType: Family.modelType)
+            try LatencyModel($0, layout: opened.layout, modelType: Family.modelType)
         }
         alone = try SentenceTimes(
             opened.network, data.examples, count: request.timed, maximumLength: options.maximumLength,
@@ -69,7 +69,7 @@ package func evaluate<Family: ModelFamily>(
         func ends(_ layout: ModelLayout) -> [SublayerShape] {
             layout.sublayers.filter { $0.name.depth == nil }
         }
-        guard ends(full.layout) == ends(opened.family.layout) else {
+        guard ends(full.family.layout) == ends(opened.family.layout) else {
             throw FileError(reference, "has other embeddings or outputs than \(directory.path)")
         }
         let evaluator = try Evaluator(
@@ -95,7 +95,9 @@ package struct OpenedModel<Family: ModelFamily> {
     package let family: Family
     package let network: Family.Net
     package let sizeInBytes: Int
-    /// In order of the sublayers; FP32 for a model that is not packed.
+    /// What has a scheme of its own.
+    package let layout: ModelLayout
+    /// In order of the layout; FP32 for a model that is not packed.
     package let schemes: [Scheme]
 
     /// Opens a directory.
@@ -105,13 +107,15 @@ package struct OpenedModel<Family: ModelFamily> {
             family = packed.family
             network = try packed.network()
             sizeInBytes = packed.sizeInBytes
-            schemes = try packed.plan.schemes(of: packed.family.layout)
+            layout = packed.plan.layout(of: packed.layout)
+            schemes = try packed.plan.schemes(of: layout)
         } else {
             let model = try Model<Family>(directory: directory)
             family = model.family
             network = try model.network()
             sizeInBytes = model.layout.fullPrecisionBytes
-            schemes = model.layout.sublayers.map { _ in .fp32 }
+            layout = model.layout
+            schemes = layout.uniform(.fp32)
         }
         returnFreedMemory()
     }

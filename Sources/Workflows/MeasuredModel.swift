@@ -43,7 +43,7 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
     }
 
     /// The sublayers and their matrices.
-    package var layout: ModelLayout { measurer.model.layout }
+    package var layout: ModelLayout { measurer.layout }
 
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
@@ -93,7 +93,7 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
 
     /// Writes the packed directory of a plan for this model.
     package func write(_ plan: Plan, to directory: URL) throws {
-        let packed = try measurer.encoder.encode(try plan.schemes(of: layout))
+        let packed = try measurer.encoder.encode(try plan.tensorSchemes(of: measurer.model.layout))
         try PackedModel.write(measurer.model, plan, to: directory, packed: packed)
     }
 

@@ -28,27 +28,30 @@ package struct PlanCost: Codable, Sendable {
 /// What plans of a model cost for an item of that size.
 ///
 /// - Parameters:
-///   - plans: plans by name, schemes in order of the layout.
+///   - plans: plans by name, schemes in order of their layout.
 ///   - rounds: where given, every plan is also run so many times, in alternation, over random weights of its
 ///     schemes, which take as long as any others. The time is what the thread computes.
 /// - Throws: `LatencyError` where the profile cannot say; one-line errors of the model.
 package func costs<Family: ModelFamily>(
-    _ family: Family, of plans: [(name: String, schemes: [Scheme])], workload: Workload,
+    _ family: Family, of plans: [(name: String, layout: ModelLayout, schemes: [Scheme])], workload: Workload,
     profile: LatencyProfile?, rounds: Int? = nil
 ) throws -> [PlanCost] {
-    let layout = family.layout
-    let model = try profile.map { try LatencyModel($0, layout: layout, modelType: Family.modelType) }
-    let predictions = try plans.map { try model?.predict($0.schemes, workload) }
+    let predictions = try plans.map { plan in
+        try profile.map {
+            try LatencyModel($0, layout: plan.layout, modelType: Family.modelType)
+                .predict(plan.schemes, workload)
+        }
+    }
     let measured = try rounds.map {
         try measure(
-            family, plans.map(\.schemes), workload, rounds: $0, unit: profile?.machine.referenceSeconds)
+            family, plans.map { $0.layout.tensorSchemes($0.schemes) }, workload, rounds: $0, unit: profile?.machine.referenceSeconds)
     }
     return plans.enumerated().map { index, plan in
         let joules = Energy.Process.allCases.compactMap { process in
-            layout.energy(plan.schemes, workload, process).map { (process.rawValue, $0.joules) }
+            plan.layout.energy(plan.schemes, workload, process).map { (process.rawValue, $0.joules) }
         }
         return PlanCost(
-            name: plan.name, bytes: layout.sizeInBytes(plan.schemes),
+            name: plan.name, bytes: plan.layout.sizeInBytes(plan.schemes),
             seconds: predictions[index]?.seconds, overheadSeconds: predictions[index]?.overhead,
             measuredSeconds: measured?[index].seconds.median, spread: measured?[index].seconds.spread,
             undisturbedSeconds: measured?[index].undisturbed.median,
@@ -59,18 +62,16 @@ package func costs<Family: ModelFamily>(
 /// Seconds of an item under each plan, the plans in alternation: as measured, and in units of the reference
 /// work times `unit`.
 private func measure<Family: ModelFamily>(
-    _ family: Family, _ plans: [[Scheme]], _ workload: Workload, rounds: Int, unit: Double?
+    _ family: Family, _ plans: [TensorSchemes], _ workload: Workload, rounds: Int, unit: Double?
 ) throws -> [(seconds: Timing, undisturbed: Timing)] {
     let vectors = Dictionary(
         uniqueKeysWithValues: family.vectors.map { ($0.name, [Float](repeating: 0.01, count: $0.count)) })
     let networks = try plans.map { schemes in
         var table = WeightTable(matrices: [:], vectors: vectors)
-        for (sublayer, scheme) in zip(family.layout.sublayers, schemes) {
-            for shape in sublayer.matrices {
-                table.matrices[shape.tensor] = try RandomWeights.make(
-                    scheme, rows: shape.rows, columns: shape.columns,
-                    seed: UInt64(table.matrices.count))
-            }
+        for shape in family.layout.sublayers.flatMap(\.matrices) {
+            table.matrices[shape.tensor] = try RandomWeights.make(
+                schemes[shape.tensor], rows: shape.rows, columns: shape.columns,
+                seed: UInt64(table.matrices.count))
         }
         return try family.network(table)
     }

@@ -18,9 +18,9 @@ package func quantize<Family: ModelFamily>(
     try PackedModel<Family>.checkReplaceable(output)
     var model = try Model<Family>(directory: directory)
     try plan.check(for: try model.identity())
-    let schemes = try plan.schemes(of: model.layout)
+    let schemes = try plan.tensorSchemes(of: model.layout)
     let fit = plan.fit ?? .alternating
-    guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
+    guard text != nil || !schemes.matrices.values.contains(where: { $0.needsText(fit) }) else {
         throw MissingText(fit: fit)
     }
     let examples = try text?.read(model.family).examples ?? []

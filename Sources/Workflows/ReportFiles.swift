@@ -9,8 +9,8 @@ extension MeasuredModel {
     /// The uniform plans and presets that are larger than a budget, measured on the planning data: what the
     /// reader of a frontier compares with.
     func measureOverBudget(candidates: [Scheme], budgetBytes: Int) throws -> [Plan.MeasuredPlan] {
-        var plans = candidates.map { scheme in
-            (origin: PlanOrigin.uniform(scheme), assignment: layout.sublayers.map { _ in scheme })
+        var plans = layout.uniformCandidates(candidates).map { scheme in
+            (origin: PlanOrigin.uniform(scheme), assignment: layout.uniform(scheme))
         }
         if let chung = layout.chung() { plans.append((.preset(.chung(ratio: 1)), chung)) }
         return try plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }.map { plan in

@@ -24,9 +24,9 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
             )
         }
     }
-    for sublayer in table.layout.sublayers {
+    for (index, sublayer) in table.layout.sublayers.enumerated() {
         let count = sublayer.matrices.count
-        let work = table.layout.work?[sublayer.name] ?? SublayerWork(products: [])
+        let work = table.layout.work(of: index)
         guard work.products.allSatisfy({ $0.matrices.allSatisfy((0..<count).contains) }),
             work.lookups.isEmpty || count > 0,
             work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) })
@@ -41,8 +41,11 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     guard !table.layout.sublayers.isEmpty, table.layout.sublayers.count < 1 << 16 else {
         throw FileError(file, "has \(table.layout.sublayers.count) sublayers")
     }
-    guard (0..<1 << 40).contains(table.layout.fixedParameters) else {
-        throw FileError(file, "'fixedParameters': \(table.layout.fixedParameters) is impossible")
+    let counts =
+        [("fixedParameters", table.layout.fixedParameters), ("fixedBytes", table.layout.fixedBytes)]
+        + table.layout.sublayers.map { ("vectors", $0.vectorCount) }
+    for (name, count) in counts where !(0..<1 << 40).contains(count) {
+        throw FileError(file, "'\(name)': \(count) is impossible")
     }
     try checkCells(table.bySublayer, rows: table.layout.sublayers.map(\.name.description), table, file)
     // Types are measured where they were wanted.
@@ -68,7 +71,7 @@ private func checkSchema(_ version: Int, expected: Int, _ file: URL) throws(File
     }
 }
 
-/// Every row has one cell for every candidate, of a size that can be.
+/// Every row has a cell, of a size that can be, under a candidate or, for vectors, FP16 or FP32.
 private func checkCells(
     _ cells: [SensitivityCell], rows: [String], _ table: SensitivityTable, _ file: URL
 ) throws(FileError) {
@@ -77,8 +80,14 @@ private func checkCells(
     }
     let schemes = Dictionary(grouping: cells, by: \.row).mapValues { $0.map(\.scheme) }
     for row in rows {
-        for candidate in table.candidates where schemes[row]?.contains(candidate) != true {
-            throw FileError(file, "has no cell for '\(row)' under \(candidate)")
+        let known = schemes[row] ?? []
+        guard !known.isEmpty else { throw FileError(file, "has no cell for '\(row)'") }
+        let options = row == SublayerKind.vectors.rawValue ? [.full(.fp16), .fp32] : table.candidates
+        if let other = known.first(where: { !options.contains($0) }) {
+            throw FileError(file, "has a cell for '\(row)' under \(other), which is no candidate")
+        }
+        guard Set(known).count == known.count else {
+            throw FileError(file, "has two cells for '\(row)' under one scheme")
         }
     }
     if let row = schemes.keys.sorted().first(where: { !rows.contains($0) }) {

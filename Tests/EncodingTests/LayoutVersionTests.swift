@@ -15,7 +15,7 @@ import Testing
         let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: directory) }
         let layout = bench.model.layout
-        let schemes = layout.sublayers.map { _ in Scheme.bcq(1) }
+        let schemes = layout.uniform(.bcq(1))
         let encoder = PlanEncoder(
             Encodings(bench.model, fit: .greedy), bench.network, text: [],
             calibration: try .init(bench.network, [], fit: .greedy), threads: 1)
@@ -25,7 +25,7 @@ import Testing
                 schemes, of: layout, model: ModelIdentity(type: "marian", sha256: "00"),
                 origin: .uniform(.bcq(1)),
                 fit: .greedy),
-            to: directory, packed: try encoder.encode(schemes))
+            to: directory, packed: try encoder.encode(layout.tensorSchemes(schemes)))
         if let metadata {
             let file = directory.appending(path: Self.file)
             let tensors = try Safetensors(file)
@@ -35,7 +35,7 @@ import Testing
                 uniqueKeysWithValues: names.map { ($0.key, Data(try tensors.bytes($0.key))) })
             try SafetensorsWriter.write(
                 names.map { .init(name: $0.key, type: $0.value.type, shape: $0.value.shape) },
-                metadata: metadata, to: file
+                metadata: metadata.merging(["constants": bench.model.constants.text]) { $1 }, to: file
             ) { bytes[$0.name] ?? Data() }
         }
         let packed = try PackedModel<MarianFamily>(directory: directory)

@@ -71,9 +71,11 @@ extension Network {
         sublayers.entries[index].matrices.compactMap { weights.matrices[$0.tensor] }
     }
 
-    /// The same network over other matrices: a probe.
-    package func replacing(_ matrices: [String: any LinearOperator]) throws -> Self {
-        try over(weights.replacing(matrices))
+    /// The same network over other matrices and vectors: a probe.
+    package func replacing(
+        _ matrices: [String: any LinearOperator], vectors: [String: [Float]] = [:]
+    ) throws -> Self {
+        try over(weights.replacing(matrices, vectors: vectors))
     }
 
     /// Nothing is shared beside the state.
@@ -84,7 +86,7 @@ extension Network {
 
     /// The state before sublayer `end`, all of it computed.
     package func state(_ examples: [Example], before end: Int? = nil, observing: Observer? = nil) -> State {
-        advance(start(examples), from: 1, to: end ?? layout.sublayers.count, observing: observing)
+        advance(start(examples), from: 1, to: end ?? sublayers.entries.count, observing: observing)
     }
 
     /// Advances through sublayers `first` ..< `end`.

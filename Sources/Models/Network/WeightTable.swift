@@ -14,10 +14,13 @@ package struct WeightTable: Sendable {
         self.vectors = vectors
     }
 
-    /// The table with some matrices replaced: a probe.
-    package func replacing(_ replacements: [String: any LinearOperator]) -> WeightTable {
+    /// The table with some weights replaced: a probe.
+    package func replacing(
+        _ replacements: [String: any LinearOperator], vectors: [String: [Float]] = [:]
+    ) -> WeightTable {
         var table = self
         table.matrices.merge(replacements) { _, new in new }
+        table.vectors.merge(vectors) { _, new in new }
         return table
     }
 

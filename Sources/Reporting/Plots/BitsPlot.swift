@@ -8,13 +8,13 @@ extension Plan {
     package func bitsSVG(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
         var panels: [(type: String, bars: [Bar])] = []
-        for (sublayer, scheme) in zip(layout.sublayers, schemes) {
+        for (sublayer, scheme) in zip(layout.sublayers, schemes) where !sublayer.isVectors {
             let bits = 8 * Double(sublayer.sizeInBytes(scheme)) / Double(max(1, sublayer.count))
             let bar = Bar(depth: sublayer.name.depth, scheme: scheme, bits: bits)
-            if let index = panels.firstIndex(where: { $0.type == sublayer.name.kind.rawValue }) {
+            if let index = panels.firstIndex(where: { $0.type == sublayer.name.row }) {
                 panels[index].bars.append(bar)
             } else {
-                panels.append((sublayer.name.kind.rawValue, [bar]))
+                panels.append((sublayer.name.row, [bar]))
             }
         }
         return BitsPanels(panels).svg

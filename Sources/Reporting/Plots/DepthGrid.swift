@@ -18,16 +18,14 @@ struct DepthGrid {
     init(_ layout: ModelLayout) {
         let names = layout.sublayers.map(\.name)
         var types: [String] = []
-        for name in names where !types.contains(name.kind.rawValue) {
-            types.append(name.kind.rawValue)
-        }
+        for name in names where name.kind != .vectors && !types.contains(name.row) { types.append(name.row) }
         let depths = (names.compactMap(\.depth).max() ?? -1) + 1
         let hasSingles = names.contains { $0.depth == nil }
         self.types = types
         self.depths = depths
         self.hasSingles = hasSingles
         places = names.map { name in
-            (types.firstIndex(of: name.kind.rawValue) ?? 0, name.depth.map { $0 + (hasSingles ? 1 : 0) } ?? 0)
+            (types.firstIndex(of: name.row) ?? 0, name.depth.map { $0 + (hasSingles ? 1 : 0) } ?? 0)
         }
         labelWidth = 10 + Picture.characterWidth * Double(types.map(\.count).max() ?? 0)
         let columns = Double(max(1, depths + (hasSingles ? 1 : 0)))

@@ -7,7 +7,7 @@ extension SensitivityTable {
     package var mapSVG: String {
         let grid = DepthGrid(layout)
         let schemes = Array(candidates.reversed())
-        let values = bySublayer.map(\.measurement.klNats)
+        let values = bySublayer.filter { candidates.contains($0.scheme) }.map(\.measurement.klNats)
         let scale = Axis(.logarithmic, over: values, from: 0, to: 1)
         let (panelWidth, panelHeight) = (grid.width + 24, grid.height + 52)
         let perRow = max(1, min(schemes.count, Int((DepthGrid.pageWidth + 24) / panelWidth)))
@@ -22,7 +22,7 @@ extension SensitivityTable {
             let top = Double(index / perRow) * panelHeight
             grid.drawAxes(in: &picture, left: left, top: top, title: scheme.description)
             for (place, sublayer) in layout.sublayers.enumerated() {
-                guard let cell = cell(sublayer.name, scheme) else { continue }
+                guard !sublayer.isVectors, let cell = cell(sublayer.name, scheme) else { continue }
                 let value = cell.measurement.klNats
                 let colour = value > 0 ? Palette.scale(scale.share(value)) : Palette.ink
                 let reach = cell.measurement.intervalReach.map { " ± " + significant($0, 2) } ?? ""

@@ -1,19 +1,19 @@
 import PlanFormat
 
 extension Plan {
-    /// The bits of every sublayer: a row per kind, a column per depth.
+    /// The bits of every sublayer: a row per kind, or per matrix of a kind, and a column per depth.
     package func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
-        var kinds: [SublayerKind] = []
-        for kind in layout.sublayers.map(\.name.kind) where !kinds.contains(kind) { kinds.append(kind) }
+        var rows: [String] = []
+        for row in layout.sublayers.map(\.name.row) where !rows.contains(row) { rows.append(row) }
         let depths = (layout.sublayers.compactMap(\.name.depth).max() ?? 0) + 1
         var table = MarkdownTable(["sublayer"] + (0..<depths).map(String.init))
-        for kind in kinds {
+        for row in rows {
             var cells = [String](repeating: "", count: depths)
-            for (sublayer, scheme) in zip(layout.sublayers, schemes) where sublayer.name.kind == kind {
+            for (sublayer, scheme) in zip(layout.sublayers, schemes) where sublayer.name.row == row {
                 cells[sublayer.name.depth ?? 0] = scheme.description
             }
-            table.add([kind.rawValue] + cells)
+            table.add([row] + cells)
         }
         return table.text
     }
@@ -62,6 +62,11 @@ extension ComparisonTable {
         }
         return table.text
     }
+}
+
+extension SublayerName {
+    /// What stands before a row of depths: the kind, or a matrix of it.
+    var row: String { kind.rawValue + (part.map { " " + $0 } ?? "") }
 }
 
 /// How many times smaller a model is.

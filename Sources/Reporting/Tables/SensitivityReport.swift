@@ -13,6 +13,7 @@ extension SensitivityTable {
             text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
         }
         text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue).\n\n"
+        text += vectorsText
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
             text += "Cells were measured on as many items as their decision needs: \(least) to "
@@ -33,7 +34,7 @@ extension SensitivityTable {
         text += "### KL by sublayer, nats per prediction (x 1000)\n\n"
         text +=
             "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
-            + "cannot be told apart. Ranks are by KL under \(candidates[0]), 1 the most sensitive: a range where intervals overlap.\n\n"
+            + "cannot be told apart. Ranks are by KL under \(candidates[common]), 1 the most sensitive: a range where intervals overlap.\n\n"
         return text + intervalTable
     }
 
@@ -64,12 +65,34 @@ extension SensitivityTable {
     /// Whether the cells were measured by the metric too, and not by KL alone.
     private var hasMetrics: Bool { bySublayer.contains { $0.measurement.metric != nil } }
 
-    private func rows(_ cells: [SensitivityCell]) -> [(name: String, cells: [SensitivityCell])] {
+    /// A row of a table: its cells in order of the candidates, nil where one was not worth measuring.
+    private typealias Row = (name: String, cells: [SensitivityCell?])
+
+    /// The rows of what has matrices.
+    private func rows(_ cells: [SensitivityCell]) -> [Row] {
         var names: [String] = []
-        for cell in cells where !names.contains(cell.row) { names.append(cell.row) }
-        return names.map { name in
-            (name, candidates.compactMap { scheme in cells.first { $0.row == name && $0.scheme == scheme } })
+        for cell in cells where !names.contains(cell.row) && cell.row != SublayerKind.vectors.rawValue {
+            names.append(cell.row)
         }
+        return names.map { name in
+            (name, candidates.map { scheme in cells.first { $0.row == name && $0.scheme == scheme } })
+        }
+    }
+
+    /// The first of the candidates that most rows have: what sublayers are compared under.
+    private var common: Int {
+        let rows = rows(bySublayer)
+        let counts = candidates.indices.map { place in rows.count { $0.cells[place] != nil } }
+        return counts.firstIndex(of: counts.max() ?? 0) ?? 0
+    }
+
+    /// What the vectors of the model lose as FP16.
+    private var vectorsText: String {
+        let half = cell(SublayerName(.vectors), .full(.fp16))
+        guard let half, let vectors = layout.sublayers.first(where: \.isVectors) else { return "" }
+        let loss = proxy == nil ? ": KL \(klText(half.measurement.klNats))" : ", not measured"
+        return "Biases and norms, \(grouped(vectors.vectorCount)) numbers, as FP16 (\(grouped(half.bytes)) bytes)"
+            + loss + ".\n\n"
     }
 
     /// Chung's layout: the metric under each scheme, and the mean of what was lost.
@@ -78,21 +101,23 @@ extension SensitivityTable {
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["Avg.Deg"])
         let full = fullPrecision.metric ?? 0
         for row in rows(cells) {
-            let values = row.cells.reversed().compactMap(\.measurement.metric)
-            guard values.count == schemes.count else { continue }
-            let degradation = values.reduce(0) { $0 + $1 - full } / Double(values.count)
+            let values = row.cells.reversed().map { $0?.measurement.metric }
+            let known = values.compactMap(\.self)
+            guard !known.isEmpty else { continue }
+            let degradation = known.reduce(0) { $0 + $1 - full } / Double(known.count)
             let text = { metricText($0, of: metricName) }
-            table.add([row.name] + values.map(text) + [text(degradation)])
+            table.add([row.name] + values.map { $0.map(text) ?? "" } + [text(degradation)])
         }
         return table.text
     }
 
     private func klTable(_ cells: [SensitivityCell]) -> String {
         let schemes = Array(candidates.reversed())
-        var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["bytes at \(candidates[0])"])
+        let common = common
+        var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["bytes at \(candidates[common])"])
         for row in rows(cells) {
-            let values = row.cells.reversed().map { klText($0.measurement.klNats) }
-            table.add([row.name] + values + [grouped(row.cells.first?.bytes ?? 0)])
+            let values = row.cells.reversed().map { $0.map { klText($0.measurement.klNats) } ?? "" }
+            table.add([row.name] + values + [row.cells[common].map { grouped($0.bytes) } ?? ""])
         }
         return table.text
     }
@@ -100,22 +125,25 @@ extension SensitivityTable {
     /// KL of every sublayer with its interval, marked where the noise decides.
     private var intervalTable: String {
         let schemes = Array(candidates.reversed())
+        let common = common
         var table = MarkdownTable(
-            ["layer"] + schemes.map(\.description) + ["rank", "bytes at \(candidates[0])"])
-        let first = rows(bySublayer).compactMap(\.cells.first)
+            ["layer"] + schemes.map(\.description) + ["rank", "bytes at \(candidates[common])"])
+        let compared = rows(bySublayer).compactMap { $0.cells[common] }
         for row in rows(bySublayer) {
-            let byBytes = row.cells.enumerated().sorted {
+            let byBytes = row.cells.compactMap(\.self).enumerated().sorted {
                 ($0.element.bytes, $0.offset) < ($1.element.bytes, $1.offset)
             }
             .map(\.element)
-            let values = row.cells.reversed().map { cell in
+            let values = row.cells.reversed().map { cell -> String in
+                guard let cell else { return "" }
                 let cheaper = byBytes.last { $0.bytes < cell.bytes }
                 let isOpen = cheaper.map { $0.measurement.overlaps(cell.measurement) } ?? false
                 let reach = cell.measurement.intervalReach.map { " ± " + significant(1000 * $0, 2) }
                 return klText(1000 * cell.measurement.klNats) + (reach ?? "") + (isOpen ? " ~" : "")
             }
-            let rank = row.cells.first.map { rankText($0, among: first) } ?? ""
-            table.add([row.name] + values + [rank, grouped(row.cells.first?.bytes ?? 0)])
+            let cell = row.cells[common]
+            let rank = cell.map { rankText($0, among: compared) } ?? ""
+            table.add([row.name] + values + [rank, cell.map { grouped($0.bytes) } ?? ""])
         }
         return table.text
     }

@@ -38,7 +38,7 @@ struct Curvature<Family: ModelFamily> {
         var curvatures: [String: Double] = [:]
         var states: [Family.Net.State] = []
         var done = 0
-        for (index, sublayer) in measurer.layout.sublayers.enumerated() {
+        for (index, sublayer) in network.layout.sublayers.enumerated() {
             if index == 1 { states = try evaluator.states(of: network, before: 1) }
             if index > 1 {
                 states = try evaluator.advance(states, through: index - 1, of: network)

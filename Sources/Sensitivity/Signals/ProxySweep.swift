@@ -51,28 +51,30 @@ package struct ProxySweep<Family: ModelFamily> {
                 progress(done)
             } : [:]
         let layout = measurer.layout
-        var losses = [[Double]](repeating: [], count: layout.sublayers.count)
-        for (index, sublayer) in layout.sublayers.enumerated() {
-            losses[index] = [Double](repeating: 0, count: candidates.count)
+        var losses: [[Scheme: Double]] = []
+        for sublayer in layout.sublayers {
+            // What rounding vectors loses is below what a proxy can say.
+            var row = Dictionary(uniqueKeysWithValues: sublayer.options(candidates).map { ($0, 0.0) })
             for shape in sublayer.matrices {
                 let weights = try measurer.encodings.model.matrix(shape)
                 let form = calibration.outputError(shape)
-                for (place, scheme) in candidates.enumerated() {
+                for scheme in candidates {
                     let change = weights.subtracting(try decoded(shape, scheme))
-                    losses[index][place] += value(
+                    row[scheme, default: 0] += value(
                         change, form, curvature: curvatures[shape.tensor] ?? 0)
                     done += 1
                     progress(done)
                 }
             }
+            losses.append(row)
         }
         func cells(_ name: String, _ members: [Int]) -> [SensitivityCell] {
-            candidates.indices.map { place in
+            layout.sublayers[members[0]].options(candidates).map { scheme in
                 SensitivityCell(
-                    row: name, scheme: candidates[place],
-                    bytes: members.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(candidates[place]) },
+                    row: name, scheme: scheme,
+                    bytes: members.reduce(0) { $0 + layout.sublayers[$1].sizeInBytes(scheme) },
                     measurement: LossMeasurement(
-                        klNats: members.reduce(0) { $0 + losses[$1][place] }, standardError: nil,
+                        klNats: members.reduce(0) { $0 + (losses[$1][scheme] ?? 0) }, standardError: nil,
                         crossEntropyNats: 0, sentences: 0))
             }
         }
