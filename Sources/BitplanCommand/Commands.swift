@@ -132,10 +132,12 @@ struct PlanCommand: ParsableCommand {
         if let joules = plan.predicted?.joules { bytes += ", \(fixed(1e3 * joules, 4)) mJ" }
         try printResult(
             plan, asJSON: json,
-            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout))
+            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n"
+                + (try plan.bitsTable(of: table.layout).text)
                 + "\n"
                 + plan.measuredTable(
-                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes))
+                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes
+                ).text)
     }
 }
 

@@ -11,11 +11,12 @@ extension FrontierTable {
     ///   - sizes: where a plan is wanted in any case.
     ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
     ///   - profile: what its prices of a millisecond follow from.
+    ///   - listing: how many points, evenly over all, list their schemes in any case.
     /// - Throws: `PlanError` where the plan is for another model, `PlanningError` where no plan has a size,
     ///   `AllocationError`, `LatencyError`.
     package init(
         _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil,
-        profile: LatencyProfile? = nil, effort: Int = 1_000_000
+        profile: LatencyProfile? = nil, listing: Int = 0, effort: Int = 1_000_000
     ) throws {
         try plan?.check(for: table.model)
         let layout = table.layout
@@ -31,7 +32,10 @@ extension FrontierTable {
         let optima = wanted.map { frontier.index(atMost: Double($0)) }
         // Schemes are listed where a reader may want to take the plan: everywhere they would make the file
         // long.
-        let listed = Set(frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 })
+        let (count, even) = (frontier.points.count, min(listing, frontier.points.count))
+        let listed = Set(
+            frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 }
+                + (0..<even).map { $0 * count / even })
         let points = frontier.points.enumerated().map { index, point in
             Point(
                 bytes: Int(point.cost), klNats: point.loss,

@@ -48,7 +48,9 @@ extension ModelReport {
         sizes: [SizeTarget] = []
     ) throws {
         self.init(
-            name: name, sensitivity: table, frontier: try FrontierTable(table, sizes: sizes, plan: plan),
+            name: name, sensitivity: table,
+            frontier: try FrontierTable(
+                table, sizes: sizes, plan: plan, listing: Self.pageListing(of: table.layout)),
             plan: plan, comparison: comparison)
     }
 
@@ -62,4 +64,9 @@ extension ModelReport {
         }
         try AtomicWrite.file(try markdown(withFigures: true), to: file)
     }
+
+    /// Writes the report as one page of HTML, which needs nothing beside it.
+    ///
+    /// - Throws: `PlanError`, or `FileError` where the file cannot be written.
+    package func writePage(to file: URL) throws { try AtomicWrite.file(try page(), to: file) }
 }

@@ -3,13 +3,16 @@ import PlanFormat
 extension FrontierTable {
     /// The frontier as an SVG plot: bytes against loss on a logarithmic scale. Plans stand on it or above it:
     /// full marks where their loss is predicted, hollow ones where it was measured, a line between the two.
-    package var plotSVG: String {
+    package var plotSVG: String { plot.svg }
+
+    /// The plot, and where each point of the frontier lies in it, in its pixels.
+    var plot: (svg: String, places: [(x: Double, y: Double)]) {
         var plot = PlanScatter(self)
         plot.drawAxes()
         plot.drawFrontier()
         plot.drawPlans()
         plot.drawLegend()
-        return plot.picture.svg
+        return (plot.picture.svg, points.map(plot.place))
     }
 
     /// Whether the losses are nats: measured, or estimated.
@@ -17,8 +20,11 @@ extension FrontierTable {
 }
 
 /// The parts of the plot of a frontier.
-private struct PlanScatter {
-    var picture: Picture
+struct PlanScatter {
+    /// The pixels of the picture.
+    static let size = (width: DepthGrid.pageWidth, height: 456.0)
+
+    private(set) var picture: Picture
     private let table: FrontierTable
     private let plans: [FrontierTable.PlanPoint]
     private let bytes: Axis
@@ -46,7 +52,7 @@ private struct PlanScatter {
         // What was measured is nats; beside other losses it has no place.
         plans = table.hasNats ? table.plans : table.plans.filter { $0.predictedKL != nil }
         picture = Picture(
-            width: DepthGrid.pageWidth, height: 456,
+            width: Self.size.width, height: Self.size.height,
             title: "Bytes against predicted loss: the frontier and plans beside it")
         let sizes = (table.points.map(\.bytes) + plans.map(\.bytes)).map { Double($0) / 1e6 }
         // Where full precision is a candidate, everything else would lie at the left edge.
@@ -76,10 +82,15 @@ private struct PlanScatter {
             y: (area.top + area.bottom) / 2)
     }
 
+    /// Where a point of the frontier lies.
+    func place(_ point: FrontierTable.Point) -> (x: Double, y: Double) {
+        (bytes.pixel(Double(point.bytes) / 1e6), loss.pixel(point.klNats))
+    }
+
     mutating func drawFrontier() {
         var line: [(x: Double, y: Double)] = []
         for (index, point) in table.points.enumerated() {
-            let next = (x: bytes.pixel(Double(point.bytes) / 1e6), y: loss.pixel(point.klNats))
+            let next = place(point)
             // Thousands of points lie on the same pixels.
             if let last = line.last, index < table.points.count - 1, abs(next.x - last.x) < 0.7,
                 abs(next.y - last.y) < 0.7
@@ -93,7 +104,7 @@ private struct PlanScatter {
         else {
             return
         }
-        let place = (x: bytes.pixel(Double(knee.bytes) / 1e6), y: loss.pixel(knee.klNats))
+        let place = place(knee)
         picture.polygon(
             shape(.optimum, place.x, place.y), colour: Palette.marked, isFilled: true,
             note: "knee: \(grouped(knee.bytes)) bytes, KL \(significant(knee.klNats, 4))")

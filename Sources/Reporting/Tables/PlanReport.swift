@@ -2,7 +2,7 @@ import PlanFormat
 
 extension Plan {
     /// The bits of every sublayer: a row per kind, a column per depth.
-    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
+    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> MarkdownTable {
         let schemes = try schemes(of: layout)
         var kinds: [SublayerKind] = []
         for kind in layout.sublayers.map(\.name.kind) where !kinds.contains(kind) { kinds.append(kind) }
@@ -15,11 +15,11 @@ extension Plan {
             }
             table.add([kind.rawValue] + cells)
         }
-        return table.text
+        return table
     }
 
     /// The plans that were measured before this one was written, on the data that it was planned on.
-    package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
+    package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> MarkdownTable {
         var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
         let fitting = (measured ?? []).map { ($0, $0.origin == origin ? " (written)" : "") }
         for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
@@ -29,11 +29,11 @@ extension Plan {
                 plan.metric.map { metricText($0, of: metricName) } ?? "",
             ])
         }
-        return table.text
+        return table
     }
 
     /// The rounds of planning in context: what each predicted and what it measured.
-    package var roundsTable: String {
+    package var roundsTable: MarkdownTable {
         var table = MarkdownTable([
             "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
         ])
@@ -44,13 +44,13 @@ extension Plan {
                 fixed(difference, 1) + "%", round.isAccepted ? "yes" : "no",
             ])
         }
-        return table.text
+        return table
     }
 }
 
 extension ComparisonTable {
     /// Bytes, compression, the task's metrics and KL of every model.
-    package var markdown: String {
+    package var table: MarkdownTable {
         let names = rows.first?.metrics.keys.sorted() ?? []
         let full = rows.first?.bytes ?? 0
         var table = MarkdownTable(["model", "bytes", "compression"] + names + ["KL"])
@@ -60,7 +60,7 @@ extension ComparisonTable {
                     + names.map { name in row.metrics[name].map { metricText($0, of: name) } ?? "" }
                     + [row.klNats.map(klText) ?? ""])
         }
-        return table.text
+        return table
     }
 }
 

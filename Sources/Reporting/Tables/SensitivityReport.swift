@@ -4,6 +4,17 @@ extension SensitivityTable {
     /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss
     /// beside them.
     package var markdown: String {
+        var text = introduction + "\n\n"
+        for section in tables {
+            text += "### \(section.title)\n\n"
+            if !section.note.isEmpty { text += section.note + "\n\n" }
+            text += section.table.text + "\n"
+        }
+        return String(text.dropLast())
+    }
+
+    /// What was measured in full precision, and on how much data: one paragraph or two.
+    var introduction: String {
         var text = "Full precision: "
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
@@ -12,29 +23,40 @@ extension SensitivityTable {
         if fullPrecision.crossEntropyNats != 0 {
             text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
         }
-        text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue).\n\n"
+        text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue)."
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
-            text += "Cells were measured on as many items as their decision needs: \(least) to "
-            text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average.\n\n"
+            text += "\n\nCells were measured on as many items as their decision needs: \(least) to "
+            text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average."
         }
+        return text
+    }
+
+    /// The tables by type and by sublayer, in the order in which they are shown.
+    var tables: [(title: String, note: String, table: MarkdownTable)] {
+        var tables: [(title: String, note: String, table: MarkdownTable)] = []
         if hasMetrics, !byType.isEmpty {
-            text += "### \(metricName) by type, the rest in full precision\n\n" + metricTable(byType) + "\n"
+            tables.append(("\(metricName) by type, the rest in full precision", "", metricTable(byType)))
         }
-        if !byType.isEmpty {
-            text += "### \(heading) by type, \(unit)\n\n" + klTable(byType) + "\n"
-        }
-        if hasMetrics {
-            text += "### \(metricName) by sublayer\n\n" + metricTable(bySublayer) + "\n"
-        }
+        if !byType.isEmpty { tables.append(("\(heading) by type, \(unit)", "", klTable(byType))) }
+        if hasMetrics { tables.append(("\(metricName) by sublayer", "", metricTable(bySublayer))) }
         if proxy != nil {
-            return text + "### \(heading) by sublayer, \(unit)\n\n" + klTable(bySublayer)
+            tables.append(("\(heading) by sublayer, \(unit)", "", klTable(bySublayer)))
+        } else {
+            tables.append(("KL by sublayer, nats per prediction (x 1000)", intervalNote, intervalTable))
         }
-        text += "### KL by sublayer, nats per prediction (x 1000)\n\n"
-        text +=
-            "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
-            + "cannot be told apart. Ranks are by KL under \(candidates[0]), 1 the most sensitive: a range where intervals overlap.\n\n"
-        return text + intervalTable
+        return tables
+    }
+
+    /// How `intervalTable` is read.
+    private var intervalNote: String {
+        "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
+            + "cannot be told apart. Ranks are by KL under \(candidates[0]), 1 the most sensitive: a range where intervals overlap."
+    }
+
+    /// The cells of the sublayers by row and scheme.
+    var cellsByRow: [String: [Scheme: SensitivityCell]] {
+        bySublayer.reduce(into: [:]) { $0[$1.row, default: [:]][$1.scheme] = $1 }
     }
 
     /// What the cells carry.
@@ -64,60 +86,70 @@ extension SensitivityTable {
     /// Whether the cells were measured by the metric too, and not by KL alone.
     private var hasMetrics: Bool { bySublayer.contains { $0.measurement.metric != nil } }
 
-    private func rows(_ cells: [SensitivityCell]) -> [(name: String, cells: [SensitivityCell])] {
+    /// The cells of every row in the order of the candidates, nil where a row lacks one.
+    private func rows(_ cells: [SensitivityCell]) -> [(name: String, cells: [SensitivityCell?])] {
         var names: [String] = []
         for cell in cells where !names.contains(cell.row) { names.append(cell.row) }
         return names.map { name in
-            (name, candidates.compactMap { scheme in cells.first { $0.row == name && $0.scheme == scheme } })
+            (name, candidates.map { scheme in cells.first { $0.row == name && $0.scheme == scheme } })
         }
     }
 
     /// Chung's layout: the metric under each scheme, and the mean of what was lost.
-    private func metricTable(_ cells: [SensitivityCell]) -> String {
+    private func metricTable(_ cells: [SensitivityCell]) -> MarkdownTable {
         let schemes = Array(candidates.reversed())
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["Avg.Deg"])
         let full = fullPrecision.metric ?? 0
         for row in rows(cells) {
-            let values = row.cells.reversed().compactMap(\.measurement.metric)
-            guard values.count == schemes.count else { continue }
-            let degradation = values.reduce(0) { $0 + $1 - full } / Double(values.count)
+            let values = row.cells.reversed().map { $0?.measurement.metric }
+            let measured = values.compactMap { $0 }
+            guard !measured.isEmpty else { continue }
+            let degradation = measured.reduce(0) { $0 + $1 - full } / Double(measured.count)
             let text = { metricText($0, of: metricName) }
-            table.add([row.name] + values.map(text) + [text(degradation)])
+            table.add([row.name] + values.map { $0.map(text) ?? "" } + [text(degradation)])
         }
-        return table.text
+        return table
     }
 
-    private func klTable(_ cells: [SensitivityCell]) -> String {
+    private func klTable(_ cells: [SensitivityCell]) -> MarkdownTable {
         let schemes = Array(candidates.reversed())
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["bytes at \(candidates[0])"])
         for row in rows(cells) {
-            let values = row.cells.reversed().map { klText($0.measurement.klNats) }
-            table.add([row.name] + values + [grouped(row.cells.first?.bytes ?? 0)])
+            let values = row.cells.reversed().map { $0.map { klText($0.measurement.klNats) } ?? "" }
+            table.add([row.name] + values + [row.cells[0].map { grouped($0.bytes) } ?? ""])
         }
-        return table.text
+        return table
     }
 
     /// KL of every sublayer with its interval, marked where the noise decides.
-    private var intervalTable: String {
+    private var intervalTable: MarkdownTable {
         let schemes = Array(candidates.reversed())
         var table = MarkdownTable(
             ["layer"] + schemes.map(\.description) + ["rank", "bytes at \(candidates[0])"])
-        let first = rows(bySublayer).compactMap(\.cells.first)
+        let first = rows(bySublayer).compactMap { $0.cells[0] }
         for row in rows(bySublayer) {
-            let byBytes = row.cells.enumerated().sorted {
+            let byBytes = row.cells.compactMap { $0 }.enumerated().sorted {
                 ($0.element.bytes, $0.offset) < ($1.element.bytes, $1.offset)
             }
             .map(\.element)
-            let values = row.cells.reversed().map { cell in
+            let values = row.cells.reversed().map { cell -> String in
+                guard let cell else { return "" }
                 let cheaper = byBytes.last { $0.bytes < cell.bytes }
                 let isOpen = cheaper.map { $0.measurement.overlaps(cell.measurement) } ?? false
-                let reach = cell.measurement.intervalReach.map { " ± " + significant(1000 * $0, 2) }
-                return klText(1000 * cell.measurement.klNats) + (reach ?? "") + (isOpen ? " ~" : "")
+                return lossText(cell) + (isOpen ? " ~" : "")
             }
-            let rank = row.cells.first.map { rankText($0, among: first) } ?? ""
-            table.add([row.name] + values + [rank, grouped(row.cells.first?.bytes ?? 0)])
+            let rank = row.cells[0].map { rankText($0, among: first) } ?? ""
+            table.add([row.name] + values + [rank, row.cells[0].map { grouped($0.bytes) } ?? ""])
         }
-        return table.text
+        return table
+    }
+
+    /// KL of a cell in thousandths of a nat with half its 95% interval, where that is known; other losses as
+    /// they are.
+    func lossText(_ cell: SensitivityCell) -> String {
+        guard hasNats else { return klText(cell.measurement.klNats) }
+        let reach = cell.measurement.intervalReach.map { " ± " + significant(1000 * $0, 2) }
+        return klText(1000 * cell.measurement.klNats) + (reach ?? "")
     }
 
     /// The places that a cell can have among others, given their intervals: `3`, or `3-7`.
