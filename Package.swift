@@ -67,7 +67,7 @@ let package = Package(
             name: "BitplanSentencePieceBridge", dependencies: ["CBitplanSentencePiece"],
             path: "Sources/SentencePieceBridge", linkerSettings: [.linkedLibrary("sentencepiece")]),
         room("Tokenizers", ["BitplanSentencePieceBridge"]),
-        room("Metrics", ["PlanFormat"]),
+        room("Metrics", ["BitplanTensors", "PlanFormat"]),
 
         // The engine, the sweep and what is made of them.
         room(

@@ -61,14 +61,15 @@ extension FrontierTable {
                 PlanPoint(
                     origin: known.origin, kind: known.kind, bytes: known.bytes,
                     predictedKL: known.predictedKL,
-                    measuredKL: known.measuredKL,
+                    measuredKL: known.measured?.klNats, measuredInterval: known.measured?.klInterval,
                     leastKL: frontier.index(atMost: Double(known.bytes)).map { points[$0].klNats })
             } + asked,
             prices: try plan.map { try PlanPrices(of: $0, in: table, profile: profile) })
     }
 
     private typealias Known = (
-        origin: PlanOrigin, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?
+        origin: PlanOrigin, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?,
+        measured: Plan.MeasuredPlan?
     )
 
     /// Uniform plans of all candidates, the presets that fit the model, and what the chosen plan's file says
@@ -80,7 +81,7 @@ extension FrontierTable {
             let bytes = layout.sizeInBytes(schemes)
             return (
                 origin, kind, bytes, table.summedLoss(of: schemes),
-                measured.first { $0.origin == origin && $0.bytes == bytes }?.klNats
+                measured.first { $0.origin == origin && $0.bytes == bytes }
             )
         }
         var plans = table.candidates.map { scheme in
@@ -94,7 +95,7 @@ extension FrontierTable {
         let others = measured.filter { other in
             other.origin != chosen.origin && !plans.contains { $0.origin == other.origin }
         }
-        plans += others.map { ($0.origin, .measured, $0.bytes, nil, $0.klNats) }
+        plans += others.map { ($0.origin, .measured, $0.bytes, nil, $0) }
         return plans + [chosen]
     }
 }

@@ -108,6 +108,7 @@ package struct ModelReport: Sendable {
         if plan.measured?.isEmpty == false {
             text += "## Plans measured on the planning data\n\n"
             if let measuredNote { text += measuredNote + "\n\n" }
+            for line in plan.judgement(metricName: sensitivity.metricName) { text += line + "\n\n" }
             text +=
                 plan.measuredTable(
                     metricName: sensitivity.metricName,

@@ -14,10 +14,9 @@ extension MeasuredModel {
         }
         if let chung = layout.chung() { plans.append((.preset(.chung(ratio: 1)), chung)) }
         return try plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }.map { plan in
-            let measured = try measurer.packedMeasurement(of: plan.assignment)
-            return Plan.MeasuredPlan(
-                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment), klNats: measured.klNats,
-                metric: measured.metric)
+            Plan.MeasuredPlan(
+                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment),
+                try measurer.packedMeasurement(of: plan.assignment))
         }
     }
 }

@@ -111,6 +111,7 @@ extension ModelReport {
                 Section(
                     id: "measured", title: "Plans measured on the planning data",
                     body: (measuredNote.map(paragraph) ?? "")
+                        + plan.judgement(metricName: sensitivity.metricName).map(paragraph).joined()
                         + table.html(caption: "Plans measured on the planning data", isCaptionHidden: true)))
         }
         if plan.rounds?.isEmpty == false {

@@ -45,6 +45,7 @@ struct PlanScatter {
         let x: Double
         let predicted: Double?
         let measured: Double?
+        let interval: (low: Double, high: Double)?
     }
 
     init(_ table: FrontierTable) {
@@ -61,7 +62,11 @@ struct PlanScatter {
         loss = Axis(
             .logarithmic,
             over: table.points.map(\.klNats)
-                + plans.flatMap { [$0.predictedKL, table.hasNats ? $0.measuredKL : nil].compactMap { $0 } },
+                + plans.flatMap { plan in
+                    [plan.predictedKL]
+                        + (table.hasNats
+                            ? [plan.measuredKL, plan.measuredInterval?.low, plan.measuredInterval?.high] : [])
+                }.compactMap { $0 },
             from: area.bottom, to: area.top)
     }
 
@@ -117,7 +122,9 @@ struct PlanScatter {
             Mark(
                 plan: plan, x: bytes.pixel(Double(plan.bytes) / 1e6),
                 predicted: plan.predictedKL.map(loss.pixel),
-                measured: table.hasNats ? plan.measuredKL.map(loss.pixel) : nil)
+                measured: table.hasNats ? plan.measuredKL.map(loss.pixel) : nil,
+                interval: table.hasNats
+                    ? plan.measuredInterval.map { (loss.pixel($0.low), loss.pixel($0.high)) } : nil)
         }
         for mark in marks {
             let colour = colour(mark.plan.kind)
@@ -125,6 +132,7 @@ struct PlanScatter {
                 picture.line(
                     [(mark.x, predicted), (mark.x, measured)], colour: colour, width: 1, dash: "3 2")
             }
+            if let interval = mark.interval { drawInterval(interval, x: mark.x, colour: colour) }
             draw(mark, y: mark.predicted, isFilled: true, what: "predicted", mark.plan.predictedKL)
             draw(mark, y: mark.measured, isFilled: false, what: "measured", mark.plan.measuredKL)
         }
@@ -133,6 +141,14 @@ struct PlanScatter {
         where mark.plan.kind != .measured && mark.plan.kind != .optimum {
             guard let y = [mark.predicted, mark.measured].compactMap({ $0 }).min() else { continue }
             label(name(mark.plan), x: mark.x, y: y, colour: colour(mark.plan.kind), below: false)
+        }
+    }
+
+    /// A 95% interval as a line with a bar at either end.
+    private mutating func drawInterval(_ interval: (low: Double, high: Double), x: Double, colour: String) {
+        picture.line([(x, interval.low), (x, interval.high)], colour: colour, width: 1.5)
+        for y in [interval.low, interval.high] {
+            picture.line([(x - 4, y), (x + 4, y)], colour: colour, width: 1.5)
         }
     }
 
@@ -184,7 +200,8 @@ struct PlanScatter {
             x += 16 + Double(text.count) * Picture.characterWidth + 12
         }
         picture.text(
-            "full mark: predicted (sum of the table's cells); hollow: measured on the planning data",
+            "full mark: predicted (sum of the table's cells); hollow: measured on the planning data"
+                + (plans.contains { $0.measuredInterval != nil } ? "; bars: 95% interval" : ""),
             x: area.left,
             y: y + 18, size: 11)
     }

@@ -15,7 +15,8 @@ extension FrontierTable {
             table.add([
                 row.kind == .chosen ? "**\(row.origin)**" : "\(row.origin)", grouped(row.bytes),
                 compressionText(row.bytes, of: fullPrecisionBytes), row.predictedKL.map(klText) ?? "",
-                row.leastKL.map(klText) ?? "", row.measuredKL.map(klText) ?? "",
+                row.leastKL.map(klText) ?? "",
+                row.measuredKL.map { klText($0) + intervalText(row.measuredInterval, klText) } ?? "",
             ])
         }
         return table

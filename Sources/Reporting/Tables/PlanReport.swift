@@ -18,16 +18,33 @@ extension Plan {
         return table
     }
 
-    /// The plans that were measured before this one was written, on the data that it was planned on.
+    /// The plans that were measured before this one was written, on the data that it was planned on, with 95%
+    /// intervals.
     package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> MarkdownTable {
-        var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
-        let fitting = (measured ?? []).map { ($0, $0.origin == origin ? " (written)" : "") }
+        let plans = (measured ?? []) + (overBudget ?? [])
+        let baseline = plans.lazy.compactMap(\.against).first?.name
+        var head = ["plan", "bytes", "compression", "KL", metricName]
+        if let baseline { head += ["KL less that of \(baseline)", "\(metricName) less that of \(baseline)"] }
+        var table = MarkdownTable(head)
+        let fitting = (measured ?? []).map { plan in
+            (plan, plan.origin == origin ? " (written)" : plan.setAside == nil ? "" : " (set aside)")
+        }
         for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
-            table.add([
+            var cells = [
                 plan.origin.description + remark, grouped(plan.bytes),
-                compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
-                plan.metric.map { metricText($0, of: metricName) } ?? "",
-            ])
+                compressionText(plan.bytes, of: fullPrecisionBytes),
+                klText(plan.klNats) + intervalText(plan.klInterval, klText),
+            ]
+            cells.append(
+                plan.metric.map {
+                    metricText($0, of: metricName)
+                        + intervalText(plan.metricInterval) { metricText($0, of: metricName) }
+                } ?? "")
+            if baseline != nil {
+                cells.append(plan.against?.klNats.map(klDifferenceText) ?? "")
+                cells.append(plan.against?.metric.map { metricDifferenceText($0, of: metricName) } ?? "")
+            }
+            table.add(cells)
         }
         return table
     }

@@ -78,10 +78,8 @@ extension SensitivityTable {
         }
     }
 
-    /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
-    package var metricName: String {
-        provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
-    }
+    /// The metric's name as its signature says it.
+    package var metricName: String { PlanFormat.metricName(provenance.metric) }
 
     /// Whether the cells were measured by the metric too, and not by KL alone.
     private var hasMetrics: Bool { bySublayer.contains { $0.measurement.metric != nil } }
