@@ -81,14 +81,14 @@ import Testing
                 .init(origin: .named("a"), bytes: 100, klNats: 0.75, metric: nil),
             ])
         #expect(
-            try plan.bitsTable(of: Self.table.layout) == """
+            try plan.bitsTable(of: Self.table.layout).text == """
                 | sublayer |    0 |
                 | -------- | ---: |
                 | Emb      | bcq1 |
                 | Enc_ee   | bcq2 |
 
                 """)
-        let measured = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 552)
+        let measured = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 552).text
         #expect(measured.contains("| b (written) |   200 |       2.76x | 0.5000 | 20.00 |"), "\(measured)")
         #expect(measured.contains("| a           |   100 |       5.52x | 0.7500 |       |"))
     }
@@ -100,7 +100,7 @@ import Testing
                 .init(name: "full", bytes: 1000, klNats: nil, metrics: ["bleu": 30, "accuracy": 0.912_34]),
                 .init(name: "plan", bytes: 400, klNats: 0.25, metrics: ["bleu": 29.5, "accuracy": 0.9]),
             ]
-        ).markdown
+        ).table.text
         #expect(text.contains("| model | bytes | compression | accuracy |  bleu |     KL |"))
         #expect(text.contains("| full  | 1,000 |       1.00x |   0.9123 | 30.00 |        |"))
         #expect(text.contains("| plan  |   400 |       2.50x |   0.9000 | 29.50 | 0.2500 |"))

@@ -11,7 +11,7 @@ struct PlanExplorer {
     private let frontier: FrontierTable
     private let table: SensitivityTable
     private let plot: (svg: String, places: [(x: Double, y: Double)])
-    /// Indices of the frontier's points that the slider has: those that list their schemes.
+    /// Indices of the frontier's points that the slider has: those that list the schemes of all sublayers.
     private let stops: [Int]
     /// The schemes that sublayers have in any of the plans.
     private let schemes: [Scheme]
@@ -55,7 +55,11 @@ struct PlanExplorer {
     /// - Throws: `PlanError` where the plan does not fit the table's model.
     init?(_ report: ModelReport) throws(PlanError) {
         let (frontier, table) = (report.frontier, report.sensitivity)
-        stops = frontier.points.indices.filter { frontier.points[$0].sublayers != nil }
+        let names = table.layout.sublayers.map(\.name.description)
+        stops = frontier.points.indices.filter { index in
+            guard let listed = frontier.points[index].sublayers else { return false }
+            return names.allSatisfy { listed[$0] != nil }
+        }
         guard !stops.isEmpty else { return nil }
         self.report = report
         self.frontier = frontier
@@ -206,7 +210,7 @@ struct PlanExplorer {
             rows += "width:\(fixed(Double(cell?.length ?? 0) / 10, 1))%;"
             rows += "background:\(cell?.colour ?? "transparent")\"></i></span> "
             rows += "<span>\(cell?.bits ?? "")</span></td><td class=\"scheme\">\(schemes[choice])</td>"
-            rows += written.map { "<td>\($0[index])</td>" } ?? ""
+            rows += written.map { "<td class=\"written\">\($0[index])</td>" } ?? ""
             rows += "<td class=\"bytes\">\(cell?.bytes ?? "")</td>"
             rows += "<td class=\"loss\">\(cell?.loss ?? "")</td></tr>\n"
         }

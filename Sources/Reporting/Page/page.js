@@ -37,6 +37,9 @@
       const cell = plans.cells[place][choice];
       const field = (name) => row.querySelector(`.${name}`);
       row.classList.toggle("moved", index > 0 && plans.choices[index - 1][place] !== choice);
+      // What the written plan has otherwise.
+      const written = field("written");
+      row.classList.toggle("apart", written !== null && written.textContent !== plans.schemes[choice]);
       const bar = field("bits").querySelector("i");
       bar.style.width = `${cell ? cell.length / 10 : 0}%`;
       bar.style.background = cell ? cell.colour : "transparent";
