@@ -241,7 +241,32 @@ import Testing
         #expect(throws: PlanError.unknownSublayer("Dec_xx.9")) { try broken.page() }
     }
 
-    /// Sublayers without weights, and candidates that a sublayer was not measured under.
+    /// Where only some points list their schemes, the slider has these, and the page says how many.
+    @Test func thinnedFrontier() throws {
+        let table = Examples.table(layers: 1)
+        let full = Self.frontier(table, plan: nil)
+        let points = full.points.enumerated().map { index, point in
+            FrontierTable.Point(
+                bytes: point.bytes, klNats: point.klNats, sublayers: index % 3 == 0 ? point.sublayers : nil)
+        }
+        let report = ModelReport(
+            name: "n", sensitivity: table,
+            frontier: FrontierTable(
+                model: full.model, provenance: full.provenance, fullPrecisionBytes: full.fullPrecisionBytes,
+                extent: .complete, points: points, knee: 6, plans: [], prices: nil), plan: nil,
+            comparison: nil)
+        let page = try report.page()
+        #expect(points.count == 19 && page.contains("7 of the frontier’s 19 plans, evenly spread"))
+        #expect(page.contains("max=\"7\" value=\"3\" aria-valuetext=\"\(grouped(points[6].bytes)) bytes, "))
+        // About a megabyte whatever the number of sublayers.
+        for layers in [1, 6, 100] {
+            let layout = Examples.layout(layers: layers)
+            let listed = ModelReport.pageListing(of: layout)
+            #expect(listed > 500 && listed * (60 + 2 * layout.sublayers.count) <= 1_000_000, "\(layers)")
+        }
+    }
+
+    /// Candidates that a sublayer was not measured under.
     @Test func missingCells() throws {
         let full = Examples.table(layers: 1)
         let missing = full.layout.sublayers[1].name.description
