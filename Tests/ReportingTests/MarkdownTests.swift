@@ -223,7 +223,7 @@ import Testing
         let text = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 1000)
         #expect(text.contains("| in context (set aside) ") && text.contains("| sum of losses (written) "))
         #expect(text.contains("0.005100 [0.004000, 0.006200] | 42.67 [38.00, 47.00]"), "\(text)")
-        #expect(text.contains("KL less that of uniform bcq2") && text.hasPrefix(lines[0] + "\n\n"))
+        #expect(text.contains("KL against uniform bcq2") && text.hasPrefix(lines[0] + "\n\n"))
         plan.measured = Array(measured(8).dropFirst())
         let few = plan.judgement(metricName: "BLEU")
         #expect(few.count == 2 && few[1].hasPrefix("8 items: ") && few[1].contains("fewer than 30 items"))
