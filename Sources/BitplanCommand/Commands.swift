@@ -309,10 +309,10 @@ struct Evaluate: ParsableCommand {
     private func text(_ against: PairedComparison, metric name: String) -> [String] {
         var lines: [String] = []
         if let kl = against.klNats {
-            lines.append("KL less that of \(against.name): \(klDifferenceText(kl)) nats per prediction")
+            lines.append("KL against \(against.name): \(klDifferenceText(kl)) nats per prediction")
         }
         if let metric = against.metric {
-            lines.append("\(name) less that of \(against.name): \(metricDifferenceText(metric, of: name))")
+            lines.append("\(name) against \(against.name): \(metricDifferenceText(metric, of: name))")
         }
         if against.items < PairedComparison.fewestItems {
             lines.append(

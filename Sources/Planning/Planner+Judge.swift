@@ -55,7 +55,7 @@ extension Planner {
         }
         let byLoss = contenders.enumerated().map { (merit($1, $1.kl), $0, $1) }
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
-        let uniforms = Set(table.candidates.map { space.nearest(to: $0) })
+        let uniforms = Set(self.uniforms.map(\.assignment))
         let isUniform = { (contender: Contender) in uniforms.contains(contender.assignment) }
         let finalists = finalists(byLoss, isUniform: isUniform)
         var judged: [Judged] = []
@@ -93,12 +93,15 @@ extension Planner {
 
     /// Compares those that are not yet compared.
     private func compare(_ judged: inout [Judged], with uniform: Judged) throws {
+        // The sum of losses may be a uniform plan too: it is compared with by its plain name.
+        let origin = uniforms.first { $0.assignment == uniform.contender.assignment }?.origin
+        let name = (origin ?? uniform.contender.origin).description
         for place in judged.indices
         where judged[place].against == nil
             && judged[place].contender.assignment != uniform.contender.assignment
         {
             judged[place].against = try judged[place].measurement.compared(
-                with: uniform.measurement, named: uniform.contender.origin.description)
+                with: uniform.measurement, named: name)
         }
     }
 

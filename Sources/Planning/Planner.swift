@@ -146,6 +146,15 @@ package struct Planner<Measurer: PlanMeasurer> {
 
     private typealias Start = (origin: PlanOrigin, assignment: Assignment, proof: SolvedLoss?)
 
+    /// The uniform plans of the candidates, as far as constraints allow, whether they fit or not.
+    var uniforms: [(scheme: Scheme, origin: PlanOrigin, assignment: Assignment)] {
+        table.candidates.map { scheme in
+            let nearest = space.nearest(to: scheme)
+            let isWhole = nearest.allSatisfy { $0 == scheme }
+            return (scheme, isWhole ? .uniform(scheme) : .nearUniform(scheme), nearest)
+        }
+    }
+
     /// Plans that the target admits and that any other has to beat.
     ///
     /// Where losses are limited, uniform plans of any loss are among them: the smallest that loses little
@@ -159,18 +168,18 @@ package struct Planner<Measurer: PlanMeasurer> {
         } catch AllocationError.infeasible(let reason) where reason.budget == "loss" {
             // The sum of losses misleads at low bits: measured plans may lose less.
         }
-        let uniform = table.candidates.map { ($0, space.nearest(to: $0)) }
-            .sorted { layout.sizeInBytes($0.1) < layout.sizeInBytes($1.1) }
-        let fitting = uniform.filter { space.admits($0.1) }
-        starts += fitting.map { scheme, schemes in
-            let isWhole = schemes.allSatisfy { $0 == scheme }
-            return (isWhole ? .uniform(scheme) : .nearUniform(scheme), schemes, nil)
+        let uniform = uniforms.sorted {
+            layout.sizeInBytes($0.assignment) < layout.sizeInBytes($1.assignment)
         }
+        let fitting = uniform.filter { space.admits($0.assignment) }
+        starts += fitting.map { ($0.origin, $0.assignment, nil) }
         if let below = fitting.last,
-            let above = uniform.first(where: { layout.sizeInBytes($0.1) > layout.sizeInBytes(below.1) }),
-            let (between, proof) = try? space.solved(table, schemes: [below.0, above.0])
+            let above = uniform.first(where: {
+                layout.sizeInBytes($0.assignment) > layout.sizeInBytes(below.assignment)
+            }),
+            let (between, proof) = try? space.solved(table, schemes: [below.scheme, above.scheme])
         {
-            starts.append((.between(below.0, above.0), between, table.estimatesKL ? proof : nil))
+            starts.append((.between(below.scheme, above.scheme), between, table.estimatesKL ? proof : nil))
         }
         if let chung = layout.chung(), space.admits(chung) {
             starts.append((.preset(.chung(ratio: 1)), chung, nil))

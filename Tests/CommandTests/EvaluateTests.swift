@@ -81,11 +81,13 @@ import Testing
         let kl = try difference(fine, "klNats")
         #expect(kl.interval[1] < 0, "four bits lose less than two, whatever the sentences")
         let text = try evaluate("bcq4", ["--against", workspace.path("bcq2")]).text
-        #expect(text.contains("KL less that of \(workspace.path("bcq2")): -"), "\(text)")
-        #expect(text.contains("BLEU less that of ") && !text.contains("are few"), "\(text)")
+        #expect(text.contains("KL against \(workspace.path("bcq2")): -"), "\(text)")
+        #expect(text.contains("BLEU against ") && !text.contains("are few"), "\(text)")
         let itself = try evaluate("bcq4", ["--json", "--against", workspace.path("bcq4")]).object()
-        #expect(
-            try difference(itself, "klNats") == (0, [0, 0]) && difference(itself, "metric") == (0, [0, 0]))
+        for key in ["klNats", "metric"] {
+            let none = try difference(itself, key)
+            #expect(none.value == 0 && none.interval == [0, 0], "\(key)")
+        }
     }
 
     /// What cannot be compared is refused with one line that names it.

@@ -66,9 +66,10 @@ import Testing
             let record: [UInt8] = [1, 3, 1, 0, 1]
             var other = record
             if number < 5 { other[number] ^= 1 } else { other += [UInt8](repeating: 0, count: number - 4) }
-            try DatabaseQueue(path: file.path).write {
-                #expect(try Data.fetchOne($0, sql: "SELECT record FROM metric") == Data(record))
-                try $0.execute(sql: "UPDATE metric SET record = ?", arguments: [Data(other)])
+            try DatabaseQueue(path: file.path).write { db in
+                let kept = try Data.fetchOne(db, sql: "SELECT record FROM metric")
+                #expect(kept == Data(record))
+                try db.execute(sql: "UPDATE metric SET record = ?", arguments: [Data(other)])
             }
             #expect(try refusal(file).contains("is damaged"), "\(number)")
         }

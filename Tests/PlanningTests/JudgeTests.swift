@@ -16,7 +16,8 @@ import Testing
     }
 
     private func outcome(
-        seed: Int, metric: SyntheticMeasurer.MetricKind, items: Int = 100, encodesInOrder: Bool = true
+        seed: Int, metric: SyntheticMeasurer.MetricKind, items: Int = 100, encodesInOrder: Bool = true,
+        effort: Int = 120
     ) throws -> Outcome {
         var generator = SeededGenerator(seed: UInt64(7000 + seed))
         let measurer = SyntheticMeasurer(
@@ -32,7 +33,7 @@ import Testing
         let target = PlanTarget(size: .bytes(budget))
         let plan = try Planner(
             measurer, table, space: PlanSpace(target, table), prefersLessMetric: false
-        ).plan(effort: 120).plan
+        ).plan(effort: effort).plan
         let written = try #require(plan.measured?.first { $0.origin == plan.origin })
         return Outcome(
             measurer: measurer, plan: plan, written: written, layout: measurer.layout, budget: budget)
@@ -59,7 +60,8 @@ import Testing
             let against = try #require(plan.against)
             #expect(plan.setAside == .metric && against.items == 100)
             #expect(against.name == outcome.written.origin.description)
-            #expect(try #require(against.metric).isBelowNoise && #require(against.klNats).value < 0)
+            let (metric, kl) = (try #require(against.metric), try #require(against.klNats))
+            #expect(metric.isBelowNoise && kl.value < 0)
         }
         #expect(outcome.written.against == nil && outcome.written.setAside == nil)
     }
@@ -74,42 +76,48 @@ import Testing
     }
 
     /// No plan that was measured and fits is left unwritten where it is better: less KL beyond noise than the
-    /// written one, and a metric that is not worse than uniform's beyond noise. The search's own plans count
-    /// too, not those alone that became finalists.
+    /// written one, and a metric that is not worse than uniform's beyond noise. What the search measured
+    /// counts, not the finalists alone.
     @Test(arguments: [SyntheticMeasurer.MetricKind.noise, .followsLoss, .objectsToMixtures], 0..<25)
     func nothingBetterIsLeft(metric: SyntheticMeasurer.MetricKind, seed: Int) throws {
         let outcome = try outcome(seed: seed, metric: metric)
         let (measurer, layout) = (outcome.measurer, outcome.layout)
+        let measured = try #require(outcome.plan.measured)
+        for plan in measured.prefix(while: { $0 != outcome.written }) { #expect(plan.setAside == .metric) }
+        // Plans that the search measured and did not take have more KL than those that it took: they matter
+        // where these are set aside, which chance alone seldom does.
+        let isByChance = metric != .objectsToMixtures && measured.first != outcome.written
+        guard !isByChance else { return }
         let written = measurer.measurement(of: try outcome.plan.schemes(of: layout))
         let uniform = try #require(
             measurer.candidates.map { scheme in layout.sublayers.map { _ in scheme } }
                 .filter { layout.sizeInBytes($0) <= outcome.budget }
                 .min { measurer.loss($0) < measurer.loss($1) })
         let baseline = measurer.measurement(of: uniform)
+        var compared = 0
         for assignment in measurer.asked.contenders where layout.sizeInBytes(assignment) <= outcome.budget {
             let other = measurer.measurement(of: assignment)
-            let isBetter =
-                try other.compared(with: written, named: "").klNats?.isBelowNoise == true
-                && other.compared(with: baseline, named: "").metric?.isBelowNoise == false
-            #expect(!isBetter || other.mean.klNats >= written.mean.klNats, "seed \(seed): \(assignment)")
+            let kl = try #require(try other.compared(with: written, named: "").klNats)
+            let accuracy = try #require(try other.compared(with: baseline, named: "").metric)
+            #expect(!kl.isBelowNoise || accuracy.isBelowNoise, "seed \(seed): \(assignment)")
+            compared += 1
         }
+        #expect(compared > 5)
     }
 
-    /// Where nothing objects the bytes are used: what is left would not pay for the cheapest step that is
-    /// known to lose less.
+    /// Where nothing objects the bytes are used: no step up of one sublayer that still fits loses less.
     @Test(arguments: 0..<25)
     func theBudgetIsUsed(seed: Int) throws {
-        let outcome = try outcome(seed: seed, metric: .followsLoss, encodesInOrder: false)
-        #expect(outcome.written.setAside == nil)
+        let outcome = try outcome(seed: seed, metric: .followsLoss, encodesInOrder: false, effort: 2000)
+        #expect(outcome.plan.measured?.first == outcome.written)
+        let schemes = try outcome.plan.schemes(of: outcome.layout)
         let left = outcome.budget - outcome.written.bytes
-        for step in outcome.plan.steps ?? [] where step.bytesChange > 0 && step.bytesChange <= left {
+        for step in try #require(outcome.plan.steps) where (1...max(1, left)).contains(step.bytesChange) {
             let index = try #require(outcome.layout.sublayers.firstIndex { $0.name == step.sublayer })
-            var other = try outcome.plan.schemes(of: outcome.layout)
+            var other = schemes
             other[index] = step.scheme
-            let gain =
-                outcome.measurer.loss(try outcome.plan.schemes(of: outcome.layout))
-                - outcome.measurer.loss(other)
-            #expect(gain <= 1e-9, "seed \(seed): \(step) gains \(gain) and fits \(left) bytes")
+            let gain = outcome.measurer.loss(schemes) - outcome.measurer.loss(other)
+            #expect(gain <= 1e-9, "seed \(seed): \(step.sublayer) to \(step.scheme) fits \(left) bytes")
         }
     }
 
@@ -126,6 +134,6 @@ import Testing
             let interval = try #require(difference.interval)
             #expect(interval.low <= difference.value && difference.value <= interval.high)
         }
-        #expect(outcome.plan.measured?.count { $0.against == nil } == 1, "the uniform plan")
+        #expect(outcome.plan.measured?.count(where: { $0.against == nil }) == 1, "the uniform plan")
     }
 }

@@ -223,7 +223,7 @@ import Testing
         let text = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 1000).text
         #expect(text.contains("| in context (set aside) ") && text.contains("| sum of losses (written) "))
         #expect(text.contains("0.005100 [0.004000, 0.006200] | 42.67 [38.00, 47.00]"), "\(text)")
-        #expect(text.contains("KL less that of uniform bcq2"))
+        #expect(text.contains("KL against uniform bcq2"))
         let report = ModelReport(
             name: "n", sensitivity: table, frontier: Examples.frontier(), plan: plan, comparison: nil)
         #expect(

@@ -88,7 +88,8 @@ import Testing
         try check(result, prepared, budget: budget)
         let measured = try #require(result.plan.measured)
         for plan in measured.prefix(while: { $0.origin != result.plan.origin }) {
-            #expect(try plan.setAside == .metric && #require(plan.against?.metric).isBelowNoise)
+            let metric = try #require(plan.against?.metric)
+            #expect(plan.setAside == .metric && metric.isBelowNoise)
         }
         for plan in measured {
             #expect(plan.klInterval != nil && plan.metricInterval != nil)

@@ -9,20 +9,25 @@ extension Plan {
         for plan in measured where plan.setAside != nil {
             guard let against = plan.against, let metric = against.metric else { continue }
             lines.append(
-                "Set aside: \(plan.origin), of KL \(klText(plan.klNats)). Its \(metricName) less that of "
-                    + "\(against.name) is \(metricDifferenceText(metric, of: metricName)): worse beyond the noise "
-                    + "of \(grouped(against.items)) items.")
+                "Set aside: \(plan.origin), of KL \(klText(plan.klNats)). Against \(against.name): \(metricName) "
+                    + "\(metricDifferenceText(metric, of: metricName)), worse beyond the noise of "
+                    + "\(grouped(against.items)) items.")
         }
         guard let written = measured.first(where: { $0.origin == origin }), let against = written.against,
             let kl = against.klNats
         else { return lines }
         var line =
-            "Written: \(written.origin). Its KL less that of \(against.name), the best uniform plan that fits, is "
+            "Written: \(written.origin). Against \(against.name), the best uniform plan that fits: KL "
             + klDifferenceText(kl)
         if let metric = against.metric {
-            line += ", its \(metricName) less that of it \(metricDifferenceText(metric, of: metricName))"
+            line += ", \(metricName) \(metricDifferenceText(metric, of: metricName))"
         }
-        lines.append(line + ".")
+        line += "; 95% intervals of paired differences."
+        if !(kl.isBelowNoise || kl.isAboveNoise) {
+            line +=
+                " Their KL is not told apart by \(grouped(against.items)) items; the smaller mean is written."
+        }
+        lines.append(line)
         if let metric = against.metric, let noise = noise(metric, against.items, metricName) {
             lines.append(noise)
         }

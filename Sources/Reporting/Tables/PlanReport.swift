@@ -24,7 +24,7 @@ extension Plan {
         let plans = (measured ?? []) + (overBudget ?? [])
         let baseline = plans.lazy.compactMap(\.against).first?.name
         var head = ["plan", "bytes", "compression", "KL", metricName]
-        if let baseline { head += ["KL less that of \(baseline)", "\(metricName) less that of \(baseline)"] }
+        if let baseline { head += ["KL against \(baseline)", "\(metricName) against \(baseline)"] }
         var table = MarkdownTable(head)
         let fitting = (measured ?? []).map { plan in
             (plan, plan.origin == origin ? " (written)" : plan.setAside == nil ? "" : " (set aside)")
