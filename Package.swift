@@ -3,9 +3,13 @@ import PackageDescription
 
 /// A room of `Sources`: its target has the package's name before it, so that it clashes with no target of
 /// other packages.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [],
+    resources: [Resource] = []
+) -> Target {
     .target(
-        name: "Bitplan\(name)", dependencies: dependencies, path: "Sources/\(name)", exclude: exclude)
+        name: "Bitplan\(name)", dependencies: dependencies, path: "Sources/\(name)", exclude: exclude,
+        resources: resources)
 }
 
 /// The tests of a room.
@@ -63,7 +67,7 @@ let package = Package(
             name: "BitplanSentencePieceBridge", dependencies: ["CBitplanSentencePiece"],
             path: "Sources/SentencePieceBridge", linkerSettings: [.linkedLibrary("sentencepiece")]),
         room("Tokenizers", ["BitplanSentencePieceBridge"]),
-        room("Metrics", ["PlanFormat"]),
+        room("Metrics", ["BitplanTensors", "PlanFormat"]),
 
         // The engine, the sweep and what is made of them.
         room(
@@ -85,7 +89,9 @@ let package = Package(
         room(
             "Planning",
             ["BitplanAllocation", "BitplanLatency", "BitplanMetrics", "PlanFormat", "BitplanTensors"]),
-        room("Reporting", ["PlanFormat"]),
+        room(
+            "Reporting", ["PlanFormat"],
+            resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")]),
         room("Exporting", ["PlanFormat"]),
         room(
             "Workflows",

@@ -211,7 +211,30 @@ def golden_logits():
     return cases
 
 
+def splitmix(seed):
+    mask = (1 << 64) - 1
+    while True:
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        z = ((seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        yield z ^ (z >> 31)
+
+
+def resamples(seed, n, replicates):
+    numbers = splitmix(seed)
+    for _ in range(replicates):
+        row = []
+        while len(row) < n:
+            product = next(numbers) * n
+            if product % 2**64 >= 2**64 % n:
+                row.append(product >> 64)
+        yield row
+
+
 def golden_statistics():
+    stream = splitmix(1234567)  # Vigna's own test vector.
+    assert [next(stream) for _ in range(3)] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
     quantiles = [{"probability": p, "normal": stats.norm.ppf(p), "degreesOfFreedom": df, "studentT": stats.t.ppf(p, df)}
                  for p in [1e-12, 1e-6, 0.005, 0.025, 0.3, 0.5, 0.6, 0.95, 0.975, 0.9995]
                  for df in [1, 2, 3, 7, 30, 99, 101, 199, 1999, 100000]]
@@ -234,7 +257,25 @@ def golden_statistics():
         se = np.sqrt(e.var(ddof=1) / n) / tokens.mean()
         ratios.append({"nats": nats.tolist(), "tokens": tokens.tolist(), "value": r, "standardError": se,
                        "perplexity": np.exp(r), "bitsPerByte": nats.sum() / np.log(2) / 1000})
-    return {"quantiles": quantiles, "means": means, "ratios": ratios}
+
+    pairs = dict(corpora())["tatoeba perturbed"]
+    again = random.Random(9)
+    references = [p[1] for p in pairs]
+    baseline = BLEU._extract_corpus_statistics([p[0] for p in pairs], [references])
+    other = BLEU._extract_corpus_statistics([perturbed(again, perturbed(again, p[0])) for p in pairs], [references])
+    scores = lambda rows: BLEU._compute_score_from_stats([int(v) for v in np.sum(rows, axis=0)]).score
+    n = len(pairs)
+    draws = list(resamples(42, n, 300))
+    base = np.array([scores([baseline[i] for i in d]) for d in draws])
+    cand = np.array([scores([other[i] for i in d]) for d in draws])
+    tail = stats.norm.cdf(stats.t.ppf(0.05, n - 1) * np.sqrt(n / (n - 1)))  # Hesterberg's expanded percentiles.
+    bootstrap = {
+        "seed": 42, "replicates": 300, "confidence": 0.9, "baseline": baseline, "candidate": other,
+        "firstDraw": draws[0], "baselineScore": scores(baseline),
+        "interval": np.quantile(base, [tail, 1 - tail]).tolist(), "difference": scores(other) - scores(baseline),
+        "differenceInterval": np.quantile(cand - base, [tail, 1 - tail]).tolist(),
+    }
+    return {"quantiles": quantiles, "means": means, "ratios": ratios, "bootstrap": bootstrap}
 
 
 def write(name, value):

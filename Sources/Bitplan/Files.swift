@@ -37,6 +37,14 @@ extension SensitivityTable {
     public func writeReport(named name: String, plan: Plan? = nil, to file: URL) throws(BitplanError) {
         try describingErrors { try ModelReport(name: name, self, plan: plan).write(to: file) }
     }
+
+    /// The same report as one page of HTML that needs nothing beside it and no network, with a slider over
+    /// the plans of the frontier.
+    ///
+    /// - Throws: as `writeReport(named:plan:to:)`.
+    public func writePage(named name: String, plan: Plan? = nil, to file: URL) throws(BitplanError) {
+        try describingErrors { try ModelReport(name: name, self, plan: plan).writePage(to: file) }
+    }
 }
 
 extension Plan {

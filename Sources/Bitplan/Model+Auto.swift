@@ -4,7 +4,7 @@ import Foundation
 
 /// Where `Model.auto` leaves what it makes.
 public struct AutoPlaces: Hashable, Sendable {
-    /// The stem of the files: `<name>.plan.json`, `<name>.sensitivity.json`, `<name>.md`...
+    /// The stem of the files: `<name>.plan.json`, `<name>.sensitivity.json`, `<name>.md`, `<name>.html`...
     public var name: String
     /// The directory of table, comparison and report.
     public var reports: URL

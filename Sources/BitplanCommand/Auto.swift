@@ -84,6 +84,8 @@ struct Auto: ParsableCommand {
             tell(
                 "plan: \(result.plan.origin?.description ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
             )
+            let metric = metricName(result.plan.provenance?.metric ?? "")
+            for line in result.plan.judgement(metricName: metric) { tell(line + "\n") }
         case .evaluating: break
         }
     }

@@ -134,10 +134,13 @@ struct PlanCommand: ParsableCommand {
         if let joules = plan.predicted?.joules { bytes += ", \(fixed(1e3 * joules, 4)) mJ" }
         try printResult(
             plan, asJSON: json,
-            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n" + (try plan.bitsTable(of: table.layout))
+            "\(plan.origin?.description ?? "plan"): \(bytes)\n\n"
+                + (try plan.bitsTable(of: table.layout).text)
                 + "\n"
+                + plan.judgement(metricName: table.metricName).map { $0 + "\n\n" }.joined()
                 + plan.measuredTable(
-                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes))
+                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes
+                ).text)
     }
 }
 
@@ -249,6 +252,11 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "Model directory, packed or not.") var model: String
     @OptionGroup var data: DataOptions
     @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
+    @Option(
+        help:
+            "Another model directory, packed or not: how this one's KL and metric differ from its, item by item, with 95% intervals."
+    )
+    var against: String?
     @Option(help: "Items that are answered one at a time on one thread, for the seconds of one; 0 for none.")
     var timed = 16
     @Option(help: "Latency profile: what it predicts for these items stands beside what was measured.")
@@ -263,8 +271,8 @@ struct Evaluate: ParsableCommand {
                     family,
                     EvaluationRequest(
                         model: URL(path: model), reference: reference.map { URL(path: $0) },
-                        source: data.source, options: task.options, timed: timed,
-                        profile: profile.map { URL(path: $0) }))
+                        other: against.map { URL(path: $0) }, source: data.source, options: task.options,
+                        timed: timed, profile: profile.map { URL(path: $0) }))
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))
@@ -281,6 +289,7 @@ struct Evaluate: ParsableCommand {
             lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per prediction")
         }
         if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per prediction") }
+        if let against = result.against { lines += text(against, metric: metricName(result.signature)) }
         lines.append("items: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")
         lines.append("tokens per second: \(fixed(result.tokensPerSecond, 0))")
@@ -297,6 +306,22 @@ struct Evaluate: ParsableCommand {
         }
         lines.append("peak memory: \(grouped(result.peakMemoryBytes)) bytes")
         return lines.joined(separator: "\n")
+    }
+
+    private func text(_ against: PairedComparison, metric name: String) -> [String] {
+        var lines: [String] = []
+        if let kl = against.klNats {
+            lines.append("KL against \(against.name): \(klDifferenceText(kl)) nats per prediction")
+        }
+        if let metric = against.metric {
+            lines.append("\(name) against \(against.name): \(metricDifferenceText(metric, of: name))")
+        }
+        if against.items < PairedComparison.fewestItems {
+            lines.append(
+                "\(grouped(against.items)) items are few: intervals from fewer than "
+                    + "\(PairedComparison.fewestItems) say little of other items")
+        }
+        return lines
     }
 }
 

@@ -9,37 +9,44 @@ import PlanFormat
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Renders a sensitivity table, its frontier, a plan and evaluations as Markdown with SVG plots.",
+            "Renders a sensitivity table, its frontier, a plan and evaluations as Markdown with SVG plots, or as a page of HTML.",
         discussion: """
             With --output the plots are written beside the report, as <name>.sensitivity.svg, <name>.frontier.svg and, with a plan, \
-            <name>.bits.svg. Printed to standard output the report has no plots.
+            <name>.bits.svg. Printed to standard output the report has no plots. With --html it is one page that needs nothing beside it, with \
+            a slider over the plans of the frontier; #point=N behind its address opens it at the Nth of them.
             """)
 
     @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
     @Option(help: "Plan file.") var plan: String?
     @Option(help: "Evaluations that auto left beside its report: NAME.comparison.json.") var comparison:
         String?
-    @Option(help: "Where the report is written; printed where not given.") var output: String?
+    @Option(help: "Where the Markdown is written; printed where neither this nor --html is given.")
+    var output: String?
+    @Option(help: ArgumentHelp("Page of HTML to write.", valueName: "file")) var html: String?
     @Option(help: "The report's title; the stem of the output where not given.") var name: String?
+
+    func validate() throws {
+        guard output == nil || output != html else {
+            throw ValidationError("--output and --html name the same file")
+        }
+    }
 
     func run() throws {
         try reporting {
             try checkOutputs(
-                [output].compactMap { $0.map { URL(path: $0) } },
+                [output, html].compactMap { $0.map { URL(path: $0) } },
                 inputs: [sweep, plan, comparison].compactMap { $0.map { URL(path: $0) } })
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
             let comparison = try comparison.map { try readComparison(URL(path: $0)) }
-            let stem = output.map { URL(path: $0).deletingPathExtension().lastPathComponent }
+            let stem = (output ?? html).map { URL(path: $0).deletingPathExtension().lastPathComponent }
             try naming(planFile ?? URL(path: sweep)) {
                 let report = try ModelReport(
                     name: name ?? stem ?? "Sensitivity", table, plan: plan, comparison: comparison)
-                if let output {
-                    try report.write(to: URL(path: output))
-                } else {
-                    try writeOutput(try report.markdown(withFigures: false))
-                }
+                if let output { try report.write(to: URL(path: output)) }
+                if let html { try report.writePage(to: URL(path: html)) }
+                if output == nil, html == nil { try writeOutput(try report.markdown(withFigures: false)) }
             }
         }
     }

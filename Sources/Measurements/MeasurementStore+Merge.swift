@@ -9,7 +9,7 @@ extension MeasurementStore {
         package var cells = 0
         /// Cells of which the other store had more items.
         package var longer = 0
-        /// Values of metrics that only the other store had.
+        /// Metrics that only the other store had.
         package var metrics = 0
         /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those
         /// of this store stay.
@@ -60,9 +60,9 @@ extension MeasurementStore {
                 _ = try metric(row, key: key, assignment: assignment)
                 try db.execute(
                     sql: """
-                        INSERT OR IGNORE INTO metric (experiment, assignment, name, bits, checksum)
+                        INSERT OR IGNORE INTO metric (experiment, assignment, name, record, checksum)
                         VALUES (?, ?, ?, ?, ?)
-                        """, arguments: [ours, assignment, row["name"], row["bits"], row["checksum"]])
+                        """, arguments: [ours, assignment, row["name"], row["record"], row["checksum"]])
                 result.metrics += db.changesCount
             }
         }
@@ -94,7 +94,7 @@ extension MeasurementStore {
 
     private static func forEachMetric(
         _ db: Database, of experiment: Int64, _ body: (Row, String) throws -> Void
-    ) throws { try forEach("name, bits, checksum", in: "metric", db, of: experiment, body) }
+    ) throws { try forEach("name, record, checksum", in: "metric", db, of: experiment, body) }
 
     /// Checks the whole file, checksums included.
     ///

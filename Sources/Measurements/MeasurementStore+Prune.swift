@@ -8,7 +8,7 @@ extension MeasurementStore {
         package let experiments: Int
         /// Their cells.
         package let cells: Int
-        /// Their values of metrics.
+        /// Their metrics.
         package let metrics: Int
     }
 

@@ -21,7 +21,7 @@ package struct StoreSummary: Codable, Hashable, Sendable {
         package let cells: Int
         /// Items of all of them.
         package let items: Int
-        /// Values of metrics.
+        /// Metrics.
         package let metrics: Int
         /// Cells that processes are at.
         package let claims: Int

@@ -10,7 +10,7 @@ import Synchronization
 /// program, what was recorded stays.
 package final class MeasurementStore: Sendable {
     /// The version of the file format; a program reads older ones, and refuses newer ones.
-    package static let currentSchema = 1
+    package static var currentSchema: Int { migrations.count }
     /// What marks an SQLite file as ours (`PRAGMA application_id`): "bitp".
     static let applicationID: Int32 = 0x6269_7470
 
@@ -88,18 +88,15 @@ package final class MeasurementStore: Sendable {
         return cache.appending(path: "bitplan/measurements.sqlite")
     }
 
-    /// Makes the tables of an empty file, and checks that any other is a store that this program knows.
+    /// Makes the tables of an empty file, brings those of an older program up to date, and refuses any other
+    /// file.
     private static func prepare(_ db: Database, _ file: URL) throws {
         let application = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let schema = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if application == 0, schema == 0, try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
-        {
-            try db.execute(sql: Self.tables)
-            try db.execute(sql: "PRAGMA application_id = \(applicationID)")
-            try db.execute(sql: "PRAGMA user_version = \(currentSchema)")
-            return
-        }
-        guard application == applicationID else {
+        let isEmpty =
+            try application == 0 && schema == 0
+            && Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+        guard isEmpty || application == applicationID else {
             throw FileError(file, "is the SQLite database of another program, no measurement store")
         }
         guard schema <= currentSchema else {
@@ -108,9 +105,30 @@ package final class MeasurementStore: Sendable {
                 "is a measurement store of a newer bitplan: schema \(schema), this one knows up to \(currentSchema)"
             )
         }
+        guard schema < currentSchema else { return }
+        for migration in migrations[max(0, schema)...] { try db.execute(sql: migration) }
+        try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+        try db.execute(sql: "PRAGMA user_version = \(currentSchema)")
     }
 
-    /// `metric.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
+    /// What makes a file of schema n one of schema n + 1, by n: the first makes the tables of an empty file.
+    private static let migrations = [tables, metricItems]
+
+    /// Metrics were kept as values alone, which cannot be compared beyond their noise: they are measured
+    /// again.
+    private static let metricItems = """
+        DROP TABLE metric;
+        CREATE TABLE metric (
+            experiment INTEGER NOT NULL REFERENCES experiment (id),
+            assignment TEXT NOT NULL,
+            name TEXT NOT NULL,
+            record BLOB NOT NULL,
+            checksum INTEGER NOT NULL,
+            PRIMARY KEY (experiment, assignment, name)
+        );
+        """
+
+    /// The tables of schema 1.
     private static let tables = """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,

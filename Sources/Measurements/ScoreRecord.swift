@@ -14,15 +14,15 @@ enum ScoreRecord {
         var bytes: [UInt8] = [isSketched ? 1 : 0]
         bytes.reserveCapacity(1 + (isSketched ? 44 : 18) * scores.count)
         for score in scores {
-            append(score.loss.kl.nats, to: &bytes)
-            append(score.loss.crossEntropy.nats, to: &bytes)
-            append(score.loss.kl.tokens, to: &bytes)
-            append(score.loss.crossEntropy.tokens, to: &bytes)
+            bytes.append(number: score.loss.kl.nats)
+            bytes.append(number: score.loss.crossEntropy.nats)
+            bytes.append(count: score.loss.kl.tokens)
+            bytes.append(count: score.loss.crossEntropy.tokens)
             guard isSketched else { continue }
-            append(score.sketchedNats, to: &bytes)
-            append(score.anchorNats, to: &bytes)
-            append(score.anchorSketchedNats, to: &bytes)
-            append(score.anchors, to: &bytes)
+            bytes.append(number: score.sketchedNats)
+            bytes.append(number: score.anchorNats)
+            bytes.append(number: score.anchorSketchedNats)
+            bytes.append(count: score.anchors)
         }
         return Data(bytes)
     }
@@ -34,16 +34,16 @@ enum ScoreRecord {
         var scores: [ItemScore] = []
         scores.reserveCapacity(items)
         for _ in 0..<items {
-            guard let kl = takeNumber(&bytes), let crossEntropy = takeNumber(&bytes),
-                let predictions = takeCount(&bytes), let targets = takeCount(&bytes)
+            guard let kl = bytes.takeNumber(), let crossEntropy = bytes.takeNumber(),
+                let predictions = bytes.takeCount(), let targets = bytes.takeCount()
             else { return nil }
             var score = ItemScore(
                 loss: ItemLoss(
                     kl: TokenLoss(nats: kl, tokens: predictions),
                     crossEntropy: TokenLoss(nats: crossEntropy, tokens: targets)))
             if kind == 1 {
-                guard let sketched = takeNumber(&bytes), let exact = takeNumber(&bytes),
-                    let anchored = takeNumber(&bytes), let anchors = takeCount(&bytes)
+                guard let sketched = bytes.takeNumber(), let exact = bytes.takeNumber(),
+                    let anchored = bytes.takeNumber(), let anchors = bytes.takeCount()
                 else { return nil }
                 score.sketchedNats = sketched
                 score.anchorNats = exact
@@ -53,35 +53,6 @@ enum ScoreRecord {
             scores.append(score)
         }
         return bytes.isEmpty ? scores : nil
-    }
-
-    private static func append(_ number: Double, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    private static func append(_ count: Int, to bytes: inout [UInt8]) {
-        var rest = UInt64(count)
-        while rest >= 128 {
-            bytes.append(UInt8(rest & 127) | 128)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
-    private static func takeNumber(_ bytes: inout ArraySlice<UInt8>) -> Double? {
-        guard bytes.count >= 8 else { return nil }
-        defer { bytes.removeFirst(8) }
-        return Double(bitPattern: bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }
-
-    private static func takeCount(_ bytes: inout ArraySlice<UInt8>) -> Int? {
-        var number: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 56, by: 7) {
-            guard let byte = bytes.popFirst() else { return nil }
-            number |= UInt64(byte & 127) << shift
-            if byte < 128 { return Int(number) }
-        }
-        return nil
     }
 }
 

@@ -8,11 +8,11 @@ import PlanFormat
 package struct StoredCell: Hashable, Sendable {
     /// Scores of the first items of the data, in their order; empty where there are none.
     package var items: [ItemScore]
-    /// Values of metrics, by metric and settings.
-    package var metrics: [String: Double]
+    /// What metrics are made of, by metric and settings.
+    package var metrics: [String: MetricItems]
 
     /// A cell of these parts.
-    package init(items: [ItemScore] = [], metrics: [String: Double] = [:]) {
+    package init(items: [ItemScore] = [], metrics: [String: MetricItems] = [:]) {
         self.items = items
         self.metrics = metrics
     }
@@ -134,17 +134,17 @@ package struct StoredExperiment: Sendable {
         }
     }
 
-    /// Keeps the value of a metric; `metric` names it with all its settings.
-    package func record(_ value: Double, metric: String, of assignment: Assignment) throws(FileError) {
+    /// Keeps what a metric is made of; `metric` names it with all its settings.
+    package func record(_ items: MetricItems, metric: String, of assignment: Assignment) throws(FileError) {
         let text = Self.text(assignment)
-        let bits = Int64(bitPattern: value.bitPattern)
+        let record = MetricRecord.encode(items)
         try store.write { db in
             try db.execute(
                 sql: """
-                    INSERT OR REPLACE INTO metric (experiment, assignment, name, bits, checksum)
+                    INSERT OR REPLACE INTO metric (experiment, assignment, name, record, checksum)
                     VALUES (?, ?, ?, ?, ?)
                     """,
-                arguments: [id, text, metric, bits, Checksum(key + [text, metric, "\(bits)"]).stored])
+                arguments: [id, text, metric, record, Checksum(key + [text, metric], record).stored])
         }
     }
 
@@ -160,7 +160,7 @@ package struct StoredExperiment: Sendable {
             arguments: [id, assignment])
         if let row { cell.items = try MeasurementStore.items(row, key: key, assignment: assignment) }
         let metrics = try Row.fetchAll(
-            db, sql: "SELECT name, bits, checksum FROM metric WHERE experiment = ? AND assignment = ?",
+            db, sql: "SELECT name, record, checksum FROM metric WHERE experiment = ? AND assignment = ?",
             arguments: [id, assignment])
         for row in metrics {
             cell.metrics[row["name"]] = try MeasurementStore.metric(row, key: key, assignment: assignment)
@@ -182,12 +182,13 @@ extension MeasurementStore {
         return items
     }
 
-    /// The value of a row, once its checksum is right.
-    static func metric(_ row: Row, key: [String], assignment: String) throws -> Double {
+    /// What the metric of a row is made of, once its checksum is right.
+    static func metric(_ row: Row, key: [String], assignment: String) throws -> MetricItems {
         let name: String = try row.decode(forColumn: "name")
-        let bits: Int64 = try row.decode(forColumn: "bits")
-        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment, name, "\(bits)"]).stored
+        let record: Data = try row.decode(forColumn: "record")
+        guard try row.decode(forColumn: "checksum") == Checksum(key + [assignment, name], record).stored,
+            let items = MetricRecord.decode(record)
         else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
-        return Double(bitPattern: UInt64(bitPattern: bits))
+        return items
     }
 }

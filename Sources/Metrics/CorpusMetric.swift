@@ -1,8 +1,8 @@
 /// A metric of generated text that is a function of summed per-sentence statistics.
 ///
 /// The score of a corpus is `score(sum of statistics)`, not a mean of sentence scores. Sums are exact
-/// (integers), so sentences can be scored in any order, kept, and subtracted again, without looking at the
-/// text twice.
+/// (integers), so sentences can be scored in any order, kept, resampled (`Bootstrap`) and subtracted again,
+/// without looking at the text twice.
 package protocol CorpusMetric: Sendable {
     /// The sufficient statistics of one sentence or, summed, of a corpus.
     associatedtype Statistics: AdditiveArithmetic, Codable, Hashable, Sendable

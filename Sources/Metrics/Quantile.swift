@@ -46,9 +46,21 @@ package enum Quantile {
         return probability < 0.5 ? -reach(tail) : reach(tail)
     }
 
+    /// The probability that a standard normal variable is above `reach`.
+    static func normalTail(_ reach: Double) -> Double { 0.5 * erfc(reach / 2.0.squareRoot()) }
+
+    /// The linearly interpolated quantile of sorted values, at least one (numpy's default, Hyndman and Fan's
+    /// type 7).
+    static func ofSorted(_ values: [Double], _ probability: Double) -> Double {
+        let position = probability * Double(values.count - 1)
+        let below = Int(position)
+        let above = min(below + 1, values.count - 1)
+        return values[below] + (position - Double(below)) * (values[above] - values[below])
+    }
+
     private static func normalReach(tail: Double) -> Double {
         newton(
-            tail: tail, from: 0, upperTail: { 0.5 * erfc($0 / 2.0.squareRoot()) },
+            tail: tail, from: 0, upperTail: normalTail,
             density: { exp(-$0 * $0 / 2) / (2 * Double.pi).squareRoot() })
     }
 

@@ -18,6 +18,8 @@ public struct Evaluation: Codable, Sendable {
     public let peakMemoryBytes: Int
     /// Items answered one at a time on one thread; nil where none were timed.
     public let alone: SentenceTimes?
+    /// How this model differs from another one on the same items; nil where no other was given.
+    public let against: PairedComparison?
 
     private struct Key: CodingKey {
         let stringValue: String
@@ -39,6 +41,7 @@ public struct Evaluation: Codable, Sendable {
         try container.encode(tokensPerSecond, forKey: Key("tokensPerSecond"))
         try container.encode(peakMemoryBytes, forKey: Key("peakMemoryBytes"))
         try container.encodeIfPresent(alone, forKey: Key("alone"))
+        try container.encodeIfPresent(against, forKey: Key("against"))
     }
 
     /// Reads what `encode(to:)` wrote.
@@ -52,9 +55,10 @@ public struct Evaluation: Codable, Sendable {
         tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
         peakMemoryBytes = try container.decode(Int.self, forKey: Key("peakMemoryBytes"))
         alone = try container.decodeIfPresent(SentenceTimes.self, forKey: Key("alone"))
+        against = try container.decodeIfPresent(PairedComparison.self, forKey: Key("against"))
         let fixed = [
             "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
-            "alone",
+            "alone", "against",
         ]
         var metrics: [String: Double] = [:]
         for key in container.allKeys where !fixed.contains(key.stringValue) {
@@ -67,8 +71,10 @@ public struct Evaluation: Codable, Sendable {
     public init(
         metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
         bytes: Int,
-        tokensPerSecond: Double, peakMemoryBytes: Int, alone: SentenceTimes?
+        tokensPerSecond: Double, peakMemoryBytes: Int, alone: SentenceTimes?,
+        against: PairedComparison? = nil
     ) {
+        self.against = against
         self.metrics = metrics
         self.signature = signature
         self.crossEntropy = crossEntropy

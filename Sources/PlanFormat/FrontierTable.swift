@@ -78,25 +78,28 @@ public struct FrontierTable: Codable, Hashable, Sendable {
         public let predictedKL: Double?
         /// Measured loss, where the given plan's file has it.
         public let measuredKL: Double?
+        /// The 95% interval of `measuredKL`; nil where none is known.
+        public let measuredInterval: Interval?
         /// The least summed loss of any plan of at most these bytes, as far as the frontier's points tell;
         /// nil where there is none.
         public let leastKL: Double?
 
         private enum CodingKeys: String, CodingKey {
             case origin = "name"
-            case kind, bytes, predictedKL, measuredKL, leastKL
+            case kind, bytes, predictedKL, measuredKL, measuredInterval, leastKL
         }
 
         /// A plan from its parts.
         public init(
             origin: PlanOrigin, kind: Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?,
-            leastKL: Double?
+            measuredInterval: Interval? = nil, leastKL: Double?
         ) {
             self.origin = origin
             self.kind = kind
             self.bytes = bytes
             self.predictedKL = predictedKL
             self.measuredKL = measuredKL
+            self.measuredInterval = measuredInterval
             self.leastKL = leastKL
         }
     }

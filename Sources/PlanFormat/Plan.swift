@@ -132,20 +132,43 @@ public struct Plan: Codable, Hashable, Sendable {
         public let bytes: Int
         /// Mean KL per prediction, in nats.
         public let klNats: Double
+        /// The 95% interval of the KL, from the items it was measured on; nil where they are too few.
+        public let klInterval: Interval?
         /// The task's metric.
         public let metric: Double?
+        /// The 95% interval of the metric; nil where the items are too few.
+        public let metricInterval: Interval?
+        /// How it differs from the best uniform plan within the budget; nil for that plan itself, and where
+        /// there is none.
+        public let against: PairedComparison?
+        /// Why it was not written although it has less KL than the written plan; nil where there was no
+        /// reason.
+        public let setAside: SetAside?
+
+        /// Why a plan of less KL is not written.
+        public enum SetAside: String, Codable, Hashable, Sendable {
+            /// The task's metric is worse than that of the best uniform plan, beyond its noise.
+            case metric
+        }
 
         private enum CodingKeys: String, CodingKey {
             case origin = "name"
-            case bytes, klNats, metric
+            case bytes, klNats, klInterval, metric, metricInterval, against, setAside
         }
 
         /// A measured plan.
-        public init(origin: PlanOrigin, bytes: Int, klNats: Double, metric: Double?) {
+        public init(
+            origin: PlanOrigin, bytes: Int, klNats: Double, klInterval: Interval? = nil, metric: Double?,
+            metricInterval: Interval? = nil, against: PairedComparison? = nil, setAside: SetAside? = nil
+        ) {
             self.origin = origin
             self.bytes = bytes
             self.klNats = klNats
+            self.klInterval = klInterval
             self.metric = metric
+            self.metricInterval = metricInterval
+            self.against = against
+            self.setAside = setAside
         }
     }
 

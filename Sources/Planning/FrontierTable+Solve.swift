@@ -11,11 +11,12 @@ extension FrontierTable {
     ///   - sizes: where a plan is wanted in any case.
     ///   - plan: the chosen plan, for its place and its prices; `presets` by name stand beside it.
     ///   - profile: what its prices of a millisecond follow from.
+    ///   - listing: how many points, evenly over all, list their schemes in any case.
     /// - Throws: `PlanError` where the plan is for another model, `PlanningError` where no plan has a size,
     ///   `AllocationError`, `LatencyError`.
     package init(
         _ table: SensitivityTable, sizes: [SizeTarget] = [], plan: Plan? = nil,
-        profile: LatencyProfile? = nil, effort: Int = 1_000_000
+        profile: LatencyProfile? = nil, listing: Int = 0, effort: Int = 1_000_000
     ) throws {
         try plan?.check(for: table.model)
         let layout = table.layout
@@ -31,7 +32,10 @@ extension FrontierTable {
         let optima = wanted.map { frontier.index(atMost: Double($0)) }
         // Schemes are listed where a reader may want to take the plan: everywhere they would make the file
         // long.
-        let listed = Set(frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 })
+        let (count, even) = (frontier.points.count, min(listing, frontier.points.count))
+        let listed = Set(
+            frontier.hull + [frontier.knee].compactMap { $0 } + optima.compactMap { $0 }
+                + (0..<even).map { $0 * count / even })
         let points = frontier.points.enumerated().map { index, point in
             Point(
                 bytes: Int(point.cost), klNats: point.loss,
@@ -57,14 +61,15 @@ extension FrontierTable {
                 PlanPoint(
                     origin: known.origin, kind: known.kind, bytes: known.bytes,
                     predictedKL: known.predictedKL,
-                    measuredKL: known.measuredKL,
+                    measuredKL: known.measured?.klNats, measuredInterval: known.measured?.klInterval,
                     leastKL: frontier.index(atMost: Double(known.bytes)).map { points[$0].klNats })
             } + asked,
             prices: try plan.map { try PlanPrices(of: $0, in: table, profile: profile) })
     }
 
     private typealias Known = (
-        origin: PlanOrigin, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?, measuredKL: Double?
+        origin: PlanOrigin, kind: PlanPoint.Kind, bytes: Int, predictedKL: Double?,
+        measured: Plan.MeasuredPlan?
     )
 
     /// Uniform plans of all candidates, the presets that fit the model, and what the chosen plan's file says
@@ -76,7 +81,7 @@ extension FrontierTable {
             let bytes = layout.sizeInBytes(schemes)
             return (
                 origin, kind, bytes, table.summedLoss(of: schemes),
-                measured.first { $0.origin == origin && $0.bytes == bytes }?.klNats
+                measured.first { $0.origin == origin && $0.bytes == bytes }
             )
         }
         var plans = layout.uniformCandidates(table.candidates).map { scheme in
@@ -90,7 +95,7 @@ extension FrontierTable {
         let others = measured.filter { other in
             other.origin != chosen.origin && !plans.contains { $0.origin == other.origin }
         }
-        plans += others.map { ($0.origin, .measured, $0.bytes, nil, $0.klNats) }
+        plans += others.map { ($0.origin, .measured, $0.bytes, nil, $0) }
         return plans + [chosen]
     }
 }

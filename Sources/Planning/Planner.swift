@@ -59,8 +59,9 @@ package struct PlanningRound: Sendable {
 /// best.
 ///
 /// The starts are the uniform plans, the optimum of the table's summed losses, that optimum between two
-/// neighbouring uniform plans, and Chung's preset, all as far as pins, ties and choices allow; no plan that
-/// loses to one of them is ever returned.
+/// neighbouring uniform plans, and Chung's preset, all as far as pins, ties and choices allow. Of all plans
+/// the one of least KL is returned, unless its metric is worse beyond noise than that of the best uniform
+/// plan (`judge`).
 package struct Planner<Measurer: PlanMeasurer> {
     /// What measures plans.
     let measurer: Measurer
@@ -116,30 +117,24 @@ package struct Planner<Measurer: PlanMeasurer> {
                 origin: index == taken.count - 1 ? .inContext : .inContextStep(index + 1),
                 assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
-        let ranked = try rank(finalists(inContext.reversed() + fromStarts))
-        guard let best = ranked.first(where: { isAdmitted($0, among: ranked) }) else {
-            throw PlanningError.noStart
-        }
-        if let limit = space.goal.maximumLoss, best.measured.klNats > limit {
-            throw PlanningError.lossNotMet(limit: limit, least: best.measured.klNats)
+        let judged = try judge(inContext.reversed() + fromStarts)
+        guard let best = judged.first(where: { $0.setAside == nil }) else { throw PlanningError.noStart }
+        if let limit = space.goal.maximumLoss, best.klNats > limit {
+            throw PlanningError.lossNotMet(limit: limit, least: best.klNats)
         }
         return PlanningResult(
-            plan: try record(best, ranked, effort: effort), rounds: improved.rounds,
+            plan: try record(best, judged, effort: effort), rounds: improved.rounds,
             measurements: starts.count + improved.measurements)
     }
 
     /// The plan that is written, with what was measured beside it.
-    private func record(_ best: Ranked, _ ranked: [Ranked], effort: Int) throws -> Plan {
+    private func record(_ best: Judged, _ judged: [Judged], effort: Int) throws -> Plan {
         let (assignment, proof) = (best.contender.assignment, best.contender.proof)
         var plan = Plan.naming(
             assignment, of: space.layout, model: table.model, origin: best.contender.origin, fit: table.fit)
         plan.predicted = space.prediction(assignment, klNats: proof?.klNats)
         plan.certificate = proof?.certificate
-        plan.measured = ranked.map {
-            Plan.MeasuredPlan(
-                origin: $0.contender.origin, bytes: $0.bytes, klNats: $0.measured.klNats,
-                metric: $0.measured.metric)
-        }
+        plan.measured = judged.map(\.record)
         plan.provenance = table.provenance
         // With hardly any effort there are no measurements in context either; the table's cells then say what
         // a step costs.
@@ -149,77 +144,16 @@ package struct Planner<Measurer: PlanMeasurer> {
         return plan
     }
 
-    private struct Contender {
-        let origin: PlanOrigin
-        let assignment: Assignment
-        let losses: [ItemLoss]
-        /// What the solver predicted and proved; nil for a plan that it did not make.
-        let proof: SolvedLoss?
-        var kl: Double { LossMeasurement(losses).klNats }
-        var isPreset: Bool { if case .preset = origin { true } else { false } }
-    }
-
-    private func isUniform(_ contender: Contender) -> Bool {
-        space.layout.uniformScheme(of: contender.assignment) != nil
-    }
-
-    private typealias Ranked = (contender: Contender, bytes: Int, measured: LossMeasurement)
-
-    /// Plans whose metric is worth measuring: those of least KL, and every plan that the written one must not
-    /// lose to.
-    private func finalists(_ contenders: [Contender]) -> [Contender] {
-        func merit(_ contender: Contender) -> PlanSpace.Merit {
-            space.merit(contender.assignment, klNats: contender.kl)
-        }
-        let byLoss = contenders.enumerated().sorted {
-            (merit($0.element), $0.offset) < (merit($1.element), $1.offset)
-        }
-        .map(\.element)
-        var finalists = Array(byLoss.prefix(Self.finalistCount))
-        let rivals = [byLoss.first(where: isUniform), byLoss.first(where: \.isPreset)]
-        for case let rival? in rivals where !finalists.contains(where: { $0.assignment == rival.assignment })
-        {
-            finalists.append(rival)
-        }
-        return finalists
-    }
-
-    /// How many plans of least KL get the task's metric before one is written.
-    private static var finalistCount: Int { 4 }
-
-    /// The contenders measured as packed models, best first (by KL, where no cost is minimized); of equal
-    /// ones the smaller plan, then the first.
-    private func rank(_ contenders: [Contender]) throws -> [Ranked] {
-        let measured = try contenders.map { contender -> Ranked in
-            let bytes = space.layout.sizeInBytes(contender.assignment)
-            return (contender, bytes, try measurer.packedMeasurement(of: contender.assignment))
-        }
-        func merit(_ plan: Ranked) -> PlanSpace.Merit {
-            space.merit(plan.contender.assignment, klNats: plan.measured.klNats)
-        }
-        return measured.enumerated().sorted { left, right in
-            (merit(left.element), left.element.bytes, left.offset)
-                < (merit(right.element), right.element.bytes, right.offset)
-        }.map(\.element)
-    }
-
-    /// Whether a plan may be written: the best uniform plan that fits beats it neither in KL nor in the
-    /// task's metric. KL teacher-forced on the references and what the model produces alone do not always
-    /// agree, and a plan has to win on both.
-    ///
-    /// Where a cost is minimized there is nothing to weigh: the cheapest plan that loses little enough comes
-    /// first.
-    private func isAdmitted(_ plan: Ranked, among ranked: [Ranked]) -> Bool {
-        guard space.goal == .leastLoss else { return true }
-        // Ranked by KL: the first uniform plan is the best of them, and nothing after it has a smaller KL.
-        guard let uniform = ranked.first(where: { isUniform($0.contender) }) else { return true }
-        let (ours, its) = (plan.measured.metric ?? 0, uniform.measured.metric ?? 0)
-        return plan.contender.assignment == uniform.contender.assignment
-            || (plan.measured.klNats <= uniform.measured.klNats
-                && (prefersLessMetric ? ours <= its : ours >= its))
-    }
-
     private typealias Start = (origin: PlanOrigin, assignment: Assignment, proof: SolvedLoss?)
+
+    /// The uniform plans of the candidates, as far as constraints allow, whether they fit or not.
+    var uniforms: [(scheme: Scheme, origin: PlanOrigin, assignment: Assignment)] {
+        space.layout.uniformCandidates(table.candidates).map { scheme in
+            let nearest = space.nearest(to: scheme)
+            let isWhole = space.layout.uniformScheme(of: nearest) == scheme
+            return (scheme, isWhole ? .uniform(scheme) : .nearUniform(scheme), nearest)
+        }
+    }
 
     /// Plans that the target admits and that any other has to beat.
     ///
@@ -234,18 +168,18 @@ package struct Planner<Measurer: PlanMeasurer> {
         } catch AllocationError.infeasible(let reason) where reason.budget == "loss" {
             // The sum of losses misleads at low bits: measured plans may lose less.
         }
-        let uniform = layout.uniformCandidates(table.candidates).map { ($0, space.nearest(to: $0)) }
-            .sorted { layout.sizeInBytes($0.1) < layout.sizeInBytes($1.1) }
-        let fitting = uniform.filter { space.admits($0.1) }
-        starts += fitting.map { scheme, schemes in
-            let isWhole = layout.uniformScheme(of: schemes) == scheme
-            return (isWhole ? .uniform(scheme) : .nearUniform(scheme), schemes, nil)
+        let uniform = uniforms.sorted {
+            layout.sizeInBytes($0.assignment) < layout.sizeInBytes($1.assignment)
         }
+        let fitting = uniform.filter { space.admits($0.assignment) }
+        starts += fitting.map { ($0.origin, $0.assignment, nil) }
         if let below = fitting.last,
-            let above = uniform.first(where: { layout.sizeInBytes($0.1) > layout.sizeInBytes(below.1) }),
-            let (between, proof) = try? space.solved(table, schemes: [below.0, above.0])
+            let above = uniform.first(where: {
+                layout.sizeInBytes($0.assignment) > layout.sizeInBytes(below.assignment)
+            }),
+            let (between, proof) = try? space.solved(table, schemes: [below.scheme, above.scheme])
         {
-            starts.append((.between(below.0, above.0), between, table.estimatesKL ? proof : nil))
+            starts.append((.between(below.scheme, above.scheme), between, table.estimatesKL ? proof : nil))
         }
         if let chung = layout.chung(), space.admits(chung) {
             starts.append((.preset(.chung(ratio: 1)), chung, nil))

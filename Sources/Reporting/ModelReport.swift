@@ -63,14 +63,12 @@ package struct ModelReport: Sendable {
         var text = "# \(name)\n\n"
         if let comparison { text += comparisonSection(comparison) }
         if let plan {
-            text += "## Plan\n\n" + (try plan.bitsTable(of: sensitivity.layout)) + "\n"
+            text += "## Plan\n\n" + (try plan.bitsTable(of: sensitivity.layout).text) + "\n"
             text += figure("bits", "Bits of every sublayer by depth")
             text += planSections(plan)
         }
         guard sensitivity.proxy == nil else {
-            text +=
-                "## Sensitivity\n\nThe cells were not measured, so no frontier and no prices are made of them.\n\n"
-            return text + sensitivity.markdown
+            return text + "## Sensitivity\n\n" + Self.unmeasuredNote + "\n\n" + sensitivity.markdown
         }
         text += "## Frontier\n\n" + figure("frontier", "Bytes against loss: the frontier and plans beside it")
         text += frontier.markdown + "\n"
@@ -79,32 +77,47 @@ package struct ModelReport: Sendable {
         return text + sensitivity.markdown
     }
 
+    /// Why a table of proxies has no frontier.
+    static let unmeasuredNote = "The cells were not measured, so no frontier and no prices are made of them."
+
+    /// How a plan in context is found.
+    static let roundsNote =
+        "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer."
+
+    /// A caution about the plans that were measured; nil where none is due.
+    var measuredNote: String? {
+        sensitivity.fit == .calibrated && sensitivity.provenance.calibrationSHA256 == nil
+            ? "Codes are calibrated on these items too, which flatters all plans alike." : nil
+    }
+
+    /// What was asked for, and which data the numbers come from: one paragraph.
+    func introduction(_ comparison: ComparisonTable) -> String {
+        let target = comparison.budgetBytes.map { "Target: \(grouped($0)) bytes. " } ?? ""
+        return target + "Planned on \(sensitivity.provenance.sentences) items; "
+            + (comparison.isHeldOut
+                ? "the first table is measured on \(comparison.sentences) others."
+                : "the first table is measured on the same, for no others were given.")
+    }
+
     private func comparisonSection(_ comparison: ComparisonTable) -> String {
-        var text = comparison.budgetBytes.map { "Target: \(grouped($0)) bytes. " } ?? ""
-        text += "Planned on \(sensitivity.provenance.sentences) items; "
-        text +=
-            comparison.isHeldOut
-            ? "the first table is measured on \(comparison.sentences) others.\n\n"
-            : "the first table is measured on the same, for no others were given.\n\n"
-        return text + comparison.markdown + "\nMetric: `\(comparison.metric)`.\n\n"
+        introduction(comparison) + "\n\n" + comparison.table.text + "\nMetric: `\(comparison.metric)`.\n\n"
     }
 
     private func planSections(_ plan: Plan) -> String {
         var text = ""
         if plan.measured?.isEmpty == false {
             text += "## Plans measured on the planning data\n\n"
-            if sensitivity.fit == .calibrated, sensitivity.provenance.calibrationSHA256 == nil {
-                text += "Codes are calibrated on these items too, which flatters all plans alike.\n\n"
-            }
-            text += plan.measuredTable(
-                metricName: sensitivity.metricName, fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes)
+            if let measuredNote { text += measuredNote + "\n\n" }
+            for line in plan.judgement(metricName: sensitivity.metricName) { text += line + "\n\n" }
+            text +=
+                plan.measuredTable(
+                    metricName: sensitivity.metricName,
+                    fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes
+                ).text
             text += "\n"
         }
         if plan.rounds?.isEmpty == false {
-            text += "## Planning in context\n\n"
-            text +=
-                "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer.\n\n"
-            text += plan.roundsTable + "\n"
+            text += "## Planning in context\n\n" + Self.roundsNote + "\n\n" + plan.roundsTable.text + "\n"
         }
         return text
     }

@@ -110,17 +110,17 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
 
     /// The task's metric of an assignment whose matrices are encoded alone.
     package func metric(of assignment: Assignment) throws -> Double {
-        try metric(of: assignment, cells.records) { try cells.network(assignment) }
+        try metric(of: assignment, cells.records) { try cells.network(assignment) }?.value ?? 0
     }
 
     private func metric(
         of assignment: Assignment, _ records: StoredExperiment?, network: () throws -> Family.Net
-    ) throws -> Double {
+    ) throws -> MetricItems? {
         let key = options.task.metricKey(Family.self)
         if let kept = try records?.cell(assignment).metrics[key] { return kept }
-        let value = try score(network()).values.first?.value ?? 0
-        try records?.record(value, metric: key, of: assignment)
-        return value
+        guard let items = try score(network()).items else { return nil }
+        try records?.record(items, metric: key, of: assignment)
+        return items
     }
 }
 
@@ -140,15 +140,15 @@ extension ModelMeasurer {
         try packedScores(of: assignment, withMetric: false).losses
     }
 
-    /// A plan's loss and metric, measured on the codes that its packed model has.
-    package func packedMeasurement(of assignment: Assignment) throws -> LossMeasurement {
+    /// A plan's losses and metric, measured on the codes that its packed model has.
+    package func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
         let (losses, metric) = try packedScores(of: assignment, withMetric: true)
-        return LossMeasurement(losses, metric: metric)
+        return PlanMeasurement(losses, metric: metric)
     }
 
     private func packedScores(
         of assignment: Assignment, withMetric: Bool
-    ) throws -> (losses: [ItemLoss], metric: Double?) {
+    ) throws -> (losses: [ItemLoss], metric: MetricItems?) {
         let evaluator = cells.evaluator
         // Encoded once, and only where something is not known.
         var encoded: Family.Net?

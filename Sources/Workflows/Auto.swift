@@ -30,6 +30,7 @@ package struct AutoOutput: Sendable {
     var table: URL { reports.appending(path: "\(name).sensitivity.json") }
     var comparison: URL { reports.appending(path: "\(name).comparison.json") }
     var report: URL { reports.appending(path: "\(name).md") }
+    var page: URL { reports.appending(path: "\(name).html") }
     var timings: URL { reports.appending(path: "\(name).timings.md") }
 
     /// Where a uniform model is packed that the plan is compared with.
@@ -83,7 +84,7 @@ package struct AutoRequest: Sendable {
         for directory in packed { try PackedModel<Family>.checkReplaceable(directory) }
         let sources = [source, check, calibration].compactMap { $0?.files }.joined()
         try BitplanWorkflows.checkOutputs(
-            [output.plan, output.table, output.comparison, output.report, output.timings]
+            [output.plan, output.table, output.comparison, output.report, output.page, output.timings]
                 + packed.map { $0.appending(path: "config.json") },
             inputs: [model] + sources)
     }
@@ -158,7 +159,9 @@ package func auto<Family: ModelFamily>(
     }
     let comparison = ComparisonTable(rows, isHeldOut: request.check != nil, budgetBytes: budget)
     try JSONFile.write(comparison, to: output.comparison)
-    try ModelReport(name: output.name, table, plan: plan, comparison: comparison).write(to: output.report)
+    let report = try ModelReport(name: output.name, table, plan: plan, comparison: comparison)
+    try report.write(to: output.report)
+    try report.writePage(to: output.page)
     try AtomicWrite.file(timingsReport(name: output.name, rows: rows), to: output.timings)
     return rows
 }

@@ -14,6 +14,8 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
     package var model: URL
     /// The full-precision model that KL is measured against.
     package var reference: URL?
+    /// Another model directory that this one is compared with, item by item.
+    package var other: URL?
     /// The data.
     package var source: DataSource
     /// How the task is run.
@@ -25,11 +27,12 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
 
     /// A request from its parts; 16 items are timed where nothing is said.
     package init(
-        model: URL, reference: URL? = nil, source: DataSource, options: TaskOptions = TaskOptions(),
-        timed: Int = 16, profile: URL? = nil
+        model: URL, reference: URL? = nil, other: URL? = nil, source: DataSource,
+        options: TaskOptions = TaskOptions(), timed: Int = 16, profile: URL? = nil
     ) {
         self.model = model
         self.reference = reference
+        self.other = other
         self.source = source
         self.options = options
         self.timed = timed
@@ -40,7 +43,7 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
 /// Evaluates a model directory, packed or not.
 ///
 /// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the
-/// result's. The losses are scored after that.
+/// result's. The losses are scored after that, and another model that it is compared with comes last.
 /// - Throws: one-line errors for what is missing or wrong.
 package func evaluate<Family: ModelFamily>(
     _ family: Family.Type, _ request: EvaluationRequest
@@ -62,32 +65,44 @@ package func evaluate<Family: ModelFamily>(
             opened.network, data.examples, count: request.timed, maximumLength: options.maximumLength,
             predict: model.map { model in { try model.predict(opened.schemes, $0).seconds } })
     }
-    let losses: [ItemLoss]
-    if let reference = request.reference {
-        let full = try Model<Family>(directory: reference)
-        // Layers may have been dropped; what tokens are read and predicted with must be there alike.
+    /// Layers may have been dropped; what tokens are read and predicted with must be there alike.
+    func requireSameEnds(_ layout: ModelLayout, of other: URL) throws {
         func ends(_ layout: ModelLayout) -> [SublayerShape] {
             layout.sublayers.filter { $0.name.depth == nil }
         }
-        guard ends(full.family.layout) == ends(opened.family.layout) else {
-            throw FileError(reference, "has other embeddings or outputs than \(directory.path)")
+        guard ends(layout) == ends(opened.family.layout) else {
+            throw FileError(other, "has other embeddings or outputs than \(directory.path)")
         }
-        let evaluator = try Evaluator(
-            reference: try full.network(), examples: data.examples, threads: options.threads)
-        losses = try evaluator.losses(of: opened.network)
-    } else {
-        let evaluator = try Evaluator(
-            reference: opened.network, examples: data.examples, threads: options.threads)
-        losses = try evaluator.losses(of: opened.network)
     }
-    let mean = LossMeasurement(losses)
+    var full = opened.network
+    if let reference = request.reference {
+        let model = try Model<Family>(directory: reference)
+        try requireSameEnds(model.family.layout, of: reference)
+        full = try model.network()
+    }
+    let evaluator = try Evaluator(reference: full, examples: data.examples, threads: options.threads)
+    let measured = PlanMeasurement(try evaluator.losses(of: opened.network), metric: score.items)
+    var against: PairedComparison?
+    if let other = request.other {
+        let its = try OpenedModel<Family>(other)
+        try requireSameEnds(its.family.layout, of: other)
+        // Read by its own family, which refuses what its network cannot take.
+        let itsScore = try its.family.task.score(
+            its.network, on: try request.source.read(its.family), options: options)
+        let itsMeasurement = PlanMeasurement(
+            request.reference == nil ? measured.losses : try evaluator.losses(of: its.network),
+            metric: itsScore.items)
+        against = try measured.compared(
+            with: itsMeasurement, named: other.path, comparesKL: request.reference != nil)
+    }
+    let mean = measured.mean
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
         signature: score.signature, crossEntropy: mean.crossEntropyNats,
         kl: request.reference == nil ? nil : mean.klNats,
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak,
-        alone: alone)
+        alone: alone, against: against)
 }
 
 /// A model directory ready to run: packed weights stay packed.

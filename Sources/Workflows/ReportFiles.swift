@@ -14,10 +14,9 @@ extension MeasuredModel {
         }
         if let chung = layout.chung() { plans.append((.preset(.chung(ratio: 1)), chung)) }
         return try plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }.map { plan in
-            let measured = try measurer.packedMeasurement(of: plan.assignment)
-            return Plan.MeasuredPlan(
-                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment), klNats: measured.klNats,
-                metric: measured.metric)
+            Plan.MeasuredPlan(
+                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment),
+                try measurer.packedMeasurement(of: plan.assignment))
         }
     }
 }
@@ -48,7 +47,9 @@ extension ModelReport {
         sizes: [SizeTarget] = []
     ) throws {
         self.init(
-            name: name, sensitivity: table, frontier: try FrontierTable(table, sizes: sizes, plan: plan),
+            name: name, sensitivity: table,
+            frontier: try FrontierTable(
+                table, sizes: sizes, plan: plan, listing: Self.pageListing(of: table.layout)),
             plan: plan, comparison: comparison)
     }
 
@@ -62,4 +63,9 @@ extension ModelReport {
         }
         try AtomicWrite.file(try markdown(withFigures: true), to: file)
     }
+
+    /// Writes the report as one page of HTML, which needs nothing beside it.
+    ///
+    /// - Throws: `PlanError`, or `FileError` where the file cannot be written.
+    package func writePage(to file: URL) throws { try AtomicWrite.file(try page(), to: file) }
 }

@@ -55,6 +55,9 @@ import Testing
         let report = workspace.appending(path: "report.md")
         try table.writeReport(named: "small", plan: plan, to: report)
         #expect(try String(contentsOf: report, encoding: .utf8).contains("# small"))
+        let page = workspace.appending(path: "report.html")
+        try table.writePage(named: "small", plan: plan, to: page)
+        #expect(try String(contentsOf: page, encoding: .utf8).contains("<h1>small</h1>"))
         let export = try plan.export(to: .autoRound, for: model.layout, nearest: true)
         #expect(export.settings.count == model.layout.sublayers.flatMap(\.matrices).count)
     }

@@ -28,7 +28,8 @@ import Testing
         let second = try Workspace()
         _ = try run(second, threads: 1)
         for file in [
-            "reports/small.md", "reports/small.sensitivity.json", "reports/small.comparison.json",
+            "reports/small.md", "reports/small.html", "reports/small.sensitivity.json",
+            "reports/small.comparison.json",
             "reports/small.sensitivity.svg", "reports/small.frontier.svg", "reports/small.bits.svg",
             "plans/small.plan.json",
             "packed/model.safetensors", "packed/config.json",
@@ -44,8 +45,10 @@ import Testing
                 first.path("plans/small.plan.json"),
             ]
                 + ["--comparison", first.path("reports/small.comparison.json")]
-                + ["--output", second.path("again/small.md")])
-        for file in ["small.md", "small.sensitivity.svg", "small.frontier.svg", "small.bits.svg"] {
+                + ["--output", second.path("again/small.md"), "--html", second.path("again/small.html")])
+        for file in [
+            "small.md", "small.html", "small.sensitivity.svg", "small.frontier.svg", "small.bits.svg",
+        ] {
             #expect(try first.read("reports/" + file) == second.read("again/" + file), "\(file)")
         }
         let plan =

@@ -44,6 +44,67 @@ import Testing
         #expect(try #require(result["bytes"] as? Int) < Fixture.fullPrecisionBytes / 6)
     }
 
+    /// Two packed models beside each other: differences are those of their own evaluations, with intervals
+    /// around them, and the other way round their negatives.
+    @Test func evaluationAgainstAnother() throws {
+        let workspace = try Workspace()
+        for preset in ["bcq2", "bcq4"] {
+            try Program.succeed(
+                ["quantize", Fixture.model.path, "--preset", preset, "--fit", "greedy"]
+                    + ["--output", workspace.path(preset)])
+        }
+        func evaluate(_ model: String, _ more: [String]) throws -> Outcome {
+            try Program.succeed(
+                ["evaluate", workspace.path(model), "--reference", Fixture.model.path, "--limit", "35"]
+                    + ["--timed", "0"] + more + ["--data"] + Fixture.checking)
+        }
+        func difference(_ object: [String: Any], _ key: String) throws -> (value: Double, interval: [Double])
+        {
+            let against = try #require(object["against"] as? [String: Any])
+            let difference = try #require(against[key] as? [String: Any])
+            return (
+                try #require(difference["value"] as? Double),
+                try #require(difference["interval"] as? [Double])
+            )
+        }
+        let fine = try evaluate("bcq4", ["--json", "--against", workspace.path("bcq2")]).object()
+        let coarse = try evaluate("bcq2", ["--json", "--against", workspace.path("bcq4")]).object()
+        for (key, measure) in [("klNats", "kl"), ("metric", "bleu")] {
+            let (ours, its) = (
+                try #require(fine[measure] as? Double), try #require(coarse[measure] as? Double)
+            )
+            let (value, interval) = try difference(fine, key)
+            #expect(abs(value - (ours - its)) < 1e-12 * max(1, abs(ours)), "\(key)")
+            #expect(interval[0] <= value && value <= interval[1])
+            #expect(try difference(coarse, key).value == -value)
+        }
+        let kl = try difference(fine, "klNats")
+        #expect(kl.interval[1] < 0, "four bits lose less than two, whatever the sentences")
+        let text = try evaluate("bcq4", ["--against", workspace.path("bcq2")]).text
+        #expect(text.contains("KL against \(workspace.path("bcq2")): -"), "\(text)")
+        #expect(text.contains("BLEU against ") && !text.contains("are few"), "\(text)")
+        let itself = try evaluate("bcq4", ["--json", "--against", workspace.path("bcq4")]).object()
+        for key in ["klNats", "metric"] {
+            let none = try difference(itself, key)
+            #expect(none.value == 0 && none.interval == [0, 0], "\(key)")
+        }
+    }
+
+    /// What cannot be compared is refused with one line that names it.
+    @Test func whatCannotBeComparedIsRefused() throws {
+        let classifier = TestFiles.root.appending(path: "Fixtures/sst2-bert").path
+        for other in ["/nowhere", classifier] {
+            let outcome = try Program.bitplan(
+                [
+                    "evaluate", Fixture.model.path, "--limit", "2", "--timed", "0", "--against", other,
+                    "--data",
+                ]
+                    + Fixture.checking)
+            #expect(outcome.status != 0 && outcome.errorLines.count == 1, "\(outcome.error)")
+            #expect(outcome.error.contains(other), "\(outcome.error)")
+        }
+    }
+
     @Test func runAnswersLineByLine() throws {
         let text = try String(contentsOfFile: Fixture.checking[0], encoding: .utf8)
         let lines = text.split(separator: "\n").prefix(6)

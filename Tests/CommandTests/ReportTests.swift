@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    /// Alone, beside the Markdown, and with any number of threads: the same page.
+    @Test func pageOfHTML() throws {
+        let workspace = try Workspace()
+        let arguments = ["report", Self.table, "--plan", Self.plan]
+        let alone = try Program.succeed(arguments + ["--html", workspace.path("small.html")])
+        #expect(alone.output.isEmpty)
+        #expect(try workspace.contents() == ["small.html"])
+        let page = try workspace.read("small.html")
+        try Program.succeed(
+            arguments + ["--html", workspace.path("b/small.html"), "--output", workspace.path("b/small.md")])
+        #expect(try workspace.read("b/small.html") == page)
+        #expect(try workspace.read("b/small.md").starts(with: Data("# small\n".utf8)))
+        #expect(page.count < 1_000_000 && String(decoding: page, as: UTF8.self).contains("<title>small<"))
+    }
+
     @Test func frontierAsJSONAndMarkdown() throws {
         let workspace = try Workspace()
         let arguments = ["frontier", Self.table, "--plan", Self.plan, "--at", "10x", "1MB"]
@@ -77,6 +92,15 @@ import Testing
                 as? [String: Any])
         other["model"] = ["type": "marian", "sha256": String(repeating: "0", count: 64)]
         try workspace.write(try JSONSerialization.data(withJSONObject: other), to: "other.json")
+        try expectRefusal(
+            ["report", Self.table, "--html", Self.table], in: workspace, saying: ["demo.sensitivity.json"])
+        try expectRefusal(
+            ["report", Self.table, "--plan", workspace.path("other.json")]
+                + ["--html", workspace.path("o.html")], in: workspace,
+            saying: ["other.json", "another model"])
+        let twice = workspace.path("twice")
+        let outcome = try Program.bitplan(["report", Self.table, "--html", twice, "--output", twice])
+        #expect(outcome.status == 64 && outcome.error.contains("--output and --html name the same file"))
         for command in ["report", "frontier"] {
             try expectRefusal(
                 [command, Self.table, "--plan", workspace.path("other.json")], in: workspace,

@@ -1,4 +1,5 @@
 import BitplanMeasurements
+import BitplanMetrics
 import BitplanTensors
 import Foundation
 import GRDB
@@ -49,6 +50,29 @@ import Testing
         }
         let message = try refusal(file)
         #expect(message.contains("schema \(next)") && message.contains("newer bitplan"), "\(message)")
+    }
+
+    /// A metric whose bytes changed is not believed, whatever SQLite thinks of the file.
+    @Test func damagedMetricsAreRefused() throws {
+        let directory = try StoreDirectory()
+        for number in 0..<8 {
+            let file = directory.file("\(number)")
+            do {
+                let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
+                let items = MetricItems.accuracy(isRight: [true, false, true])
+                try cells.record(items, metric: "m", of: numbered(1))
+            }
+            // One of the record's bytes, or one too many.
+            let record: [UInt8] = [1, 3, 1, 0, 1]
+            var other = record
+            if number < 5 { other[number] ^= 1 } else { other += [UInt8](repeating: 0, count: number - 4) }
+            try DatabaseQueue(path: file.path).write { db in
+                let kept = try Data.fetchOne(db, sql: "SELECT record FROM metric")
+                #expect(kept == Data(record))
+                try db.execute(sql: "UPDATE metric SET record = ?", arguments: [Data(other)])
+            }
+            #expect(try refusal(file).contains("is damaged"), "\(number)")
+        }
     }
 
     /// Whatever bytes change, wrong losses are never given out: right ones, none, or an error.

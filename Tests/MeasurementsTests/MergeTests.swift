@@ -1,4 +1,5 @@
 import BitplanMeasurements
+import BitplanMetrics
 import BitplanTensors
 import Foundation
 import GRDB
@@ -14,6 +15,7 @@ import Testing
         let losses = generator.losses(20)
         let other = generator.losses(20)
         func short(_ count: Int) -> [ItemScore] { Array(losses[..<count]) }
+        func metric(_ nats: Double) -> MetricItems { .perplexity([TokenLoss(nats: nats, tokens: 1)]) }
         // Ids of experiments differ between the files.
         let aSecond = try StoredExperiment(.test("second"), in: a)
         let (aFirst, bFirst) = (try StoredExperiment(.test(), in: a), try StoredExperiment(.test(), in: b))
@@ -27,11 +29,11 @@ import Testing
         try bFirst.record(short(5), of: numbered(2))
         try bFirst.record(other, of: numbered(3))
         try aSecond.record(short(4), of: numbered(1))
-        try aSecond.record(1, metric: "m", of: numbered(1))
+        try aSecond.record(metric(1), metric: "m", of: numbered(1))
         try bSecond.record(short(4), of: numbered(1))
         try bSecond.record(short(6), of: numbered(4))
-        try bSecond.record(2, metric: "m", of: numbered(1))
-        try bSecond.record(3, metric: "n", of: numbered(1))
+        try bSecond.record(metric(2), metric: "m", of: numbered(1))
+        try bSecond.record(metric(3), metric: "n", of: numbered(1))
         try bThird.record(short(7), of: numbered(1))
         _ = try bThird.turn(numbered(2)) { _ in false }
 
@@ -40,7 +42,7 @@ import Testing
         #expect(sameBits(try aFirst.cell(numbered(1)).items, short(9)))
         #expect(sameBits(try aFirst.cell(numbered(2)).items, short(9)))
         #expect(sameBits(try aFirst.cell(numbered(3)).items, losses), "its own stay")
-        #expect(try aSecond.cell(numbered(1)).metrics == ["m": 1, "n": 3])
+        #expect(try aSecond.cell(numbered(1)).metrics == ["m": metric(1), "n": metric(3)])
         #expect(sameBits(try aSecond.cell(numbered(4)).items, short(6)))
         let third = try StoredExperiment(.test("third"), in: a)
         #expect(sameBits(try third.cell(numbered(1)).items, short(7)))

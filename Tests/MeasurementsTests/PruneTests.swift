@@ -20,7 +20,7 @@ import Testing
             let cells = try experiment("first", version: version)
             try cells.record(losses, of: numbered(1))
             try cells.record(losses, of: numbered(2))
-            try cells.record(7.5, metric: "m", of: numbered(1))
+            try cells.record(.accuracy(isRight: [true]), metric: "m", of: numbered(1))
         }
         // A process is still at this one.
         let running = try experiment("running", version: current - 1)

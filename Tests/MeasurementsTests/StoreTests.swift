@@ -1,4 +1,5 @@
 import BitplanMeasurements
+import BitplanMetrics
 import BitplanTensors
 import Foundation
 import GRDB
@@ -29,14 +30,32 @@ import Testing
         #expect(try cells.cell(numbered(40)) == StoredCell())
     }
 
-    @Test func scoresComeBack() throws {
+    @Test func metricsComeBackBitForBit() throws {
         let directory = try StoreDirectory()
-        let cells = try StoredExperiment(.test(), in: MeasurementStore(directory.file("a")))
-        for (metric, value) in [("a", -0.0), ("b", 0.1 + 0.2), ("c", .nan), ("d", .infinity), ("e", 36.28)] {
-            try cells.record(value, metric: metric, of: numbered(1))
-            let got = try #require(try cells.cell(numbered(1)).metrics[metric])
-            #expect(got.bitPattern == value.bitPattern)
-        }
+        let store = try MeasurementStore(directory.file("a"))
+        let cells = try StoredExperiment(.test(), in: store)
+        let counts = (0..<300).map { $0 * $0 * $0 * $0 }
+        let metrics: [String: MetricItems] = [
+            "accuracy": .accuracy(isRight: (0..<300).map { $0 % 3 == 0 }),
+            "bleu": .bleu(
+                (0..<30).map { start in
+                    BLEU.Statistics(
+                        matches: SIMD4(counts[start..<start + 4]),
+                        totals: SIMD4(counts[start + 4..<start + 8]),
+                        hypothesisLength: start, referenceLength: 200 * start)
+                }),
+            "spearman": .spearman(
+                predicted: [0.1 + 0.2, -.infinity, .leastNonzeroMagnitude], right: [1, 2, 0]),
+            "perplexity": .perplexity([TokenLoss(nats: 36.28, tokens: 1_000_000), .zero]),
+            "none": .accuracy(isRight: []),
+        ]
+        for (name, items) in metrics { try cells.record(items, metric: name, of: numbered(1)) }
+        #expect(try cells.cell(numbered(1)).metrics == metrics)
+        let odd = MetricItems.spearman(predicted: [-0.0, .nan], right: [0, 1])
+        try cells.record(odd, metric: "odd", of: numbered(3))
+        let back = try #require(try cells.cell(numbered(3)).metrics["odd"])
+        guard case .spearman(let predicted, _) = back else { throw FileError(store.file, "another metric") }
+        #expect(predicted.map(\.bitPattern) == [(-0.0).bitPattern, Double.nan.bitPattern])
         #expect(try cells.cell(numbered(1)).items == [] && cells.cell(numbered(2)).metrics == [:])
     }
 
@@ -172,5 +191,42 @@ import Testing
         #endif
         #expect(path(["HOME": "/h"]) == cache + "/bitplan/measurements.sqlite")
         #expect(path(["HOME": "/h", "XDG_CACHE_HOME": "c"]) == cache + "/bitplan/measurements.sqlite")
+    }
+
+    /// A store of the first schema keeps its cells; its metrics, which are values alone, are measured again.
+    @Test func firstSchemaIsBroughtUpToDate() throws {
+        let directory = try StoreDirectory()
+        let file = directory.file("a")
+        var generator = SeededGenerator(seed: 12)
+        let losses = generator.losses(40)
+        do {
+            let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
+            try cells.record(losses, of: numbered(1))
+        }
+        // The metrics' table as the first schema had it.
+        try DatabaseQueue(path: file.path).writeWithoutTransaction { db in
+            try db.execute(
+                sql: """
+                    DROP TABLE metric;
+                    CREATE TABLE metric (
+                        experiment INTEGER NOT NULL REFERENCES experiment (id), assignment TEXT NOT NULL,
+                        name TEXT NOT NULL, bits INTEGER NOT NULL, checksum INTEGER NOT NULL,
+                        PRIMARY KEY (experiment, assignment, name)
+                    ) WITHOUT ROWID;
+                    INSERT INTO metric VALUES (1, 'bcq1', 'm', 7, 8);
+                    PRAGMA user_version = 1;
+                    """)
+        }
+        let items = MetricItems.accuracy(isRight: [true, false])
+        do {
+            let store = try MeasurementStore(file)
+            let cells = try StoredExperiment(.test(), in: store)
+            #expect(sameBits(try cells.cell(numbered(1)).items, losses) && store.file == file)
+            #expect(try cells.cell(numbered(1)).metrics == [:])
+            try cells.record(items, metric: "m", of: numbered(1))
+            try store.check()
+        }
+        let again = try MeasurementStore(file)
+        #expect(try StoredExperiment(.test(), in: again).cell(numbered(1)).metrics == ["m": items])
     }
 }

@@ -62,6 +62,16 @@ import Testing
         #expect(plan.predicted?.fixedBytes == 4 * 63_488)
     }
 
+    private static func measured(_ origin: PlanOrigin) -> Plan.MeasuredPlan {
+        let difference = Difference(value: -0.5, interval: Interval(low: -1.25, high: 0.25))
+        return Plan.MeasuredPlan(
+            origin: origin, bytes: 10, klNats: 0.1, klInterval: Interval(low: 0.08, high: 0.12), metric: 30.5,
+            metricInterval: Interval(low: 29, high: 32.5),
+            against: PairedComparison(
+                name: "uniform bcq2", items: 200, klNats: difference, metric: difference),
+            setAside: .metric)
+    }
+
     private static let full = Plan(
         model: identity, origin: .inContext, fit: .calibrated,
         sublayers: ["Emb": .bcq(3), "Enc_ffn.*": .bcq(2)],
@@ -69,8 +79,8 @@ import Testing
         certificate: .init(
             status: .optimal, budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0, minimized: .bytes,
             limits: .init(loss: 0.2)),
-        measured: [.init(origin: .inContext, bytes: 10, klNats: 0.1, metric: 30.5)],
-        overBudget: [.init(origin: .uniform(.bcq(4)), bytes: 20, klNats: 0.01, metric: 31.5)],
+        measured: [measured(.inContext)],
+        overBudget: [measured(.uniform(.bcq(4)))],
         rounds: [.init(moves: 2, predictedKL: 0.11, measuredKL: 0.1, isAccepted: true)],
         steps: [
             .init(
@@ -84,6 +94,25 @@ import Testing
     @Test func readsWhatItWrites() throws {
         let data = try JSONEncoder().encode(Self.full)
         #expect(try JSONDecoder().decode(Plan.self, from: data) == Self.full)
+    }
+
+    /// Files from before plans were compared have values alone.
+    @Test func measuredPlansMayHaveNoIntervals() throws {
+        let sha = Self.identity.sha256
+        func plan(_ more: String) throws -> Plan {
+            try read(
+                #"{"model": {"type": "marian", "sha256": "\#(sha)"}, "sublayers": {"*": "bcq3"}, "#
+                    + #""measured": [{"name": "uniform bcq2", "bytes": 10, "klNats": 0.1\#(more)}]}"#)
+        }
+        let measured = try plan("").measured
+        #expect(measured == [.init(origin: .uniform(.bcq(2)), bytes: 10, klNats: 0.1, metric: nil)])
+        #expect(
+            try plan(#", "klInterval": [0.05, 0.2]"#).measured?.first?.klInterval
+                == Interval(low: 0.05, high: 0.2))
+        for bad in ["[0.2]", "[0.2, 0.1]", "[0.1, 0.2, 0.3]", "0.1", #"["a", "b"]"#] {
+            #expect(throws: DecodingError.self) { try plan(#", "klInterval": \#(bad)"#) }
+        }
+        #expect(throws: DecodingError.self) { try plan(#", "setAside": "mood""#) }
     }
 
     @Test func modelAndSublayersSuffice() throws {
@@ -111,7 +140,12 @@ import Testing
             try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
         let plan = try #require(
             try JSONSerialization.jsonObject(with: JSONEncoder().encode(Self.full)) as? [String: Any])
+        let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
         func compare(_ value: Any, _ schema: [String: Any], _ path: String) throws {
+            var schema = schema
+            if let name = (schema["$ref"] as? String)?.split(separator: "/").last {
+                schema = try #require(definitions[String(name)], "\(path)")
+            }
             if let list = value as? [Any] {
                 for item in list {
                     try compare(item, try #require(schema["items"] as? [String: Any]), path + "[]")

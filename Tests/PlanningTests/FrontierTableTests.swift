@@ -109,6 +109,26 @@ import Testing
         #expect(sampled.points.contains { $0.bytes == size })
     }
 
+    /// As many points as are asked for list their schemes, evenly over the frontier, and these are theirs.
+    @Test func schemesAreListedEvenly() throws {
+        let table = table(seed: 4)
+        let few = try FrontierTable(table).points
+        for count in [1, 7, few.count, few.count + 5] {
+            let points = try FrontierTable(table, listing: count).points
+            #expect(points.map(\.bytes) == few.map(\.bytes))
+            let listed = points.indices.filter { points[$0].sublayers != nil }
+            #expect(listed.count >= min(count, points.count))
+            let gaps = zip(listed, listed.dropFirst()).map { $1 - $0 }
+            #expect(gaps.allSatisfy { $0 <= points.count / min(count, points.count) + 1 }, "\(gaps)")
+            for index in listed {
+                let sublayers = try #require(points[index].sublayers)
+                let schemes = try table.layout.sublayers.map { try #require(sublayers[$0.name.description]) }
+                #expect(table.layout.sizeInBytes(schemes) == points[index].bytes)
+                #expect(abs(try loss(table, schemes) - points[index].klNats) < 1e-9)
+            }
+        }
+    }
+
     /// Every step and exchange is what changing the plan so gives.
     @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6])
     func pricesAreDifferencesOfPlans(_ seed: UInt64) throws {

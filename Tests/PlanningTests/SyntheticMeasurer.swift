@@ -19,31 +19,45 @@ final class SyntheticMeasurer: PlanMeasurer {
     /// Per sublayer, the share that it loses beyond the sum where it and the one before are squeezed.
     private let interactions: [Double]
     private let shares: [(tokens: Int, factor: Double)]
-    private let hasNoisyMetric: Bool
+    private let metricKind: MetricKind
     private let seed: UInt64
     private let counts = Mutex(Counts())
+
+    /// What the task's metric, an accuracy, depends on.
+    enum MetricKind {
+        /// The share of right predictions falls with the loss, as real metrics do.
+        case followsLoss
+        /// All plans are right as often; which items they get right is chance.
+        case noise
+        /// Plans are right on half as many items as uniform ones, whatever they lose.
+        case objectsToMixtures
+    }
 
     /// What was asked for.
     struct Counts {
         var alone = 0
         var packed = 0
         var metrics = 0
+        /// Plans that were measured as packed.
+        var contenders: Set<Assignment> = []
         /// Mean losses that were handed out.
         var losses: Set<Double> = []
     }
 
     /// - Parameters:
     ///   - interaction: how far losses are from adding up; 0 where they do.
-    ///   - hasNoisyMetric: whether the metric is drawn from a hash of the plan instead of following its loss.
+    ///   - metric: what the task's metric depends on.
+    ///   - items: items of the data.
     init(
         seed: UInt64, sublayers count: Int = 6, candidates: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .bcq(4)],
-        interaction: Double = 0, encodesInOrder: Bool = false, hasNoisyMetric: Bool = false
+        interaction: Double = 0, encodesInOrder: Bool = false, metric: MetricKind = .followsLoss,
+        items: Int = 40
     ) {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
         self.candidates = candidates
         self.encodesInOrder = encodesInOrder
-        self.hasNoisyMetric = hasNoisyMetric
+        metricKind = metric
         let sublayers = (0..<count).map { index in
             SublayerShape(
                 name: SublayerName("Layer", depth: index),
@@ -65,7 +79,7 @@ final class SyntheticMeasurer: PlanMeasurer {
             return row
         }
         interactions = sublayers.map { _ in interaction * (2 * generator.uniform() - 0.5) }
-        let tokens = (0..<5).map { _ in 1 + generator.index(below: 30) }
+        let tokens = (0..<items).map { _ in 1 + generator.index(below: 30) }
         let factors = tokens.map { _ in 0.5 + generator.uniform() }
         let mean =
             zip(tokens, factors).reduce(0) { $0 + Double($1.0) * $1.1 } / Double(tokens.reduce(0, +))
@@ -123,22 +137,38 @@ final class SyntheticMeasurer: PlanMeasurer {
     }
 
     func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
-        counts.withLock { $0.packed += 1 }
+        counts.withLock {
+            $0.packed += 1
+            $0.contenders.insert(assignment)
+        }
         return items(assignment)
     }
 
-    func packedMeasurement(of assignment: Assignment) throws -> LossMeasurement {
+    func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
         counts.withLock { $0.metrics += 1 }
-        return LossMeasurement(items(assignment), metric: metric(assignment))
+        return measurement(of: assignment)
     }
 
-    /// The task's metric, more is better.
-    func metric(_ assignment: Assignment) -> Double {
-        guard hasNoisyMetric else { return -loss(assignment) }
+    /// The same without counting.
+    func measurement(of assignment: Assignment) -> PlanMeasurement {
+        PlanMeasurement(items(assignment), metric: metric(assignment))
+    }
+
+    /// What is right of the items; more is better.
+    private func metric(_ assignment: Assignment) -> MetricItems {
         var hash = seed
         for scheme in assignment { for byte in scheme.description.utf8 { hash = hash &* 31 &+ UInt64(byte) } }
-        var generator = SeededGenerator(seed: hash)
-        return generator.uniform()
+        var noise = SeededGenerator(seed: hash)
+        var difficulties = SeededGenerator(seed: seed &+ 7)
+        let share =
+            switch metricKind {
+            case .followsLoss: 0.9 / (1 + loss(assignment))
+            case .noise: 0.7
+            case .objectsToMixtures: Set(assignment).count == 1 ? 0.9 : 0.45
+            }
+        // Items are hard or easy for all plans alike, in part.
+        return .accuracy(
+            isRight: shares.map { _ in (difficulties.uniform() + noise.uniform()) / 2 < share })
     }
 
     /// Every plan of the candidates.

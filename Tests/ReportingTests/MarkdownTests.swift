@@ -81,14 +81,14 @@ import Testing
                 .init(origin: .named("a"), bytes: 100, klNats: 0.75, metric: nil),
             ])
         #expect(
-            try plan.bitsTable(of: Self.table.layout) == """
+            try plan.bitsTable(of: Self.table.layout).text == """
                 | sublayer |    0 |
                 | -------- | ---: |
                 | Emb      | bcq1 |
                 | Enc_ee   | bcq2 |
 
                 """)
-        let measured = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 552)
+        let measured = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 552).text
         #expect(measured.contains("| b (written) |   200 |       2.76x | 0.5000 | 20.00 |"), "\(measured)")
         #expect(measured.contains("| a           |   100 |       5.52x | 0.7500 |       |"))
     }
@@ -100,7 +100,7 @@ import Testing
                 .init(name: "full", bytes: 1000, klNats: nil, metrics: ["bleu": 30, "accuracy": 0.912_34]),
                 .init(name: "plan", bytes: 400, klNats: 0.25, metrics: ["bleu": 29.5, "accuracy": 0.9]),
             ]
-        ).markdown
+        ).table.text
         #expect(text.contains("| model | bytes | compression | accuracy |  bleu |     KL |"))
         #expect(text.contains("| full  | 1,000 |       1.00x |   0.9123 | 30.00 |        |"))
         #expect(text.contains("| plan  |   400 |       2.50x |   0.9000 | 29.50 | 0.2500 |"))
@@ -183,6 +183,57 @@ import Testing
         #expect(prices.contains("Near-ties: A."))
         #expect(prices.contains("3, of which the first 1."))
         #expect(prices.contains("| B to bcq3 | A to bcq1 |     +1.00 |     0 |"), "\(prices)")
+    }
+
+    /// Why a plan was written: what was set aside and by which difference, and what the items do not tell.
+    @Test func judgementSaysWhy() throws {
+        let table = Examples.table(layers: 2, metric: "BLEU|beam:1")
+        var plan = Examples.plan(table)
+        plan.origin = .sumOfLosses
+        #expect(plan.judgement(metricName: "BLEU") == [], "nothing was measured")
+        func comparison(_ items: Int, _ metric: Difference) -> PairedComparison {
+            PairedComparison(
+                name: "uniform bcq2", items: items,
+                klNats: Difference(value: -0.0585, interval: Interval(low: -0.0715, high: -0.0455)),
+                metric: metric)
+        }
+        let noisy = Difference(value: -0.96, interval: Interval(low: -5.25, high: 3.25))
+        let worse = Difference(value: -2, interval: Interval(low: -3.5, high: -0.5))
+        func measured(_ items: Int) -> [Plan.MeasuredPlan] {
+            [
+                .init(
+                    origin: .inContext, bytes: 100, klNats: 0.005, metric: 40,
+                    against: comparison(items, worse), setAside: .metric),
+                .init(
+                    origin: .sumOfLosses, bytes: 100, klNats: 0.0051,
+                    klInterval: Interval(low: 0.004, high: 0.0062), metric: 42.67,
+                    metricInterval: Interval(low: 38, high: 47), against: comparison(items, noisy)),
+                .init(origin: .uniform(.bcq(2)), bytes: 90, klNats: 0.0636, metric: 43.63),
+            ]
+        }
+        plan.measured = measured(200)
+        let lines = plan.judgement(metricName: "BLEU")
+        #expect(lines.count == 3)
+        #expect(lines[0].contains("Set aside: in context") && lines[0].contains("-2.00 [-3.50, -0.50]"))
+        #expect(lines[0].contains("noise of 200 items"))
+        #expect(
+            lines[1].contains("-0.05850 [-0.07150, -0.04550]") && lines[1].contains("-0.96 [-5.25, +3.25]"))
+        #expect(
+            lines[2].contains("±4.25") && lines[2].hasSuffix("KL decides.") && !lines[2].contains("fewer"))
+        let text = plan.measuredTable(metricName: "BLEU", fullPrecisionBytes: 1000).text
+        #expect(text.contains("| in context (set aside) ") && text.contains("| sum of losses (written) "))
+        #expect(text.contains("0.005100 [0.004000, 0.006200] | 42.67 [38.00, 47.00]"), "\(text)")
+        #expect(text.contains("KL against uniform bcq2"))
+        let report = ModelReport(
+            name: "n", sensitivity: table, frontier: Examples.frontier(), plan: plan, comparison: nil)
+        #expect(
+            try report.markdown(withFigures: false).contains(lines.joined(separator: "\n\n") + "\n\n| plan "))
+        #expect(try report.page().contains("<p>\(lines[2])</p>"))
+        plan.measured = Array(measured(8).dropFirst())
+        let few = plan.judgement(metricName: "BLEU")
+        #expect(few.count == 2 && few[1].hasPrefix("8 items: ") && few[1].contains("fewer than 30 items"))
+        plan.origin = .uniform(.bcq(2))
+        #expect(plan.judgement(metricName: "BLEU") == [], "the uniform plan is compared with nothing")
     }
 
     /// The parts that there are, and no picture that does not stand beside it.

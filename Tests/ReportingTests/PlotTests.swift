@@ -159,6 +159,31 @@ import Testing
         #expect(!elements.contains { $0.text.hasPrefix("lost") }, "a plan without a loss has no mark")
     }
 
+    /// A measured loss has its interval as a line from end to end, where it is known.
+    @Test func intervalsOfWhatWasMeasured() throws {
+        func plot(_ interval: Interval?) -> String {
+            let plan = FrontierTable.PlanPoint(
+                origin: .inContext, kind: .chosen, bytes: 950_000, predictedKL: 0.01, measuredKL: 0.04,
+                measuredInterval: interval, leastKL: nil)
+            let frontier = Examples.frontier()
+            return FrontierTable(
+                model: frontier.model, provenance: frontier.provenance, fullPrecisionBytes: 9_000_000,
+                extent: .complete, points: frontier.points, knee: nil, plans: [plan], prices: nil
+            ).plotSVG
+        }
+        let bars = { (svg: String) in
+            try Reader.read(svg).filter {
+                $0.attributes["stroke"] == Palette.chosen && $0.attributes["stroke-width"] == "1.5"
+            }.map { try #require($0.attributes["points"]) }
+        }
+        let drawn = try bars(plot(Interval(low: 0.03, high: 0.05)))
+        #expect(drawn.count == 3, "the line and a bar at either end")
+        let line = drawn[0].split { $0 == "," || $0 == " " }.compactMap { Double($0) }
+        #expect(line.count == 4 && line[0] == line[2] && line[1] > line[3], "a larger loss lies higher")
+        #expect(try bars(plot(nil)).isEmpty && !plot(nil).contains("95%"))
+        #expect(plot(Interval(low: 0.03, high: 0.05)).contains("bars: 95% interval"))
+    }
+
     /// GitHub's pages, light and dark.
     @Test func coloursReadOnBothPages() {
         for page in ["#ffffff", "#0d1117"] {

@@ -33,9 +33,9 @@ import Testing
     @Test func choicesAndOrderStayWhatTheyAre() throws {
         let bench = try Bench.shared.get()
         let measurer = try bench.measurer(140)
-        let whole = try Sweep(measurer, candidates: Self.candidates, measuresGroups: false).run().bySublayer
+        let whole = try Sweep(measurer, candidates: Self.candidates, groupCandidates: []).run().bySublayer
         let stopped = try Sweep(
-            measurer, candidates: Self.candidates, precision: 0.02, measuresGroups: false
+            measurer, candidates: Self.candidates, precision: 0.02, groupCandidates: []
         ).run().bySublayer
         #expect(whole.map(\.row) == stopped.map(\.row) && whole.map(\.scheme) == stopped.map(\.scheme))
         #expect(whole.allSatisfy { $0.measurement.sentences == 140 })
@@ -81,7 +81,7 @@ import Testing
 
     @Test func groupsAreLeftOutWhereNotWanted() throws {
         let bench = try Bench.shared.get()
-        let cells = try Sweep(try bench.measurer(2), candidates: [.bcq(2)], measuresGroups: false).run()
+        let cells = try Sweep(try bench.measurer(2), candidates: [.bcq(2)], groupCandidates: []).run()
         #expect(cells.byType.isEmpty && cells.bySublayer.count == 21)
     }
 }

@@ -91,7 +91,7 @@ import Testing
     @Test(arguments: [
         "reports is a file", "plans is a file", "packed has other files",
         "a uniform directory has other files",
-        "the plan is the data", "packed is the model",
+        "the page is a directory", "the plan is the data", "packed is the model",
     ])
     func outputsAreTriedFirst(_ wrong: String) throws {
         defer { try? FileManager.default.removeItem(at: root) }
@@ -107,6 +107,7 @@ import Testing
         case "plans is a file": try occupy("p")
         case "packed has other files": try occupy("packed/letter.txt")
         case "a uniform directory has other files": try occupy("packed-uniform/bcq1/letter.txt")
+        case "the page is a directory": try occupy("r/x.html/mine")
         case "the plan is the data":
             try FileManager.default.createDirectory(
                 at: root.appending(path: "p"), withIntermediateDirectories: true)

@@ -58,9 +58,10 @@ import Testing
         let assignment = model.layout.sublayers.map { _ in Scheme.bcq(2) }
         let loss = TokenLoss(nats: 1.5053, tokens: 1)
         let score = ItemScore(loss: ItemLoss(kl: loss, crossEntropy: loss))
+        let right = MetricItems.accuracy(isRight: [true])
         try records([q, d]).record([score], of: assignment)
-        try records([q, d]).record(0.5, metric: "m", of: assignment)
-        #expect(try records([q, d]).cell(assignment) == StoredCell(items: [score], metrics: ["m": 0.5]))
+        try records([q, d]).record(right, metric: "m", of: assignment)
+        #expect(try records([q, d]).cell(assignment) == StoredCell(items: [score], metrics: ["m": right]))
         #expect(try records([q, d], calibration: [q, d]).cell(assignment).items == [score], "the same text")
         for others in [
             try records([joined]), try records([d, q]), try records([q, d], calibration: [joined]),

@@ -115,7 +115,7 @@ package struct LanguageModelling: Task {
                 .init(name: "bitsPerByte", value: total.bitsPerByte(bytes: bytes) ?? 0),
             ],
             signature: (["perplexity"] + [data.windows?.signature].compactMap { $0 }).joined(separator: "|"),
-            tokens: total.tokens, outputs: losses.map { String($0.nats) })
+            tokens: total.tokens, outputs: losses.map { String($0.nats) }, items: .perplexity(losses))
     }
 
     /// Continues every line; what is added is the answer, line feeds in it become spaces.

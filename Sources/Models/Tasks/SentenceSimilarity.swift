@@ -63,7 +63,7 @@ package struct SentenceSimilarity: Task {
             ],
             signature: "Spearman|similarity:cosine|pooling:\(pooling)|length:\(input.maximumLength)",
             tokens: data.examples.reduce(0) { $0 + network.tokens($1).count },
-            outputs: cosines.map { String($0) })
+            outputs: cosines.map { String($0) }, items: .spearman(predicted: cosines, right: scores))
     }
 
     /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with

@@ -1,3 +1,4 @@
+import BitplanMetrics
 import BitplanTensors
 import Foundation
 
@@ -132,9 +133,14 @@ package struct TaskScore: Sendable {
     package let tokens: Int
     /// What the network produced, item by item.
     package let outputs: [String]
+    /// What the first of `values` is made of, item by item; nil where nothing is measured.
+    package let items: MetricItems?
 
     /// A score from its parts.
-    package init(values: [Value], signature: String, tokens: Int, outputs: [String]) {
+    package init(
+        values: [Value], signature: String, tokens: Int, outputs: [String], items: MetricItems? = nil
+    ) {
+        self.items = items
         self.values = values
         self.signature = signature
         self.tokens = tokens

@@ -65,7 +65,8 @@ package struct TextClassification: Task {
             ],
             signature: "accuracy|classes:\(labels.count)|length:\(input.maximumLength)",
             tokens: data.examples.reduce(0) { $0 + network.tokens($1).count },
-            outputs: predictions.map { labels[$0] })
+            outputs: predictions.map { labels[$0] },
+            items: .accuracy(isRight: zip(predictions, right).map(==)))
     }
 
     /// Answers a line, or two texts separated by a tab, with `label<TAB>probability`.

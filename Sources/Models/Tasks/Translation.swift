@@ -52,13 +52,14 @@ package struct Translation: Task {
     ) throws -> TaskScore {
         let ids = try translate(network, data.examples.map(\.source), options)
         let outputs = ids.map { tokenizer.decode($0) }
-        let bleu = try BLEU().corpusScore(hypotheses: outputs, references: data.references)
+        let bleu = MetricItems.bleu(
+            try BLEU().statistics(hypotheses: outputs, references: data.references))
         let chrF = try ChrF().corpusScore(hypotheses: outputs, references: data.references)
         return TaskScore(
-            values: [.init(name: "bleu", value: bleu), .init(name: "chrf2", value: chrF)],
+            values: [.init(name: "bleu", value: bleu.value), .init(name: "chrf2", value: chrF)],
             signature: "BLEU|beam:\(options.beams)|" + BLEU().signature,
             tokens: ids.reduce(0) { $0 + $1.count },
-            outputs: outputs)
+            outputs: outputs, items: bleu)
     }
 
     /// Translates lines; `FileError` for one that has more tokens than the model has positions.

@@ -3,13 +3,16 @@ import PlanFormat
 extension FrontierTable {
     /// The frontier as an SVG plot: bytes against loss on a logarithmic scale. Plans stand on it or above it:
     /// full marks where their loss is predicted, hollow ones where it was measured, a line between the two.
-    package var plotSVG: String {
+    package var plotSVG: String { plot.svg }
+
+    /// The plot, and where each point of the frontier lies in it, in its pixels.
+    var plot: (svg: String, places: [(x: Double, y: Double)]) {
         var plot = PlanScatter(self)
         plot.drawAxes()
         plot.drawFrontier()
         plot.drawPlans()
         plot.drawLegend()
-        return plot.picture.svg
+        return (plot.picture.svg, points.map(plot.place))
     }
 
     /// Whether the losses are nats: measured, or estimated.
@@ -17,8 +20,11 @@ extension FrontierTable {
 }
 
 /// The parts of the plot of a frontier.
-private struct PlanScatter {
-    var picture: Picture
+struct PlanScatter {
+    /// The pixels of the picture.
+    static let size = (width: DepthGrid.pageWidth, height: 456.0)
+
+    private(set) var picture: Picture
     private let table: FrontierTable
     private let plans: [FrontierTable.PlanPoint]
     private let bytes: Axis
@@ -39,6 +45,7 @@ private struct PlanScatter {
         let x: Double
         let predicted: Double?
         let measured: Double?
+        let interval: (low: Double, high: Double)?
     }
 
     init(_ table: FrontierTable) {
@@ -46,7 +53,7 @@ private struct PlanScatter {
         // What was measured is nats; beside other losses it has no place.
         plans = table.hasNats ? table.plans : table.plans.filter { $0.predictedKL != nil }
         picture = Picture(
-            width: DepthGrid.pageWidth, height: 456,
+            width: Self.size.width, height: Self.size.height,
             title: "Bytes against predicted loss: the frontier and plans beside it")
         let sizes = (table.points.map(\.bytes) + plans.map(\.bytes)).map { Double($0) / 1e6 }
         // Where full precision is a candidate, everything else would lie at the left edge.
@@ -55,7 +62,11 @@ private struct PlanScatter {
         loss = Axis(
             .logarithmic,
             over: table.points.map(\.klNats)
-                + plans.flatMap { [$0.predictedKL, table.hasNats ? $0.measuredKL : nil].compactMap { $0 } },
+                + plans.flatMap { plan in
+                    [plan.predictedKL]
+                        + (table.hasNats
+                            ? [plan.measuredKL, plan.measuredInterval?.low, plan.measuredInterval?.high] : [])
+                }.compactMap { $0 },
             from: area.bottom, to: area.top)
     }
 
@@ -76,10 +87,15 @@ private struct PlanScatter {
             y: (area.top + area.bottom) / 2)
     }
 
+    /// Where a point of the frontier lies.
+    func place(_ point: FrontierTable.Point) -> (x: Double, y: Double) {
+        (bytes.pixel(Double(point.bytes) / 1e6), loss.pixel(point.klNats))
+    }
+
     mutating func drawFrontier() {
         var line: [(x: Double, y: Double)] = []
         for (index, point) in table.points.enumerated() {
-            let next = (x: bytes.pixel(Double(point.bytes) / 1e6), y: loss.pixel(point.klNats))
+            let next = place(point)
             // Thousands of points lie on the same pixels.
             if let last = line.last, index < table.points.count - 1, abs(next.x - last.x) < 0.7,
                 abs(next.y - last.y) < 0.7
@@ -93,7 +109,7 @@ private struct PlanScatter {
         else {
             return
         }
-        let place = (x: bytes.pixel(Double(knee.bytes) / 1e6), y: loss.pixel(knee.klNats))
+        let place = place(knee)
         picture.polygon(
             shape(.optimum, place.x, place.y), colour: Palette.marked, isFilled: true,
             note: "knee: \(grouped(knee.bytes)) bytes, KL \(significant(knee.klNats, 4))")
@@ -106,7 +122,9 @@ private struct PlanScatter {
             Mark(
                 plan: plan, x: bytes.pixel(Double(plan.bytes) / 1e6),
                 predicted: plan.predictedKL.map(loss.pixel),
-                measured: table.hasNats ? plan.measuredKL.map(loss.pixel) : nil)
+                measured: table.hasNats ? plan.measuredKL.map(loss.pixel) : nil,
+                interval: table.hasNats
+                    ? plan.measuredInterval.map { (loss.pixel($0.low), loss.pixel($0.high)) } : nil)
         }
         for mark in marks {
             let colour = colour(mark.plan.kind)
@@ -114,6 +132,7 @@ private struct PlanScatter {
                 picture.line(
                     [(mark.x, predicted), (mark.x, measured)], colour: colour, width: 1, dash: "3 2")
             }
+            if let interval = mark.interval { drawInterval(interval, x: mark.x, colour: colour) }
             draw(mark, y: mark.predicted, isFilled: true, what: "predicted", mark.plan.predictedKL)
             draw(mark, y: mark.measured, isFilled: false, what: "measured", mark.plan.measuredKL)
         }
@@ -122,6 +141,14 @@ private struct PlanScatter {
         where mark.plan.kind != .measured && mark.plan.kind != .optimum {
             guard let y = [mark.predicted, mark.measured].compactMap({ $0 }).min() else { continue }
             label(name(mark.plan), x: mark.x, y: y, colour: colour(mark.plan.kind), below: false)
+        }
+    }
+
+    /// A 95% interval as a line with a bar at either end.
+    private mutating func drawInterval(_ interval: (low: Double, high: Double), x: Double, colour: String) {
+        picture.line([(x, interval.low), (x, interval.high)], colour: colour, width: 1.5)
+        for y in [interval.low, interval.high] {
+            picture.line([(x - 4, y), (x + 4, y)], colour: colour, width: 1.5)
         }
     }
 
@@ -173,7 +200,8 @@ private struct PlanScatter {
             x += 16 + Double(text.count) * Picture.characterWidth + 12
         }
         picture.text(
-            "full mark: predicted (sum of the table's cells); hollow: measured on the planning data",
+            "full mark: predicted (sum of the table's cells); hollow: measured on the planning data"
+                + (plans.contains { $0.measuredInterval != nil } ? "; bars: 95% interval" : ""),
             x: area.left,
             y: y + 18, size: 11)
     }

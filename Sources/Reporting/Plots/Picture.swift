@@ -32,14 +32,14 @@ struct Picture {
         let weight = isBold ? " font-weight=\"bold\"" : ""
         elements.append(
             "<text x=\"\(number(x))\" y=\"\(number(y))\" font-size=\"\(number(size))\"\(weight) "
-                + "text-anchor=\"\(anchor.rawValue)\" fill=\"\(colour)\">\(escaped(text))</text>")
+                + "text-anchor=\"\(anchor.rawValue)\" fill=\"\(colour)\">\(text.markupEscaped)</text>")
     }
 
     /// A text that reads upwards.
     mutating func verticalText(_ text: String, x: Double, y: Double) {
         elements.append(
             "<text transform=\"translate(\(number(x)) \(number(y))) rotate(-90)\" font-size=\"12\" "
-                + "text-anchor=\"middle\" fill=\"\(Palette.ink)\">\(escaped(text))</text>")
+                + "text-anchor=\"middle\" fill=\"\(Palette.ink)\">\(text.markupEscaped)</text>")
     }
 
     /// A rectangle; what a pointer over it shows is `note`.
@@ -49,7 +49,7 @@ struct Picture {
         let shape =
             "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" height=\"\(number(height))\" "
             + "fill=\"\(fill)\""
-        elements.append(shape + (note.map { "><title>\(escaped($0))</title></rect>" } ?? "/>"))
+        elements.append(shape + (note.map { "><title>\($0.markupEscaped)</title></rect>" } ?? "/>"))
     }
 
     mutating func line(
@@ -72,7 +72,7 @@ struct Picture {
         let list = points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
         let shape =
             "<polygon points=\"\(list)\" fill=\"\(isFilled ? colour : "none")\" stroke=\"\(colour)\" stroke-width=\"2\""
-        elements.append(shape + (note.map { "><title>\(escaped($0))</title></polygon>" } ?? "/>"))
+        elements.append(shape + (note.map { "><title>\($0.markupEscaped)</title></polygon>" } ?? "/>"))
     }
 
     /// The picture's text, a line feed at the end of every line.
@@ -81,27 +81,14 @@ struct Picture {
         let box = "viewBox=\"0 0 \(number(width)) \(number(height))\""
         let head =
             "<svg xmlns=\"http://www.w3.org/2000/svg\" \(size) \(box) font-family=\"sans-serif\" role=\"img\" "
-            + "aria-label=\"\(escaped(title))\">"
-        return ([head, "<title>\(escaped(title))</title>"] + elements + ["</svg>"]).joined(separator: "\n")
+            + "aria-label=\"\(title.markupEscaped)\">"
+        return ([head, "<title>\(title.markupEscaped)</title>"] + elements + ["</svg>"]).joined(
+            separator: "\n")
             + "\n"
     }
 
     private func number(_ value: Double) -> String {
         let text = fixed(value, 1)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-    }
-
-    private func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
     }
 }

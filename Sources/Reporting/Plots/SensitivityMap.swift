@@ -39,7 +39,7 @@ extension SensitivityTable {
     }
 
     /// Whether the cells are nats: measured, or estimated.
-    private var hasNats: Bool { proxy?.estimatesKL ?? true }
+    var hasNats: Bool { proxy?.estimatesKL ?? true }
     private var perMille: Double { hasNats ? 1000 : 1 }
 
     private func drawLegend(in picture: inout Picture, scale: Axis, top: Double) {

@@ -3,8 +3,10 @@ import PlanFormat
 extension FrontierTable {
     /// The frontier as Markdown: its ends and knee, and how far the plans beside it are from the least loss
     /// of their bytes.
-    package var markdown: String {
-        var text = extentText
+    package var markdown: String { extentText + "\n\n" + plansTable.text }
+
+    /// The frontier's ends and knee and the plans beside it, by bytes.
+    var plansTable: MarkdownTable {
         var table = MarkdownTable([
             "plan", "bytes", "compression", "KL predicted", "least KL of these bytes", "KL measured",
         ])
@@ -13,11 +15,11 @@ extension FrontierTable {
             table.add([
                 row.kind == .chosen ? "**\(row.origin)**" : "\(row.origin)", grouped(row.bytes),
                 compressionText(row.bytes, of: fullPrecisionBytes), row.predictedKL.map(klText) ?? "",
-                row.leastKL.map(klText) ?? "", row.measuredKL.map(klText) ?? "",
+                row.leastKL.map(klText) ?? "",
+                row.measuredKL.map { klText($0) + intervalText(row.measuredInterval, klText) } ?? "",
             ])
         }
-        text += table.text
-        return text
+        return table
     }
 
     private var rows: [PlanPoint] {
@@ -33,7 +35,8 @@ extension FrontierTable {
         return rows + [onFrontier("smallest", 0), onFrontier("largest", points.count - 1)]
     }
 
-    private var extentText: String {
+    /// How many plans there are, which, and what their losses are: one paragraph.
+    var extentText: String {
         let points = grouped(points.count)
         let which =
             switch extent {
@@ -44,11 +47,11 @@ extension FrontierTable {
             }
         if let proxy {
             return which
-                + ". The losses are not measured: where it says KL, predicted is the sum of the table's cells, \(ProxySignal.lossName(proxy)).\n\n"
+                + ". The losses are not measured: where it says KL, predicted is the sum of the table's cells, \(ProxySignal.lossName(proxy))."
         }
         return which
             + ". Predicted is the sum of the table's cells, each measured with the rest in full precision; at low bits losses do not "
-            + "add up, so plans are compared by what they measure.\n\n"
+            + "add up, so plans are compared by what they measure."
     }
 }
 
@@ -56,6 +59,13 @@ extension PlanPrices {
     /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that
     /// the noise leaves open.
     package var markdown: String {
+        var text = introduction + "\n\n" + stepsTable.text + "\n" + nearTiesText + "\n"
+        if exchangeCount > 0 { text += "\n" + exchangesText + "\n\n" + exchangesTable.text }
+        return text
+    }
+
+    /// What a megabyte is worth, and how the table of steps is read: one paragraph.
+    var introduction: String {
         let source =
             switch basis {
             case .table:
@@ -66,11 +76,15 @@ extension PlanPrices {
             klPerMillisecond.map {
                 ", a millisecond of a mean sentence \(klText($0)) where time is what is limited"
             } ?? ""
-        var text =
+        return
             "At the margin a megabyte is worth \(klText(klPerMegabyte)) nats of KL\(time). A step less (more) is the next cheaper (dearer) scheme: "
-            + "its change of KL in nats x 1000 with half its 95% interval, its bytes, and KL per megabyte\(time.isEmpty ? "" : " and per millisecond"); losses are \(source). "
-            + "`~` marks a step that the noise does not tell from the margin: it could have gone the other way.\n\n"
-        let perTime = time.isEmpty ? [] : ["KL/ms"]
+            + "its change of KL in nats x 1000 with half its 95% interval, its bytes, and KL per megabyte\(klPerMillisecond == nil ? "" : " and per millisecond"); losses are \(source). "
+            + "`~` marks a step that the noise does not tell from the margin: it could have gone the other way."
+    }
+
+    /// Every sublayer with what it has, and the price of one step less and one step more.
+    var stepsTable: MarkdownTable {
+        let perTime = klPerMillisecond == nil ? [] : ["KL/ms"]
         var table = MarkdownTable(
             ["sublayer", "scheme", "bits", "bytes", "one step less", "bytes", "KL/MB"] + perTime
                 + ["one step more", "bytes", "KL/MB"] + perTime)
@@ -81,16 +95,25 @@ extension PlanPrices {
                     grouped(entry.bytes),
                 ] + cells(entry.cheaper, entry.cheaperSeconds) + cells(entry.dearer, entry.dearerSeconds))
         }
-        text += table.text
+        return table
+    }
+
+    /// Which sublayers could as well have more or less: one sentence.
+    var nearTiesText: String {
         let ties = sublayers.filter(\.isNearTie).map(\.sublayer.description)
-        text +=
-            ties.isEmpty
-            ? "\nNo step lies within the noise of the margin.\n"
-            : "\nNear-ties: \(ties.joined(separator: ", ")).\n"
-        guard exchangeCount > 0 else { return text }
-        text +=
-            "\nExchanges that fit the budget and whose change of KL cannot be told from none: \(exchangeCount)"
-            + (exchanges.count < exchangeCount ? ", of which the first \(exchanges.count)" : "") + ".\n\n"
+        return ties.isEmpty
+            ? "No step lies within the noise of the margin."
+            : "Near-ties: \(ties.joined(separator: ", "))."
+    }
+
+    /// How many exchanges the noise leaves open: one sentence.
+    var exchangesText: String {
+        "Exchanges that fit the budget and whose change of KL cannot be told from none: \(exchangeCount)"
+            + (exchanges.count < exchangeCount ? ", of which the first \(exchanges.count)" : "") + "."
+    }
+
+    /// The exchanges that the noise leaves open.
+    var exchangesTable: MarkdownTable {
         var open = MarkdownTable(["up", "down", "KL x 1000", "bytes"])
         for exchange in exchanges {
             open.add([
@@ -99,7 +122,7 @@ extension PlanPrices {
                 (exchange.bytesChange > 0 ? "+" : "") + grouped(exchange.bytesChange),
             ])
         }
-        return text + open.text
+        return open
     }
 
     private func cells(_ step: SublayerStep?, _ seconds: Double?) -> [String] {

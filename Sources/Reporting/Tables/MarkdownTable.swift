@@ -1,20 +1,25 @@
-/// A table as GitHub renders it, columns padded so that the text reads well too.
+/// A table of texts: as Markdown that GitHub renders, columns padded so that the text reads well too, and as
+/// HTML (`html(caption:)`).
 package struct MarkdownTable: Sendable {
-    private let header: [String]
-    private var rows: [[String]] = []
+    /// The column heads.
+    let header: [String]
+    /// The cells of every row, as many as there are heads.
+    private(set) var rows: [[String]] = []
 
     /// A table with these column heads; the first column is aligned left, the others right.
     package init(_ header: [String]) { self.header = header }
 
-    /// Adds a row; vertical bars are escaped.
+    /// Adds a row.
     package mutating func add(_ cells: [String]) {
         precondition(cells.count == header.count, "a row has as many cells as the header")
-        rows.append(
-            cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") })
+        rows.append(cells)
     }
 
-    /// The Markdown text, a line feed at the end of every line.
+    /// The Markdown text, a line feed at the end of every line; vertical bars in rows are escaped.
     package var text: String {
+        let rows = rows.map { row in
+            row.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") }
+        }
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String]) -> String {
             let padded = zip(cells, widths).enumerated().map { column, cell in

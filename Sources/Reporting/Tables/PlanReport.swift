@@ -2,7 +2,7 @@ import PlanFormat
 
 extension Plan {
     /// The bits of every sublayer: a row per kind, or per matrix of a kind, and a column per depth.
-    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> String {
+    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> MarkdownTable {
         let schemes = try schemes(of: layout)
         var rows: [String] = []
         for row in layout.sublayers.map(\.name.row) where !rows.contains(row) { rows.append(row) }
@@ -15,25 +15,42 @@ extension Plan {
             }
             table.add([row] + cells)
         }
-        return table.text
+        return table
     }
 
-    /// The plans that were measured before this one was written, on the data that it was planned on.
-    package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
-        var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
-        let fitting = (measured ?? []).map { ($0, $0.origin == origin ? " (written)" : "") }
-        for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
-            table.add([
-                plan.origin.description + remark, grouped(plan.bytes),
-                compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
-                plan.metric.map { metricText($0, of: metricName) } ?? "",
-            ])
+    /// The plans that were measured before this one was written, on the data that it was planned on, with 95%
+    /// intervals.
+    package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> MarkdownTable {
+        let plans = (measured ?? []) + (overBudget ?? [])
+        let baseline = plans.lazy.compactMap(\.against).first?.name
+        var head = ["plan", "bytes", "compression", "KL", metricName]
+        if let baseline { head += ["KL against \(baseline)", "\(metricName) against \(baseline)"] }
+        var table = MarkdownTable(head)
+        let fitting = (measured ?? []).map { plan in
+            (plan, plan.origin == origin ? " (written)" : plan.setAside == nil ? "" : " (set aside)")
         }
-        return table.text
+        for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
+            var cells = [
+                plan.origin.description + remark, grouped(plan.bytes),
+                compressionText(plan.bytes, of: fullPrecisionBytes),
+                klText(plan.klNats) + intervalText(plan.klInterval, klText),
+            ]
+            cells.append(
+                plan.metric.map {
+                    metricText($0, of: metricName)
+                        + intervalText(plan.metricInterval) { metricText($0, of: metricName) }
+                } ?? "")
+            if baseline != nil {
+                cells.append(plan.against?.klNats.map(klDifferenceText) ?? "")
+                cells.append(plan.against?.metric.map { metricDifferenceText($0, of: metricName) } ?? "")
+            }
+            table.add(cells)
+        }
+        return table
     }
 
     /// The rounds of planning in context: what each predicted and what it measured.
-    package var roundsTable: String {
+    package var roundsTable: MarkdownTable {
         var table = MarkdownTable([
             "round", "sublayers moved", "KL predicted", "KL measured", "difference", "taken",
         ])
@@ -44,13 +61,13 @@ extension Plan {
                 fixed(difference, 1) + "%", round.isAccepted ? "yes" : "no",
             ])
         }
-        return table.text
+        return table
     }
 }
 
 extension ComparisonTable {
     /// Bytes, compression, the task's metrics and KL of every model.
-    package var markdown: String {
+    package var table: MarkdownTable {
         let names = rows.first?.metrics.keys.sorted() ?? []
         let full = rows.first?.bytes ?? 0
         var table = MarkdownTable(["model", "bytes", "compression"] + names + ["KL"])
@@ -60,7 +77,7 @@ extension ComparisonTable {
                     + names.map { name in row.metrics[name].map { metricText($0, of: name) } ?? "" }
                     + [row.klNats.map(klText) ?? ""])
         }
-        return table.text
+        return table
     }
 }
 

@@ -4,6 +4,17 @@ extension SensitivityTable {
     /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss
     /// beside them.
     package var markdown: String {
+        var text = introduction + "\n\n"
+        for section in tables {
+            text += "### \(section.title)\n\n"
+            if !section.note.isEmpty { text += section.note + "\n\n" }
+            text += section.table.text + "\n"
+        }
+        return String(text.dropLast())
+    }
+
+    /// What was measured in full precision, and on how much data: one paragraph or two.
+    var introduction: String {
         var text = "Full precision: "
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
@@ -12,30 +23,41 @@ extension SensitivityTable {
         if fullPrecision.crossEntropyNats != 0 {
             text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
         }
-        text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue).\n\n"
+        text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue)."
         text += vectorsText
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
-            text += "Cells were measured on as many items as their decision needs: \(least) to "
-            text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average.\n\n"
+            text += "\n\nCells were measured on as many items as their decision needs: \(least) to "
+            text += "\(counts.max() ?? 0), \(counts.reduce(0, +) / counts.count) on average."
         }
+        return text
+    }
+
+    /// The tables by type and by sublayer, in the order in which they are shown.
+    var tables: [(title: String, note: String, table: MarkdownTable)] {
+        var tables: [(title: String, note: String, table: MarkdownTable)] = []
         if hasMetrics, !byType.isEmpty {
-            text += "### \(metricName) by type, the rest in full precision\n\n" + metricTable(byType) + "\n"
+            tables.append(("\(metricName) by type, the rest in full precision", "", metricTable(byType)))
         }
-        if !byType.isEmpty {
-            text += "### \(heading) by type, \(unit)\n\n" + klTable(byType) + "\n"
-        }
-        if hasMetrics {
-            text += "### \(metricName) by sublayer\n\n" + metricTable(bySublayer) + "\n"
-        }
+        if !byType.isEmpty { tables.append(("\(heading) by type, \(unit)", "", klTable(byType))) }
+        if hasMetrics { tables.append(("\(metricName) by sublayer", "", metricTable(bySublayer))) }
         if proxy != nil {
-            return text + "### \(heading) by sublayer, \(unit)\n\n" + klTable(bySublayer)
+            tables.append(("\(heading) by sublayer, \(unit)", "", klTable(bySublayer)))
+        } else {
+            tables.append(("KL by sublayer, nats per prediction (x 1000)", intervalNote, intervalTable))
         }
-        text += "### KL by sublayer, nats per prediction (x 1000)\n\n"
-        text +=
-            "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
-            + "cannot be told apart. Ranks are by KL under \(candidates[common]), 1 the most sensitive: a range where intervals overlap.\n\n"
-        return text + intervalTable
+        return tables
+    }
+
+    /// How `intervalTable` is read.
+    private var intervalNote: String {
+        "Behind ± half a 95% interval. `~` marks a cell whose interval overlaps that of the next cheaper candidate, so that the two "
+            + "cannot be told apart. Ranks are by KL under \(candidates[common]), 1 the most sensitive: a range where intervals overlap."
+    }
+
+    /// The cells of the sublayers by row and scheme.
+    var cellsByRow: [String: [Scheme: SensitivityCell]] {
+        bySublayer.reduce(into: [:]) { $0[$1.row, default: [:]][$1.scheme] = $1 }
     }
 
     /// What the cells carry.
@@ -57,10 +79,8 @@ extension SensitivityTable {
         }
     }
 
-    /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
-    package var metricName: String {
-        provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
-    }
+    /// The metric's name as its signature says it.
+    package var metricName: String { PlanFormat.metricName(provenance.metric) }
 
     /// Whether the cells were measured by the metric too, and not by KL alone.
     private var hasMetrics: Bool { bySublayer.contains { $0.measurement.metric != nil } }
@@ -91,12 +111,13 @@ extension SensitivityTable {
         let half = cell(SublayerName(.vectors), .full(.fp16))
         guard let half, let vectors = layout.sublayers.first(where: \.isVectors) else { return "" }
         let loss = proxy == nil ? ": KL \(klText(half.measurement.klNats))" : ", not measured"
-        return "Biases and norms, \(grouped(vectors.vectorCount)) numbers, as FP16 (\(grouped(half.bytes)) bytes)"
-            + loss + ".\n\n"
+        return
+            "\n\nBiases and norms, \(grouped(vectors.vectorCount)) numbers, as FP16 (\(grouped(half.bytes)) bytes)"
+            + loss + "."
     }
 
     /// Chung's layout: the metric under each scheme, and the mean of what was lost.
-    private func metricTable(_ cells: [SensitivityCell]) -> String {
+    private func metricTable(_ cells: [SensitivityCell]) -> MarkdownTable {
         let schemes = Array(candidates.reversed())
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["Avg.Deg"])
         let full = fullPrecision.metric ?? 0
@@ -108,10 +129,10 @@ extension SensitivityTable {
             let text = { metricText($0, of: metricName) }
             table.add([row.name] + values.map { $0.map(text) ?? "" } + [text(degradation)])
         }
-        return table.text
+        return table
     }
 
-    private func klTable(_ cells: [SensitivityCell]) -> String {
+    private func klTable(_ cells: [SensitivityCell]) -> MarkdownTable {
         let schemes = Array(candidates.reversed())
         let common = common
         var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["bytes at \(candidates[common])"])
@@ -119,11 +140,11 @@ extension SensitivityTable {
             let values = row.cells.reversed().map { $0.map { klText($0.measurement.klNats) } ?? "" }
             table.add([row.name] + values + [row.cells[common].map { grouped($0.bytes) } ?? ""])
         }
-        return table.text
+        return table
     }
 
     /// KL of every sublayer with its interval, marked where the noise decides.
-    private var intervalTable: String {
+    private var intervalTable: MarkdownTable {
         let schemes = Array(candidates.reversed())
         let common = common
         var table = MarkdownTable(
@@ -138,14 +159,21 @@ extension SensitivityTable {
                 guard let cell else { return "" }
                 let cheaper = byBytes.last { $0.bytes < cell.bytes }
                 let isOpen = cheaper.map { $0.measurement.overlaps(cell.measurement) } ?? false
-                let reach = cell.measurement.intervalReach.map { " ± " + significant(1000 * $0, 2) }
-                return klText(1000 * cell.measurement.klNats) + (reach ?? "") + (isOpen ? " ~" : "")
+                return lossText(cell) + (isOpen ? " ~" : "")
             }
             let cell = row.cells[common]
             let rank = cell.map { rankText($0, among: compared) } ?? ""
             table.add([row.name] + values + [rank, cell.map { grouped($0.bytes) } ?? ""])
         }
-        return table.text
+        return table
+    }
+
+    /// KL of a cell in thousandths of a nat with half its 95% interval, where that is known; other losses as
+    /// they are.
+    func lossText(_ cell: SensitivityCell) -> String {
+        guard hasNats else { return klText(cell.measurement.klNats) }
+        let reach = cell.measurement.intervalReach.map { " ± " + significant(1000 * $0, 2) }
+        return klText(1000 * cell.measurement.klNats) + (reach ?? "")
     }
 
     /// The places that a cell can have among others, given their intervals: `3`, or `3-7`.

@@ -1,0 +1,97 @@
+#!/bin/sh
+# Plans beside the best uniform plan that fits, planned on some data and compared on other data, item by item: KL and the task's metric with
+# 95% intervals of the paired differences, at five budgets for each of three models. Prints Reports/gate.md.
+#
+# usage: measure_gate.sh OUT > Reports/gate.md
+# OUT keeps tables, plans, packed models and measurements; a second run goes on from them.
+# In the environment: BITPLAN, SHARED (../shared), EFFORT (as of `bitplan plan`), SCHEMES (the program's own candidates), LIMIT (items of
+# every part of the data, for a trial), MODELS (tatoeba-en-de sst2-bert wikitext-lm).
+set -eu
+work=$1
+bitplan=${BITPLAN:-.build/release/bitplan}
+shared=${SHARED:-../shared}
+
+# section MODEL "PLAN FILES" LIMIT "CHECK FILES" LIMIT SIZE...
+section() {
+    name=${1##*/} model=$1 out=$work/${1##*/} planning="--data $2 --limit ${LIMIT:-$3}" checking="--data $4 --limit ${LIMIT:-$5}"
+    shift 5
+    mkdir -p "$out"
+    store="--store $out/measurements.sqlite"
+    # shellcheck disable=SC2086
+    [ -e "$out/table.json" ] || "$bitplan" sweep "$model" $planning $store ${SCHEMES:+--schemes "$SCHEMES"} \
+        --output "$out/table.json" > "$out/table.md"
+    printf '\n## %s\n\n' "$name"
+    echo "| budget | written | bytes | uniform | bytes | KL | uniform's | difference | metric | uniform's | difference |"
+    echo "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
+    for size; do
+        # shellcheck disable=SC2086
+        "$bitplan" plan "$out/table.json" --size "$size" --model "$model" $planning $store ${EFFORT:+--effort "$EFFORT"} \
+            --output "$out/$size.plan.json" > "$out/$size.md"
+        # The uniform plan that fits and has the least KL on the planning data.
+        uniform=$(python3 - "$out/$size.plan.json" <<'P'
+import json, sys
+plan = json.load(open(sys.argv[1]))
+# What others are compared with; alone where nothing else was measured.
+names = [p["against"]["name"] for p in plan["measured"] if "against" in p] + [plan["name"]]
+print(names[0].split()[-1])
+P
+        )
+        # shellcheck disable=SC2086
+        "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning --output "$out/$size" > /dev/null
+        # shellcheck disable=SC2086
+        [ -e "$out/uniform-$uniform" ] ||
+            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning --output "$out/uniform-$uniform" > /dev/null
+        # shellcheck disable=SC2086
+        "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking --reference "$model" --timed 0 --json > "$out/$size.json"
+        python3 - "$size" "$out/$size.plan.json" "$out/$size.json" "$uniform" <<'P'
+import json, sys
+size, uniform = sys.argv[1], sys.argv[4]
+plan, result = (json.load(open(file)) for file in sys.argv[2:4])
+against = result["against"]
+name = result["signature"].split("|")[0].lower()
+other = next(p for p in plan["measured"] if "against" not in p)
+
+def row(key, value, digits):
+    """Ours, the other's, and the difference with its interval and a word where it is beyond noise."""
+    difference = against[key]
+    text = f"{difference['value']:+.{digits}f}"
+    low, high = difference.get("interval", (None, None))
+    if low is not None:
+        text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+        is_better = high < 0 if key == "klNats" or name == "perplexity" else low > 0
+        text += " better" if is_better else "" if low <= 0 <= high else " **worse**"
+    return f"{value:.{digits}f} | {value - difference['value']:.{digits}f} | {text}"
+
+digits = 2 if name in ("bleu", "perplexity") else 4
+print(f"| {size} | {plan['name']} | {result['bytes']:,} | {uniform} | {other['bytes']:,} "
+      f"| {row('klNats', result['kl'], 4)} | {row('metric', result[name], digits)} |", flush=True)
+P
+    done
+    planned=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['provenance']['sentences'])" "$out/table.json")
+    checked=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['sentences'])" "$out/$1.json")
+    printf '\nPlanned on %s items, measured on %s others.\n' "$planned" "$checked"
+}
+
+cat <<'T'
+# Plans against uniform ones, beyond noise
+
+`Scripts/measure_gate.sh` makes these tables. At each budget a plan is made on some items, with codes that are calibrated on the same ones, and
+measured on others beside the best uniform plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals:
+of KL from the differences of the items, of the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
+T
+for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm}; do
+    data=$shared/models/$model/data
+    case $model in
+    tatoeba-en-de)
+        section Fixtures/tatoeba-en-de "$data/val.en $data/val.de" 200 "$data/test.en $data/test.de" 500 \
+            657786B 792954B 925000B 1144896B 1322000B ;;
+    sst2-bert)
+        mkdir -p "$work"
+        head -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.plan.tsv"
+        tail -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.check.tsv"
+        section Fixtures/sst2-bert "$work/sst2.plan.tsv" 436 "$work/sst2.check.tsv" 436 20x 16x 14x 12x 10x ;;
+    wikitext-lm)
+        section "$shared/models/wikitext-lm" "$data/valid.txt" 60 "$data/test.txt" 150 300000B 350000B 400000B 489472B 600000B ;;
+    *) echo "measure_gate.sh: no data for $model" >&2; exit 1 ;;
+    esac
+done
