@@ -84,6 +84,6 @@ extension AllocationProblem {
     }
 
     private static func matches(_ item: Item, _ pattern: String) -> Bool {
-        item.name == pattern || pattern == "*" || SublayerName(item.name)?.matches(pattern) == true
+        item.name == pattern || SublayerName(item.name)?.matches(pattern) ?? (pattern == "*")
     }
 }

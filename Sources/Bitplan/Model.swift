@@ -27,7 +27,7 @@ public struct Model: Sendable {
         (layout, type, isPacked) = try describingErrors {
             func read<F: ModelFamily>(_ family: F.Type) throws -> (ModelLayout, String, Bool) {
                 if try PackedModel<F>.isPacked(directory) {
-                    return (try PackedModel<F>(directory: directory).family.layout, F.modelType, true)
+                    return (try PackedModel<F>(directory: directory).layout, F.modelType, true)
                 }
                 return (try BitplanModels.Model<F>(directory: directory).layout, F.modelType, false)
             }

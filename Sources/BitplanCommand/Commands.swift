@@ -328,7 +328,8 @@ struct Evaluate: ParsableCommand {
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Prints a model's sublayers, their sizes, and the identity that a plan names; of a packed model, what lies where in its file.")
+            "Prints a model's sublayers, their sizes, and the identity that a plan names; of a packed model, what lies where in its file."
+    )
 
     @Argument(help: "Model directory, packed or not.") var model: String
     @Flag(help: "Print JSON.") var json = false
@@ -369,7 +370,9 @@ struct Inspect: ParsableCommand {
 
     private func text(_ contents: PackedContents) -> String {
         var table = MarkdownTable(["file", "bytes"])
-        for (name, bytes) in contents.files.sorted(by: { $0.key < $1.key }) { table.add([name, grouped(bytes)]) }
+        for (name, bytes) in contents.files.sorted(by: { $0.key < $1.key }) {
+            table.add([name, grouped(bytes)])
+        }
         table.add(["all", grouped(contents.directoryBytes)])
         return "\(contents.plan): \(grouped(contents.bytes)) bytes of weights, "
             + "\(fixed(Double(contents.fullPrecisionBytes) / Double(contents.bytes), 2))x smaller than FP32; "

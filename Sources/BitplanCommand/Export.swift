@@ -80,7 +80,7 @@ struct Export: ParsableCommand {
             }
             func packed<F: ModelFamily>(_ family: F.Type) throws -> (Plan, ModelLayout) {
                 let packed = try PackedModel<F>(directory: file)
-                return (packed.plan, packed.family.layout)
+                return (packed.plan, packed.layout)
             }
             return try packed(try Families.family(of: file))
         }

@@ -52,7 +52,8 @@ final class EncodingTrails: Sendable {
                 return min(alike.count, trail.states.count)
             }
             var start = Trail(schemes: schemes)
-            guard let place = kept.trails.indices.max(by: { shared(kept.trails[$0]) < shared(kept.trails[$1]) })
+            guard
+                let place = kept.trails.indices.max(by: { shared(kept.trails[$0]) < shared(kept.trails[$1]) })
             else { return start }
             let trail = kept.trails.remove(at: place)
             kept.trails.append(trail)

@@ -67,7 +67,8 @@ package struct PackedFile: Sendable {
         let tensors = types.map {
             SafetensorsWriter.Declaration(name: $0.rawValue, type: $0, shape: [counts[$0] ?? 0])
         }
-        try SafetensorsWriter.write(tensors, metadata: metadata, headerBytes: headerBytes, to: file) { tensor in
+        try SafetensorsWriter.write(tensors, metadata: metadata, headerBytes: headerBytes, to: file) {
+            tensor in
             var data = Data(capacity: tensor.sizeInBytes)
             for part in parts where part.type == tensor.type { data.append(try bytes(part)) }
             return data
@@ -99,6 +100,7 @@ package struct PackedFile: Sendable {
         let all = try tensors.bytes(part.type.rawValue)
         let start = all.startIndex + part.offset * part.type.sizeInBytes
         return PackedTensor(
-            type: part.type, shape: part.shape, bytes: all[start..<start + part.count * part.type.sizeInBytes])
+            type: part.type, shape: part.shape, bytes: all[start..<start + part.count * part.type.sizeInBytes]
+        )
     }
 }

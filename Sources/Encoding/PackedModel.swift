@@ -99,7 +99,8 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         let prefix = tensor + "."
         let parts = file.parts.filter { $0.name.hasPrefix(prefix) }
         return Dictionary(
-            parts.map { (String($0.name.dropFirst(prefix.count)), $0) }, uniquingKeysWith: { first, _ in first })
+            parts.map { (String($0.name.dropFirst(prefix.count)), $0) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     /// The vectors, widened to FP32.

@@ -36,7 +36,10 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
             Array(text[$0..<min($0 + 32, text.count)])
         }
         self.batches = batches
-        let stateBytes = batches.first.map { network.start($0).sizeInBytes * batches.count } ?? 0
+        // Codes that are fitted alone need no activations, and may be fitted without weights.
+        let stateBytes =
+            encodings.fit == .calibrated
+            ? batches.first.map { network.start($0).sizeInBytes * batches.count } ?? 0 : 0
         trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
     }
 
@@ -59,7 +62,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         }
         var trail = trails.beginning(schemes, sublayers)
         packed = trail.packed
-        var quantized = try network.replacing([:], vectors: try encodings.model.storedVectors(as: schemes.vectors))
+        var quantized = try network.replacing(
+            [:], vectors: try encodings.model.storedVectors(as: schemes.vectors))
         for sublayer in sublayers.prefix(trail.states.count) {
             quantized = try quantized.replacing(try Self.small(sublayer, packed))
         }

@@ -51,7 +51,9 @@ package struct Model<Family: ModelFamily>: Sendable {
         var constants: [String: Float] = [:]
         for vector in family.vectors {
             let numbers = try Self.vector(vector.name, names, checkpoint)
-            if let first = numbers.first, numbers.allSatisfy({ $0 == first }) { constants[vector.name] = first }
+            if let first = numbers.first, numbers.allSatisfy({ $0 == first }) {
+                constants[vector.name] = first
+            }
         }
         self.constants = ConstantVectors(constants)
         layout = family.layout.packed(vectors: family.vectors, constants: self.constants)

@@ -15,7 +15,8 @@ extension ModelLayout {
         guard unit == .matrix else { return self }
         let rows = sublayers.flatMap { sublayer -> [SublayerShape] in
             guard sublayer.matrices.count > 1, sublayer.name.part == nil else { return [sublayer] }
-            return zip(Self.partNames(sublayer.matrices.map(\.tensor)), sublayer.matrices).map { part, matrix in
+            return zip(Self.partNames(sublayer.matrices.map(\.tensor)), sublayer.matrices).map {
+                part, matrix in
                 SublayerShape(
                     name: SublayerName(sublayer.name.kind, depth: sublayer.name.depth, part: part),
                     matrices: [matrix])
@@ -143,7 +144,7 @@ extension Plan {
     ///
     /// - Throws: as `schemes(of:)`.
     public func tensorSchemes(of layout: ModelLayout) throws(PlanError) -> TensorSchemes {
-        let units = layout.divided(into: .matrix)
+        let units = self.layout(of: layout)
         return units.tensorSchemes(try schemes(of: units))
     }
 }

@@ -110,12 +110,22 @@ public struct ModelLayout: Codable, Hashable, Sendable {
     ) {
         self.sublayers = sublayers
         self.fixedParameters = fixedParameters
-        self.fixedBytes = fixedBytes ?? 4 * fixedParameters
+        self.fixedBytes = fixedBytes ?? fixedParameters.multipliedReportingOverflow(by: 4).partialValue
         self.work = work
     }
 
     /// The number of weights, fixed ones included.
     public var parameterCount: Int { sublayers.reduce(fixedParameters) { $0 + $1.count } }
+
+    /// Reads a layout; without `fixedBytes` the fixed parameters are FP32.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            sublayers: try container.decode([SublayerShape].self, forKey: .sublayers),
+            fixedParameters: try container.decode(Int.self, forKey: .fixedParameters),
+            fixedBytes: try container.decodeIfPresent(Int.self, forKey: .fixedBytes),
+            work: try container.decodeIfPresent(ModelWork.self, forKey: .work))
+    }
 
     /// Bytes of the whole model in FP32, the base of every compression ratio.
     public var fullPrecisionBytes: Int { 4 * parameterCount }

@@ -58,7 +58,8 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
             return schemes
         case .sensimix(let lower, let upper):
             guard let schemes = layout.sensimix(lower: lower, upper: upper) else {
-                let layers = Set(layout.sublayers.filter { $0.name.kind == .feedForward }.map(\.name.depth)).count
+                let layers = Set(layout.sublayers.filter { $0.name.kind == .feedForward }.map(\.name.depth))
+                    .count
                 throw .otherModel(
                     self, needs: "so many layers of attention and feed-forward",
                     got: "a \(modelType) with \(layers)")

@@ -7,8 +7,8 @@ import PlanFormat
 /// change somewhere spoils what the codes behind it make up for, until they are fitted again. So whole plans
 /// are encoded and measured. `CorrectedLosses` learns from each. The exact optimum by what is known is the
 /// next plan to be measured; where that one is known, of the best plan's changes of one or two sublayers that
-/// with the largest expected improvement is, which is where the plan is likely better or little is known; until
-/// several in turn are no better.
+/// with the largest expected improvement is, which is where the plan is likely better or little is known;
+/// until several in turn are no better.
 package struct PackedPlanner<Measurer: PlanMeasurer> {
     private let measurer: Measurer
     private let table: SensitivityTable
@@ -98,7 +98,9 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
         let near = near(base.assignment).filter { !known.contains($0) && space.admits($0) }
         guard space.goal == .leastLoss else {
             let known = near.compactMap { assignment in losses.loss(assignment).map { (assignment, $0) } }
-            func merit(_ index: Int) -> PlanSpace.Merit { space.merit(known[index].0, klNats: known[index].1) }
+            func merit(_ index: Int) -> PlanSpace.Merit {
+                space.merit(known[index].0, klNats: known[index].1)
+            }
             return known.indices.min { merit($0) < merit($1) }.map {
                 Candidate(assignment: known[$0].0, proof: SolvedLoss(klNats: known[$0].1))
             }

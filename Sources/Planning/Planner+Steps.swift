@@ -14,8 +14,10 @@ extension Planner {
         var steps: [(index: Int, scheme: Scheme, bytesChange: Int)] = []
         for (index, sublayer) in layout.sublayers.enumerated() {
             let bytes = sublayer.sizeInBytes(assignment[index])
-            let changes = sublayer.options(candidates).filter { $0 != assignment[index] }.map { (index, $0, sublayer.sizeInBytes($0) - bytes) }
-                .sorted { ($0.2, $0.1.description) < ($1.2, $1.1.description) }
+            let changes = sublayer.options(candidates).filter { $0 != assignment[index] }.map {
+                (index, $0, sublayer.sizeInBytes($0) - bytes)
+            }
+            .sorted { ($0.2, $0.1.description) < ($1.2, $1.1.description) }
             steps += [changes.last { $0.2 < 0 }, changes.first { $0.2 > 0 }].compactMap { $0 }
         }
         let changed = steps.map { step in

@@ -31,7 +31,8 @@ package enum SafetensorsWriter {
     /// - Throws: `FileError` where the file cannot be written, and what `bytes` throws; nothing is left
     ///   behind then.
     package static func write(
-        _ declarations: [Declaration], metadata: [String: String] = [:], headerBytes: Int? = nil, to file: URL,
+        _ declarations: [Declaration], metadata: [String: String] = [:], headerBytes: Int? = nil,
+        to file: URL,
         bytes: (Declaration) throws -> Data
     ) throws {
         // What `bytes` throws is not about this file.

@@ -44,7 +44,8 @@ package func costs<Family: ModelFamily>(
     }
     let measured = try rounds.map {
         try measure(
-            family, plans.map { $0.layout.tensorSchemes($0.schemes) }, workload, rounds: $0, unit: profile?.machine.referenceSeconds)
+            family, plans.map { $0.layout.tensorSchemes($0.schemes) }, workload, rounds: $0,
+            unit: profile?.machine.referenceSeconds)
     }
     return plans.enumerated().map { index, plan in
         let joules = Energy.Process.allCases.compactMap { process in

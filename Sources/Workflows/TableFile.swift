@@ -47,10 +47,16 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     for (name, count) in counts where !(0..<1 << 40).contains(count) {
         throw FileError(file, "'\(name)': \(count) is impossible")
     }
-    try checkCells(table.bySublayer, rows: table.layout.sublayers.map(\.name.description), table, file)
-    // Types are measured where they were wanted.
+    try checkCells(
+        table.bySublayer,
+        rows: table.layout.sublayers.map { ($0.name.description, $0.options(table.candidates)) }, file)
+    // Types are measured where they were wanted, under some of the candidates.
     if !table.byType.isEmpty {
-        try checkCells(table.byType, rows: table.layout.groups.map(\.name), table, file)
+        let measured = table.candidates.filter { scheme in table.byType.contains { $0.scheme == scheme } }
+        let groups = table.layout.groups
+        try checkCells(
+            table.byType,
+            rows: groups.map { ($0.name, table.layout.sublayers[$0.members[0]].options(measured)) }, file)
     }
     return table
 }
@@ -71,26 +77,28 @@ private func checkSchema(_ version: Int, expected: Int, _ file: URL) throws(File
     }
 }
 
-/// Every row has a cell, of a size that can be, under a candidate or, for vectors, FP16 or FP32.
+/// Every row has one cell, of a size that can be, under each of its schemes.
 private func checkCells(
-    _ cells: [SensitivityCell], rows: [String], _ table: SensitivityTable, _ file: URL
+    _ cells: [SensitivityCell], rows: [(name: String, schemes: [Scheme])], _ file: URL
 ) throws(FileError) {
     for cell in cells where !(0...(1 << 40)).contains(cell.bytes) {
         throw FileError(file, "'\(cell.row)' under \(cell.scheme): \(cell.bytes) bytes are impossible")
     }
     let schemes = Dictionary(grouping: cells, by: \.row).mapValues { $0.map(\.scheme) }
-    for row in rows {
+    for (row, expected) in rows {
         let known = schemes[row] ?? []
-        guard !known.isEmpty else { throw FileError(file, "has no cell for '\(row)'") }
-        let options = row == SublayerKind.vectors.rawValue ? [.full(.fp16), .fp32] : table.candidates
-        if let other = known.first(where: { !options.contains($0) }) {
+        if let scheme = expected.first(where: { !known.contains($0) }) {
+            throw FileError(file, "has no cell for '\(row)' under \(scheme)")
+        }
+        if let other = known.first(where: { !expected.contains($0) }) {
             throw FileError(file, "has a cell for '\(row)' under \(other), which is no candidate")
         }
         guard Set(known).count == known.count else {
             throw FileError(file, "has two cells for '\(row)' under one scheme")
         }
     }
-    if let row = schemes.keys.sorted().first(where: { !rows.contains($0) }) {
+    let names = rows.map(\.name)
+    if let row = schemes.keys.sorted().first(where: { !names.contains($0) }) {
         throw FileError(file, "has cells for '\(row)', which is no part of the model")
     }
 }

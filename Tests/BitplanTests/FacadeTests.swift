@@ -22,7 +22,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: workspace) }
         let model = try Model(at: Self.translation)
         #expect(model.type == "marian" && !model.isPacked)
-        #expect(model.layout.sublayers.count == 21)
+        #expect(model.layout.sublayers.count == 22)
 
         let table = try model.sweep(Self.data, candidates: [.bcq(2), .bcq(3)], options: Self.options)
         #expect(try table.model == model.identity())
@@ -89,15 +89,16 @@ import Testing
         let table = try SensitivityTable(
             contentsOf: TestFiles.root.appending(path: "Reports/demo.sensitivity.json"))
         var target = Target(size: SizeTarget("9x"))
-        target.allowed = [("Dec_ffn", [.bcq(1), .bcq(2)]), ("Emb", [.bcq(3)])]
+        let codes = (1...3).map { Scheme.binaryCodes(bits: $0, group: nil, alphas: .fp16) }
+        target.allowed = [("Dec_ffn", [codes[0], codes[1]]), ("Emb", [codes[2]])]
         target.tie = .types
         let schemes = try table.plan(for: target).schemes(of: table.layout)
         #expect(9 * table.layout.sizeInBytes(schemes) <= table.layout.fullPrecisionBytes)
         for kind in Set(table.layout.sublayers.map(\.name.kind)) {
             let own = zip(table.layout.sublayers, schemes).filter { $0.0.name.kind == kind }.map(\.1)
             #expect(Set(own).count == 1)
-            if kind == .embedding { #expect(own == [.bcq(3)]) }
-            if kind == .decoderFeedForward { #expect([.bcq(1), .bcq(2)].contains(own[0])) }
+            if kind == .embedding { #expect(own == [codes[2]]) }
+            if kind == .decoderFeedForward { #expect([codes[0], codes[1]].contains(own[0])) }
         }
     }
 

@@ -153,8 +153,14 @@ import Testing
             in: workspace, saying: ["FP16 ends at 65504", "model.decoder.layers.3.self_attn.q_proj.weight"])
     }
 
-    @Test(arguments: ["alphas", "signs"])
-    func damagedPackedModelIsRefused(_ part: String) throws {
+    /// A tensor of another name, size or type, another version, a constant vector that is none.
+    @Test(arguments: [
+        ("\"U8\":", "\"V8\":", "tensor 'U8'"), ("\"shape\":[", "\"shape\":[1,", "tensor 'F"),
+        ("\"layout_version\":\"2\"", "\"layout_version\":\"3\"", "layout version 3"),
+        ("final_logits_bias 0.0", "final_logits_vias 0.0", "no vector 'final_logits_vias'"),
+        ("final_logits_bias 0.0", "final_logits_bias 0.x", "expected names and numbers"),
+    ])
+    func damagedPackedModelIsRefused(_ part: String, _ damage: String, _ problem: String) throws {
         let workspace = try Workspace()
         try Program.succeed(
             [
@@ -162,12 +168,17 @@ import Testing
                 workspace.path("packed"),
             ])
         var data = try workspace.read("packed/model.safetensors")
-        let name = Data("model.shared.weight.\(part)".utf8)
-        let place = try #require(data.range(of: name))
-        data.replaceSubrange(place.lowerBound..<place.lowerBound + 5, with: Data("nodel".utf8))
+        let place = try #require(data.range(of: Data(part.utf8)))
+        data.replaceSubrange(place, with: Data(damage.utf8))
+        // What is longer takes its room from the spaces behind the header.
+        if damage.utf8.count > part.utf8.count {
+            let spaces = try #require(data.range(of: Data("}  ".utf8)))
+            data.removeSubrange(
+                spaces.lowerBound + 1..<spaces.lowerBound + 1 + damage.utf8.count - part.utf8.count)
+        }
         try workspace.write(data, to: "packed/model.safetensors")
         try expectRefusal(
             ["run", workspace.path("packed")], in: workspace, input: "Yes.\n",
-            saying: [workspace.path("packed/model.safetensors"), "model.shared.weight"])
+            saying: [workspace.path("packed/model.safetensors"), problem])
     }
 }

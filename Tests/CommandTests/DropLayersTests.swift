@@ -57,6 +57,7 @@ import Testing
         for (name, scheme) in try #require(plan["sublayers"] as? [String: String]) {
             let depth = name.split(separator: ".").last.flatMap { Int($0) } ?? -1
             switch name.split(separator: ".")[0] {
+            case "Vectors": #expect(scheme == "fp32", "as the paper counts them")
             case "Emb", "Pos", "Attention": #expect(scheme == "index8", "\(name)")
             case "FFN":
                 let expected = lower.contains(depth) ? "index8" : upper.contains(depth) ? "sign" : "fp16"

@@ -38,8 +38,10 @@ import Testing
         let workspace = try Workspace()
         try Program.succeed(
             ["report", Self.table, "--plan", Self.plan, "--comparison", comparison]
-                + ["--output", workspace.path("demo.md")])
-        for name in ["demo.md", "demo.sensitivity.svg", "demo.frontier.svg", "demo.bits.svg"] {
+                + ["--output", workspace.path("demo.md"), "--html", workspace.path("demo.html")])
+        for name in [
+            "demo.md", "demo.html", "demo.sensitivity.svg", "demo.frontier.svg", "demo.bits.svg",
+        ] {
             let kept = try Data(contentsOf: TestFiles.root.appending(path: "Reports/\(name)"))
             #expect(try workspace.read(name) == kept, "\(name): run make demo")
         }
@@ -72,12 +74,12 @@ import Testing
         #expect(bytes.count == points.count && bytes == bytes.sorted() && losses == losses.sorted(by: >))
         #expect(object["extent"] as? String == "complete" && object["knee"] is Int)
         let prices = try #require(object["prices"] as? [String: Any])
-        #expect((prices["sublayers"] as? [Any])?.count == 21)
+        #expect((prices["sublayers"] as? [Any])?.count == 22)
         let printed = try Program.succeed(arguments + ["--output", workspace.path("f.md")])
         let text = String(decoding: try workspace.read("f.md"), as: UTF8.self)
         #expect(text.contains("](f.svg)") && text.hasSuffix(printed.text.dropLast()))
         #expect(try workspace.contents() == ["f.json", "f.md", "f.svg"])
-        for row in ["| knee ", "| uniform bcq2 ", "| optimum at 1000000 ", "| preset chung "] {
+        for row in ["| knee ", "| uniform bcq2:fp16 ", "| optimum at 1000000 ", "| preset chung "] {
             #expect(text.contains(row), "\(row)")
         }
     }
@@ -86,7 +88,7 @@ import Testing
         let workspace = try Workspace()
         try expectRefusal(
             ["frontier", Self.table, "--at", "100kB"], in: workspace,
-            saying: ["100000", "smallest", "435992"])
+            saying: ["100000", "smallest", "357266"])
         var other = try #require(
             try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: Self.plan)))
                 as? [String: Any])
@@ -117,7 +119,7 @@ import Testing
             saying: ["demo.plan.json", "'marian'", "llama.cpp"])
         try expectRefusal(
             ["export", Self.plan, "--to", "compressed-tensors", "--model", Fixture.model.path], in: workspace,
-            saying: ["'Emb'", "bcq3", "compressed-tensors", "--nearest"])
+            saying: ["'Emb'", "nf4", "compressed-tensors", "--nearest"])
         try expectRefusal(
             ["export", Self.plan, "--to", "hqq"], in: workspace, saying: ["--model", "--sweep"])
         try expectRefusal(
@@ -144,7 +146,7 @@ import Testing
             try Program.succeed(["export", workspace.path("packed")] + arguments).output == fromModel.output)
         #expect(
             fromModel.errorLines.count >= 3
-                && fromModel.errorLines.allSatisfy { $0.hasPrefix("bitplan: note: bcq") })
+                && fromModel.errorLines.allSatisfy { $0.hasPrefix("bitplan: note: ") })
         let object = try fromModel.object()
         let configuration = try #require(object["quantization_config"] as? [String: Any])
         let groups = try #require(configuration["config_groups"] as? [String: [String: Any]])

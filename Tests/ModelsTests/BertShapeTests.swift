@@ -23,7 +23,7 @@ import Testing
             model.family.configuration.task
                 == .classification(labels: ["contradiction", "entailment", "neutral"]))
         #expect(
-            model.layout.sublayers.map(\.name.description) == [
+            model.family.layout.sublayers.map(\.name.description) == [
                 "Emb", "Pos", "Attention.0", "FFN.0", "Attention.1", "FFN.1", "Attention.2", "FFN.2",
                 "Pooler", "Head",
             ])

@@ -140,7 +140,7 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
     @Test func oddShapes() throws {
         let model = try Model<LlamaFamily>(directory: Self.tiny)
         let network = try model.network()
-        #expect(model.layout.sublayers.last?.name.description == "Head")
+        #expect(model.family.layout.sublayers.last?.name.description == "Head")
         let goldens = try decode(TinyGoldens.self, Self.tiny.appending(path: "goldens.json"))
         let tensors = try Safetensors(Self.tiny.appending(path: "goldens.safetensors"))
         let worst = largestDifference(try tensors.floats("logits"), logits(network, goldens.ids).storage)

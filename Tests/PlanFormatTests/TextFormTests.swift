@@ -42,7 +42,12 @@ import Testing
         #expect(SublayerName("Enc_ee.3") == SublayerName("Enc_ee", depth: 3))
         #expect(SublayerName("Emb") == SublayerName("Emb"))
         #expect(SublayerName("Emb")?.depth == nil)
-        for text in ["", ".3", "Enc.", "Enc.x", "Enc.-1", "Enc.03", "Enc.1.2", "Enc.+1"] {
+        #expect(SublayerName("Enc_ee.3.q_proj") == SublayerName("Enc_ee", depth: 3, part: "q_proj"))
+        #expect(SublayerName("Emb.word.table") == SublayerName("Emb", part: "word.table"))
+        #expect(SublayerName("Enc_ee.3.q_proj")?.sublayer == "Enc_ee.3")
+        for text in [
+            "", ".3", "Enc.", "Enc.-1", "Enc.03", "Enc.1.2", "Enc.+1", "Enc.1.", "Enc.1.a..b", "Enc..a",
+        ] {
             #expect(SublayerName(text) == nil, "\(text)")
         }
         let names = ["Enc.10", "Enc.9", "Dec.0", "Emb"].compactMap { SublayerName($0) }
