@@ -28,6 +28,7 @@ package struct PackedFile: Sendable {
     package let parts: [Part]
     /// Elements of each type.
     private let counts: [ElementType: Int]
+    private let places: [String: Int]
 
     /// The file of a network's matrices and vectors under their schemes.
     package init(
@@ -51,6 +52,8 @@ package struct PackedFile: Sendable {
         }
         self.parts = parts
         self.counts = counts
+        places = Dictionary(
+            parts.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Types in the file, the widest first.
@@ -95,8 +98,10 @@ package struct PackedFile: Sendable {
         }
     }
 
-    /// A part of a file that was checked.
-    func tensor(_ part: Part, in tensors: Safetensors) throws(FileError) -> PackedTensor {
+    /// A part of a file that was checked; nil where there is none of this name, as of a
+    /// constant vector.
+    func tensor(_ name: String, in tensors: Safetensors) throws(FileError) -> PackedTensor? {
+        guard let part = places[name].map({ parts[$0] }) else { return nil }
         let all = try tensors.bytes(part.type.rawValue)
         let start = all.startIndex + part.offset * part.type.sizeInBytes
         return PackedTensor(

@@ -88,31 +88,21 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// A packed matrix, mapped from the file.
     package func packed(_ shape: MatrixShape) throws -> PackedMatrix {
-        let parts = try matrixParts(shape.tensor).map { ($0.key, try file.tensor($0.value, in: tensors)) }
-        return PackedMatrix(
-            scheme: schemes[shape.tensor], rows: shape.rows, columns: shape.columns,
-            parts: Dictionary(uniqueKeysWithValues: parts))
-    }
-
-    /// The parts of a matrix, by their names in its scheme.
-    private func matrixParts(_ tensor: String) -> [String: PackedFile.Part] {
-        let prefix = tensor + "."
-        let parts = file.parts.filter { $0.name.hasPrefix(prefix) }
-        return Dictionary(
-            parts.map { (String($0.name.dropFirst(prefix.count)), $0) },
-            uniquingKeysWith: { first, _ in first })
+        let scheme = schemes[shape.tensor]
+        var parts: [String: PackedTensor] = [:]
+        for part in scheme.parts(rows: shape.rows, columns: shape.columns) {
+            parts[part.name] = try file.tensor("\(shape.tensor).\(part.name)", in: tensors)
+        }
+        return PackedMatrix(scheme: scheme, rows: shape.rows, columns: shape.columns, parts: parts)
     }
 
     /// The vectors, widened to FP32.
     private func vectors() throws -> [String: [Float]] {
-        let stored = Dictionary(file.parts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var vectors: [String: [Float]] = [:]
         for (name, count) in family.vectors {
-            if let part = stored[name] {
-                vectors[name] = try file.tensor(part, in: tensors).floats
-            } else {
-                vectors[name] = [Float](repeating: constants.values[name] ?? 0, count: count)
-            }
+            vectors[name] =
+                try file.tensor(name, in: tensors)?.floats
+                ?? [Float](repeating: constants.values[name] ?? 0, count: count)
             if let index = vectors[name]?.firstIndex(where: { !$0.isFinite }) {
                 throw FileError(tensors.file, "vector '\(name)': no finite number at element \(index)")
             }

@@ -104,18 +104,6 @@ extension ModelLayout {
     }
 }
 
-extension ModelLayout {
-    /// Exact bytes of the packed file.
-    public func sizeInBytes(_ schemes: TensorSchemes) -> Int {
-        sublayers.reduce(fixedBytes) { sum, sublayer in
-            let vectors = sublayer.vectorCount * schemes.vectors.sizeInBytes
-            return sublayer.matrices.reduce(sum + vectors) {
-                $0 + schemes[$1.tensor].sizeInBytes(rows: $1.rows, columns: $1.columns)
-            }
-        }
-    }
-}
-
 /// What every tensor of a model becomes.
 public struct TensorSchemes: Hashable, Sendable {
     /// The schemes of the matrices, by tensor.

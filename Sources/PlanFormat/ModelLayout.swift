@@ -110,6 +110,7 @@ public struct ModelLayout: Codable, Hashable, Sendable {
     ) {
         self.sublayers = sublayers
         self.fixedParameters = fixedParameters
+        // A table may be written by hand: what it says is checked after it is read.
         self.fixedBytes = fixedBytes ?? fixedParameters.multipliedReportingOverflow(by: 4).partialValue
         self.work = work
     }

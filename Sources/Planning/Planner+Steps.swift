@@ -14,7 +14,7 @@ extension Planner {
         var steps: [(index: Int, scheme: Scheme, bytesChange: Int)] = []
         for (index, sublayer) in layout.sublayers.enumerated() {
             let bytes = sublayer.sizeInBytes(assignment[index])
-            let changes = sublayer.options(candidates).filter { $0 != assignment[index] }.map {
+            let changes = sublayer.options(candidates).map {
                 (index, $0, sublayer.sizeInBytes($0) - bytes)
             }
             .sorted { ($0.2, $0.1.description) < ($1.2, $1.1.description) }

@@ -44,13 +44,15 @@ extension MeasuredModel {
             model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
             splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
         let threads = Double(max(1, options.task.threads))
+        let layout = model.layout.divided(into: options.unit)
+        let places = layout.places
 
         var firsts: [Int] = []
         var cells = 0
         var kept = 0
         if sweeps, sweep.proxy == nil {
             let assignments = Sweep<Family>.assignments(
-                model.layout, candidates: candidates, groupCandidates: sweep.groupCandidates)
+                layout, candidates: candidates, groupCandidates: sweep.groupCandidates)
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(
@@ -63,7 +65,8 @@ extension MeasuredModel {
                 if try records?.cell(assignment).items.count ?? 0 >= examples.count {
                     kept += 1
                 } else {
-                    firsts.append(options.isNaive ? 0 : assignment.firstIndex { $0 != .fp32 } ?? 0)
+                    let changed = assignment.indices.filter { assignment[$0] != .fp32 }
+                    firsts.append(options.isNaive ? 0 : changed.map { places[$0] }.min() ?? 0)
                 }
             }
         } else if sweeps, sweep.proxy == .fisher {
@@ -71,7 +74,7 @@ extension MeasuredModel {
             let part =
                 Double(min(ModelMeasurer<Family>.curvatureItems, examples.count))
                 / Double(max(1, examples.count))
-            for (index, sublayer) in model.layout.sublayers.enumerated() {
+            for (index, sublayer) in network.layout.sublayers.enumerated() {
                 let probes = 2 * sublayer.matrices.count
                 cells += probes
                 firsts += [Int](repeating: index, count: Int((Double(probes) * part).rounded(.up)))
@@ -83,8 +86,7 @@ extension MeasuredModel {
         var packing = 0.0
         if let effort {
             cells += effort
-            let sublayers = model.layout.sublayers.indices
-            let mean = sublayers.reduce(0) { $0 + units.measuring(from: $1) } / Double(sublayers.count)
+            let mean = places.reduce(0) { $0 + units.measuring(from: $1) } / Double(places.count)
             if options.fit == .calibrated {
                 // Whole plans, the uniform ones and others to start from included, and the written plan's
                 // steps up and down.
@@ -93,7 +95,7 @@ extension MeasuredModel {
                 )
                 packing = plans * units.packing
                 measuring += plans * units.evaluation
-                if effort >= 2 * sublayers.count { measuring += 2 * Double(sublayers.count) * mean }
+                if effort >= 2 * places.count { measuring += 2 * Double(places.count) * mean }
             } else {
                 measuring += Double(effort) * mean
             }

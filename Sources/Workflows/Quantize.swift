@@ -18,9 +18,10 @@ package func quantize<Family: ModelFamily>(
     try PackedModel<Family>.checkReplaceable(output)
     var model = try Model<Family>(directory: directory)
     try plan.check(for: try model.identity())
-    let schemes = try plan.tensorSchemes(of: model.layout)
+    let layout = plan.layout(of: model.layout)
+    let schemes = try plan.schemes(of: layout)
     let fit = plan.fit ?? .alternating
-    guard text != nil || !schemes.matrices.values.contains(where: { $0.needsText(fit) }) else {
+    guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
         throw MissingText(fit: fit)
     }
     let examples = try text?.read(model.family).examples ?? []
@@ -37,8 +38,8 @@ package func quantize<Family: ModelFamily>(
         network, examples, fit: text == nil ? .greedy : fit, seesSublayers: false, threads: threads)
     let encodings = Encodings(model, fit: fit) { calibration.context($0) }
     let encoder = PlanEncoder(encodings, network, text: examples, calibration: calibration, threads: threads)
-    try PackedModel.write(model, plan, to: output, packed: try encoder.encode(schemes))
-    return model.layout.sizeInBytes(schemes)
+    try PackedModel.write(model, plan, to: output, packed: try encoder.encode(layout.tensorSchemes(schemes)))
+    return layout.sizeInBytes(schemes)
 }
 
 /// A plan that cannot be encoded without text.

@@ -11,6 +11,9 @@ import Testing
         let estimate = try Program.succeed(sweep + ["--dry-run", "--json"]).object()
         #expect(estimate["cells"] as? Int == 2 * (21 + 7) + 2 && estimate["keptCells"] as? Int == 0)
         #expect(estimate["items"] as? Int == 10)
+        // 8 attentions and 4 cross-attentions of 4 matrices, 8 feed-forwards of 2, the embedding.
+        let matrices = try Program.succeed(sweep + ["--unit", "matrix", "--dry-run", "--json"]).object()
+        #expect(matrices["cells"] as? Int == 2 * (12 * 4 + 8 * 2 + 1 + 7) + 2)
         let seconds = try #require(estimate["seconds"] as? Double)
         #expect(seconds > 0 && seconds < 1000)
         // The program has more than its weights, and less than a hundred times as much.

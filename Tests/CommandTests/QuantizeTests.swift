@@ -65,6 +65,7 @@ import Testing
         try workspace.write(
             try Fixture.plan([
                 "*": "bcq3", "Enc_ffn.*": "int4:g64", "Dec_dd": "nf4", "Enc_ffn.2": "fp16", "Emb": "bcq4",
+                "Dec_ed.1.q_proj": "bcq1",
             ]),
             to: "plan.json")
         let outcome = try Program.succeed(
@@ -88,6 +89,14 @@ import Testing
             "model.decoder.layers.0.self_attn.q_proj.weight.scales",
             "model.decoder.layers.0.fc1.weight.alphas",
         ] { #expect(names.contains(name), "\(name)") }
+        // One matrix of a sublayer may have a scheme of its own.
+        for (matrix, bits) in [("q_proj", 1), ("k_proj", 3)] {
+            let signs = parts.first {
+                $0["name"] as? String == "model.decoder.layers.1.encoder_attn.\(matrix).weight.signs"
+            }
+            #expect((signs?["shape"] as? [Int])?.first == bits, "\(matrix)")
+        }
+        #expect(try !Program.succeed(["run", workspace.path("packed")], input: "Yes.\n").text.isEmpty)
     }
 
     @Test func chungByName() throws {

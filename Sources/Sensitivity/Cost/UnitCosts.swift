@@ -106,7 +106,8 @@ package struct UnitCosts: Sendable {
         self.reference = reference * scale
         self.calibration = gathering * Double(tokens(text)) / Double(tokens(few))
         encoding = try candidates.map { scheme in
-            try Self.encodingSeconds(model, scheme, fit, calibration)
+            let sublayers = model.layout.sublayers.filter { $0.options(candidates).contains(scheme) }
+            return try Self.encodingSeconds(model, sublayers.flatMap(\.matrices), scheme, fit, calibration)
         }
         let width = evaluator.outputs.first?.columns ?? 0
         let scored =
@@ -126,13 +127,14 @@ package struct UnitCosts: Sendable {
             } + 8 * (groups.max() ?? 0)
     }
 
-    /// Encoding all matrices under a scheme: some rows of a matrix of each width are timed.
+    /// Encoding matrices under a scheme: some rows of a matrix of each width are timed.
     private static func encodingSeconds<Family: ModelFamily>(
-        _ model: Model<Family>, _ scheme: Scheme, _ fit: CodeFit, _ calibration: Calibration
+        _ model: Model<Family>, _ matrices: [MatrixShape], _ scheme: Scheme, _ fit: CodeFit,
+        _ calibration: Calibration
     ) throws -> Double {
         var secondsPerRow: [Int: Double] = [:]
         var seconds = 0.0
-        for shape in model.layout.sublayers.flatMap(\.matrices) {
+        for shape in matrices {
             if secondsPerRow[shape.columns] == nil {
                 let rows = try model.matrix(shape).slice(rows: 0..<min(rows, shape.rows))
                 var context = calibration.context(shape)
