@@ -10,7 +10,7 @@ import Synchronization
 /// program, what was recorded stays.
 package final class MeasurementStore: Sendable {
     /// The version of the file format; a program reads older ones, and refuses newer ones.
-    package static let currentSchema = 1
+    package static let currentSchema = 2
     /// What marks an SQLite file as ours (`PRAGMA application_id`): "bitp".
     static let applicationID: Int32 = 0x6269_7470
 
@@ -88,18 +88,15 @@ package final class MeasurementStore: Sendable {
         return cache.appending(path: "bitplan/measurements.sqlite")
     }
 
-    /// Makes the tables of an empty file, and checks that any other is a store that this program knows.
+    /// Makes the tables of an empty file, and those that an older store lacks; checks that any other file is
+    /// a store that this program knows.
     private static func prepare(_ db: Database, _ file: URL) throws {
         let application = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let schema = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if application == 0, schema == 0, try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
-        {
-            try db.execute(sql: Self.tables)
-            try db.execute(sql: "PRAGMA application_id = \(applicationID)")
-            try db.execute(sql: "PRAGMA user_version = \(currentSchema)")
-            return
-        }
-        guard application == applicationID else {
+        let isEmpty =
+            try application == 0 && schema == 0
+            && Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+        guard isEmpty || application == applicationID else {
             throw FileError(file, "is the SQLite database of another program, no measurement store")
         }
         guard schema <= currentSchema else {
@@ -108,10 +105,31 @@ package final class MeasurementStore: Sendable {
                 "is a measurement store of a newer bitplan: schema \(schema), this one knows up to \(currentSchema)"
             )
         }
+        guard isEmpty || schema < currentSchema else { return }
+        for tables in Self.tables.dropFirst(max(0, schema)) { try db.execute(sql: tables) }
+        try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+        try db.execute(sql: "PRAGMA user_version = \(currentSchema)")
     }
 
+    /// What each version of the format adds to the one before.
+    private static let tables = [measurementTables, ownOutputTable]
+
+    /// `own_output.record` are token ids (`TokenRecord`).
+    private static let ownOutputTable = """
+        CREATE TABLE own_output (
+            weights TEXT NOT NULL,
+            configuration TEXT NOT NULL,
+            inputs TEXT NOT NULL,
+            decoding TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            record BLOB NOT NULL,
+            checksum INTEGER NOT NULL,
+            PRIMARY KEY (weights, configuration, inputs, decoding, version)
+        );
+        """
+
     /// `metric.bits` is the bit pattern of the value: SQLite's own numbers lose the sign of zero.
-    private static let tables = """
+    private static let measurementTables = """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
             weights TEXT NOT NULL,

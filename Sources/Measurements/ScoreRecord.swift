@@ -16,13 +16,13 @@ enum ScoreRecord {
         for score in scores {
             append(score.loss.kl.nats, to: &bytes)
             append(score.loss.crossEntropy.nats, to: &bytes)
-            append(score.loss.kl.tokens, to: &bytes)
-            append(score.loss.crossEntropy.tokens, to: &bytes)
+            LEB128.append(score.loss.kl.tokens, to: &bytes)
+            LEB128.append(score.loss.crossEntropy.tokens, to: &bytes)
             guard isSketched else { continue }
             append(score.sketchedNats, to: &bytes)
             append(score.anchorNats, to: &bytes)
             append(score.anchorSketchedNats, to: &bytes)
-            append(score.anchors, to: &bytes)
+            LEB128.append(score.anchors, to: &bytes)
         }
         return Data(bytes)
     }
@@ -35,7 +35,7 @@ enum ScoreRecord {
         scores.reserveCapacity(items)
         for _ in 0..<items {
             guard let kl = takeNumber(&bytes), let crossEntropy = takeNumber(&bytes),
-                let predictions = takeCount(&bytes), let targets = takeCount(&bytes)
+                let predictions = LEB128.take(&bytes), let targets = LEB128.take(&bytes)
             else { return nil }
             var score = ItemScore(
                 loss: ItemLoss(
@@ -43,7 +43,7 @@ enum ScoreRecord {
                     crossEntropy: TokenLoss(nats: crossEntropy, tokens: targets)))
             if kind == 1 {
                 guard let sketched = takeNumber(&bytes), let exact = takeNumber(&bytes),
-                    let anchored = takeNumber(&bytes), let anchors = takeCount(&bytes)
+                    let anchored = takeNumber(&bytes), let anchors = LEB128.take(&bytes)
                 else { return nil }
                 score.sketchedNats = sketched
                 score.anchorNats = exact
@@ -59,29 +59,10 @@ enum ScoreRecord {
         withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    private static func append(_ count: Int, to bytes: inout [UInt8]) {
-        var rest = UInt64(count)
-        while rest >= 128 {
-            bytes.append(UInt8(rest & 127) | 128)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
     private static func takeNumber(_ bytes: inout ArraySlice<UInt8>) -> Double? {
         guard bytes.count >= 8 else { return nil }
         defer { bytes.removeFirst(8) }
         return Double(bitPattern: bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }
-
-    private static func takeCount(_ bytes: inout ArraySlice<UInt8>) -> Int? {
-        var number: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 56, by: 7) {
-            guard let byte = bytes.popFirst() else { return nil }
-            number |= UInt64(byte & 127) << shift
-            if byte < 128 { return Int(number) }
-        }
-        return nil
     }
 }
 

@@ -16,6 +16,6 @@ package protocol PlanMeasurer {
     /// What every item loses under a plan that is encoded as its packed model is.
     func packedLosses(of assignment: Assignment) throws -> [ItemLoss]
 
-    /// The mean of those losses, with the task's metric.
+    /// The mean of those losses, with the task's metric where the data have references.
     func packedMeasurement(of assignment: Assignment) throws -> LossMeasurement
 }

@@ -86,7 +86,9 @@ package struct ModelReport: Sendable {
             comparison.isHeldOut
             ? "the first table is measured on \(comparison.sentences) others.\n\n"
             : "the first table is measured on the same, for no others were given.\n\n"
-        return text + comparison.markdown + "\nMetric: `\(comparison.metric)`.\n\n"
+        let metric = comparison.metric.map { "Metric: `\($0)`." }
+        return text + comparison.markdown + "\n"
+            + (metric ?? "No metric was measured: the data have no references.") + "\n\n"
     }
 
     private func planSections(_ plan: Plan) -> String {
@@ -95,6 +97,9 @@ package struct ModelReport: Sendable {
             text += "## Plans measured on the planning data\n\n"
             if sensitivity.fit == .calibrated, sensitivity.provenance.calibrationSHA256 == nil {
                 text += "Codes are calibrated on these items too, which flatters all plans alike.\n\n"
+            }
+            if plan.provenance?.targets == .own {
+                text += "KL is measured on the full-precision model's own outputs.\n\n"
             }
             text += plan.measuredTable(
                 metricName: sensitivity.metricName, fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes)

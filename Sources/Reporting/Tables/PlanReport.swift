@@ -20,14 +20,18 @@ extension Plan {
 
     /// The plans that were measured before this one was written, on the data that it was planned on.
     package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> String {
-        var table = MarkdownTable(["plan", "bytes", "compression", "KL", metricName])
+        let all = (measured ?? []) + (overBudget ?? [])
+        // Without references there is no metric to show.
+        let hasMetric = all.isEmpty || all.contains { $0.metric != nil }
+        var table = MarkdownTable(
+            ["plan", "bytes", "compression", "KL"] + (hasMetric ? [metricName] : []))
         let fitting = (measured ?? []).map { ($0, $0.origin == origin ? " (written)" : "") }
         for (plan, remark) in fitting + (overBudget ?? []).map({ ($0, " (over the budget)") }) {
-            table.add([
-                plan.origin.description + remark, grouped(plan.bytes),
-                compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
-                plan.metric.map { metricText($0, of: metricName) } ?? "",
-            ])
+            table.add(
+                [
+                    plan.origin.description + remark, grouped(plan.bytes),
+                    compressionText(plan.bytes, of: fullPrecisionBytes), klText(plan.klNats),
+                ] + (hasMetric ? [plan.metric.map { metricText($0, of: metricName) } ?? ""] : []))
         }
         return table.text
     }

@@ -8,6 +8,9 @@ extension SensitivityTable {
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
         }
+        if provenance.metric == nil {
+            text += "no metric was measured, for the data have no references; "
+        }
         // A sentence encoder has no right answers, and so no cross-entropy.
         if fullPrecision.crossEntropyNats != 0 {
             text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
@@ -58,7 +61,7 @@ extension SensitivityTable {
 
     /// The metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
     package var metricName: String {
-        provenance.metric.split(separator: "|").first.map(String.init) ?? "metric"
+        provenance.metric?.split(separator: "|").first.map(String.init) ?? "metric"
     }
 
     /// Whether the cells were measured by the metric too, and not by KL alone.
