@@ -62,7 +62,7 @@ struct StoreInfo: ParsableCommand {
             }
             try printResult(
                 summary, asJSON: json,
-                "\(summary.file): \(grouped(summary.bytes)) bytes, schema \(summary.schema), \(grouped(summary.ownOutputs)) sets of models' own outputs\n\n"
+                "\(summary.file): \(grouped(summary.bytes)) bytes, schema \(summary.schema), own outputs of models on \(grouped(summary.ownOutputs)) data sets\n\n"
                     + table.text)
         }
     }
