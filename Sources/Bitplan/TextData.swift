@@ -6,7 +6,8 @@ import Foundation
 ///
 /// A translation model takes a source and a reference file, one sentence a line; a classifier
 /// `text<TAB>label` or `text<TAB>text<TAB>label`, a sentence encoder `text<TAB>text<TAB>score`, a language
-/// model plain text.
+/// model plain text. Without references, labels or scores (a source file alone, a text a line) plans are
+/// judged by KL alone, on the full-precision model's own outputs.
 public struct TextData: Sendable {
     /// The files, in the order that the model's task expects.
     public var files: [URL]

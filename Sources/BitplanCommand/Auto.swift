@@ -12,6 +12,7 @@ struct Auto: ParsableCommand {
 
     @Argument(help: "Model directory.") var model: String
     @OptionGroup var data: DataOptions
+    @OptionGroup var targets: KLTargetOptions
     @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check:
         [String] = []
     @Option(help: "Use only the first items of the checking data.") var checkLimit: Int?
@@ -60,11 +61,12 @@ struct Auto: ParsableCommand {
 
     private func request(_ store: MeasurementStore?) throws -> AutoRequest {
         AutoRequest(
-            model: URL(path: model), source: data.source,
+            model: URL(path: model), source: data.source(targets.targets),
             check: check.isEmpty
                 ? nil
                 : DataSource(
-                    files: check.map { URL(path: $0) }, limit: checkLimit, windows: data.windows.windows),
+                    files: check.map { URL(path: $0) }, limit: checkLimit, windows: data.windows.windows,
+                    targets: targets.targets),
             calibration: calibration.source(data.windows), target: try target.target(),
             sweep: sweep.cells, measuring: sweep.measuring(task.options, store), effort: effort,
             output: AutoOutput(
@@ -72,6 +74,7 @@ struct Auto: ParsableCommand {
     }
 
     private func show(_ event: AutoEvent, _ progress: ProgressLine) {
+        if case .note(let line) = event { return writeNote(line) }
         guard !json else { return }
         switch event {
         case .cells(let done, let total): progress.show(done, of: total)
@@ -84,9 +87,9 @@ struct Auto: ParsableCommand {
             tell(
                 "plan: \(result.plan.origin?.description ?? "unnamed"), \(grouped(result.plan.predicted?.bytes ?? 0)) bytes\n"
             )
-            let metric = metricName(result.plan.provenance?.metric ?? "")
+            let metric = metricName(result.plan.provenance?.metric)
             for line in result.plan.judgement(metricName: metric) { tell(line + "\n") }
-        case .evaluating: break
+        case .evaluating, .note: break
         }
     }
 
@@ -101,7 +104,7 @@ struct Auto: ParsableCommand {
         for (name, result) in rows {
             let ratio = Double(rows[0].evaluation.bytes) / Double(result.bytes)
             var cells = [name, grouped(result.bytes), fixed(ratio, 2) + "x"]
-            cells += names.map { metricText(result.metrics[$0] ?? 0, of: $0) }
+            cells += names.map { name in result.metrics[name].map { metricText($0, of: name) } ?? "" }
             cells += [klText(result.kl ?? 0), fixed(result.tokensPerSecond, 0)]
             cells.append(fixed(Double(result.peakMemoryBytes) / 1e6, 1))
             table.add(cells)

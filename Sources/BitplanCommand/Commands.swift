@@ -15,6 +15,7 @@ struct Sweep: ParsableCommand {
 
     @Argument(help: "Model directory.") var model: String
     @OptionGroup var data: DataOptions
+    @OptionGroup var targets: KLTargetOptions
     @OptionGroup var sweep: SweepOptions
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
@@ -34,13 +35,15 @@ struct Sweep: ParsableCommand {
                 let options = sweep.measuring(task.options, store)
                 guard !dryRun else {
                     let estimate = try MeasuredModel<F>.estimate(
-                        URL(path: model), source: data.source, calibration: calibration.source(data.windows),
+                        URL(path: model), source: data.source(targets.targets),
+                        calibration: calibration.source(data.windows),
                         options: options, sweep: sweep.cells)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let opened = try MeasuredModel<F>(
-                    URL(path: model), source: data.source, calibration: calibration.source(data.windows),
-                    options: options)
+                    URL(path: model), source: data.source(targets.targets),
+                    calibration: calibration.source(data.windows),
+                    options: options, note: writeNote)
                 let progress = ProgressLine("sweep")
                 let table = try opened.sweep(
                     sweep.cells, progress: { progress.show($0, of: $1) }, cost: { progress.tell($0) })
@@ -69,6 +72,8 @@ struct PlanCommand: ParsableCommand {
     var model: String?
     @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
+    @Option(help: "What KL is measured on (references, own); as the table says where not given.")
+    var targets: KLTargets?
     @OptionGroup var windows: WindowOptions
     @Option(help: "Most measurements in context.") var effort = 1000
     @OptionGroup var calibration: CalibrationOptions
@@ -106,7 +111,8 @@ struct PlanCommand: ParsableCommand {
                 let measuring = MeasuringOptions(
                     fit: table.fit, task: task.options, unit: table.layout.unit, store: store)
                 let source = DataSource(
-                    files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
+                    files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows,
+                    targets: targets ?? table.provenance.targets ?? .references)
                 guard !dryRun else {
                     let estimate = try MeasuredModel<F>.estimate(
                         URL(path: model), source: source, calibration: calibration.source(windows),
@@ -116,7 +122,7 @@ struct PlanCommand: ParsableCommand {
                 }
                 let opened = try MeasuredModel<F>(
                     URL(path: model), source: source, calibration: calibration.source(windows),
-                    options: measuring)
+                    options: measuring, note: writeNote)
                 let result = try naming(profile: options.profile, file) {
                     try opened.plan(table, target: target, effort: effort)
                 }
@@ -160,6 +166,7 @@ struct Quantize: ParsableCommand {
         [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
     @OptionGroup var windows: WindowOptions
+    @OptionGroup var storage: StoreOptions
     @Option(help: "Packed directory to write.") var output: String
     @Flag(help: "Print JSON.") var json = false
 
@@ -183,7 +190,8 @@ struct Quantize: ParsableCommand {
                 do {
                     bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
                         try BitplanWorkflows.quantize(
-                            family, model: directory, plan: chosen, text: text, to: URL(path: output))
+                            family, model: directory, plan: chosen, text: text, to: URL(path: output),
+                            store: text == nil ? nil : try storage.open(), note: writeNote)
                     }
                 } catch let error as MissingText {
                     throw UsageError("\(error): give it with --data")
@@ -261,18 +269,28 @@ struct Evaluate: ParsableCommand {
     var timed = 16
     @Option(help: "Latency profile: what it predicts for these items stands beside what was measured.")
     var profile: String?
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "With --reference, also measure KL on its own outputs (translation); it translates the data once for it."
+    )
+    var own = true
     @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
+                let store = reference == nil ? nil : try storage.open()
                 let result = try BitplanWorkflows.evaluate(
                     family,
                     EvaluationRequest(
                         model: URL(path: model), reference: reference.map { URL(path: $0) },
-                        other: against.map { URL(path: $0) }, source: data.source, options: task.options,
-                        timed: timed, profile: profile.map { URL(path: $0) }))
+                        other: against.map { URL(path: $0) }, source: data.source(), options: task.options,
+                        timed: timed, profile: profile.map { URL(path: $0) }, measuresOwn: own,
+                        store: store?.file),
+                    note: writeNote)
                 try printResult(result, asJSON: json, text(result))
             }
             try run(try Families.family(of: URL(path: model)))
@@ -283,12 +301,21 @@ struct Evaluate: ParsableCommand {
         var lines = result.metrics.sorted { $0.key < $1.key }.map {
             "\($0.key): \(metricText($0.value, of: $0.key))"
         }
-        lines.append("signature: \(result.signature)")
+        lines.append(
+            result.signature.map { "signature: \($0)" }
+                ?? "no metric was measured: the data have no references")
         // A sentence encoder has no right answers, and so no cross-entropy.
         if result.crossEntropy != 0 {
             lines.append("cross-entropy: \(fixed(result.crossEntropy, 5)) nats per prediction")
         }
-        if let kl = result.kl { lines.append("KL: \(klText(kl)) nats per prediction") }
+        if let kl = result.kl {
+            let remark = result.signature == nil ? ", on the full-precision model's own outputs" : ""
+            lines.append("KL: \(klText(kl)) nats per prediction\(remark)")
+        }
+        if let kl = result.klOwn, result.signature != nil {
+            lines.append(
+                "KL on the full-precision model's own outputs: \(klText(kl)) nats per prediction")
+        }
         if let against = result.against { lines += text(against, metric: metricName(result.signature)) }
         lines.append("items: \(result.sentences)")
         lines.append("bytes: \(grouped(result.bytes))")

@@ -53,7 +53,7 @@ struct Export: ParsableCommand {
                 inputs: [plan, model, sweep].compactMap { $0.map { URL(path: $0) } })
             let (plan, layout) = try read(file)
             let export = try namingExport(file) { try plan.export(layout, to: consumer, nearest: nearest) }
-            for note in export.notes { writeErrorLine("note: \(note)") }
+            for note in export.notes { writeNote(note) }
             if let output { try AtomicWrite.file(export.text, to: URL(path: output)) }
             let result = Result(
                 consumer: consumer.rawValue,

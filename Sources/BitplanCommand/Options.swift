@@ -10,7 +10,9 @@ import PlanFormat
 struct DataOptions: ParsableArguments {
     @Option(
         name: .long, parsing: .upToNextOption,
-        help: ArgumentHelp("Data files: source and reference for translation.", valueName: "file"))
+        help: ArgumentHelp(
+            "Data files: source and reference for translation. Without references (a source alone, texts without labels or scores), KL on the model's own outputs is all that is measured.",
+            valueName: "file"))
     var data: [String] = []
 
     @Option(help: "Use only the first items.")
@@ -25,10 +27,23 @@ struct DataOptions: ParsableArguments {
         if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
     }
 
-    var source: DataSource {
-        DataSource(files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
+    /// The items of the files.
+    func source(_ targets: KLTargets = .references) -> DataSource {
+        DataSource(
+            files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows, targets: targets)
     }
 }
+
+/// What KL is measured on.
+struct KLTargetOptions: ParsableArguments {
+    @Option(
+        help:
+            "What KL is measured on where the data have references: them, or the full-precision model's own outputs (references, own)."
+    )
+    var targets = KLTargets.references
+}
+
+extension KLTargets: ExpressibleByArgument {}
 
 /// How language models read a text, of data and calibration alike.
 struct WindowOptions: ParsableArguments {

@@ -52,6 +52,9 @@ func writeErrorLine(_ text: String) {
     FileHandle.standardError.write(Data("\(errorMark)\(line)\n".utf8))
 }
 
+/// Writes one line to standard error that is worth knowing and no error.
+func writeNote(_ text: String) { writeErrorLine("note: \(text)") }
+
 /// Exit codes: 0 success, 1 wrong input or files, 64 wrong usage (from the argument parser).
 extension ParsableCommand {
     /// Runs `body`; an error becomes one line on standard error and exit code 1.
@@ -74,7 +77,7 @@ extension DataError {
     /// The options that ask for data so.
     var option: String {
         switch self {
-        case .files: "--data"
+        case .files, .noOutput: "--data"
         case .windowsOfItems: "--context, --stride"
         case .context: "--context"
         case .stride: "--stride"

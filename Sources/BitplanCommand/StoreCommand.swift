@@ -62,7 +62,8 @@ struct StoreInfo: ParsableCommand {
             }
             try printResult(
                 summary, asJSON: json,
-                "\(summary.file): \(grouped(summary.bytes)) bytes, schema \(summary.schema)\n\n" + table.text)
+                "\(summary.file): \(grouped(summary.bytes)) bytes, schema \(summary.schema), own outputs of models on \(grouped(summary.ownOutputs)) data sets\n\n"
+                    + table.text)
         }
     }
 }
@@ -94,7 +95,7 @@ struct StoreMerge: ParsableCommand {
             }
             let merged = try others.map { try target.merge($0) }
             let lines = zip(others, merged).map { other, result in
-                "\(other.file.path): \(result.cells) cells, \(result.longer) with more items, \(result.metrics) metrics"
+                "\(other.file.path): \(result.cells) cells, \(result.longer) with more items, \(result.metrics) metrics, \(result.ownOutputs) sets of own outputs"
                     + (result.different > 0
                         ? "; \(result.different) cells differ, the first store's stay" : "")
             }
@@ -119,7 +120,7 @@ struct StorePrune: ParsableCommand {
             try printResult(
                 result, asJSON: json,
                 "\(store.file.path): \(grouped(result.experiments)) experiments removed, with \(grouped(result.cells)) cells and "
-                    + "\(grouped(result.metrics)) metrics")
+                    + "\(grouped(result.metrics)) metrics; \(grouped(result.ownOutputs)) sets of own outputs")
         }
     }
 }

@@ -11,6 +11,8 @@ extension MeasurementStore {
         package var longer = 0
         /// Metrics that only the other store had.
         package var metrics = 0
+        /// Own outputs of models that only the other store had.
+        package var ownOutputs = 0
         /// Cells of as many items in both whose losses differ in some bit, as other machines may give; those
         /// of this store stay.
         package var different = 0
@@ -31,6 +33,15 @@ extension MeasurementStore {
     }
 
     private static func merge(_ source: Database, into db: Database, _ result: inout MergeResult) throws {
+        try forEachOwnOutput(source) { row in
+            _ = try outputs(row)
+            try db.execute(
+                sql: """
+                    INSERT OR IGNORE INTO own_output (\(ownOutputColumns), record, checksum)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """, arguments: StatementArguments(row.databaseValues))
+            result.ownOutputs += db.changesCount
+        }
         for (theirs, key) in try experiments(source) {
             try db.execute(
                 sql: "INSERT OR IGNORE INTO experiment (\(keyColumns)) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -105,6 +116,7 @@ extension MeasurementStore {
             guard try String.fetchOne(db, sql: "PRAGMA quick_check(1)") == "ok" else {
                 throw DatabaseError(resultCode: .SQLITE_CORRUPT)
             }
+            try Self.forEachOwnOutput(db) { _ = try Self.outputs($0) }
             for (id, key) in try Self.experiments(db) {
                 try Self.forEachCell(db, of: id) { _ = try Self.items($0, key: key, assignment: $1) }
                 try Self.forEachMetric(db, of: id) { _ = try Self.metric($0, key: key, assignment: $1) }

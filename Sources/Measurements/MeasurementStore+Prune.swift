@@ -10,6 +10,8 @@ extension MeasurementStore {
         package let cells: Int
         /// Their metrics.
         package let metrics: Int
+        /// Own outputs of models.
+        package let ownOutputs: Int
     }
 
     /// Removes what older versions of the program measured, which this one never asks for, and gives its
@@ -31,7 +33,9 @@ extension MeasurementStore {
             let metrics = try remove("DELETE FROM metric WHERE experiment IN (\(old))")
             return PruneResult(
                 experiments: try remove("DELETE FROM experiment WHERE id IN (\(old))"), cells: cells,
-                metrics: metrics)
+                metrics: metrics,
+                ownOutputs: try remove(
+                    "DELETE FROM own_output WHERE version < \(Experiment.currentVersion)"))
         }
         try Self.translating(file) { try database.vacuum() }
         return result

@@ -35,6 +35,8 @@ package struct StoreSummary: Codable, Hashable, Sendable {
     package let schema: Int
     /// In the order in which they were begun.
     package let experiments: [Entry]
+    /// Data sets for which a model's own outputs are kept.
+    package let ownOutputs: Int
 }
 
 extension MeasurementStore {
@@ -65,7 +67,8 @@ extension MeasurementStore {
                         encoding: row["encoding"],
                         version: row["version"], cells: row["cells"], items: row["items"],
                         metrics: row["metrics"], claims: row["claims"])
-                })
+                },
+                ownOutputs: try Int.fetchOne(db, sql: "SELECT count(*) FROM own_output") ?? 0)
         }
     }
 }

@@ -112,7 +112,7 @@ package final class MeasurementStore: Sendable {
     }
 
     /// What makes a file of schema n one of schema n + 1, by n: the first makes the tables of an empty file.
-    private static let migrations = [tables, metricItems]
+    private static let migrations = [measurementTables, metricItems, ownOutputTable]
 
     /// Metrics were kept as values alone, which cannot be compared beyond their noise: they are measured
     /// again.
@@ -128,8 +128,22 @@ package final class MeasurementStore: Sendable {
         );
         """
 
+    /// `own_output.record` are token ids (`TokenRecord`).
+    private static let ownOutputTable = """
+        CREATE TABLE own_output (
+            weights TEXT NOT NULL,
+            configuration TEXT NOT NULL,
+            inputs TEXT NOT NULL,
+            decoding TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            record BLOB NOT NULL,
+            checksum INTEGER NOT NULL,
+            PRIMARY KEY (weights, configuration, inputs, decoding, version)
+        );
+        """
+
     /// The tables of schema 1.
-    private static let tables = """
+    private static let measurementTables = """
         CREATE TABLE experiment (
             id INTEGER PRIMARY KEY,
             weights TEXT NOT NULL,

@@ -6,8 +6,9 @@ public struct ComparisonTable: Codable, Hashable, Sendable {
 
     /// The version that the file was written in.
     public var schemaVersion = ComparisonTable.currentSchema
-    /// The metrics' settings, as the field writes them.
-    public let metric: String
+    /// The metrics' settings, as the field writes them; nil where the data have no references, so that no
+    /// metric was measured.
+    public let metric: String?
     /// Items that were measured.
     public let sentences: Int
     /// Whether they are others than those that were planned on.
@@ -38,7 +39,7 @@ public struct ComparisonTable: Codable, Hashable, Sendable {
     }
 
     /// A comparison from its parts.
-    public init(metric: String, sentences: Int, isHeldOut: Bool, budgetBytes: Int?, rows: [Row]) {
+    public init(metric: String?, sentences: Int, isHeldOut: Bool, budgetBytes: Int?, rows: [Row]) {
         self.metric = metric
         self.sentences = sentences
         self.isHeldOut = isHeldOut

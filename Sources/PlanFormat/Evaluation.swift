@@ -1,13 +1,18 @@
 /// What a model does on data, measured.
 public struct Evaluation: Codable, Sendable {
-    /// The task's metrics by name (`bleu`, `chrf2`).
+    /// The task's metrics by name (`bleu`, `chrf2`); none where the data have no references.
     public let metrics: [String: Double]
-    /// The metrics' settings, as the field writes them.
-    public let signature: String
-    /// Mean cross-entropy of the right answers per prediction, in nats.
+    /// The metrics' settings, as the field writes them; nil where none was measured.
+    public let signature: String?
+    /// Mean cross-entropy of the right answers per prediction, in nats; of the reference model's own outputs
+    /// where the data have none.
     public let crossEntropy: Double
-    /// Mean KL(reference || model) per prediction, in nats; nil without a reference.
+    /// Mean KL(reference || model) per prediction, in nats, on the data's references, or on the reference
+    /// model's own outputs where the data have none; nil without a reference model.
     public let kl: Double?
+    /// The same on the reference model's own outputs; nil where that was not asked for, or is no other KL
+    /// because the task's KL reads no references.
+    public let klOwn: Double?
     /// Items that were measured.
     public let sentences: Int
     /// Bytes of all tensors: FP32 for a model that is not packed.
@@ -33,9 +38,10 @@ public struct Evaluation: Codable, Sendable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         for (name, value) in metrics { try container.encode(value, forKey: Key(name)) }
-        try container.encode(signature, forKey: Key("signature"))
+        try container.encodeIfPresent(signature, forKey: Key("signature"))
         try container.encode(crossEntropy, forKey: Key("crossEntropy"))
         try container.encode(kl, forKey: Key("kl"))
+        try container.encodeIfPresent(klOwn, forKey: Key("klOwn"))
         try container.encode(sentences, forKey: Key("sentences"))
         try container.encode(bytes, forKey: Key("bytes"))
         try container.encode(tokensPerSecond, forKey: Key("tokensPerSecond"))
@@ -47,9 +53,10 @@ public struct Evaluation: Codable, Sendable {
     /// Reads what `encode(to:)` wrote.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
-        signature = try container.decode(String.self, forKey: Key("signature"))
+        signature = try container.decodeIfPresent(String.self, forKey: Key("signature"))
         crossEntropy = try container.decode(Double.self, forKey: Key("crossEntropy"))
         kl = try container.decodeIfPresent(Double.self, forKey: Key("kl"))
+        klOwn = try container.decodeIfPresent(Double.self, forKey: Key("klOwn"))
         sentences = try container.decode(Int.self, forKey: Key("sentences"))
         bytes = try container.decode(Int.self, forKey: Key("bytes"))
         tokensPerSecond = try container.decode(Double.self, forKey: Key("tokensPerSecond"))
@@ -57,8 +64,8 @@ public struct Evaluation: Codable, Sendable {
         alone = try container.decodeIfPresent(SentenceTimes.self, forKey: Key("alone"))
         against = try container.decodeIfPresent(PairedComparison.self, forKey: Key("against"))
         let fixed = [
-            "signature", "crossEntropy", "kl", "sentences", "bytes", "tokensPerSecond", "peakMemoryBytes",
-            "alone", "against",
+            "signature", "crossEntropy", "kl", "klOwn", "sentences", "bytes", "tokensPerSecond",
+            "peakMemoryBytes", "alone", "against",
         ]
         var metrics: [String: Double] = [:]
         for key in container.allKeys where !fixed.contains(key.stringValue) {
@@ -69,16 +76,16 @@ public struct Evaluation: Codable, Sendable {
 
     /// An evaluation from its parts.
     public init(
-        metrics: [String: Double], signature: String, crossEntropy: Double, kl: Double?, sentences: Int,
-        bytes: Int,
-        tokensPerSecond: Double, peakMemoryBytes: Int, alone: SentenceTimes?,
-        against: PairedComparison? = nil
+        metrics: [String: Double], signature: String?, crossEntropy: Double, kl: Double?,
+        klOwn: Double? = nil, sentences: Int, bytes: Int, tokensPerSecond: Double, peakMemoryBytes: Int,
+        alone: SentenceTimes?, against: PairedComparison? = nil
     ) {
         self.against = against
         self.metrics = metrics
         self.signature = signature
         self.crossEntropy = crossEntropy
         self.kl = kl
+        self.klOwn = klOwn
         self.sentences = sentences
         self.bytes = bytes
         self.tokensPerSecond = tokensPerSecond

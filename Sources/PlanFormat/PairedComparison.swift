@@ -55,9 +55,9 @@ public struct Difference: Codable, Hashable, Sendable {
     public var isBelowNoise: Bool { interval.map { $0.high < 0 } ?? false }
 }
 
-/// A metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`.
-package func metricName(_ signature: String) -> String {
-    signature.split(separator: "|").first.map(String.init) ?? "metric"
+/// A metric's name as its signature says it, `BLEU` of `BLEU|beam:1|...`; `metric` where none was measured.
+package func metricName(_ signature: String?) -> String {
+    signature?.split(separator: "|").first.map(String.init) ?? "metric"
 }
 
 /// A plan's model beside another, measured on the same items.

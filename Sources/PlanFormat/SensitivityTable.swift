@@ -124,16 +124,21 @@ public struct Provenance: Codable, Hashable, Sendable {
     public let dataSHA256: String
     /// Sentences of it.
     public let sentences: Int
-    /// The task's metric, with its settings.
-    public let metric: String
+    /// The task's metric, with its settings; nil where the data have no references, so that none was
+    /// measured.
+    public let metric: String?
     /// SHA-256 of the text that codes were calibrated on; nil where that was the data.
     public let calibrationSHA256: String?
+    /// What KL is measured on; nil for the references, and for models whose KL has no target tokens.
+    public let targets: KLTargets?
 
     /// Provenance from its parts.
     public init(
-        tool: String, dataSHA256: String, sentences: Int, metric: String, calibrationSHA256: String? = nil
+        tool: String, dataSHA256: String, sentences: Int, metric: String?, calibrationSHA256: String? = nil,
+        targets: KLTargets? = nil
     ) {
         self.calibrationSHA256 = calibrationSHA256
+        self.targets = targets
         self.tool = tool
         self.dataSHA256 = dataSHA256
         self.sentences = sentences

@@ -16,6 +16,6 @@ package protocol PlanMeasurer {
     /// What every item loses under a plan that is encoded as its packed model is.
     func packedLosses(of assignment: Assignment) throws -> [ItemLoss]
 
-    /// Those losses, with what the task's metric is made of.
+    /// Those losses, with what the task's metric is made of where the data have references.
     func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement
 }

@@ -84,10 +84,23 @@ package struct ModelReport: Sendable {
     static let roundsNote =
         "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer."
 
-    /// A caution about the plans that were measured; nil where none is due.
-    var measuredNote: String? {
-        sensitivity.fit == .calibrated && sensitivity.provenance.calibrationSHA256 == nil
-            ? "Codes are calibrated on these items too, which flatters all plans alike." : nil
+    /// What a reader has to know of the plans that were measured: what flatters them, what their KL is measured
+    /// on, which of them was set aside.
+    func notes(on plan: Plan) -> [String] {
+        var notes: [String] = []
+        if sensitivity.fit == .calibrated && sensitivity.provenance.calibrationSHA256 == nil {
+            notes.append("Codes are calibrated on these items too, which flatters all plans alike.")
+        }
+        if plan.provenance?.targets == .own {
+            notes.append("KL is measured on the full-precision model's own outputs.")
+        }
+        return notes + plan.judgement(metricName: sensitivity.metricName)
+    }
+
+    /// The metric that a comparison shows, with its settings.
+    func metricNote(_ comparison: ComparisonTable) -> String {
+        comparison.metric.map { "Metric: `\($0)`." }
+            ?? "No metric was measured: the data have no references."
     }
 
     /// What was asked for, and which data the numbers come from: one paragraph.
@@ -100,15 +113,14 @@ package struct ModelReport: Sendable {
     }
 
     private func comparisonSection(_ comparison: ComparisonTable) -> String {
-        introduction(comparison) + "\n\n" + comparison.table.text + "\nMetric: `\(comparison.metric)`.\n\n"
+        introduction(comparison) + "\n\n" + comparison.table.text + "\n" + metricNote(comparison) + "\n\n"
     }
 
     private func planSections(_ plan: Plan) -> String {
         var text = ""
         if plan.measured?.isEmpty == false {
             text += "## Plans measured on the planning data\n\n"
-            if let measuredNote { text += measuredNote + "\n\n" }
-            for line in plan.judgement(metricName: sensitivity.metricName) { text += line + "\n\n" }
+            for note in notes(on: plan) { text += note + "\n\n" }
             text +=
                 plan.measuredTable(
                     metricName: sensitivity.metricName,

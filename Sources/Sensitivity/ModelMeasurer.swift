@@ -55,18 +55,19 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
     /// Runs the model over its data once.
     ///
     /// - Parameters:
+    ///   - network: the network in full precision.
     ///   - text: what codes are calibrated on.
     ///   - experiment: the key of what is measured; called where there is a store.
     /// - Throws: one-line errors of the model and the store.
     package init(
-        _ model: Model<Family>, data: Dataset<Family.Net.Example>, text: [Family.Net.Example],
-        options: MeasuringOptions, experiment: () throws -> Experiment
+        _ model: Model<Family>, network: Family.Net, data: Dataset<Family.Net.Example>,
+        text: [Family.Net.Example], options: MeasuringOptions, experiment: () throws -> Experiment
     ) throws {
         self.model = model
         self.data = data
         self.text = text
         self.options = options
-        network = try model.network()
+        self.network = network
         let calibration = try Calibration(network, text, fit: options.fit, threads: options.task.threads)
         let encodings = Encodings(model, fit: options.fit, contexts: { calibration.context($0) })
         encoder = PlanEncoder(
@@ -140,9 +141,10 @@ extension ModelMeasurer {
         try packedScores(of: assignment, withMetric: false).losses
     }
 
-    /// A plan's losses and metric, measured on the codes that its packed model has.
+    /// A plan's losses and metric, measured on the codes that its packed model has; the losses alone where
+    /// the data have no references.
     package func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
-        let (losses, metric) = try packedScores(of: assignment, withMetric: true)
+        let (losses, metric) = try packedScores(of: assignment, withMetric: data.hasReferences)
         return PlanMeasurement(losses, metric: metric)
     }
 

@@ -96,6 +96,8 @@ package enum AutoEvent: Sendable {
     case sensitivity(SensitivityTable)
     case round(PlanningRound)
     case planned(PlanningResult)
+    /// A line about what is made of data without references.
+    case note(String)
     /// A model directory is about to be evaluated.
     case evaluating(String)
 }
@@ -114,7 +116,8 @@ package func auto<Family: ModelFamily>(
     // What can be wrong is found before the long work.
     try request.checkOutputs(of: family)
     let opened = try MeasuredModel<Family>(
-        request.model, source: request.source, calibration: request.calibration, options: request.measuring)
+        request.model, source: request.source, calibration: request.calibration, options: request.measuring,
+        note: { event(.note($0)) })
     let layout = opened.layout
     _ = try request.check?.read(opened.measurer.model.family)
     try opened.space(target, candidates: candidates).checkReachable()
@@ -154,7 +157,7 @@ package func auto<Family: ModelFamily>(
         let evaluation = try evaluate(
             EvaluationRequest(
                 model: model.directory, reference: request.model, source: request.check ?? request.source,
-                options: request.measuring.task))
+                options: request.measuring.task, store: request.measuring.store?.file))
         rows.append((model.name, evaluation))
     }
     let comparison = ComparisonTable(rows, isHeldOut: request.check != nil, budgetBytes: budget)

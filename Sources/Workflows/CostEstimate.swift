@@ -36,9 +36,10 @@ extension MeasuredModel {
     ) throws -> CostEstimate {
         let candidates = sweep.candidates
         let model = try Model<Family>(directory: directory)
-        let data = try source.read(model.family)
-        let text = try calibration?.read(model.family).examples ?? data.examples
-        let network = try model.network()
+        let reader = KLDataReader(model, options: options.task, store: options.store)
+        let data = try reader.read(source)
+        let text = try calibration.map { try reader.read($0).examples } ?? data.examples
+        let network = try reader.network()
         let examples = ModelMeasurer<Family>.shuffled(data.examples)
         let units = try UnitCosts(
             model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
@@ -56,7 +57,7 @@ extension MeasuredModel {
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(
-                        model, try model.identity(), source: source, calibration: calibration,
+                        model, try reader.identity(), source: source, calibration: calibration,
                         fit: options.fit),
                     in: store)
             }
@@ -107,8 +108,10 @@ extension MeasuredModel {
         let start = processSeconds()
         _ = try model.family.task.score(network, on: few, options: options.task)
         let metric =
-            (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
-            * Double(metrics)
+            !data.hasReferences
+            ? 0
+            : (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
+                * Double(metrics)
         let parts = [
             "reference": units.reference, "calibration": units.calibration,
             "encoding": units.encoding.reduce(0, +) + packing, "measuring": measuring, "metric": metric,

@@ -11,12 +11,18 @@ package struct DataSource: Sendable, Codable, Hashable {
     package let limit: Int?
     /// How a language model reads them; its own way where nil.
     package let windows: TextWindows?
+    /// What KL is measured on, where the data have references; without references it is the model's own
+    /// outputs in any case.
+    package var targets: KLTargets
 
     /// The items of these files.
-    package init(files: [URL], limit: Int? = nil, windows: TextWindows? = nil) {
+    package init(
+        files: [URL], limit: Int? = nil, windows: TextWindows? = nil, targets: KLTargets = .references
+    ) {
         self.files = files
         self.limit = limit
         self.windows = windows
+        self.targets = targets
     }
 
     /// Reads and tokenizes the items.
@@ -27,20 +33,23 @@ package struct DataSource: Sendable, Codable, Hashable {
         return try family.task.dataset(files, limit: limit, windows: windows)
     }
 
-    /// SHA-256 of the files' contents in their order, and of how much is read of them and how; their names do
-    /// not count.
+    /// SHA-256 of the files' contents in their order, and of how much is read of them and how, own outputs in
+    /// place of references included; the files' names do not count.
     package func contentHash() throws -> String {
         let hash = ContentHash()
         for (place, file) in files.enumerated() { hash.add("file \(place)", try FileError.read(file)) }
         if let limit { hash.add("limit", Data("\(limit)".utf8)) }
         if let windows { hash.add("windows", Data(windows.signature.utf8)) }
+        if targets == .own { hash.add("targets", Data(targets.rawValue.utf8)) }
         return hash.finish()
     }
 
-    func provenance(sentences: Int, metric: String, calibration: DataSource?) throws -> Provenance {
+    func provenance(
+        sentences: Int, metric: String?, calibration: DataSource?, targets: KLTargets?
+    ) throws -> Provenance {
         Provenance(
             tool: toolVersion, dataSHA256: try contentHash(), sentences: sentences,
             metric: metric,
-            calibrationSHA256: try calibration.map { try $0.contentHash() })
+            calibrationSHA256: try calibration.map { try $0.contentHash() }, targets: targets)
     }
 }

@@ -1,6 +1,7 @@
 import BitplanEncoding
 import BitplanKernels
 import BitplanLatency
+import BitplanMeasurements
 import BitplanMetrics
 import BitplanModels
 import BitplanSensitivity
@@ -24,11 +25,16 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
     package var timed: Int
     /// A latency profile: what it predicts for these items stands beside what was measured.
     package var profile: URL?
+    /// Whether KL on the reference model's own outputs is measured beside KL on the data's references.
+    package var measuresOwn: Bool
+    /// The store that keeps the reference model's own outputs; nil makes them anew.
+    package var store: URL?
 
     /// A request from its parts; 16 items are timed where nothing is said.
     package init(
         model: URL, reference: URL? = nil, other: URL? = nil, source: DataSource,
-        options: TaskOptions = TaskOptions(), timed: Int = 16, profile: URL? = nil
+        options: TaskOptions = TaskOptions(), timed: Int = 16, profile: URL? = nil,
+        measuresOwn: Bool = false, store: URL? = nil
     ) {
         self.model = model
         self.reference = reference
@@ -37,6 +43,8 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
         self.options = options
         self.timed = timed
         self.profile = profile
+        self.measuresOwn = measuresOwn
+        self.store = store
     }
 }
 
@@ -44,14 +52,20 @@ package struct EvaluationRequest: Codable, Hashable, Sendable {
 ///
 /// The task is run first, over the weights as they are (packed ones stay packed); its time and memory are the
 /// result's. The losses are scored after that, and another model that it is compared with comes last.
+/// - Parameter note: called with a line before the reference model's own outputs are made.
 /// - Throws: one-line errors for what is missing or wrong.
 package func evaluate<Family: ModelFamily>(
-    _ family: Family.Type, _ request: EvaluationRequest
+    _ family: Family.Type, _ request: EvaluationRequest, note: (String) -> Void = { _ in }
 ) throws -> Evaluation {
     let (directory, options) = (request.model, request.options)
     let profile = try request.profile.map { try readProfile($0) }
     let opened = try OpenedModel<Family>(directory)
     let data = try request.source.read(opened.family)
+    guard data.hasReferences || request.reference != nil else {
+        throw UsageError(
+            "\(request.source.files[0].path): has no references, so no metric can be measured: expected references, or a full-precision model (--reference) that KL is measured against"
+        )
+    }
     let start = ContinuousClock.now
     let score = try opened.family.task.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -74,13 +88,30 @@ package func evaluate<Family: ModelFamily>(
             throw FileError(other, "has other embeddings or outputs than \(directory.path)")
         }
     }
-    var full = opened.network
+    let task = opened.family.task
+    let evaluator: Evaluator<Family.Net>
+    var ownEvaluator: Evaluator<Family.Net>?
     if let reference = request.reference {
-        let model = try Model<Family>(directory: reference)
-        try requireSameEnds(model.family.layout, of: reference)
-        full = try model.network()
+        let full = try Model<Family>(directory: reference)
+        try requireSameEnds(full.family.layout, of: reference)
+        let reader = KLDataReader(
+            full, options: options, store: try request.store.map { try MeasurementStore($0) })
+        func measuring(on targets: KLTargets) throws -> Evaluator<Family.Net> {
+            var source = request.source
+            source.targets = targets
+            return try Evaluator(
+                reference: try reader.network(), examples: try reader.read(source, note: note).examples,
+                threads: options.threads)
+        }
+        evaluator = try measuring(on: request.source.targets)
+        if request.measuresOwn, task.hasTargetTokens {
+            ownEvaluator =
+                request.source.targets(of: data, task) == .own ? evaluator : try measuring(on: .own)
+        }
+    } else {
+        evaluator = try Evaluator(
+            reference: opened.network, examples: data.examples, threads: options.threads)
     }
-    let evaluator = try Evaluator(reference: full, examples: data.examples, threads: options.threads)
     let measured = PlanMeasurement(try evaluator.losses(of: opened.network), metric: score.items)
     var against: PairedComparison?
     if let other = request.other {
@@ -98,8 +129,9 @@ package func evaluate<Family: ModelFamily>(
     let mean = measured.mean
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
-        signature: score.signature, crossEntropy: mean.crossEntropyNats,
+        signature: data.hasReferences ? score.signature : nil, crossEntropy: mean.crossEntropyNats,
         kl: request.reference == nil ? nil : mean.klNats,
+        klOwn: try ownEvaluator.map { LossMeasurement(try $0.losses(of: opened.network)).klNats },
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak,
         alone: alone, against: against)

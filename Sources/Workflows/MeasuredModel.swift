@@ -22,21 +22,29 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
 
     /// Opens a model and its data, and runs the model over them once.
     ///
-    /// - Parameter calibration: text that codes are calibrated on; the data themselves where nil.
+    /// - Parameters:
+    ///   - calibration: text that codes are calibrated on; the data themselves where nil.
+    ///   - note: called with a line about what is made of data without references.
     /// - Throws: one-line errors for what is missing or wrong with either.
     package init(
         _ directory: URL, source: DataSource, calibration: DataSource? = nil,
-        options: MeasuringOptions = MeasuringOptions()
+        options: MeasuringOptions = MeasuringOptions(), note: (String) -> Void = { _ in }
     ) throws {
         let model = try Model<Family>(directory: directory)
-        let data = try source.read(model.family)
-        let identity = try model.identity()
+        let reader = KLDataReader(model, options: options.task, store: options.store)
+        let data = try reader.read(source, note: note)
+        let text = try calibration.map { try reader.read($0, note: note) } ?? data
+        if !data.hasReferences {
+            note(
+                "the data have no references (labels, scores): plans are judged by KL alone, and no metric is measured"
+            )
+        }
+        let identity = try reader.identity()
         self.source = source
         self.calibration = calibration
         self.identity = identity
         measurer = try ModelMeasurer(
-            model, data: data, text: try calibration?.read(model.family).examples ?? data.examples,
-            options: options
+            model, network: try reader.network(), data: data, text: text.examples, options: options
         ) {
             try Experiment(model, identity, source: source, calibration: calibration, fit: options.fit)
         }
@@ -47,35 +55,52 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
 
     /// Sweeps every sublayer, alone and by type, under every candidate.
     ///
+    /// Without references no cell gets the metric.
+    ///
     /// - Parameters: as of `ModelMeasurer.sweep`.
     package func sweep(
         _ options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in },
         cost: (SweepCost) -> Void = { _ in }
     ) throws -> SensitivityTable {
-        let full = try measurer.score(measurer.network)
+        var options = options
+        if !measurer.data.hasReferences { options.metricCells = 0 }
+        let full = measurer.data.hasReferences ? try measurer.score(measurer.network) : nil
         let cells = try measurer.sweep(options, progress: progress, cost: cost)
         var table = SensitivityTable(
             model: identity, layout: layout,
             provenance: try source.provenance(
-                sentences: measurer.data.examples.count, metric: full.signature, calibration: calibration),
+                sentences: measurer.data.examples.count, metric: full?.signature, calibration: calibration,
+                targets: measuredTargets),
             fit: measurer.options.fit, candidates: options.candidates,
             fullPrecision: LossMeasurement(
-                try measurer.cells.evaluator.referenceLosses(), metric: full.values.first?.value),
+                try measurer.cells.evaluator.referenceLosses(), metric: full?.values.first?.value),
             byType: cells.byType, bySublayer: cells.bySublayer, workload: meanWorkload)
         table.proxy = options.proxy
         return table
     }
 
+    /// What a table or plan records of the targets: nil for references.
+    private var measuredTargets: KLTargets? {
+        source.targets(of: measurer.data, measurer.model.family.task) == .own ? .own : nil
+    }
+
     /// Plans for a target, from the table of a sweep.
     ///
     /// - Parameters: as of `Planner.plan`.
-    /// - Throws: `PlanError` where the table is of another model, and what `PlanSpace` and `Planner` throw.
+    /// - Throws: `PlanError` where the table is of another model, `UsageError` where its KL is measured on
+    ///   other targets, and what `PlanSpace` and `Planner` throw.
     package func plan(
         _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
         guard table.model == identity else {
             throw PlanError.otherModel(expected: table.model, got: identity)
+        }
+        let (swept, got) = (table.provenance.targets ?? .references, measuredTargets ?? .references)
+        guard swept == got else {
+            throw UsageError(
+                "KL of the table is measured on \(swept.phrase), that of plans on \(got.phrase): expected the same (--targets of sweep and plan)"
+            )
         }
         let space = try space(target, candidates: table.candidates)
         return try Planner(

@@ -1,4 +1,5 @@
 import BitplanEncoding
+import BitplanMeasurements
 import BitplanModels
 import Foundation
 import PlanFormat
@@ -9,30 +10,36 @@ import PlanFormat
 ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes
 ///     ask for it.
 ///   - threads: threads that run the model over `text`.
+///   - store: where the model's own outputs are kept, on which codes are calibrated where the text has no
+///     references.
+///   - note: called with a line about what is made of text without references.
 /// - Returns: bytes of all tensors, which are the plan's bytes.
 /// - Throws: one-line errors; nothing is left behind.
 package func quantize<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL,
-    threads: Int = 2
+    threads: Int = 2, store: MeasurementStore? = nil, note: (String) -> Void = { _ in }
 ) throws -> Int {
     try PackedModel<Family>.checkReplaceable(output)
     var model = try Model<Family>(directory: directory)
-    try plan.check(for: try model.identity())
+    let reader = KLDataReader(model, options: TaskOptions(threads: threads), store: store)
+    try plan.check(for: try reader.identity())
     let layout = plan.layout(of: model.layout)
     let schemes = try plan.schemes(of: layout)
     let fit = plan.fit ?? .alternating
     guard text != nil || !schemes.contains(where: { $0.needsText(fit) }) else {
         throw MissingText(fit: fit)
     }
-    let examples = try text?.read(model.family).examples ?? []
-    // Only calibrated codes need the model to run: else no weights are in memory but those of one matrix.
-    let network: Family.Net
-    if fit == .calibrated, text != nil {
-        network = try model.network()
-        model = model.reading(from: network)
-    } else {
-        network = model.family.outline
+    var source = text
+    // A plan that was made on the model's own outputs is encoded on them, too.
+    if let provenance = plan.provenance, provenance.targets == .own, provenance.calibrationSHA256 == nil {
+        source?.targets = .own
     }
+    let examples = try source.map { try reader.read($0, note: note).examples } ?? []
+    // Only calibrated codes, and own outputs that no store has, need the model to run: else no weights are in
+    // memory but those of one matrix.
+    if fit == .calibrated, text != nil { _ = try reader.network() }
+    let network = reader.loaded ?? model.family.outline
+    if let full = reader.loaded { model = model.reading(from: full) }
     // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
     let calibration = try Calibration(
         network, examples, fit: text == nil ? .greedy : fit, seesSublayers: false, threads: threads)

@@ -27,7 +27,7 @@ extension ComparisonTable {
         _ rows: [(name: String, evaluation: Evaluation)], isHeldOut: Bool, budgetBytes: Int?
     ) {
         self.init(
-            metric: rows.first?.evaluation.signature ?? "", sentences: rows.first?.evaluation.sentences ?? 0,
+            metric: rows.first?.evaluation.signature, sentences: rows.first?.evaluation.sentences ?? 0,
             isHeldOut: isHeldOut, budgetBytes: budgetBytes,
             rows: rows.map {
                 Row(

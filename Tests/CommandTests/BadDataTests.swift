@@ -44,11 +44,11 @@ import Testing
             Data("One.\n\(long)\n".utf8), Data("Eins.\nZwei.\n".utf8), naming: "dev.en", saying: "line 2 has")
     }
 
-    @Test func oneFileIsNoPair() throws {
+    @Test func sourceAloneNeedsAModelToCompareWith() throws {
         let workspace = try Workspace()
         try expectRefusal(
             ["evaluate", Fixture.model.path, "--data", Fixture.checking[0]], in: workspace,
-            saying: [Fixture.checking[0], "expected a source and a reference file, got 1 files"])
+            saying: [Fixture.checking[0], "has no references", "(--reference)"])
     }
 
     @Test func presetThatNeedsTextSaysSo() throws {

@@ -19,7 +19,13 @@ import Testing
         #expect(bleu > 15 && bleu < 100)
         #expect(try #require(result["tokensPerSecond"] as? Double) > 0)
         #expect(try #require(result["peakMemoryBytes"] as? Int) > Fixture.fullPrecisionBytes)
-        #expect(outcome.error.isEmpty)
+        #expect(result["klOwn"] as? Double == 0, "on its own outputs, too")
+        #expect(
+            outcome.errorLines.count == 1 && outcome.error.contains("note: making the model's own outputs"))
+        let once = try Program.succeed(
+            ["evaluate", Fixture.model.path, "--reference", Fixture.model.path, "--limit", "20", "--json"]
+                + ["--no-own", "--data"] + Fixture.checking)
+        #expect(try once.object()["klOwn"] == nil && once.error.isEmpty)
     }
 
     @Test func evaluationWithoutReferenceHasNoKL() throws {

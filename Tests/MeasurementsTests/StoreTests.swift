@@ -203,10 +203,11 @@ import Testing
             let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
             try cells.record(losses, of: numbered(1))
         }
-        // The metrics' table as the first schema had it.
+        // The tables as the first schema had them.
         try DatabaseQueue(path: file.path).writeWithoutTransaction { db in
             try db.execute(
                 sql: """
+                    DROP TABLE own_output;
                     DROP TABLE metric;
                     CREATE TABLE metric (
                         experiment INTEGER NOT NULL REFERENCES experiment (id), assignment TEXT NOT NULL,

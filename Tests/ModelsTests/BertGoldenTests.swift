@@ -120,6 +120,8 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         defer { try? FileManager.default.removeItem(at: file) }
         for (text, expected) in [
             ("fine\t1\nno label\n", "line 2: expected text<TAB>label"),
+            ("no label\nfine\t1\n", "line 2: expected texts alone as in line 1, got text<TAB>label"),
+            ("fine\t1\nfine\t\n", "line 2: expected text<TAB>label"), ("\n\n", "has no text"),
             ("fine\t2\n", "line 1: '2' is no label: expected 0 to 1"),
             ("a\tb\tc\td\n", "line 1: expected"), ("a\tgood\n", "line 1: 'good' is no label"),
         ] {
@@ -131,6 +133,20 @@ private func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
         let data = try family.task.dataset([file], limit: nil)
         #expect(data.examples.map(\.label) == [0, 1])
         #expect(data.examples[1].sequences[0].typeIDs.contains(1))
+    }
+
+    /// Texts alone, and pairs whose last column is empty, have no labels, and nothing to score.
+    @Test func textsWithoutLabels() throws {
+        let model = try Model<BertFamily>(directory: Self.fixture)
+        let file = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString).tsv")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("a fine film\n\nfirst\tsecond\t\n".utf8).write(to: file)
+        let data = try model.family.task.dataset([file], limit: nil)
+        #expect(data.examples.map(\.label) == [nil, nil, nil] && !data.hasReferences)
+        #expect(data.examples[2].sequences[0].typeIDs.contains(1))
+        let score = try model.family.task.score(try model.network(), on: data, options: TaskOptions())
+        #expect(score.values.isEmpty && score.outputs.count == 3)
+        #expect(data[1..<2].examples == [data.examples[1]] && data[1..<2].references.isEmpty)
     }
 
     @Test(

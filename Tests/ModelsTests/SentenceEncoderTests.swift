@@ -34,6 +34,29 @@ import Testing
     private let pairs =
         "good film\tnot bad\t4.5\nbad film\tgood film!\t1\na b c\tthe film, abc\t2\n\tjihg\t0\n"
 
+    /// Sentences alone have the same anchors as pairs of the same first texts, and no score.
+    @Test func sentencesWithoutScores() throws {
+        let directory = try encoder([
+            "alone.tsv": "good film\nbad film\na b c\n", "half.tsv": "good film\nbad film\tgood film\t1\n",
+            "pairs.tsv": "good film\tx\t1\nbad film\ty\t2\na b c\tz\t3\n",
+        ])
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let model = try Model<BertFamily>(directory: directory)
+        func read(_ name: String) throws -> Dataset<EncoderNetwork.Example> {
+            try model.family.task.dataset([directory.appending(path: name)], limit: nil)
+        }
+        let (alone, pairs) = (try read("alone.tsv"), try read("pairs.tsv"))
+        #expect(!alone.hasReferences && pairs.references == ["1", "2", "3"])
+        #expect(alone.examples[0].anchors == pairs.examples[0].anchors)
+        let network = try model.network()
+        let rows = network.outputs(network.state(alone.examples))
+        let both = network.outputs(network.state(pairs.examples))
+        #expect(rows.storage == [0, 2, 4].flatMap { both[row: $0] })
+        #expect(try model.family.task.score(network, on: alone, options: TaskOptions()).values.isEmpty)
+        let error = #expect(throws: FileError.self) { try read("half.tsv") }
+        #expect(error?.message.contains("line 2: expected texts alone as in line 1") == true)
+    }
+
     @Test func outputsAreSimilaritiesWithTheDatasAnchors() throws {
         let directory = try encoder(["data.tsv": pairs])
         defer { try? FileManager.default.removeItem(at: directory) }

@@ -89,7 +89,7 @@ import Testing
         ],
         provenance: Provenance(
             tool: "bitplan", dataSHA256: identity.sha256, sentences: 3, metric: "BLEU",
-            calibrationSHA256: identity.sha256))
+            calibrationSHA256: identity.sha256, targets: .own))
 
     @Test func readsWhatItWrites() throws {
         let data = try JSONEncoder().encode(Self.full)

@@ -33,6 +33,7 @@ import Testing
             DataSource(files: [q, d], windows: TextWindows(context: 1, stride: 1)),
             DataSource(files: [q, d], windows: TextWindows(context: 11, stride: nil)),
             DataSource(files: [q, d], limit: 1, windows: TextWindows(context: 1, stride: nil)),
+            DataSource(files: [q, d], targets: .own), DataSource(files: [q, d], limit: 1, targets: .own),
         ]
         let keys = try sources.map { try $0.contentHash() }
         #expect(Set(keys).count == sources.count, "\(keys)")

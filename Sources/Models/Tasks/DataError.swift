@@ -4,6 +4,8 @@ import Foundation
 package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Another number of files than the task reads.
     case files([URL], expected: String)
+    /// A sentence, by its place from 0, that the model has no room to translate.
+    case noOutput(Int, positions: Int)
     /// Windows of a text, asked for where items are read one by one.
     case windowsOfItems
     /// A window that the model has not the positions for.
@@ -16,6 +18,8 @@ package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .files(let files, let expected):
             "\(files.first?.path ?? "data"): expected \(expected), got \(files.count) files"
+        case .noOutput(let index, let positions):
+            "the model's own translation of sentence \(index + 1) is empty: expected at least one token, the end symbol included; the model generates up to \(max(0, positions - 1))"
         case .windowsOfItems: "windows of a text: expected only for language models"
         case .context(let tokens, let positions):
             "windows of a text: expected 2 to the model's \(positions) positions, got \(tokens)"

@@ -14,19 +14,50 @@ struct EncoderInput: Sendable {
     /// How many types tell the texts of a pair apart.
     let types: Int
 
-    /// The lines of the one file of tab-separated values, without header or quoting, split into columns.
+    /// A line of data: one or two texts, and the label or score behind them.
+    struct Row {
+        /// `line 3`, for errors.
+        let place: String
+        /// One text, or two.
+        let texts: [String]
+        /// nil where the data have none.
+        let answer: String?
+    }
+
+    /// The lines of the one file of tab-separated values, without header or quoting.
     ///
-    /// - Throws: `DataError` where there is not one file, `FileError` where it cannot be read.
-    func rows(_ files: [URL]) throws -> (file: URL, rows: [[String]]) {
+    /// The last column is the answer. A file without answers has one text a line, or an empty last column; as
+    /// the first line is, so are all.
+    /// - Parameter form: what a line is expected to be, for errors.
+    /// - Throws: `DataError` where there is not one file; `FileError` where it cannot be read, has no line
+    ///   with a text, a line has more columns than `counts` admits, or some lines have answers and others
+    ///   have not.
+    func rows(_ files: [URL], counts: ClosedRange<Int>, form: String) throws -> (file: URL, rows: [Row]) {
         guard files.count == 1, let file = files.first else {
             throw DataError.files(files, expected: "one file of tab-separated values")
         }
-        return (
-            file,
-            try TextFile.lines(file).map {
-                $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+        var rows: [Row] = []
+        for (index, line) in try TextFile.lines(file).enumerated() {
+            var columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            let place = "line \(index + 1)"
+            guard columns.count <= 1 || counts.contains(columns.count) else {
+                throw FileError(
+                    file,
+                    "\(place): expected \(form), or a text alone on every line, got \(columns.count) columns")
             }
-        )
+            let last = columns.count > 1 ? columns.removeLast() : ""
+            let row = Row(
+                place: place, texts: columns.isEmpty ? [""] : columns, answer: last.isEmpty ? nil : last)
+            if let first = rows.first, (first.answer == nil) != (row.answer == nil) {
+                func what(_ row: Row) -> String { row.answer == nil ? "texts alone" : form }
+                throw FileError(file, "\(place): expected \(what(first)) as in line 1, got \(what(row))")
+            }
+            rows.append(row)
+        }
+        guard rows.contains(where: { $0.texts.contains { !$0.isEmpty } }) else {
+            throw FileError(file, "has no text: expected \(form), or a text alone on every line")
+        }
+        return (file, rows)
     }
 
     /// The one or two texts of every line that is to be answered.

@@ -12,39 +12,34 @@ package struct SentenceSimilarity: Task {
     /// Whether vectors are answered with length 1.
     let isNormalized: Bool
 
-    /// Reads `text<TAB>text<TAB>score`.
+    /// Reads `text<TAB>text<TAB>score`; without scores a text a line, or `text<TAB>text<TAB>`.
     ///
-    /// - Throws: `FileError` where there is not one file, or a line has other columns or a score that is no
-    ///   number.
+    /// - Throws: `DataError` where there is not one file; `FileError` where a line has other columns or a
+    ///   score that is no number, or only some lines have scores.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderNetwork.Example> {
         try refuse(windows)
-        let (file, rows) = try input.rows(files)
+        let (file, rows) = try input.rows(files, counts: 3...3, form: "text<TAB>text<TAB>score")
         let anchors = anchors(rows)
         var examples: [EncoderNetwork.Example] = []
         var references: [String] = []
-        for (number, row) in rows.prefix(limit ?? .max).enumerated() {
-            var columns = row
-            let place = "line \(number + 1)"
-            guard columns.count == 3, let score = columns.popLast() else {
-                throw FileError(
-                    file, "\(place): expected text<TAB>text<TAB>score, got \(columns.count) columns")
-            }
+        for row in rows.prefix(limit ?? .max) {
+            examples.append(.init(input.sequences(row.texts), anchors: anchors))
+            guard let score = row.answer else { continue }
             guard let value = Double(score), value.isFinite else {
-                throw FileError(file, "\(place): '\(score)' is no score: expected a number")
+                throw FileError(file, "\(row.place): '\(score)' is no score: expected a number")
             }
-            examples.append(.init(input.sequences(columns), anchors: anchors))
             references.append(score)
         }
         return Dataset(examples: examples, references: references)
     }
 
     /// Texts that stand evenly spaced in the whole of the data, whatever part of it is measured.
-    private func anchors(_ rows: [[String]]) -> SentenceAnchors {
+    private func anchors(_ rows: [EncoderInput.Row]) -> SentenceAnchors {
         let count = min(SentenceAnchors.count, rows.count)
         let texts = (0..<count).compactMap { place in
-            rows[place * rows.count / count].first { !$0.isEmpty }
+            rows[place * rows.count / count].texts.first { !$0.isEmpty }
         }
         return SentenceAnchors(input.sequences(texts))
     }
@@ -55,6 +50,11 @@ package struct SentenceSimilarity: Task {
         _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let cosines = try input.vectors(network, data.examples, options).map(Self.cosine)
+        let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
+        let outputs = cosines.map { String($0) }
+        guard data.hasReferences else {
+            return TaskScore(values: [], signature: "", tokens: tokens, outputs: outputs)
+        }
         let scores = data.references.compactMap(Double.init)
         return TaskScore(
             values: [
@@ -62,8 +62,7 @@ package struct SentenceSimilarity: Task {
                 .init(name: "pearson", value: try Correlation.pearson(cosines, scores) ?? 0),
             ],
             signature: "Spearman|similarity:cosine|pooling:\(pooling)|length:\(input.maximumLength)",
-            tokens: data.examples.reduce(0) { $0 + network.tokens($1).count },
-            outputs: cosines.map { String($0) }, items: .spearman(predicted: cosines, right: scores))
+            tokens: tokens, outputs: outputs, items: .spearman(predicted: cosines, right: scores))
     }
 
     /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with

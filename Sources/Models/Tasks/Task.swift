@@ -11,13 +11,27 @@ package protocol Task<Net>: Sendable {
     /// Whether less of the metric that plans are judged by is better: perplexity, not BLEU.
     var prefersLessMetric: Bool { get }
 
-    /// Reads the data that a model is measured on; `limit` keeps the first items.
+    /// Whether KL is measured along target tokens that the data may lack: those of a translation.
+    var hasTargetTokens: Bool { get }
+
+    /// Reads the data that a model is measured on; `limit` keeps the first items. Data without references are
+    /// read too, where the task has references.
     ///
     /// - Parameter windows: how a text is cut into items; the task's own way where nil. Tasks that read items
     ///   one by one know no other.
     func dataset(_ files: [URL], limit: Int?, windows: TextWindows?) throws -> Dataset<Net.Example>
 
-    /// The task's metric over the whole of `data`, from what the network produces.
+    /// What the network itself says of every item, greedily, as target tokens that KL can be measured along;
+    /// only for a task with target tokens.
+    func ownTargets(
+        _ network: Net, of data: Dataset<Net.Example>, options: TaskOptions
+    ) throws -> [[Int]]
+
+    /// The data with other target tokens, one list for each item; references stay.
+    func replacingTargets(_ data: Dataset<Net.Example>, _ targets: [[Int]]) -> Dataset<Net.Example>
+
+    /// The task's metric over the whole of `data`, from what the network produces; no values where the data
+    /// have no references.
     func score(_ network: Net, on data: Dataset<Net.Example>, options: TaskOptions) throws -> TaskScore
 
     /// Answers input lines: translations, labels, text; `LineError` where one cannot be answered.
@@ -27,6 +41,19 @@ package protocol Task<Net>: Sendable {
 extension Task {
     /// More is better.
     package var prefersLessMetric: Bool { false }
+
+    /// KL compares what the network says of an item as it is.
+    package var hasTargetTokens: Bool { false }
+
+    /// No target tokens.
+    package func ownTargets(
+        _ network: Net, of data: Dataset<Net.Example>, options: TaskOptions
+    ) throws -> [[Int]] { [] }
+
+    /// No target tokens to replace.
+    package func replacingTargets(
+        _ data: Dataset<Net.Example>, _ targets: [[Int]]
+    ) -> Dataset<Net.Example> { data }
 
     /// Reads data the task's own way.
     package func dataset(_ files: [URL], limit: Int?) throws -> Dataset<Net.Example> {
@@ -60,7 +87,7 @@ package struct LineError: Error, CustomStringConvertible {
 package struct Dataset<Example: Sendable>: Sendable {
     /// The items, tokenized.
     package let examples: [Example]
-    /// What the task's metric compares with: reference translations, labels.
+    /// What the task's metric compares with: reference translations, labels; empty where the data have none.
     package let references: [String]
     /// How a text was cut into items; nil where items are read one by one.
     package let windows: TextWindows?
@@ -72,10 +99,14 @@ package struct Dataset<Example: Sendable>: Sendable {
         self.windows = windows
     }
 
+    /// Whether the task's metric has something to compare with.
+    package var hasReferences: Bool { !references.isEmpty }
+
     /// The items of `range`.
     package subscript(range: Range<Int>) -> Dataset {
         Dataset(
-            examples: Array(examples[range]), references: Array(references[range]), windows: windows)
+            examples: Array(examples[range]), references: hasReferences ? Array(references[range]) : [],
+            windows: windows)
     }
 }
 
@@ -125,7 +156,7 @@ package struct TaskScore: Sendable {
         }
     }
 
-    /// The metric that plans are judged by comes first.
+    /// The metric that plans are judged by comes first; empty where the data have no references.
     package let values: [Value]
     /// Metric and settings, as the field writes them.
     package let signature: String

@@ -10,32 +10,31 @@ package struct TextClassification: Task {
     /// Names of the classes, in their order.
     let labels: [String]
 
-    /// Reads `text<TAB>label` or `text<TAB>text<TAB>label`.
+    /// Reads `text<TAB>label` or `text<TAB>text<TAB>label`; without labels a text a line, or
+    /// `text<TAB>text<TAB>`.
     ///
-    /// - Throws: `FileError` where there is not one file, or a line has other columns or an unknown label.
+    /// - Throws: `DataError` where there is not one file; `FileError` where a line has other columns or an
+    ///   unknown label, or only some lines have labels.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderNetwork.Example> {
         try refuse(windows)
-        let (file, rows) = try input.rows(files)
+        let (file, rows) = try input.rows(
+            files, counts: 2...3, form: "text<TAB>label or text<TAB>text<TAB>label")
         var examples: [EncoderNetwork.Example] = []
         var references: [String] = []
-        for (number, row) in rows.prefix(limit ?? .max).enumerated() {
-            var columns = row
-            let place = "line \(number + 1)"
-            guard columns.count == 2 || columns.count == 3, let text = columns.popLast() else {
-                throw FileError(
-                    file,
-                    "\(place): expected text<TAB>label or text<TAB>text<TAB>label, got \(columns.count) columns"
-                )
+        for row in rows.prefix(limit ?? .max) {
+            guard let text = row.answer else {
+                examples.append(.init([input.sequence(row.texts)]))
+                continue
             }
             guard let label = labels.firstIndex(of: text) ?? Int(text), labels.indices.contains(label) else {
                 throw FileError(
                     file,
-                    "\(place): '\(text)' is no label: expected 0 to \(labels.count - 1) or one of \(labels.joined(separator: ", "))"
+                    "\(row.place): '\(text)' is no label: expected 0 to \(labels.count - 1) or one of \(labels.joined(separator: ", "))"
                 )
             }
-            examples.append(.init([input.sequence(columns)], label: label))
+            examples.append(.init([input.sequence(row.texts)], label: label))
             references.append(labels[label])
         }
         return Dataset(examples: examples, references: references)
@@ -48,6 +47,11 @@ package struct TextClassification: Task {
     ) throws -> TaskScore {
         let outputs = try input.vectors(network, data.examples, options)
         let predictions = outputs.map { Self.best(network.logits($0)).label }
+        let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
+        let answers = predictions.map { labels[$0] }
+        guard data.hasReferences else {
+            return TaskScore(values: [], signature: "", tokens: tokens, outputs: answers)
+        }
         let right = data.examples.map { $0.label ?? 0 }
         let f1 =
             labels.count == 2
@@ -64,9 +68,7 @@ package struct TextClassification: Task {
                     value: try Classification.matthewsCorrelation(predictions: predictions, labels: right)),
             ],
             signature: "accuracy|classes:\(labels.count)|length:\(input.maximumLength)",
-            tokens: data.examples.reduce(0) { $0 + network.tokens($1).count },
-            outputs: predictions.map { labels[$0] },
-            items: .accuracy(isRight: zip(predictions, right).map(==)))
+            tokens: tokens, outputs: answers, items: .accuracy(isRight: zip(predictions, right).map(==)))
     }
 
     /// Answers a line, or two texts separated by a tab, with `label<TAB>probability`.

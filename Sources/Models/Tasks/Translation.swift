@@ -10,20 +10,24 @@ package struct Translation: Task {
     /// No sentence is longer in tokens.
     let maximumPositions: Int
 
-    /// Reads a source file and a reference file, one sentence a line.
+    /// KL is measured along the tokens of a translation.
+    package var hasTargetTokens: Bool { true }
+
+    /// Reads a source file and, where there is one, a reference file, one sentence a line. Without references
+    /// the targets are empty until the model's own translations take their place.
     ///
-    /// - Throws: `DataError` where there are not two files; `FileError` where one is empty or not UTF-8,
-    ///   their lengths differ, or a sentence has more tokens than the model has positions.
+    /// - Throws: `DataError` where there are not one or two files; `FileError` where one is empty or not
+    ///   UTF-8, their lengths differ, or a sentence has more tokens than the model has positions.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderDecoderNetwork.Example> {
         try refuse(windows)
-        guard files.count == 2 else {
-            throw DataError.files(files, expected: "a source and a reference file")
+        guard (1...2).contains(files.count) else {
+            throw DataError.files(files, expected: "a source file, and a reference file where there is one")
         }
         let sources = try TextFile.lines(files[0])
-        let references = try TextFile.lines(files[1])
-        guard sources.count == references.count else {
+        let references = try files.dropFirst().first.map { try TextFile.lines($0) }
+        if let references, sources.count != references.count {
             throw FileError(
                 files[1], "has \(references.count) lines, the source \(files[0].path) has \(sources.count)")
         }
@@ -32,8 +36,8 @@ package struct Translation: Task {
         for index in 0..<count {
             let example = EncoderDecoderNetwork.Example(
                 source: tokenizer.encodeSource(sources[index]),
-                target: try tokenizer.encodeTarget(references[index]))
-            for (file, ids) in [(files[0], example.source), (files[1], example.target)]
+                target: try references.map { try tokenizer.encodeTarget($0[index]) } ?? [])
+            for (file, ids) in zip(files, [example.source, example.target])
             where ids.count > maximumPositions {
                 throw FileError(
                     file,
@@ -42,7 +46,34 @@ package struct Translation: Task {
             }
             examples.append(example)
         }
-        return Dataset(examples: examples, references: Array(references[..<count]))
+        return Dataset(examples: examples, references: references.map { Array($0[..<count]) } ?? [])
+    }
+
+    /// The network's greedy translations, as long as its generation settings let them be.
+    ///
+    /// - Throws: `DataError` where one has not even an end symbol.
+    package func ownTargets(
+        _ network: EncoderDecoderNetwork, of data: Dataset<EncoderDecoderNetwork.Example>,
+        options: TaskOptions
+    ) throws -> [[Int]] {
+        var options = options
+        options.beams = 1
+        options.maximumLength = nil
+        let targets = try translate(network, data.examples.map(\.source), options)
+        if let empty = targets.firstIndex(where: \.isEmpty) {
+            throw DataError.noOutput(
+                empty, positions: min(network.generation.maximumLength, network.maximumPositions))
+        }
+        return targets
+    }
+
+    /// The sources with these translations.
+    package func replacingTargets(
+        _ data: Dataset<EncoderDecoderNetwork.Example>, _ targets: [[Int]]
+    ) -> Dataset<EncoderDecoderNetwork.Example> {
+        Dataset(
+            examples: zip(data.examples, targets).map { .init(source: $0.source, target: $1) },
+            references: data.references)
     }
 
     /// BLEU and chrF2 of the translations.
@@ -52,6 +83,10 @@ package struct Translation: Task {
     ) throws -> TaskScore {
         let ids = try translate(network, data.examples.map(\.source), options)
         let outputs = ids.map { tokenizer.decode($0) }
+        guard data.hasReferences else {
+            return TaskScore(
+                values: [], signature: "", tokens: ids.reduce(0) { $0 + $1.count }, outputs: outputs)
+        }
         let bleu = MetricItems.bleu(
             try BLEU().statistics(hypotheses: outputs, references: data.references))
         let chrF = try ChrF().corpusScore(hypotheses: outputs, references: data.references)

@@ -74,7 +74,7 @@ extension ModelReport {
                     id: "comparison", title: "Comparison",
                     body: paragraph(introduction(comparison))
                         + comparison.table.html(caption: "Models beside each other", isCaptionHidden: true)
-                        + paragraph("Metric: `\(comparison.metric)`.")))
+                        + paragraph(metricNote(comparison))))
         }
         if sensitivity.proxy == nil {
             let explorer = try PlanExplorer(self)
@@ -110,8 +110,7 @@ extension ModelReport {
             sections.append(
                 Section(
                     id: "measured", title: "Plans measured on the planning data",
-                    body: (measuredNote.map(paragraph) ?? "")
-                        + plan.judgement(metricName: sensitivity.metricName).map(paragraph).joined()
+                    body: notes(on: plan).map(paragraph).joined()
                         + table.html(caption: "Plans measured on the planning data", isCaptionHidden: true)))
         }
         if plan.rounds?.isEmpty == false {

@@ -19,12 +19,17 @@ extension Plan {
     }
 
     /// The plans that were measured before this one was written, on the data that it was planned on, with 95%
-    /// intervals.
+    /// intervals; without the metric's columns where the data have no references.
     package func measuredTable(metricName: String, fullPrecisionBytes: Int) -> MarkdownTable {
         let plans = (measured ?? []) + (overBudget ?? [])
         let baseline = plans.lazy.compactMap(\.against).first?.name
-        var head = ["plan", "bytes", "compression", "KL", metricName]
-        if let baseline { head += ["KL against \(baseline)", "\(metricName) against \(baseline)"] }
+        let hasMetric = plans.contains { $0.metric != nil }
+        var head = ["plan", "bytes", "compression", "KL"]
+        if hasMetric { head.append(metricName) }
+        if let baseline {
+            head.append("KL against \(baseline)")
+            if hasMetric { head.append("\(metricName) against \(baseline)") }
+        }
         var table = MarkdownTable(head)
         let fitting = (measured ?? []).map { plan in
             (plan, plan.origin == origin ? " (written)" : plan.setAside == nil ? "" : " (set aside)")
@@ -35,14 +40,19 @@ extension Plan {
                 compressionText(plan.bytes, of: fullPrecisionBytes),
                 klText(plan.klNats) + intervalText(plan.klInterval, klText),
             ]
-            cells.append(
-                plan.metric.map {
-                    metricText($0, of: metricName)
-                        + intervalText(plan.metricInterval) { metricText($0, of: metricName) }
-                } ?? "")
+            if hasMetric {
+                cells.append(
+                    plan.metric.map {
+                        metricText($0, of: metricName)
+                            + intervalText(plan.metricInterval) { metricText($0, of: metricName) }
+                    } ?? "")
+            }
             if baseline != nil {
                 cells.append(plan.against?.klNats.map(klDifferenceText) ?? "")
-                cells.append(plan.against?.metric.map { metricDifferenceText($0, of: metricName) } ?? "")
+                if hasMetric {
+                    cells.append(
+                        plan.against?.metric.map { metricDifferenceText($0, of: metricName) } ?? "")
+                }
             }
             table.add(cells)
         }

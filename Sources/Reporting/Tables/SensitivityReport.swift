@@ -19,6 +19,9 @@ extension SensitivityTable {
         if let metric = fullPrecision.metric {
             text += "\(metricName) \(metricText(metric, of: metricName)), "
         }
+        if provenance.metric == nil {
+            text += "no metric was measured, for the data have no references; "
+        }
         // A sentence encoder has no right answers, and so no cross-entropy.
         if fullPrecision.crossEntropyNats != 0 {
             text += "cross-entropy \(fixed(fullPrecision.crossEntropyNats, 4)) nats per prediction, "
