@@ -15,6 +15,9 @@ public struct ComparisonTable: Codable, Hashable, Sendable {
     public let isHeldOut: Bool
     /// The size that was asked for; nil where none was.
     public let budgetBytes: Int?
+    /// Bytes of what stands beside the tensors in the plan's packed directory: tokenizer, configuration,
+    /// plan; nil where that is not known.
+    public let besideBytes: Int?
     /// Full precision first, the plan last.
     public let rows: [Row]
 
@@ -39,7 +42,11 @@ public struct ComparisonTable: Codable, Hashable, Sendable {
     }
 
     /// A comparison from its parts.
-    public init(metric: String?, sentences: Int, isHeldOut: Bool, budgetBytes: Int?, rows: [Row]) {
+    public init(
+        metric: String?, sentences: Int, isHeldOut: Bool, budgetBytes: Int?, besideBytes: Int? = nil,
+        rows: [Row]
+    ) {
+        self.besideBytes = besideBytes
         self.metric = metric
         self.sentences = sentences
         self.isHeldOut = isHeldOut

@@ -33,12 +33,14 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// Bytes and loss as predicted.
     public struct Prediction: Codable, Hashable, Sendable {
-        /// Bytes of all tensors, those that stay FP32 included.
+        /// Bytes of the packed file.
         public let bytes: Int
-        /// Bytes of what stays FP32.
+        /// Bytes of its header, which no scheme changes.
         public let fixedBytes: Int
         /// Summed loss of the sublayers; nil for a plan that no table predicts.
         public let klNats: Double?
+        /// Where the loss, measured, is expected in 95 of 100 cases; nil where that is not known.
+        public let klInterval: Interval?
         /// Seconds of an item on the machine of the profile; nil where none was given.
         public let seconds: Double?
         /// Joules of an item's arithmetic; nil where it was not asked for.
@@ -46,8 +48,10 @@ public struct Plan: Codable, Hashable, Sendable {
 
         /// A prediction from its parts.
         public init(
-            bytes: Int, fixedBytes: Int, klNats: Double?, seconds: Double? = nil, joules: Double? = nil
+            bytes: Int, fixedBytes: Int, klNats: Double?, klInterval: Interval? = nil,
+            seconds: Double? = nil, joules: Double? = nil
         ) {
+            self.klInterval = klInterval
             self.bytes = bytes
             self.fixedBytes = fixedBytes
             self.klNats = klNats
@@ -180,14 +184,20 @@ public struct Plan: Codable, Hashable, Sendable {
         /// KL of the plan it starts from plus the summed changes of the moved sublayers, in nats per
         /// prediction.
         public let predictedKL: Double
+        /// Where the measurement was expected in 95 of 100 cases; nil where that was not known.
+        public let predictedInterval: Interval?
         /// KL of the plan, in nats per prediction.
         public let measuredKL: Double
         /// Whether the plan was better than the best before it.
         public let isAccepted: Bool
 
         /// A round from its parts.
-        public init(moves: Int, predictedKL: Double, measuredKL: Double, isAccepted: Bool) {
+        public init(
+            moves: Int, predictedKL: Double, predictedInterval: Interval? = nil, measuredKL: Double,
+            isAccepted: Bool
+        ) {
             self.moves = moves
+            self.predictedInterval = predictedInterval
             self.predictedKL = predictedKL
             self.measuredKL = measuredKL
             self.isAccepted = isAccepted

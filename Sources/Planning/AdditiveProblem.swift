@@ -75,21 +75,25 @@ extension SensitivityTable {
 package struct SolvedLoss: Sendable {
     /// The prediction, in nats per prediction.
     package let klNats: Double
+    /// Where what is measured is expected in 95 of 100 cases; nil where that is not known.
+    package let interval: Interval?
     /// The bound and the gap; nil for a prediction that is no optimum.
     package let certificate: Plan.Certificate?
 
     /// A prediction without a proof.
-    init(klNats: Double) {
+    init(klNats: Double, interval: Interval? = nil) {
         self.klNats = klNats
+        self.interval = interval
         certificate = nil
     }
 
     /// What an answer predicts, its losses counted from `base`.
     init(
         _ solution: AllocationSolution, _ space: PlanSpace, base: Double = 0,
-        minimized: Plan.Cost? = nil
+        minimized: Plan.Cost? = nil, interval: Interval? = nil
     ) {
         klNats = base + solution.loss
+        self.interval = interval
         certificate = Plan.Certificate(solution, space, base: base, minimized: minimized)
     }
 }

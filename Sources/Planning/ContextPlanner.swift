@@ -56,7 +56,7 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         // The best of all climbs stands last.
         let taken = search.taken.sorted { merit($1) < merit($0) }
         return PlanSearchResult(
-            taken: taken.compactMap(\.found), rounds: search.rounds, measurements: search.count)
+            found: taken.compactMap(\.found), rounds: search.rounds, measurements: search.count)
     }
 
     /// A measured plan.
@@ -159,7 +159,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         guard let top = steps.indices.min(by: { merit(steps[$0]) < merit(steps[$1]) }) else { return [] }
         let round = PlanningRound(
             moves: plans[top].moves, predictedKL: plans[top].proof.klNats,
-            measuredKL: steps[top].klNats, isAccepted: merit(steps[top]) < merit(best))
+            predictedInterval: plans[top].proof.interval, measuredKL: steps[top].klNats,
+            isAccepted: merit(steps[top]) < merit(best))
         search.rounds.append(round)
         progress(round)
         if round.isAccepted {

@@ -96,6 +96,14 @@ package struct CorrectedLosses {
         return max(0, covariance(assignment, assignment) - known + noise * noise).squareRoot()
     }
 
+    /// Where the measured loss of a plan is expected in 95 of 100 cases; nil where it has a scheme that the
+    /// table has not, or nothing was learnt.
+    package func interval(of assignment: Assignment) -> Interval? {
+        guard !plans.isEmpty, let mean = loss(assignment) else { return nil }
+        let half = 1.96 * deviation(of: assignment)
+        return Interval(low: max(0, mean - half), high: max(0, mean + half))
+    }
+
     /// How much less than `loss` a plan can be expected to lose, where it turns out to be better: nothing
     /// else counts, since the best plan is kept; nil where it has a scheme that the table has not.
     ///

@@ -55,7 +55,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
             known.insert(start.assignment)
             if best.map({ merit < $0.merit }) ?? true { best = (start.assignment, klNats, merit) }
         }
-        var taken: [PlanSearchResult.Found] = []
+        var found: [(plan: PlanSearchResult.Found, merit: PlanSpace.Merit)] = []
         var rounds: [PlanningRound] = []
         var failures = 0
         while let base = best, rounds.count < effort, failures < Self.patience,
@@ -68,16 +68,20 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
             let isBetter = merit < base.merit
             let round = PlanningRound(
                 moves: zip(base.assignment, next.assignment).count { $0 != $1 },
-                predictedKL: next.proof.klNats, measuredKL: klNats, isAccepted: isBetter)
+                predictedKL: next.proof.klNats, predictedInterval: next.proof.interval,
+                measuredKL: klNats, isAccepted: isBetter)
             rounds.append(round)
             progress(round)
-            if isBetter {
-                best = (next.assignment, klNats, merit)
-                taken.append(.init(assignment: next.assignment, losses: items, proof: next.proof))
-            }
+            found.append((.init(assignment: next.assignment, losses: items, proof: next.proof), merit))
+            if isBetter { best = (next.assignment, klNats, merit) }
             failures = isBetter ? 0 : failures + 1
         }
-        return PlanSearchResult(taken: taken, rounds: rounds, measurements: rounds.count)
+        // Of two that are equal the one that was measured first stands behind.
+        let ordered = found.enumerated().sorted {
+            ($1.element.merit, $1.offset) < ($0.element.merit, $0.offset)
+        }
+        return PlanSearchResult(
+            found: ordered.map(\.element.plan), rounds: rounds, measurements: rounds.count)
     }
 
     /// The next plan worth measuring: the optimum, else the best unknown plan near `base`; nil where there is
@@ -92,7 +96,9 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
             if !known.contains(assignment) {
                 return Candidate(
                     assignment: assignment,
-                    proof: SolvedLoss(solution, space, minimized: space.goal.cost))
+                    proof: SolvedLoss(
+                        solution, space, minimized: space.goal.cost,
+                        interval: losses.interval(of: assignment)))
             }
         }
         let near = near(base.assignment).filter { !known.contains($0) && space.admits($0) }
@@ -102,14 +108,18 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
                 space.merit(known[index].0, klNats: known[index].1)
             }
             return known.indices.min { merit($0) < merit($1) }.map {
-                Candidate(assignment: known[$0].0, proof: SolvedLoss(klNats: known[$0].1))
+                Candidate(
+                    assignment: known[$0].0,
+                    proof: SolvedLoss(klNats: known[$0].1, interval: losses.interval(of: known[$0].0)))
             }
         }
         let gains = near.map { losses.expectedImprovement(on: base.klNats, by: $0) ?? 0 }
         guard let place = gains.indices.max(by: { gains[$0] < gains[$1] }), gains[place] > 0,
             let loss = losses.loss(near[place])
         else { return nil }
-        return Candidate(assignment: near[place], proof: SolvedLoss(klNats: loss))
+        return Candidate(
+            assignment: near[place],
+            proof: SolvedLoss(klNats: loss, interval: losses.interval(of: near[place])))
     }
 
     /// Plans with one or two groups of sublayers one step up or down their ladders.

@@ -307,14 +307,16 @@ package struct PlanSpace: Sendable {
     }
 
     /// What a plan is predicted to cost, its seconds in a model of its own size.
-    package func prediction(_ schemes: [Scheme], klNats: Double?) -> Plan.Prediction {
+    package func prediction(
+        _ schemes: [Scheme], klNats: Double?, klInterval: Interval? = nil
+    ) -> Plan.Prediction {
         let seconds = workload.flatMap { try? latency?.predict(schemes, $0).seconds }
         let joules =
             kinds.contains(.joules)
             ? workload.flatMap { layout.energy(schemes, $0, process)?.joules } : nil
         return .init(
             bytes: layout.sizeInBytes(schemes), fixedBytes: layout.fixedBytes, klNats: klNats,
-            seconds: seconds, joules: joules)
+            klInterval: klInterval, seconds: seconds, joules: joules)
     }
 }
 

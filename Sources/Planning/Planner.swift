@@ -28,8 +28,8 @@ struct PlanSearchResult: Sendable {
         let proof: SolvedLoss
     }
 
-    /// Every plan that was taken on the way, the best one last; none where no start was improved.
-    let taken: [Found]
+    /// Plans that were measured on the way and may be written, the best one last.
+    let found: [Found]
     /// The rounds, in order.
     let rounds: [PlanningRound]
     /// Measurements that were made.
@@ -43,6 +43,8 @@ package struct PlanningRound: Sendable {
     /// What the cells known before it say: KL of the start plus the summed changes of the moved sublayers, or
     /// the sum of the corrected cells of all; in nats per prediction.
     package let predictedKL: Double
+    /// Where the measurement was expected in 95 of 100 cases; nil where that was not known.
+    package let predictedInterval: Interval?
     /// KL of the plan, in nats per prediction.
     package let measuredKL: Double
     /// Whether the plan was better than the best before it.
@@ -51,7 +53,8 @@ package struct PlanningRound: Sendable {
     /// The round as a plan records it.
     package var record: Plan.Round {
         Plan.Round(
-            moves: moves, predictedKL: predictedKL, measuredKL: measuredKL, isAccepted: isAccepted)
+            moves: moves, predictedKL: predictedKL, predictedInterval: predictedInterval,
+            measuredKL: measuredKL, isAccepted: isAccepted)
     }
 }
 
@@ -111,10 +114,10 @@ package struct Planner<Measurer: PlanMeasurer> {
             Contender(
                 origin: start.origin, assignment: start.assignment, losses: losses, proof: start.proof)
         }
-        let taken = improved.taken
-        let inContext = taken.enumerated().map { index, plan in
+        let found = improved.found
+        let inContext = found.enumerated().map { index, plan in
             Contender(
-                origin: index == taken.count - 1 ? .inContext : .inContextStep(index + 1),
+                origin: index == found.count - 1 ? .inContext : .inContextStep(index + 1),
                 assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
         let judged = try judge(inContext.reversed() + fromStarts)
@@ -132,7 +135,8 @@ package struct Planner<Measurer: PlanMeasurer> {
         let (assignment, proof) = (best.contender.assignment, best.contender.proof)
         var plan = Plan.naming(
             assignment, of: space.layout, model: table.model, origin: best.contender.origin, fit: table.fit)
-        plan.predicted = space.prediction(assignment, klNats: proof?.klNats)
+        plan.predicted = space.prediction(
+            assignment, klNats: proof?.klNats, klInterval: proof?.interval)
         plan.certificate = proof?.certificate
         plan.measured = judged.map(\.record)
         plan.provenance = table.provenance

@@ -84,8 +84,8 @@ package struct ModelReport: Sendable {
     static let roundsNote =
         "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer."
 
-    /// What a reader has to know of the plans that were measured: what flatters them, what their KL is measured
-    /// on, which of them was set aside.
+    /// What a reader has to know of the plans that were measured: what flatters them, what their KL is
+    /// measured on, which of them was set aside.
     func notes(on plan: Plan) -> [String] {
         var notes: [String] = []
         if sensitivity.fit == .calibrated && sensitivity.provenance.calibrationSHA256 == nil {
@@ -103,6 +103,14 @@ package struct ModelReport: Sendable {
             ?? "No metric was measured: the data have no references."
     }
 
+    /// What the whole packed directory weighs; nil where that is not known.
+    func weightNote(_ comparison: ComparisonTable) -> String? {
+        guard let beside = comparison.besideBytes, let plan = comparison.rows.last else { return nil }
+        return
+            "Bytes are those of the file of weights. The plan's packed directory has \(grouped(beside)) more "
+            + "(tokenizer, configuration, plan): \(grouped(plan.bytes + beside)) in all."
+    }
+
     /// What was asked for, and which data the numbers come from: one paragraph.
     func introduction(_ comparison: ComparisonTable) -> String {
         let target = comparison.budgetBytes.map { "Target: \(grouped($0)) bytes. " } ?? ""
@@ -114,6 +122,7 @@ package struct ModelReport: Sendable {
 
     private func comparisonSection(_ comparison: ComparisonTable) -> String {
         introduction(comparison) + "\n\n" + comparison.table.text + "\n" + metricNote(comparison) + "\n\n"
+            + (weightNote(comparison).map { $0 + "\n\n" } ?? "")
     }
 
     private func planSections(_ plan: Plan) -> String {

@@ -160,7 +160,10 @@ package func auto<Family: ModelFamily>(
                 options: request.measuring.task, store: request.measuring.store?.file))
         rows.append((model.name, evaluation))
     }
-    let comparison = ComparisonTable(rows, isHeldOut: request.check != nil, budgetBytes: budget)
+    let directoryBytes = try directorySizes(output.packed).values.reduce(0, +)
+    let comparison = ComparisonTable(
+        rows, isHeldOut: request.check != nil, budgetBytes: budget,
+        besideBytes: directoryBytes - layout.sizeInBytes(try plan.schemes(of: layout)))
     try JSONFile.write(comparison, to: output.comparison)
     let report = try ModelReport(name: output.name, table, plan: plan, comparison: comparison)
     try report.write(to: output.report)

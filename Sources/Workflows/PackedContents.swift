@@ -39,7 +39,7 @@ package struct PackedContents: Encodable, Sendable {
 /// Bytes of the files of a directory, by name.
 ///
 /// - Throws: `FileError` where it cannot be read.
-private func directorySizes(_ directory: URL) throws(FileError) -> [String: Int] {
+func directorySizes(_ directory: URL) throws(FileError) -> [String: Int] {
     do {
         let files = try FileManager.default.contentsOfDirectory(
             at: directory, includingPropertiesForKeys: [.fileSizeKey])

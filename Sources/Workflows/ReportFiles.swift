@@ -24,11 +24,12 @@ extension MeasuredModel {
 extension ComparisonTable {
     /// Evaluations beside each other, full precision first; what depends on the machine is left out.
     package init(
-        _ rows: [(name: String, evaluation: Evaluation)], isHeldOut: Bool, budgetBytes: Int?
+        _ rows: [(name: String, evaluation: Evaluation)], isHeldOut: Bool, budgetBytes: Int?,
+        besideBytes: Int? = nil
     ) {
         self.init(
             metric: rows.first?.evaluation.signature, sentences: rows.first?.evaluation.sentences ?? 0,
-            isHeldOut: isHeldOut, budgetBytes: budgetBytes,
+            isHeldOut: isHeldOut, budgetBytes: budgetBytes, besideBytes: besideBytes,
             rows: rows.map {
                 Row(
                     name: $0.name, bytes: $0.evaluation.bytes, klNats: $0.evaluation.kl,

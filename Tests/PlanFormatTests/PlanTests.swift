@@ -75,13 +75,19 @@ import Testing
     private static let full = Plan(
         model: identity, origin: .inContext, fit: .calibrated,
         sublayers: ["Emb": .bcq(3), "Enc_ffn.*": .bcq(2)],
-        predicted: .init(bytes: 10, fixedBytes: 4, klNats: 0.1, seconds: 0.02, joules: 0.003),
+        predicted: .init(
+            bytes: 10, fixedBytes: 4, klNats: 0.1, klInterval: Interval(low: 0.09, high: 0.12), seconds: 0.02,
+            joules: 0.003),
         certificate: .init(
             status: .optimal, budgetBytes: 11, objective: 0.1, lowerBound: 0.1, gap: 0, minimized: .bytes,
             limits: .init(loss: 0.2)),
         measured: [measured(.inContext)],
         overBudget: [measured(.uniform(.bcq(4)))],
-        rounds: [.init(moves: 2, predictedKL: 0.11, measuredKL: 0.1, isAccepted: true)],
+        rounds: [
+            .init(
+                moves: 2, predictedKL: 0.11, predictedInterval: Interval(low: 0.1, high: 0.13),
+                measuredKL: 0.1, isAccepted: true)
+        ],
         steps: [
             .init(
                 sublayer: SublayerName("Enc_ffn", depth: 1), scheme: .bcq(3), bytesChange: 4, klChange: -0.01,

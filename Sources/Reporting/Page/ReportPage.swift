@@ -74,7 +74,8 @@ extension ModelReport {
                     id: "comparison", title: "Comparison",
                     body: paragraph(introduction(comparison))
                         + comparison.table.html(caption: "Models beside each other", isCaptionHidden: true)
-                        + paragraph(metricNote(comparison))))
+                        + paragraph(metricNote(comparison))
+                        + (weightNote(comparison).map(paragraph) ?? "")))
         }
         if sensitivity.proxy == nil {
             let explorer = try PlanExplorer(self)

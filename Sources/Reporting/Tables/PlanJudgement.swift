@@ -2,9 +2,26 @@ import PlanFormat
 
 extension Plan {
     /// Why this plan was written and not another that was measured, a line each: which plans were set aside,
-    /// and what the items do not tell apart. Empty where nothing was compared.
+    /// what the items do not tell apart, and what was predicted of the plan. Empty where nothing was
+    /// measured.
     package func judgement(metricName: String) -> [String] {
         guard let measured else { return [] }
+        return comparisons(of: measured, metricName: metricName) + [prediction(measured)].compactMap(\.self)
+    }
+
+    /// What was predicted of the plan before it was measured; nil where nothing was.
+    private func prediction(_ measured: [MeasuredPlan]) -> String? {
+        guard let kl = predicted?.klNats, let written = measured.first(where: { $0.origin == origin }) else {
+            return nil
+        }
+        var line = "Its KL was predicted to be \(klText(kl))"
+        if let interval = predicted?.klInterval {
+            line += ", in 95 of 100 cases between \(klText(interval.low)) and \(klText(interval.high))"
+        }
+        return line + "; measured: \(klText(written.klNats))."
+    }
+
+    private func comparisons(of measured: [MeasuredPlan], metricName: String) -> [String] {
         var lines: [String] = []
         for plan in measured where plan.setAside != nil {
             guard let against = plan.against, let metric = against.metric else { continue }

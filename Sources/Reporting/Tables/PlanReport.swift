@@ -67,7 +67,9 @@ extension Plan {
         for (index, round) in (rounds ?? []).enumerated() {
             let difference = round.predictedKL == 0 ? 0 : 100 * (round.measuredKL / round.predictedKL - 1)
             table.add([
-                "\(index + 1)", "\(round.moves)", klText(round.predictedKL), klText(round.measuredKL),
+                "\(index + 1)", "\(round.moves)",
+                klText(round.predictedKL) + intervalText(round.predictedInterval, klText),
+                klText(round.measuredKL),
                 fixed(difference, 1) + "%", round.isAccepted ? "yes" : "no",
             ])
         }

@@ -28,6 +28,10 @@ extension SensitivityTable {
         }
         text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue)."
         text += vectorsText
+        if Set(candidates) == Set(Scheme.automatic) {
+            text +=
+                " Candidates: those of `--schemes auto`, which lie on the lower hull of bytes and loss of most sublayers."
+        }
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
             text += "\n\nCells were measured on as many items as their decision needs: \(least) to "
