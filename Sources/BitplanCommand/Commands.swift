@@ -144,9 +144,11 @@ struct PlanCommand: ParsableCommand {
                 + (try plan.bitsTable(of: table.layout).text)
                 + "\n"
                 + plan.judgement(metricName: table.metricName).map { $0 + "\n\n" }.joined()
-                + plan.measuredTable(
-                    metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes
-                ).text)
+                + (plan.measured == nil
+                    ? ""
+                    : plan.measuredTable(
+                        metricName: table.metricName, fullPrecisionBytes: table.layout.fullPrecisionBytes
+                    ).text))
     }
 }
 

@@ -5,6 +5,8 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
     case otherModel(expected: ModelIdentity, got: ModelIdentity)
     /// A key names no sublayer of the model.
     case unknownSublayer(String)
+    /// A key names a single matrix where whole sublayers have schemes.
+    case otherUnit(String)
     /// No key covers a sublayer.
     case missingSublayer(SublayerName)
     /// Vectors are to be something else than FP16 or FP32.
@@ -19,6 +21,9 @@ public enum PlanError: Error, Hashable, Sendable, CustomStringConvertible {
             "is for another model: it names \(expected.type) \(expected.sha256.prefix(12)), "
                 + "this is \(got.type) \(got.sha256.prefix(12))"
         case .unknownSublayer(let key): "names sublayer '\(key)', which the model does not have"
+        case .otherUnit(let key):
+            "names the single matrix '\(key)': expected whole sublayers, as the table has them "
+                + "(--unit matrix of sweep makes one of matrices)"
         case .missingSublayer(let name): "says nothing of sublayer '\(name)'"
         case .vectorScheme(let name, let scheme):
             "says \(scheme) of '\(name)', which holds biases and norms: expected fp16 or fp32"
@@ -35,7 +40,8 @@ extension Plan {
     /// - Throws: `PlanError` where a key names nothing or a sublayer is left out.
     public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
         for key in sublayers.keys.sorted() where !layout.sublayers.contains(where: { $0.name.matches(key) }) {
-            throw .unknownSublayer(key)
+            let whole = SublayerName(key).flatMap { $0.part == nil ? nil : $0.sublayer }
+            throw layout.sublayers.contains { $0.name.description == whole } ? .otherUnit(key) : .unknownSublayer(key)
         }
         var schemes: [Scheme] = []
         for sublayer in layout.sublayers {

@@ -12,7 +12,7 @@ public enum PlanOrigin: Hashable, Sendable, LosslessStringConvertible {
     case preset(Preset)
     /// The best plan of a search by measurements: `in context`.
     case inContext
-    /// A plan that the search took on its way, from 1: `in context, step 2`.
+    /// A plan that the search measured on its way, by its round, from 1: `in context, step 2`.
     case inContextStep(Int)
     /// The optimum of a frontier at a size that was asked for: `optimum at 20000000`.
     case optimum(bytes: Int)

@@ -66,6 +66,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         /// What the solver said of it; nil for a start.
         let proof: SolvedLoss?
         let klNats: Double
+        /// The round that took it, from 1; 0 for a start.
+        var round = 0
 
         init(assignment: Assignment, losses: [ItemLoss], proof: SolvedLoss?) {
             self.assignment = assignment
@@ -75,7 +77,9 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         }
 
         var found: PlanSearchResult.Found? {
-            proof.map { PlanSearchResult.Found(assignment: assignment, losses: losses, proof: $0) }
+            proof.map {
+                PlanSearchResult.Found(assignment: assignment, losses: losses, proof: $0, round: round)
+            }
         }
     }
 
@@ -165,6 +169,7 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
         progress(round)
         if round.isAccepted {
             best = steps[top]
+            best.round = search.rounds.count
             search.taken.append(best)
         }
         return steps

@@ -72,7 +72,9 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
                 measuredKL: klNats, isAccepted: isBetter)
             rounds.append(round)
             progress(round)
-            found.append((.init(assignment: next.assignment, losses: items, proof: next.proof), merit))
+            let plan = PlanSearchResult.Found(
+                assignment: next.assignment, losses: items, proof: next.proof, round: rounds.count)
+            found.append((plan, merit))
             if isBetter { best = (next.assignment, klNats, merit) }
             failures = isBetter ? 0 : failures + 1
         }

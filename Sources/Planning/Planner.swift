@@ -26,6 +26,8 @@ struct PlanSearchResult: Sendable {
         let assignment: Assignment
         let losses: [ItemLoss]
         let proof: SolvedLoss
+        /// The round that measured it, from 1.
+        let round: Int
     }
 
     /// Plans that were measured on the way and may be written, the best one last.
@@ -117,7 +119,7 @@ package struct Planner<Measurer: PlanMeasurer> {
         let found = improved.found
         let inContext = found.enumerated().map { index, plan in
             Contender(
-                origin: index == found.count - 1 ? .inContext : .inContextStep(index + 1),
+                origin: index == found.count - 1 ? .inContext : .inContextStep(plan.round),
                 assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
         }
         let judged = try judge(inContext.reversed() + fromStarts)

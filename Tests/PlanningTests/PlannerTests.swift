@@ -124,7 +124,8 @@ import Testing
         #expect(asked.losses.contains(written.klNats))
         let taken = result.rounds.count(where: \.isAccepted)
         if case .inContextStep(let step) = result.plan.origin {
-            #expect(step < (encodesInOrder ? result.rounds.count : taken))
+            let round = try #require(step <= result.rounds.count ? result.rounds[step - 1] : nil)
+            #expect(round.measuredKL == written.klNats && (encodesInOrder || round.isAccepted))
         }
         if result.plan.origin == .inContext { #expect(taken > 0) }
         let record = result.record
