@@ -41,7 +41,8 @@ extension Plan {
     public func schemes(of layout: ModelLayout) throws(PlanError) -> [Scheme] {
         for key in sublayers.keys.sorted() where !layout.sublayers.contains(where: { $0.name.matches(key) }) {
             let whole = SublayerName(key).flatMap { $0.part == nil ? nil : $0.sublayer }
-            throw layout.sublayers.contains { $0.name.description == whole } ? .otherUnit(key) : .unknownSublayer(key)
+            throw layout.sublayers.contains { $0.name.description == whole }
+                ? .otherUnit(key) : .unknownSublayer(key)
         }
         var schemes: [Scheme] = []
         for sublayer in layout.sublayers {

@@ -78,7 +78,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
 
         var found: PlanSearchResult.Found? {
             proof.map {
-                PlanSearchResult.Found(assignment: assignment, losses: losses, proof: $0, round: round)
+                PlanSearchResult.Found(
+                    assignment: assignment, losses: losses, proof: $0, round: round, isTaken: true)
             }
         }
     }

@@ -20,6 +20,8 @@ extension Planner {
         let losses: [ItemLoss]
         /// What the solver predicted and proved; nil for a plan that it did not make.
         let proof: SolvedLoss?
+        /// Whether it was measured and not taken: it is looked at only where all others are set aside.
+        let isSpare: Bool
         var kl: Double { LossMeasurement(losses).klNats }
         var isPreset: Bool { if case .preset = origin { true } else { false } }
     }
@@ -57,7 +59,7 @@ extension Planner {
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
         let uniforms = Set(self.uniforms.map(\.assignment))
         let isUniform = { (contender: Contender) in uniforms.contains(contender.assignment) }
-        let finalists = finalists(byLoss, isUniform: isUniform)
+        let finalists = finalists(byLoss.filter { !$0.isSpare }, isUniform: isUniform)
         var judged: [Judged] = []
         func add(_ contender: Contender) throws {
             let measurement = try measurer.packedMeasurement(of: contender.assignment)

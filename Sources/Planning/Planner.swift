@@ -28,9 +28,11 @@ struct PlanSearchResult: Sendable {
         let proof: SolvedLoss
         /// The round that measured it, from 1.
         let round: Int
+        /// Whether it took the place of the best plan before it.
+        let isTaken: Bool
     }
 
-    /// Plans that were measured on the way and may be written, the best one last.
+    /// Plans that were measured on the way; the last of those that were taken is the best.
     let found: [Found]
     /// The rounds, in order.
     let rounds: [PlanningRound]
@@ -114,13 +116,14 @@ package struct Planner<Measurer: PlanMeasurer> {
             : ContextPlanner(measurer, space: space, effort: effort).improve(measured, progress: progress)
         let fromStarts = zip(starts, losses).map { start, losses in
             Contender(
-                origin: start.origin, assignment: start.assignment, losses: losses, proof: start.proof)
+                origin: start.origin, assignment: start.assignment, losses: losses, proof: start.proof,
+                isSpare: false)
         }
-        let found = improved.found
-        let inContext = found.enumerated().map { index, plan in
+        let best = improved.found.last(where: \.isTaken)?.round
+        let inContext = improved.found.map { plan in
             Contender(
-                origin: index == found.count - 1 ? .inContext : .inContextStep(plan.round),
-                assignment: plan.assignment, losses: plan.losses, proof: plan.proof)
+                origin: plan.round == best ? .inContext : .inContextStep(plan.round),
+                assignment: plan.assignment, losses: plan.losses, proof: plan.proof, isSpare: !plan.isTaken)
         }
         let judged = try judge(inContext.reversed() + fromStarts)
         guard let best = judged.first(where: { $0.setAside == nil }) else { throw PlanningError.noStart }
