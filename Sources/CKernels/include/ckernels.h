@@ -162,6 +162,14 @@ void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16]
 void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
                                const float *book, size_t width, const float *x, size_t tokens, float *y);
 
+// Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being 1 to 4; the windows of
+// the first weights take their missing bits from the end of the sequence. Writes the windows of a path of about the least
+// sum of (targets[t] - factors[t] table[s_t])^2 over `count` weights, at most BP_TRELLIS_ROWS: the best one that closes as the
+// weights around the seam ask for. The same on every instruction set.
+#define BP_TRELLIS_ROWS 256
+void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+                     size_t count, uint8_t *windows);
+
 // Signs times signs: x > 0 is +1. `bits` gets ceil(columns / 32) words a token, zeros beyond the last column.
 void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uint32_t *bits);
 // y[t][r] = scale * (columns - 2 popcount(signs[r] ^ bits[t])), signs being one plane.

@@ -17,6 +17,8 @@ public enum Scheme: Hashable, Sendable {
     case normalFloat(NormalFloat)
     /// Subvectors from a code book: `pq:b8:k256`.
     case productCodes(ProductCodes)
+    /// Paths through 256 levels: `tcq2`.
+    case trellisCodes(TrellisCodes)
     /// 8-bit index between minimum and maximum: `index8`.
     case minMaxIndex(MinMaxIndex)
     /// One bit a weight and an input: `sign`.
@@ -30,7 +32,7 @@ public enum Scheme: Hashable, Sendable {
     package static var families: [any SchemeFamily.Type] {
         [
             FullPrecision.self, BinaryCodes.self, ClusteredCodes.self, Integers.self, NormalFloat.self,
-            ProductCodes.self, MinMaxIndex.self, Signs.self, BitLinear.self, W8A8.self,
+            ProductCodes.self, TrellisCodes.self, MinMaxIndex.self, Signs.self, BitLinear.self, W8A8.self,
         ]
     }
 
@@ -43,6 +45,7 @@ public enum Scheme: Hashable, Sendable {
         case .integers(let family): family
         case .normalFloat(let family): family
         case .productCodes(let family): family
+        case .trellisCodes(let family): family
         case .minMaxIndex(let family): family
         case .signs(let family): family
         case .bitLinear(let family): family
