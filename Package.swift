@@ -111,9 +111,10 @@ let package = Package(
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
-                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanLatency",
-                "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
-                "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows", argumentParser,
+                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanKernels",
+                "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows",
+                argumentParser,
             ]),
         .executableTarget(
             name: "bitplan-bench",

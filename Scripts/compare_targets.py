@@ -37,7 +37,8 @@ def bitplan(*arguments):
 def made_plans(options):
     """Names, and the arguments of `quantize` that say what each plan is."""
     inspected = bitplan("inspect", options.model)
-    names = [sublayer["name"] for sublayer in inspected["layout"]["sublayers"]]
+    # Biases and norms have no codes: FP16, as in uniform plans.
+    names = [sublayer["name"] for sublayer in inspected["layout"]["sublayers"] if sublayer["name"] != "Vectors"]
     schemes = options.schemes.split(",")
     fit = ["--fit", options.fit]
     plans = [(f"uniform {scheme}", ["--preset", scheme, *fit]) for scheme in schemes]
@@ -47,7 +48,7 @@ def made_plans(options):
         chosen = generator.sample(schemes, min(len(schemes), generator.choice([2, 3])))
         plan = {
             "model": inspected["model"], "fit": options.fit,
-            "sublayers": {name: generator.choice(chosen) for name in names},
+            "sublayers": {name: generator.choice(chosen) for name in names} | {"Vectors": "fp16"},
         }
         file = options.out / f"mixture-{seed}.plan.json"
         file.write_text(json.dumps(plan, indent=1))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitplanKernels
 import BitplanModels
 import BitplanTensors
 import BitplanWorkflows
@@ -13,7 +14,8 @@ struct RootCommand: ParsableCommand {
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
         discussion: """
             Exit codes: 0 where the work is done, 1 where input or files are wrong or the work fails, 64 where the command
-            line is wrong. An error is one line on standard error.
+            line is wrong. An error is one line on standard error. BITPLAN_ISA=portable, avx2, avx512, amx or neon in the
+            environment lets kernels use these instructions at most.
             """,
         version: toolVersion,
         subcommands: [
@@ -29,6 +31,7 @@ enum Program {
     static func main() {
         do {
             var command = try RootCommand.parseAsRoot()
+            try command.reporting { try InstructionSet.checkEnvironment() }
             try command.run()
         } catch {
             guard !(error is ExitCode), !RootCommand.exitCode(for: error).isSuccess else {

@@ -3,7 +3,10 @@
 #include <string.h>
 
 float bp_quantize(bp_isa isa, const float *x, size_t n, int32_t limit, int16_t *q) {
-    const uint32_t top = DISPATCH(isa, bp_top, x, n);
+    return bp_quantize_within(isa, x, n, DISPATCH(isa, bp_top, x, n), limit, q);
+}
+
+float bp_quantize_within(bp_isa isa, const float *x, size_t n, uint32_t top, int32_t limit, int16_t *q) {
     float largest;
     memcpy(&largest, &top, 4);
     if (top >= 0x7f800000 || largest < 1e-30f) {

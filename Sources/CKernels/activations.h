@@ -19,4 +19,6 @@ DECLARE(void, bp_normal, const float *x, size_t n, moments m, float *out);
 // q * (the result) = x with |q| <= limit. A number that is not finite makes the result NaN, and so every
 // output.
 float bp_quantize(bp_isa isa, const float *x, size_t n, int32_t limit, int16_t *q);
+// The same where the bits of the largest magnitude, of these numbers and perhaps others, are known.
+float bp_quantize_within(bp_isa isa, const float *x, size_t n, uint32_t top, int32_t limit, int16_t *q);
 #endif

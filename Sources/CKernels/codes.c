@@ -4,7 +4,6 @@
 // The activations of a unit of 32 columns take 64 bytes: for AVX-512 the 32 high bytes and the 32 low bytes
 // (signed, so that q = 256 high + low), otherwise 32 16-bit integers. Behind the units follow the segments'
 // scales and sums.
-#include <math.h>
 #include "activations.h"
 #include "codes.h"
 #pragma STDC FP_CONTRACT OFF
@@ -21,25 +20,13 @@ void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t toke
         float *scales = (float *)(out + scales_at);
         int32_t *sums = (int32_t *)(scales + count);
         uint8_t *unit = out;
-        float largest = 0;
-        if (act_bytes == 1) {
-            const uint32_t top = DISPATCH(isa, bp_top, x, columns);
-            memcpy(&largest, &top, 4);
-            if (largest < 1e-30f) largest = 0;
-        }
+        const uint32_t top = act_bytes == 1 ? DISPATCH(isa, bp_top, x, columns) : 0;
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column, before = first % 32, n = segments[s].columns;
             memset(q, 0, before * sizeof *q);
             memset(q + before + n, 0, (32 * segments[s].units - before - n) * sizeof *q);
-            if (act_bytes == 2) {
-                scales[s] = bp_quantize(isa, x + first, n, 32639, q + before);
-            } else if (isfinite(largest) && largest > 0) {
-                DISPATCH(isa, bp_round, x + first, n, 127 / largest, 127, q + before);
-                scales[s] = largest / 127;
-            } else {
-                memset(q + before, 0, n * sizeof *q);
-                scales[s] = largest == 0 ? 0 : NAN;
-            }
+            scales[s] = act_bytes == 1 ? bp_quantize_within(isa, x + first, n, top, 127, q + before)
+                                       : bp_quantize(isa, x + first, n, 32639, q + before);
             int32_t sum = 0;
             for (size_t i = before; i < before + n; i++) sum += q[i];
             sums[s] = sum;

@@ -1,9 +1,10 @@
 import CBitplanKernels
+import Foundation
 
 /// The instructions that a kernel may use.
 ///
-/// Operators take the best set of the machine; tests and benchmarks name one to compare the builds of a
-/// kernel.
+/// Operators take the best set of the machine, or the one that the environment names; tests and benchmarks
+/// name one to compare the builds of a kernel.
 package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStringConvertible {
     /// Vector code without intrinsics, as the compiler makes it for the machine's base.
     case portable = 0
@@ -16,13 +17,47 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
     /// 64-bit ARM: the portable code, which becomes NEON, and intrinsics for table look-ups.
     case neon = 4
 
-    /// The widest set that this machine has.
-    package static let best = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
+    /// The set that operators take: the widest of the machine, or the narrower one that `BITPLAN_ISA` names,
+    /// so that a machine with more can be measured as one with less.
+    ///
+    /// A name that `checkEnvironment` refuses changes nothing.
+    package static let best =
+        (try? named(ProcessInfo.processInfo.environment[environmentVariable])) ?? widest
 
-    /// The sets that this machine can run, narrowest first.
-    package static var available: [InstructionSet] {
-        best == .neon ? [.portable, .neon] : allCases.filter { $0 <= best }
+    /// The sets that operators can take, narrowest first.
+    package static var available: [InstructionSet] { upTo(best) }
+
+    /// Checks what the environment asks for: programs call it before they work.
+    ///
+    /// - Throws: `InstructionSetError`.
+    package static func checkEnvironment() throws(InstructionSetError) {
+        _ = try named(ProcessInfo.processInfo.environment[environmentVariable])
     }
+
+    /// The set of this name (`portable`, `avx2`, `avx512`, `amx` or `neon`); without a name the widest.
+    ///
+    /// - Throws: `InstructionSetError` where there is no such set or the machine lacks it.
+    package static func named(_ name: String?) throws(InstructionSetError) -> InstructionSet {
+        guard let name else { return widest }
+        let sets = upTo(widest)
+        guard let set = sets.first(where: { $0.name == name }) else {
+            throw InstructionSetError(
+                name: name, expected: sets.map(\.name), exists: allCases.contains { $0.name == name })
+        }
+        return set
+    }
+
+    static let environmentVariable = "BITPLAN_ISA"
+
+    /// The widest set of the machine.
+    private static let widest = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
+
+    private static func upTo(_ set: InstructionSet) -> [InstructionSet] {
+        set == .neon ? [.portable, .neon] : allCases.filter { $0 <= set }
+    }
+
+    /// The description without capitals and hyphens, as the environment spells it.
+    package var name: String { description.lowercased().filter { $0 != "-" } }
 
     /// The set's name, as benchmarks print it.
     package var description: String {
@@ -41,4 +76,20 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
     }
 
     var code: bp_isa { bp_isa(rawValue: UInt32(rawValue)) }
+}
+
+/// The environment names an instruction set that no kernel can use here.
+package struct InstructionSetError: Error, Equatable, CustomStringConvertible {
+    let name: String
+    /// Names of the sets that the machine has.
+    let expected: [String]
+    /// Whether there is such a set, on other machines.
+    let exists: Bool
+
+    /// One line: what, where, expected, got.
+    package var description: String {
+        "environment variable \(InstructionSet.environmentVariable): expected one of "
+            + "\(expected.joined(separator: ", ")), got '\(name)'"
+            + (exists ? ", which this machine does not have" : "")
+    }
 }

@@ -12,6 +12,10 @@ package struct Preparation: Hashable, Sendable {
         case bitLinearTables(instructions: InstructionSet)
         /// Integers of 16 or 8 bits; their order in memory differs by instruction set.
         case integers(bytes: Int, group: Int, instructions: InstructionSet)
+        /// Integers of 16 or 8 bits behind a rotation and scales of columns; their order in memory differs by
+        /// instruction set.
+        case trellisIntegers(
+            bytes: Int, rotated: Bool, columnScales: [Float], instructions: InstructionSet)
         /// One bit a number.
         case signs
     }

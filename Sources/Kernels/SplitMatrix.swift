@@ -13,7 +13,7 @@ import CBitplanKernels
 /// - Complexity: `multiply` takes O(tokens * rows * columns).
 package final class SplitMatrix: LinearOperator {
     /// Whether this machine has tiles of BF16; without them products are only right.
-    package static let isFast = bp_split_is_fast() != 0
+    package static let isFast = InstructionSet.best == .amx && bp_split_is_fast() != 0
 
     /// Output channels.
     package let rows: Int

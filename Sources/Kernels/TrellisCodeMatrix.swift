@@ -1,4 +1,5 @@
 import BitplanTensors
+import CBitplanKernels
 import Foundation
 import PlanFormat
 
@@ -6,73 +7,160 @@ extension Scheme.TrellisCodes: RunnableScheme {
     var operatorType: any PackedOperator.Type { TrellisCodeMatrix.self }
 }
 
-/// Trellis codes run from their stored bytes, decoded 64 rows at a time.
+/// Trellis codes run from their stored bytes: `W[r, c] = scales[r] * columnScales[c] * value(window)`, the
+/// window being the 8 bits of the column's stream that end with the row's symbol; with a rotation the product
+/// is `y = W (R x)`.
 ///
-/// - Parts: `codes` U8 (bytes, columns), `scales` F16 (rows), `columnScales` F16 (columns) where the scheme
-///   has them.
-package final class TrellisCodeMatrix: LinearOperator, PackedOperator {
+/// The activations are rotated, multiplied by the columns' scales and rounded, once for all matrices that
+/// share these: to 16 bits in runs of at most 512 columns (relative error of a product about 3e-5), or to 8
+/// bits a token where a caller trades precision for speed. A weight is the sum of two table entries below 64,
+/// so products of bytes never overflow. One token meets the weights as they are decoded; for more tokens 8
+/// rows at a time are decoded once. Sums are exact integers within a run, and runs are added in one order:
+/// all instruction sets, and a token alone or in a batch, give the same bits.
+///
+/// - Parts: `codes` U8 (lines, columns), `scales` F16 (rows), `columnScales` F16 (columns) where the scheme
+///   has them (Layouts.md).
+/// - Complexity: O(tokens * rows * columns).
+/// - Source: Marcellin and Fischer 1990 (trellis codes); Tseng et al. 2024, "QTIP" (for weights).
+package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
     /// Output channels.
     package let rows: Int
     /// Input channels.
     package let columns: Int
-    private let codes: Scheme.TrellisCodes
-    private let segments: [Scheme.TrellisCodes.Segment]
-    private let streams: Data
-    private let levels: [Float]
+    private let bits: Int
+    private let table: TrellisTable
+    private let codes: Data
+    /// The windows before the first row of the last segment, where that is short.
+    private let opening: [UInt8]
+    /// Of rows, times the table's step, in lanes.
     private let scales: [Float]
-    private let columnScales: [Float]?
+    /// Empty where the scheme has none.
+    private let columnScales: [Float]
     private let rotation: HadamardRotation?
+    private let activationBytes: Int
     private let instructions: InstructionSet
 
-    /// An operator over the parts of `packed`. Codes are not copied.
+    /// An operator over the parts of `packed`, of scheme `trellisCodes`. Codes are not copied.
     ///
-    /// - Throws: `PackedMatrixError` where parts are missing or wrong, or rows cannot be rotated.
-    package init(_ packed: PackedMatrix, instructions: InstructionSet = .best) throws(PackedMatrixError) {
-        guard case .trellisCodes(let codes) = packed.scheme else { throw .notRunnable(packed.scheme) }
+    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
+    package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
+        throws(PackedMatrixError)
+    {
+        try self.init(packed, activationBytes: 2, instructions: instructions)
+    }
+
+    /// The same with activations of 2 bytes or of 1.
+    package init(_ packed: PackedMatrix, activationBytes: Int, instructions: InstructionSet = .best)
+        throws(PackedMatrixError)
+    {
+        precondition(
+            (1...2).contains(activationBytes), "activations of \(activationBytes) bytes, not of 1 or 2")
+        guard case .trellisCodes(let scheme) = packed.scheme else { throw .notRunnable(packed.scheme) }
         try packed.checkParts()
-        self.codes = codes
-        rows = packed.rows
-        columns = packed.columns
+        let (rows, columns) = (packed.rows, packed.columns)
+        self.rows = rows
+        self.columns = columns
+        self.activationBytes = activationBytes
         self.instructions = min(instructions, .best)
-        segments = codes.segments(rows: rows)
-        streams = try packed.part("codes").bytes
-        levels = TrellisTable.bits(codes.bits).values
-        scales = try packed.part("scales").floats
-        columnScales = codes.columnScales ? try packed.part("columnScales").floats : nil
-        rotation = codes.rotation ? HadamardRotation(columns: columns) : nil
-        guard codes.rotation == (rotation != nil) else {
-            throw .wrongShape(
-                scheme: packed.scheme, rows: rows, columns: columns,
-                expected: HadamardRotation.expectedColumns)
+        bits = scheme.bits
+        table = TrellisTable.bits(scheme.bits)
+        let codes = try packed.part("codes").bytes
+        self.codes = codes
+        opening = [UInt8](unsafeUninitializedCapacity: columns) { buffer, count in
+            codes.withUnsafeBytes {
+                bp_trellis_opening(
+                    $0.bindMemory(to: UInt8.self).baseAddress, scheme.bits, rows, columns, buffer.baseAddress)
+            }
+            count = columns
+        }
+        let step = table.step
+        scales = lanes(try packed.part("scales").floats.map { $0 * step }, rows: rows, width: 1)
+        columnScales = scheme.columnScales ? try packed.part("columnScales").floats : []
+        rotation = scheme.rotation ? HadamardRotation(columns: columns) : nil
+        guard rotation != nil || !scheme.rotation || columns == 0 else {
+            throw .wrongPart(
+                scheme: packed.scheme, name: "codes", expected: "an even number of columns, as rotations ask",
+                got: "\(columns)")
         }
     }
 
-    /// Bytes of codes and scales.
-    package var residentBytes: Int { streams.count + 4 * (scales.count + (columnScales?.count ?? 0)) }
-
-    /// `y = x W^T`, FP32.
-    package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        multiplyDecoded(x, tokens: tokens, into: y, instructions: instructions)
+    /// Bytes of codes, scales and the last segment's windows.
+    package var residentBytes: Int {
+        codes.count + opening.count + 4 * (scales.count + columnScales.count)
     }
 
-    /// Row `row`, dequantized.
+    /// Integers of 16 or 8 bits, by columns, rotation and columns' scales.
+    package var preparation: Preparation {
+        Preparation(
+            kind: .trellisIntegers(
+                bytes: activationBytes, rotated: rotation != nil, columnScales: columnScales,
+                instructions: instructions), columns: columns)
+    }
+
+    /// 2 bytes for each column and token.
+    package func preparedBytes(tokens: Int) -> Int { tokens * bp_trellis_activations_size(columns) }
+
+    /// Rotates, scales and rounds the activations.
+    package func prepare(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+        guard rotation != nil || !columnScales.isEmpty else {
+            return round(x, tokens: tokens, into: prepared)
+        }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * columns)) { scratch in
+            guard let base = scratch.baseAddress else { return }
+            base.update(from: x, count: tokens * columns)
+            for token in 0..<tokens {
+                let row = base + token * columns
+                rotation?.apply(to: row)
+                for (c, scale) in columnScales.enumerated() { row[c] *= scale }
+            }
+            round(base, tokens: tokens, into: prepared)
+        }
+    }
+
+    private func round(_ x: UnsafePointer<Float>, tokens: Int, into prepared: UnsafeMutableRawPointer) {
+        bp_trellis_activations(
+            instructions.code, x, columns, tokens, Int32(activationBytes),
+            prepared.assumingMemoryBound(to: UInt8.self))
+    }
+
+    /// `y = x W^T` by integer products.
+    package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+        withWeights { weights in
+            bp_trellis_multiply(
+                instructions.code, weights, prepared.assumingMemoryBound(to: UInt8.self), tokens, y)
+        }
+    }
+
+    /// Row `row`, dequantized, without the rotation.
     package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        let segment = segments[row / Scheme.TrellisCodes.segmentRows]
-        let end = (row - segment.rows.lowerBound + 1) * codes.bits
-        let length = segment.rows.count * codes.bits
-        streams.withUnsafeBytes { streams in
-            let stored = UnsafeRawBufferPointer(rebasing: streams[(segment.bytes.lowerBound * columns)...])
-            for column in 0..<columns {
-                var window = 0
-                for bit in end - Scheme.TrellisCodes.windowBits..<end {
-                    let position = (bit % length + length) % length
-                    let byte = Int(stored[position / 8 * columns + column])
-                    window = window << 1 | byte >> (7 - position % 8) & 1
-                }
-                destination[column] = scales[row] * (columnScales?[column] ?? 1) * levels[window]
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(1, columns)) { windows in
+            withWeights { bp_trellis_windows($0, row, windows.baseAddress) }
+            for c in 0..<columns {
+                let entries = table.high[Int(windows[c] >> 4)] + table.low[Int(windows[c] & 15)]
+                destination[c] = scales[row] * (Float(entries) - table.offset)
             }
         }
+        for (c, scale) in columnScales.enumerated() { destination[c] *= scale }
         rotation?.applyTranspose(to: destination)
+    }
+
+    private func withWeights(_ body: (UnsafePointer<bp_trellis>) -> Void) {
+        codes.withUnsafeBytes { raw in
+            opening.withUnsafeBufferPointer { opening in
+                scales.withUnsafeBufferPointer { scales in
+                    table.high.withUnsafeBufferPointer { high in
+                        table.low.withUnsafeBufferPointer { low in
+                            var weights = bp_trellis(
+                                codes: raw.bindMemory(to: UInt8.self).baseAddress, code_bytes: codes.count,
+                                opening: opening.baseAddress, bits: bits, rows: rows, columns: columns,
+                                high: high.baseAddress, low: low.baseAddress, offset: table.offset,
+                                scales: scales.baseAddress, act_bytes: Int32(activationBytes))
+                            body(&weights)
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -57,6 +57,9 @@ struct Bench: ParsableCommand {
 
             With --model, whole translation models are timed instead: greedy decoding of the lines of --data to --length \
             tokens, the directories in alternation batch by batch, each packed one checked against its decoded twin first.
+
+            BITPLAN_ISA=portable, avx2, avx512, amx or neon in the environment measures the machine as one with these \
+            instructions at most.
             """)
 
     @Flag(help: "Print JSON instead of a table.")
@@ -97,6 +100,7 @@ struct Bench: ParsableCommand {
     }
 
     func run() throws {
+        try InstructionSet.checkEnvironment()
         if let data, !model.isEmpty {
             let models = WholeModels(
                 directories: model.map { URL(fileURLWithPath: $0) }, text: URL(fileURLWithPath: data),

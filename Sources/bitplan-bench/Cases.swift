@@ -22,7 +22,8 @@ struct Cases {
         ("bcq1", 70), ("bcq2", 40), ("bcq3", 25), ("bcq4", 17), ("int8", 10), ("int4", 18), ("int3", nil),
         ("int2", nil),
         ("nf4", 9), ("sign", 150), ("bitlinear", nil), ("w8a8", nil), ("index8", nil), ("pq:b8:k256", nil),
-        ("bcq2:g64", nil), ("int4:g64", nil), ("fp16", nil),
+        ("bcq2:g64", nil), ("int4:g64", nil), ("fp16", nil), ("tcq1", nil), ("tcq2", 6), ("tcq3", 4.2),
+        ("tcq4", 5.4), ("tcq1@8", nil), ("tcq2@8", 10), ("tcq3@8", 7), ("tcq4@8", 9), ("tcq2:h", nil),
     ]
 
     mutating func run() throws {
@@ -136,10 +137,11 @@ struct Cases {
         let sink = Products(tokens: 1, rows: 1)
         var sizes: [(all: Int, codes: Int)] = []
         var reads: [() -> Void] = []
-        for (kernel, _) in wanted {
-            let packed = try scheme(kernel).packed(rows: rows, columns: columns, count: count)
-            try check(packed[0], tokens: min(tokens, 3))
-            let operators = try packed.map { try LinearOperators.make($0) }
+        for (name, _) in wanted {
+            let kernel = try BenchKernel(name)
+            let packed = kernel.packed(rows: rows, columns: columns, count: count)
+            try check(kernel, packed[0], tokens: min(tokens, 3))
+            let operators = try packed.map { try kernel.make($0) }
             let codes = packed.compactMap {
                 $0.parts["signs"] ?? $0.parts["codes"] ?? $0.parts["indices"] ?? $0.parts["weights"]
             }
@@ -172,13 +174,13 @@ struct Cases {
     private mutating func dram(rows: Int, columns: Int, kernels: [String]) throws {
         let x = RandomWeights.activations(tokens: 1, columns: columns, seed: 2)
         let products = Products(tokens: 1, rows: rows)
-        for kernel in kernels where wants("dram", kernel) {
-            let scheme = try scheme(kernel)
-            let size = scheme.sizeInBytes(rows: rows, columns: columns)
+        for name in kernels where wants("dram", name) {
+            let kernel = try BenchKernel(name)
+            let size = kernel.scheme.sizeInBytes(rows: rows, columns: columns)
             let count = (128 << 20) / size + 1
-            let packed = scheme.packed(rows: rows, columns: columns, count: count)
-            try check(packed[0], tokens: 1)
-            let operators = try packed.map { try LinearOperators.make($0) }
+            let packed = kernel.packed(rows: rows, columns: columns, count: count)
+            try check(kernel, packed[0], tokens: 1)
+            let operators = try packed.map { try kernel.make($0) }
             let memory = packed.compactMap { $0.parts["signs"] ?? $0.parts["codes"] }
             let sink = Products(tokens: 1, rows: 1)
             let timings = alternated(
@@ -189,17 +191,10 @@ struct Cases {
             // The read is of the codes alone; the product reads the scales too.
             let codes = memory[0].bytes.count
             add(
-                "dram", "\(kernel)", rows, columns, 1, timings[0], bytes: size, read: (timings[1], codes),
+                "dram", name, rows, columns, 1, timings[0], bytes: size, read: (timings[1], codes),
                 target: 0.8)
-            add("dram", "read \(kernel)", rows, columns, 1, timings[1], bytes: codes)
+            add("dram", "read \(name)", rows, columns, 1, timings[1], bytes: codes)
         }
-    }
-
-    private func scheme(_ text: String) throws -> Scheme {
-        guard let scheme = Scheme(text) else {
-            throw CheckFailure(description: "no scheme is called '\(text)'")
-        }
-        return scheme
     }
 
     private mutating func add(
@@ -235,10 +230,4 @@ private final class Products {
     }
 
     deinit { y.deallocate() }
-}
-
-extension Scheme {
-    fileprivate func packed(rows: Int, columns: Int, count: Int) -> [PackedMatrix] {
-        (0..<count).map { RandomWeights.packed(self, rows: rows, columns: columns, seed: UInt64($0)) }
-    }
 }

@@ -8,15 +8,15 @@ struct CheckFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Compares the machine's best build of a scheme's kernel with the portable twin, and with the dense product
+/// Compares the machine's best build of a kernel with the portable twin, and with the dense product
 /// of its rows.
 ///
 /// Integer sums must agree bit for bit, FP32 sums within 1e-5.
 /// - Throws: `CheckFailure`.
-func check(_ packed: PackedMatrix, tokens: Int) throws {
+func check(_ kernel: BenchKernel, _ packed: PackedMatrix, tokens: Int) throws {
     let x = RandomWeights.activations(tokens: tokens, columns: packed.columns, seed: 5)
-    let best = try LinearOperators.make(packed)
-    let twin = try LinearOperators.make(packed, instructions: .portable)
+    let best = try kernel.make(packed)
+    let twin = try kernel.make(packed, instructions: .portable)
     let (y, portable) = (best(x), twin(x))
     let activations = packed.scheme.family.activations
     if activations != .fp32 {
@@ -35,16 +35,7 @@ func check(_ packed: PackedMatrix, tokens: Int) throws {
             norm += reference * reference
         }
     }
-    guard (error / norm).squareRoot() < tolerance(activations) else {
+    guard (error / norm).squareRoot() < kernel.tolerance else {
         throw CheckFailure(description: "\(packed.scheme): relative error \((error / norm).squareRoot())")
-    }
-}
-
-/// The relative error of a product that rounding its activations leaves, or FP32 sums.
-private func tolerance(_ activations: Activations) -> Double {
-    switch activations {
-    case .rounded(let bits) where bits < 16: 3e-4
-    case .rounded: 1e-4
-    case .fp32, .quantized: 1e-5
     }
 }

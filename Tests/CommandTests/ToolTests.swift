@@ -31,4 +31,21 @@ import Testing
             #expect(script.text.contains(command), "\(command)")
         }
     }
+
+    @Test func theEnvironmentChoosesTheInstructions() throws {
+        let bench = ["--only", "w8a8", "--repetitions", "1", "--json"]
+        let chosen = try Program.run(
+            try Program.executable("bitplan-bench"), bench, environment: ["BITPLAN_ISA": "portable"])
+        #expect(try chosen.object()["instructions"] as? String == "portable")
+        let model = ["inspect", Fixture.model.path]
+        #expect(try Program.bitplan(model, environment: ["BITPLAN_ISA": "portable"]).status == 0)
+        let unknown = try Program.bitplan(model, environment: ["BITPLAN_ISA": "mmx"])
+        #expect(unknown.status == 1 && unknown.output.isEmpty && unknown.errorLines.count == 1)
+        #expect(
+            unknown.error.hasPrefix("bitplan: environment variable BITPLAN_ISA: expected one of portable"))
+        #expect(unknown.error.hasSuffix(", got 'mmx'\n"))
+        let refused = try Program.run(
+            try Program.executable("bitplan-bench"), bench, environment: ["BITPLAN_ISA": "mmx"])
+        #expect(refused.status == 1 && refused.output.isEmpty && refused.error.contains("BITPLAN_ISA"))
+    }
 }

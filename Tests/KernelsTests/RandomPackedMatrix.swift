@@ -146,7 +146,11 @@ extension RandomPackedMatrix {
             parts["signs"] = PackedTensor(
                 type: .uint8, shape: [rows, (columns + 7) / 8], bytes: rowStream(all, bits: 1))
             parts["scales"] = PackedTensor([groups], steps)
-        case .fullPrecision, .binaryCodes, .clusteredCodes, .trellisCodes: break
+        case .trellisCodes(let scheme):
+            let codes = RandomTrellisCodes(scheme, rows: rows, columns: columns, seed: seed)
+            parts = codes.packed.parts
+            dense = codes.dense
+        case .fullPrecision, .binaryCodes, .clusteredCodes: break
         }
         packed = PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts).inStoredOrder()
         self.dense = dense

@@ -156,6 +156,37 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *weights, const bp_segment *se
 void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,
                         size_t block, const float *scales, const float *x, size_t tokens, float *y);
 
+// Trellis codes of 1 to 4 bits: rows in segments of BP_TRELLIS_ROWS, the last one perhaps shorter. A
+// segment's part of a column is a stream of symbols of `bits` bits, one a row, highest bit first, filled up
+// with zeros to whole bytes; byte b of all columns is a line of `columns` bytes, and lines follow one
+// another. The window of a weight is the 8 bits of the stream that end with its symbol; before the first one
+// stand the last bits of the same stream. w[r][c] = scales[r] * (high[window >> 4] + low[window & 15] -
+// offset).
+#define BP_TRELLIS_ROWS 256
+typedef struct {
+    const uint8_t *codes;
+    size_t code_bytes;
+    // The window before the first row of the last segment where that is short: bp_trellis_opening. `columns`
+    // bytes.
+    const uint8_t *opening;
+    size_t bits, rows, columns;
+    // 16 entries each, below 64; the offset has a whole part from 0 to 126.
+    const uint8_t *high, *low;
+    float offset;
+    // Lanes of (rows, 1).
+    const float *scales;
+    // Bytes of a rounded activation, 2 or 1.
+    int act_bytes;
+} bp_trellis;
+void bp_trellis_opening(const uint8_t *codes, size_t bits, size_t rows, size_t columns, uint8_t *opening);
+// The windows of one row.
+void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows);
+// Activations are rounded to 16 bits for 512 columns, or (act_bytes 1) to 8 bits a token. Bytes of one token:
+size_t bp_trellis_activations_size(size_t columns);
+// `out`, on 64 bytes, is multiplied with as many tokens at a time as it was made for.
+void bp_trellis_activations(bp_isa isa, const float *x, size_t columns, size_t tokens, int act_bytes, uint8_t *out);
+void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *activations, size_t tokens, float *y);
+
 // Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of
 // `book`. Indices are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie
 // below the book's rows. x: (tokens, per_row * width), padded likewise.

@@ -6,8 +6,8 @@ extension Scheme {
     /// row has a scale, and where `columnScales` every column another one.
     ///
     /// Text form: `tcq<bits>[:c][:h]`.
-    /// - Source: Marcellin and Fischer 1990, "Trellis coded quantization"; Tseng et al. 2024 (QTIP) for weights
-    ///   and for windows of a stream that bites its tail.
+    /// - Source: Marcellin and Fischer 1990, "Trellis coded quantization"; Tseng et al. 2024 (QTIP) for
+    ///   weights and for windows of a stream that bites its tail.
     public struct TrellisCodes: Hashable, Sendable {
         /// Bits of a weight: 1 to 4.
         public let bits: Int
@@ -67,5 +67,6 @@ extension Scheme.TrellisCodes: SchemeFamily {
 
     package var codeBits: Double { Double(bits) }
     package var hasCalibratedFit: Bool { true }
+    package var activations: Activations { .rounded(bits: 16) }
     package var kernel: Scheme { .trellisCodes(bits: bits, rotation: rotation) }
 }

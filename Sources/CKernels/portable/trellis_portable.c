@@ -1,0 +1,36 @@
+// Trellis codes by plain C.
+#include "../trellis.h"
+
+INLINE void decode(const int BITS, const bp_trellis *m, const trellis_group *group, size_t first, size_t width,
+                   void *panel) {
+    uint8_t edge[5 * 64], levels[256];
+    for (int window = 0; window < 256; window++) levels[window] = m->high[window >> 4] + m->low[window & 15];
+    for (size_t c = 0; c < width; c += 64) {
+        const trellis_block block = block_at(BITS, 64, group, m->columns, first + c, edge);
+        for (int r = 0; r < GROUP; r++) {
+            const int end = (r + 1) * BITS, line = (end - 1) / 8, shift = 8 * (line + 1) - end;
+            const uint8_t *last = block.at + line * block.stride, *before = line ? last - block.stride : block.before;
+            int16_t *weights = (int16_t *)panel + r * RUN + c;
+            for (int i = 0; i < 64; i++) {
+                const int window = (before[i] << 8 | last[i]) >> shift & 255;
+                weights[i / 32 * 32 + i % 2 * 16 + i % 32 / 2] = levels[window];
+            }
+        }
+    }
+}
+
+INLINE void sums_of(const bp_trellis *m, const void *panel, const uint8_t *x, size_t width, int32_t sums[GROUP]) {
+    (void)m;
+    for (int r = 0; r < GROUP; r++) {
+        const int16_t *w = (const int16_t *)panel + r * RUN, *numbers = (const int16_t *)x;
+        sums[r] = 0;
+        for (size_t c = 0; c < width; c++) sums[r] += w[c] * numbers[c];
+    }
+}
+
+void bp_trellis_batch_portable(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
+#define CASE(n) \
+    case n: trellis_batch(n, m, prepared, tokens, y, 2, decode, sums_of); break;
+    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
+#undef CASE
+}
