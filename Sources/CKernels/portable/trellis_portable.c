@@ -11,10 +11,14 @@ INLINE void decode(const int BITS, const bp_trellis *m, const trellis_group *gro
             const int end = (r + 1) * BITS, line = (end - 1) / 8, shift = 8 * (line + 1) - end;
             const uint8_t *last = block.at + line * block.stride, *before = line ? last - block.stride : block.before;
             int16_t *weights = (int16_t *)panel + r * RUN + c;
-            for (int i = 0; i < 64; i++) {
-                const int window = (before[i] << 8 | last[i]) >> shift & 255;
-                weights[i / 32 * 32 + i % 2 * 16 + i % 32 / 2] = levels[window];
-            }
+            uint8_t windows[64];
+            for (int i = 0; i < 64; i++) windows[i] = (uint8_t)(before[i] << (8 - shift) | last[i] >> shift);
+            // Even columns of each 32, then odd ones, as activations lie.
+            for (int half = 0; half < 64; half += 32)
+                for (int i = 0; i < 16; i++) {
+                    weights[half + i] = levels[windows[half + 2 * i]];
+                    weights[half + 16 + i] = levels[windows[half + 2 * i + 1]];
+                }
         }
     }
 }
