@@ -13,7 +13,7 @@ bitplan=${BITPLAN:-.build/release/bitplan} bench=${BITPLAN_BENCH:-.build/release
 schemes=${SCHEMES:-"fp32 fp16
 bcq1/alternating bcq2/alternating bcq3/alternating bcq4/alternating bcq1 bcq2 bcq3 bcq4 emb4:r1 emb4:r4 chung
 int2 int3 int4 int5 int6 int7 int8 int2:asym int3:asym int4:asym int6:asym int8:asym
-int2:g64 int3:g64 int4:g64 int8:g64 nf4 nf4:dq pq:b8:k256 pq:b4:k256 index8 sign sign:mean bitlinear w8a8"}
+int2:g64 int3:g64 int4:g64 int8:g64 nf4 nf4:dq tcq1 tcq2 tcq3 tcq4 pq:b8:k256 pq:b4:k256 index8 sign sign:mean bitlinear w8a8"}
 
 [ -e "$model/config.json" ] || { echo "skipped: $model is missing" >&2; exit 0; }
 mkdir -p "$out"

@@ -29,8 +29,7 @@ extension SensitivityTable {
         text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue)."
         text += vectorsText
         if Set(candidates) == Set(Scheme.automatic) {
-            text +=
-                " Candidates: those of `--schemes auto`, which lie on the lower hull of bytes and loss of most sublayers."
+            text += " Candidates: those of `--schemes auto`, which lose least at their bytes or run fastest."
         }
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
