@@ -6,7 +6,7 @@ The schemes are written down here by their parameters, apart from their text for
 import json
 import pathlib
 
-SHAPES = [(1, 1), (3, 5), (63, 65), (17, 200), (0, 8), (512, 2048)]
+SHAPES = [(1, 1), (3, 5), (63, 65), (17, 200), (0, 8), (300, 20), (512, 2048)]
 HALF = {True: 2, False: 4}
 
 
@@ -66,6 +66,14 @@ def product(block, centroids, int8=False):
     return size
 
 
+def trellis(bits, column_scales=False):
+    def size(rows, columns):
+        streams = sum(ceil(min(256, rows - first) * bits, 8) for first in range(0, rows, 256))
+        return streams * columns + 2 * rows + 2 * columns * column_scales
+
+    return size
+
+
 def signs(scales):
     return lambda rows, columns: rows * ceil(columns, 8) + 4 * scales
 
@@ -104,6 +112,10 @@ SCHEMES = {
     "pq:b8:k256:int8": product(8, 256, True),
     "pq:b3:k5": product(3, 5),
     "pq:b9:k2": product(9, 2),
+    "tcq1": trellis(1),
+    "tcq3": trellis(3),
+    "tcq2:c": trellis(2, True),
+    "tcq4:h": trellis(4),
     "index8": lambda rows, columns: rows * columns + 8,
     "sign": signs(0),
     "sign:mean": signs(1),

@@ -6,6 +6,8 @@ package enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertib
     case nonFinite(row: Int, column: Int, value: Float)
     /// A weight is larger than FP16 can hold, in a scheme that stores FP16.
     case halfOverflow(row: Int, column: Int, value: Float)
+    /// The scheme cannot have a matrix of this shape.
+    case wrongShape(Scheme, rows: Int, columns: Int, expected: String)
     /// There is no encoder for the scheme.
     case notEncodable(Scheme)
     /// Input moments or frequencies do not fit the matrix.
@@ -20,6 +22,8 @@ package enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertib
             "weight at row \(row), column \(column) is \(value): only finite numbers can be quantized"
         case .halfOverflow(let row, let column, let value):
             "weight at row \(row), column \(column) is \(value): FP16 ends at 65504"
+        case .wrongShape(let scheme, let rows, let columns, let expected):
+            "weights for scheme \(scheme): expected \(expected), got (\(rows), \(columns))"
         case .notEncodable(let scheme): "there is no encoder for scheme \(scheme)"
         case .contextMismatch(let text): text
         case .momentsMissing:

@@ -36,6 +36,25 @@ package struct HadamardRotation: Sendable {
         for index in 0..<columns { x[index] *= signs[index] }
     }
 
+    /// What `init(columns:)` asks for, for people to read.
+    package static let expectedColumns = "an even number of columns for a rotation"
+
+    /// Every row x of a matrix as R x: W R'.
+    package func rotating(_ matrix: Matrix) -> Matrix { mappingRows(of: matrix, apply) }
+
+    /// Every row x of a matrix as R' x: W R.
+    package func rotatingBack(_ matrix: Matrix) -> Matrix { mappingRows(of: matrix, applyTranspose) }
+
+    private func mappingRows(of matrix: Matrix, _ change: (UnsafeMutablePointer<Float>) -> Void) -> Matrix {
+        precondition(matrix.columns == columns, "rows of \(matrix.columns) numbers, a rotation of \(columns)")
+        var changed = matrix
+        changed.storage.withUnsafeMutableBufferPointer { storage in
+            guard let base = storage.baseAddress else { return }
+            for row in 0..<matrix.rows { change(base + row * columns) }
+        }
+        return changed
+    }
+
     /// Sums and differences of neighbours at rising distances, in every block: H without its factor.
     private func transform(_ x: UnsafeMutablePointer<Float>) {
         let raw = UnsafeMutableRawPointer(x)

@@ -7,6 +7,8 @@ package enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
     case missingPart(scheme: Scheme, name: String)
     /// A part has another type or shape than scheme and matrix say, or there is no such part.
     case wrongPart(scheme: Scheme, name: String, expected: String, got: String)
+    /// The scheme cannot have a matrix of this shape.
+    case wrongShape(scheme: Scheme, rows: Int, columns: Int, expected: String)
     /// There is no operator for the scheme.
     case notRunnable(Scheme)
     /// There is no decoder for the scheme.
@@ -21,6 +23,8 @@ package enum PackedMatrixError: Error, Equatable, CustomStringConvertible {
             "a matrix of scheme \(scheme) needs the part '\(name)', which is missing"
         case .wrongPart(let scheme, let name, let expected, let got):
             "part '\(name)' of a matrix of scheme \(scheme): expected \(expected), got \(got)"
+        case .wrongShape(let scheme, let rows, let columns, let expected):
+            "a matrix of scheme \(scheme): expected \(expected), got (\(rows), \(columns))"
         case .notRunnable(let scheme): "there is no product for matrices of scheme \(scheme)"
         case .notDecodable(let scheme): "there is no decoder for matrices of scheme \(scheme)"
         case .badValue(let scheme, let name, let index, let message):

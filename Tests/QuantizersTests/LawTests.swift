@@ -157,6 +157,7 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
             (2...8).map { .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp32) },
             (2...8).map { .integer(bits: $0, symmetric: false, granularity: .group(32), scales: .fp16) },
             [2, 8, 32, 128, 256].map { .productCodes(block: 4, centroids: $0, storage: .fp16) },
+            (1...4).map { .trellisCodes(bits: $0) },
             [Scheme("index8"), .full(.fp16), .fp32].compactMap { $0 },
         ]
         for (rows, columns) in [(63, 65), (16, 512)] {
@@ -198,8 +199,8 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
     }
 
     @Test(arguments: [
-        "fp16", "bcq3", "bcq2:g128:fp16", "emb4:r2", "int3", "int4:g64:asym", "nf4:dq", "pq:b8:k16", "index8",
-        "sign:mean",
+        "fp16", "bcq3", "bcq2:g128:fp16", "emb4:r2", "int3", "int4:g64:asym", "nf4:dq", "pq:b8:k16", "tcq1",
+        "tcq3:h", "index8", "sign:mean",
         "bitlinear:4", "w8a8",
     ])
     func largeMatrices(_ text: String) throws {

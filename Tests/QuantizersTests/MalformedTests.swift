@@ -94,7 +94,7 @@ import Testing
     @Test func numbersTooLargeForHalves() throws {
         var weights = randomWeights(rows: 4, columns: 8, seed: 45)
         weights[2, 3] = 70000
-        for text in ["fp16", "bcq2:fp16", "int4:fp16", "pq:b4:k5"] {
+        for text in ["fp16", "bcq2:fp16", "int4:fp16", "pq:b4:k5", "tcq2"] {
             let scheme = try #require(Scheme(text))
             #expect(throws: QuantizationError.halfOverflow(row: 2, column: 3, value: 70000)) {
                 try Quantizer.encode(weights, as: scheme, fit: .greedy)

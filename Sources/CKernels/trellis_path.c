@@ -1,0 +1,68 @@
+// The best path of a sequence through a trellis code's windows (Viterbi), which bites its tail.
+//
+// A path whose last window has the low bits f starts from windows with these low bits, so one search finds
+// the best path of one f. Which f is good shows a search over the weights around the seam alone: a window
+// forgets its past after 8 bits, and the best path after a few times as many. For a short sequence all f are
+// tried; some may have no path where it is shorter than a window.
+#include "trellis_path.h"
+#include <math.h>
+
+// Before and behind the seam the closing bits are found from SEAM bits: 16 windows, from which errors are
+// within a thousandth of those of a run over all weights. SHORT: weights of a short sequence.
+enum { SEAM = 128, SHORT = 16 };
+
+// Follows the choices back from the window behind the last weight; returns the window before the first.
+static size_t trace_back(size_t bits, const uint8_t *choices, size_t from, size_t to, size_t window, uint8_t *windows) {
+    const size_t before = TRELLIS_WINDOWS >> bits;
+    for (size_t t = to; t-- > from;) {
+        if (windows) windows[t] = (uint8_t)window;
+        window = (window >> bits) + choices[t * before + (window >> bits)] * before;
+    }
+    return window;
+}
+
+// The low bits of the last window of the best path over the weights around the seam.
+static size_t closing_bits(bp_isa isa, size_t bits, const float *table, const float *targets, const float *factors,
+                           size_t count) {
+    float costs[TRELLIS_WINDOWS] = {0}, turned[2 * SEAM], scales[2 * SEAM];
+    uint8_t choices[2 * SEAM * TRELLIS_WINDOWS / 2];
+    // As many whole turns back as it takes to count up from there.
+    const size_t seam = SEAM / bits, start = (seam / count + 1) * count - seam;
+    for (size_t t = 0; t < 2 * seam; t++) {
+        turned[t] = targets[(start + t) % count];
+        scales[t] = factors[(start + t) % count];
+    }
+    DISPATCH(isa, bp_trellis_search, bits, table, turned, scales, 2 * seam, costs, choices);
+    size_t best = 0;
+    for (size_t s = 1; s < TRELLIS_WINDOWS; s++)
+        if (costs[s] < costs[best]) best = s;
+    return trace_back(bits, choices, seam, 2 * seam, best, 0) & ((TRELLIS_WINDOWS >> bits) - 1);
+}
+
+void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+                     size_t count, uint8_t *windows) {
+    const size_t before = TRELLIS_WINDOWS >> bits;
+    float costs[TRELLIS_WINDOWS], least = INFINITY;
+    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS];
+    memset(windows, 0, count);
+    if (!count) return;
+    const int is_short = count <= SHORT;
+    const size_t first = is_short ? 0 : closing_bits(isa, bits, table, targets, factors, count);
+    for (size_t closing = first; closing < (is_short ? before : first + 1); closing++) {
+        for (size_t s = 0; s < TRELLIS_WINDOWS; s++) costs[s] = (s & (before - 1)) == closing ? 0 : INFINITY;
+        DISPATCH(isa, bp_trellis_search, bits, table, targets, factors, count, costs, choices);
+        size_t best = closing;
+        for (size_t s = closing; s < TRELLIS_WINDOWS; s += before)
+            if (costs[s] < costs[best]) best = s;
+        trace_back(bits, choices, 0, count, best, path);
+        float cost = costs[best] < INFINITY ? 0 : INFINITY;
+        for (size_t t = 0; t < count; t++) {
+            const float rest = targets[t] - factors[t] * table[path[t]];
+            cost += rest * rest;
+        }
+        if (cost < least) {
+            memcpy(windows, path, count);
+            least = cost;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import BitplanKernels
+import BitplanTensors
+import PlanFormat
+
+/// The fit of a segment: paths for all columns and a scale for every row.
+///
+/// Scales start at the root mean square of their rows. A round finds the best path of every column, then
+/// solves the scales by least squares; the best of a few rounds is kept. With moments H, rounds of error
+/// feedback follow: columns in order of falling H_jj, each aiming at its weights and what the errors before
+/// it ask for, the search in the place of rounding; scales and errors are those under H. A segment's result
+/// is the best of all rounds, those without feedback included.
+///
+/// Segments share no path and no scale, so they are fitted each alone.
+/// - Source: Tseng et al. 2024 (QTIP), section 4; `InputMoments` for the feedback.
+struct TrellisSegment {
+    /// Rounds of either kind. Those without feedback go on while the error falls below so much of the last
+    /// one's: weights that are levels times scales are found again.
+    private static let rounds = 3
+    private static let mostRounds = 16
+    private static let worthwhile = 0.9
+
+    private let bits: Int
+    private let levels: [Float]
+    private let feedback: TrellisFeedback?
+    private let rows: Int
+    private let columns: Int
+    /// (columns, rows), columns in the order of coding.
+    private let weights: Matrix
+    private var scales: [Float]
+    /// (columns, rows).
+    private var windows: [UInt8]
+
+    /// Paths, (columns, rows) in the order of coding, and the scales of rows, as they are stored.
+    struct Fit {
+        var windows: [UInt8]
+        var scales: [Float]
+    }
+
+    /// The rows of one segment, (rows, columns).
+    init(_ weights: Matrix, bits: Int, feedback: TrellisFeedback?) {
+        self.bits = bits
+        self.feedback = feedback
+        levels = TrellisTable.bits(bits).values
+        (rows, columns) = (weights.rows, weights.columns)
+        let turned = weights.transposed()
+        self.weights = feedback.map { turned.gathering(rows: $0.order) } ?? turned
+        windows = [UInt8](repeating: 0, count: rows * columns)
+        scales = (0..<weights.rows).map { row in
+            let squares = weights[row: row].reduce(0.0) { $0 + Double($1) * Double($1) }
+            return HalfPrecision.rounded(Float((squares / Double(max(1, weights.columns))).squareRoot()))
+        }
+    }
+
+    /// The best fit.
+    func fitted() -> Fit {
+        guard rows > 0, columns > 0 else { return Fit(windows: windows, scales: scales) }
+        var state = self
+        var best = Fit(windows: state.windows, scales: state.scales)
+        var least = Double.infinity
+        for round in 0..<Self.mostRounds {
+            let last = least
+            state.search(nil)
+            state.keep(state.refit(nil, target: weights), &best, &least)
+            if round + 1 >= Self.rounds, least > Self.worthwhile * last { break }
+        }
+        guard let feedback else { return best }
+        (state.windows, state.scales) = (best.windows, best.scales)
+        let target = weights.multiplied(by: feedback)
+        least = .infinity
+        state.keep(state.refit(feedback, target: target), &best, &least)
+        for _ in 0..<Self.rounds {
+            state.search(feedback)
+            state.keep(state.refit(feedback, target: target), &best, &least)
+        }
+        return best
+    }
+
+    private func keep(_ error: Double, _ best: inout Fit, _ least: inout Double) {
+        guard error < least else { return }
+        least = error
+        best = Fit(windows: windows, scales: scales)
+    }
+
+    /// The best path of every column, the errors of columns before it fed back.
+    private mutating func search(_ feedback: TrellisFeedback?) {
+        var targets = weights
+        var errors = Matrix(rows: TrellisFeedback.block, columns: rows)
+        for first in stride(from: 0, to: columns, by: TrellisFeedback.block) {
+            let block = feedback?.blocks[first / TrellisFeedback.block]
+            let width = min(TrellisFeedback.block, columns - first)
+            searchBlock(first..<first + width, block, &targets, &errors)
+            guard let block, first + width < columns else { continue }
+            let behind = block.slice(rows: width..<block.rows)
+            let asked = DenseMatrix(errors.slice(rows: 0..<width).transposed())(behind)
+            targets.storage.withUnsafeMutableBufferPointer { targets in
+                let offset = (first + width) * rows
+                for index in asked.storage.indices { targets[offset + index] += asked.storage[index] }
+            }
+        }
+    }
+
+    /// One column after the other; errors inside the block reach its later columns at once.
+    private mutating func searchBlock(
+        _ block: Range<Int>, _ feedback: Matrix?, _ targets: inout Matrix, _ errors: inout Matrix
+    ) {
+        let (bits, rows, levels, scales) = (bits, rows, levels, scales)
+        let first = block.lowerBound * rows
+        weights.storage.withUnsafeBufferPointer { weights in
+            targets.storage.withUnsafeMutableBufferPointer { targets in
+                errors.storage.withUnsafeMutableBufferPointer { errors in
+                    windows.withUnsafeMutableBufferPointer { windows in
+                        guard let weights = weights.baseAddress, let targets = targets.baseAddress,
+                            let errors = errors.baseAddress, let windows = windows.baseAddress
+                        else { return }
+                        for index in 0..<block.count {
+                            let start = first + index * rows
+                            if let feedback {
+                                for before in 0..<index {
+                                    Self.add(
+                                        errors + before * rows, times: feedback[index, before],
+                                        to: targets + start, count: rows)
+                                }
+                            }
+                            TrellisPath.find(
+                                bits: bits, table: levels, targets: targets + start, factors: scales,
+                                count: rows, windows: windows + start)
+                            for row in 0..<rows {
+                                errors[index * rows + row] =
+                                    weights[start + row] - scales[row] * levels[Int(windows[start + row])]
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static func add(
+        _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Float>,
+        count: Int
+    ) {
+        let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+        let whole = count / 16 * 16
+        for offset in stride(from: 0, to: 4 * whole, by: 64) {
+            let sum =
+                to.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self)
+                + from.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self) * factor
+            to.storeBytes(of: sum, toByteOffset: offset, as: SIMD16<Float>.self)
+        }
+        for index in whole..<count { target[index] += source[index] * factor }
+    }
+
+    /// Solves the scales for the paths: with u the row's levels, `s = (u' H w) / (u' H u)`, H with its
+    /// damping, or the identity.
+    ///
+    /// - Parameter target: H w, (columns, rows).
+    /// - Returns: `(w - s u)' H (w - s u)` of all rows, H without its damping.
+    private mutating func refit(_ feedback: TrellisFeedback?, target: Matrix) -> Double {
+        let (levels, weights, rows) = (levels, weights.storage, rows)
+        let chosen = Matrix(rows: columns, columns: rows, storage: windows.map { levels[Int($0)] })
+        let product = feedback.map { chosen.multiplied(by: $0) } ?? chosen
+        var cross = [Double](repeating: 0, count: rows)
+        var square = cross
+        var error = 0.0
+        chosen.storage.withUnsafeBufferPointer { level in
+            product.storage.withUnsafeBufferPointer { product in
+                for first in stride(from: 0, to: level.count, by: rows) {
+                    for row in 0..<rows {
+                        cross[row] += Double(level[first + row] * target.storage[first + row])
+                        square[row] += Double(level[first + row] * product[first + row])
+                    }
+                }
+                for row in 0..<rows where square[row] > 0 && cross[row] > 0 {
+                    scales[row] = HalfPrecision.rounded(min(Float(cross[row] / square[row]), 65504))
+                }
+                let damping = Float(feedback?.damping ?? 0)
+                for first in stride(from: 0, to: level.count, by: rows) {
+                    for (row, scale) in scales.enumerated() {
+                        let index = first + row
+                        let rest = weights[index] - scale * level[index]
+                        let weighted = target.storage[index] - scale * product[index]
+                        error += Double(rest * (weighted - damping * rest))
+                    }
+                }
+            }
+        }
+        return error
+    }
+}
+
+extension Matrix {
+    /// H times these vectors, (columns, vectors).
+    fileprivate func multiplied(by feedback: TrellisFeedback) -> Matrix {
+        DenseMatrix(transposed())(feedback.matrix)
+    }
+}

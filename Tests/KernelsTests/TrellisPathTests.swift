@@ -1,0 +1,143 @@
+import BitplanKernels
+import BitplanQuantizers
+import BitplanTensors
+import Foundation
+import PlanFormat
+import TestSupport
+import Testing
+
+/// The search for paths against another search, and its builds against each other.
+@Suite struct TrellisPathTests {
+    /// A sequence, its best path as `Scripts/goldens/trellis.py` finds it, and what the path stands for.
+    struct Golden: Decodable {
+        let bits: Int
+        let targets: [Float]
+        let factors: [Float]
+        let cost: Double
+        let codes: [UInt8]
+        let levels: [Float]
+    }
+
+    private func goldens() throws -> [Golden] {
+        let file = TestFiles.root.appending(path: "Tests/KernelsTests/Goldens/trellis.json")
+        return try JSONDecoder().decode([Golden].self, from: Data(contentsOf: file))
+    }
+
+    private func windows(
+        bits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
+    ) -> [UInt8] {
+        var windows = [UInt8](repeating: 0xAA, count: targets.count)
+        TrellisPath.find(
+            bits: bits, table: TrellisTable.bits(bits).values, targets: targets, factors: factors,
+            count: targets.count, windows: &windows, instructions: instructions)
+        return windows
+    }
+
+    private func cost(_ windows: [UInt8], bits: Int, targets: [Float], factors: [Float]) -> Double {
+        let levels = TrellisTable.bits(bits).values
+        return windows.indices.reduce(0) {
+            let rest = Double(targets[$1]) - Double(factors[$1]) * Double(levels[Int(windows[$1])])
+            return $0 + rest * rest
+        }
+    }
+
+    /// The path of ours costs no more than that of a run over the turned sequence, but for the few sequences
+    /// whose closing bits depend on weights far from the seam.
+    @Test func costsAsMuchAsGoldens() throws {
+        let goldens = try goldens()
+        #expect(goldens.count == 28)
+        var (mine, theirs) = (0.0, 0.0)
+        for golden in goldens {
+            let path = windows(bits: golden.bits, targets: golden.targets, factors: golden.factors)
+            let cost = cost(path, bits: golden.bits, targets: golden.targets, factors: golden.factors)
+            #expect(
+                cost <= golden.cost * (1 + 1e-5) + 1e-6,
+                "\(golden.bits) bits, \(golden.targets.count) weights")
+            mine += cost
+            theirs += golden.cost
+        }
+        #expect(mine <= theirs * (1 + 1e-5))
+    }
+
+    /// Streams that others packed stand for the levels that others read from them.
+    @Test func streamsStandForGoldens() throws {
+        for golden in try goldens() {
+            let scheme = Scheme.trellisCodes(bits: golden.bits)
+            let rows = golden.levels.count
+            let packed = PackedMatrix(
+                scheme: scheme, rows: rows, columns: 1,
+                parts: [
+                    "codes": PackedTensor(
+                        type: .uint8, shape: [golden.codes.count, 1], bytes: Data(golden.codes)),
+                    "scales": PackedTensor(
+                        shape: [rows], floats: [Float](repeating: 1, count: rows), as: .fp16),
+                ])
+            let decoded = try Quantizer.decode(packed)
+            let matrix = try LinearOperators.make(packed).decoded()
+            for row in 0..<rows {
+                #expect(abs(decoded[row, 0] - golden.levels[row]) < 2e-5)
+                #expect(abs(matrix[row, 0] - golden.levels[row]) < 2e-5)
+            }
+        }
+    }
+
+    /// Every build gives the same windows, ties, rows without scale and rows of very different size included;
+    /// and windows follow one another around the seam.
+    @Test(arguments: 1...4)
+    func buildsAgree(_ bits: Int) {
+        var generator = SeededGenerator(seed: UInt64(bits))
+        for count in [1, 2, 3, 5, 8, 15, 16, 17, 31, 64, 100, 255, 256] {
+            for kind in 0..<4 {
+                let targets = (0..<count).map { row -> Float in
+                    switch kind {
+                    case 0: Float(generator.normal())
+                    case 1: 0
+                    case 2: Float(generator.normal()) * (row % 3 == 0 ? 1e4 : 1e-4)
+                    default: 0.5
+                    }
+                }
+                let factors = (0..<count).map { row -> Float in
+                    switch kind {
+                    case 1: 0
+                    case 2: row % 3 == 0 ? 1e4 : 1e-4
+                    default: 1
+                    }
+                }
+                let expected = windows(bits: bits, targets: targets, factors: factors, .portable)
+                for instructions in InstructionSet.available {
+                    #expect(
+                        windows(bits: bits, targets: targets, factors: factors, instructions) == expected,
+                        "\(instructions), \(count) weights, kind \(kind)")
+                }
+                let mask = UInt8(1) << UInt8(bits) - 1
+                var window = expected[count - 1]
+                for row in 0..<count {
+                    window = window << UInt8(bits) | expected[row] & mask
+                    #expect(window == expected[row], "\(count) weights, row \(row)")
+                }
+            }
+        }
+    }
+
+    /// No stream of a short sequence is better than the one found.
+    @Test(arguments: [(1, 8), (1, 3), (2, 4), (3, 3), (3, 1), (4, 2)])
+    func shortSequencesAreBest(_ bits: Int, _ count: Int) throws {
+        var generator = SeededGenerator(seed: 5)
+        let targets = (0..<count).map { _ in Float(generator.normal()) }
+        let factors = (0..<count).map { _ in Float(0.5 + generator.uniform()) }
+        let found = cost(
+            windows(bits: bits, targets: targets, factors: factors), bits: bits, targets: targets,
+            factors: factors)
+        let mask = UInt8(1) << UInt8(bits) - 1
+        for stream in 0..<1 << (bits * count) {
+            let symbols = (0..<count).map { UInt8(truncatingIfNeeded: stream >> (bits * $0)) & mask }
+            var window: UInt8 = 0
+            for turn in 0..<8 * count { window = window << UInt8(bits) | symbols[turn % count] }
+            let path = symbols.map { symbol in
+                window = window << UInt8(bits) | symbol
+                return window
+            }
+            #expect(cost(path, bits: bits, targets: targets, factors: factors) >= found * (1 - 1e-6))
+        }
+    }
+}
