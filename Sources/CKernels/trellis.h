@@ -77,10 +77,10 @@ INLINE void add_run(const bp_trellis *m, const trellis_activations *x, size_t ru
     for (size_t r = 0; r < GROUP; r++) out[r] += scale * ((float)(sums[r] - whole * sum) - part);
 }
 
-// Multiplies the sums of `count` rows from `row` on by the rows' scales; at most MOST of them.
+// Multiplies the sums of `count` rows from `row` on, at most MOST, by the step and the rows' scales.
 INLINE void put_rows(const size_t MOST, const bp_trellis *m, size_t row, size_t count, const float *out, float *y) {
     float scaled[2 * GROUP];
-    for (size_t r = 0; r < MOST; r++) scaled[r] = m->scales[row + r] * out[r];
+    for (size_t r = 0; r < MOST; r++) scaled[r] = m->scales[row + r] * (m->step * out[r]);
     // Of a size that the compiler knows: vectors, not a call.
     if (count == MOST) memcpy(y + row, scaled, MOST * sizeof(float));
     else memcpy(y + row, scaled, count * sizeof(float));

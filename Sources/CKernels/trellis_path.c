@@ -1,14 +1,14 @@
 // The best path of a sequence through a trellis code's windows (Viterbi), which bites its tail.
 //
-// A path whose last window has the low bits f starts from windows with these low bits, so one search finds the best path
-// of one f. Which f is good shows a search over the weights around the seam alone: a window forgets its past after 8 bits,
-// and the best path after a few times as many. For a short sequence all f are tried; some may have no path where it is
-// shorter than a window.
+// A path whose last window has the low bits f starts from windows with these low bits, so one search finds
+// the best path of one f. Which f is good shows a search over the weights around the seam alone: a window
+// forgets its past after 8 bits, and the best path after a few times as many. For a short sequence all f are
+// tried; some may have no path where it is shorter than a window.
 #include "trellis_path.h"
 #include <math.h>
 
-// Before and behind the seam the closing bits are found from SEAM bits: 16 windows, from which errors are within a
-// thousandth of those of a run over all weights. SHORT: weights of a short sequence.
+// Before and behind the seam the closing bits are found from SEAM bits: 16 windows, from which errors are
+// within a thousandth of those of a run over all weights. SHORT: weights of a short sequence.
 enum { SEAM = 128, SHORT = 16 };
 
 // Follows the choices back from the window behind the last weight; returns the window before the first.

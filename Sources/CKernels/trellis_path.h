@@ -4,18 +4,19 @@
 #include <string.h>
 #include "targets.h"
 
-// Costs are what paths have beyond the best one: it is taken off every so many weights, so that a row of large
-// weights leaves no rounding behind for the small ones after it.
+// Costs are what paths have beyond the best one: it is taken off every so many weights, so that a row of
+// large weights leaves no rounding behind for the small ones after it.
 enum { TRELLIS_WINDOWS = 256, TRELLIS_RENORMALIZE = 8 };
 
-// Takes `count` weights into account. costs[s]: of the best path whose last window is s, before and behind them. Window s
-// follows one of the 2^bits windows m + b M, M = 256 >> bits, m = s >> bits; choices[t][m] is the b that weight t's
-// paths through m take, the first where several are best.
-// Nothing is fused and every build adds alike, so all give the same bits.
+// Takes `count` weights into account. costs[s]: of the best path whose last window is s, before and behind
+// them. Window s follows one of the 2^bits windows m + b M, M = 256 >> bits, m = s >> bits; choices[t][m] is
+// the b that weight t's paths through m take, the first where several are best. Nothing is fused and every
+// build adds alike, so all give the same bits.
 DECLARE(void, bp_trellis_search, size_t bits, const float *table, const float *targets, const float *factors,
         size_t count, float *costs, uint8_t *choices);
 
-// The number of bits as a constant, so that loops over the 2^bits ways to a window unroll and stay in registers.
+// The number of bits as a constant, so that loops over the 2^bits ways to a window unroll and stay in
+// registers.
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define FOR_BITS(bits, call)       \
     switch (bits) {                \

@@ -29,10 +29,12 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
     package let columns: Int
     private let bits: Int
     private let table: TrellisTable
+    /// Of all windows.
+    private let levels: [Float]
     private let codes: Data
     /// The windows before the first row of the last segment, where that is short.
     private let opening: [UInt8]
-    /// Of rows, times the table's step, in lanes.
+    /// Of rows, in lanes.
     private let scales: [Float]
     /// Empty where the scheme has none.
     private let columnScales: [Float]
@@ -42,7 +44,8 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
 
     /// An operator over the parts of `packed`, of scheme `trellisCodes`. Codes are not copied.
     ///
-    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
+    /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape, or a rotation
+    ///   does not fit the columns.
     package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
         throws(PackedMatrixError)
     {
@@ -64,6 +67,7 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
         self.instructions = min(instructions, .best)
         bits = scheme.bits
         table = TrellisTable.bits(scheme.bits)
+        levels = table.values
         let codes = try packed.part("codes").bytes
         self.codes = codes
         opening = [UInt8](unsafeUninitializedCapacity: columns) { buffer, count in
@@ -73,14 +77,13 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
             }
             count = columns
         }
-        let step = table.step
-        scales = lanes(try packed.part("scales").floats.map { $0 * step }, rows: rows, width: 1)
+        scales = lanes(try packed.part("scales").floats, rows: rows, width: 1)
         columnScales = scheme.columnScales ? try packed.part("columnScales").floats : []
         rotation = scheme.rotation ? HadamardRotation(columns: columns) : nil
-        guard rotation != nil || !scheme.rotation || columns == 0 else {
-            throw .wrongPart(
-                scheme: packed.scheme, name: "codes", expected: "an even number of columns, as rotations ask",
-                got: "\(columns)")
+        guard scheme.rotation == (rotation != nil) else {
+            throw .wrongShape(
+                scheme: packed.scheme, rows: rows, columns: columns,
+                expected: HadamardRotation.expectedColumns)
         }
     }
 
@@ -131,17 +134,16 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
         }
     }
 
-    /// Row `row`, dequantized, without the rotation.
+    /// Row `row`, dequantized, in the basis of the inputs.
     package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(1, columns)) { windows in
             withWeights { bp_trellis_windows($0, row, windows.baseAddress) }
             for c in 0..<columns {
-                let entries = table.high[Int(windows[c] >> 4)] + table.low[Int(windows[c] & 15)]
-                destination[c] = scales[row] * (Float(entries) - table.offset)
+                let scale = scales[row] * (columnScales.isEmpty ? 1 : columnScales[c])
+                destination[c] = scale * levels[Int(windows[c])]
             }
         }
-        for (c, scale) in columnScales.enumerated() { destination[c] *= scale }
         rotation?.applyTranspose(to: destination)
     }
 
@@ -155,6 +157,7 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
                                 codes: raw.bindMemory(to: UInt8.self).baseAddress, code_bytes: codes.count,
                                 opening: opening.baseAddress, bits: bits, rows: rows, columns: columns,
                                 high: high.baseAddress, low: low.baseAddress, offset: table.offset,
+                                step: table.step,
                                 scales: scales.baseAddress, act_bytes: Int32(activationBytes))
                             body(&weights)
                         }

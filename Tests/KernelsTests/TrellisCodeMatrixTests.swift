@@ -1,4 +1,5 @@
 import BitplanKernels
+import BitplanQuantizers
 import BitplanTensors
 import Foundation
 import PlanFormat
@@ -123,15 +124,17 @@ struct TrellisCodeMatrixTests {
         #expect(try preparation("", bytes: 1) != preparation(""))
     }
 
-    @Test("rows come back dequantized", arguments: ["", ":c", ":h", ":c:h"])
+    @Test("rows are those of the decoder and of the definition", arguments: ["", ":c", ":h", ":c:h"])
     func rows(traits: String) throws {
         for bits in 1...4 {
-            for (rows, columns) in [(1, 2), (13, 34), (256, 20), (270, 48)] {
+            for (rows, columns) in [(1, 2), (3, 20), (13, 34), (256, 20), (270, 48)] {
                 let codes = try random(bits, rows, columns, traits: traits)
                 let (matrix, dense) = (try LinearOperators.make(codes.packed), codes.dense)
+                let decoded = try Quantizer.decode(codes.packed)
                 for row in 0..<rows {
                     var copy = [Float](repeating: 0, count: columns)
                     matrix.copyRow(row, into: &copy)
+                    #expect(copy == Array(decoded[row: row]), "tcq\(bits)\(traits), row \(row)")
                     let largest = dense[row: row].map { abs($0) }.max() ?? 0
                     for (a, b) in zip(copy, dense[row: row]) {
                         #expect(abs(a - b) <= 2e-6 * largest, "tcq\(bits)\(traits), row \(row)")
@@ -183,13 +186,14 @@ struct TrellisCodeMatrixTests {
         var other = good.parts
         other["scales"] = PackedTensor([260], [Float](repeating: 1, count: 260))
         #expect(refused(other) == "part 'scales' of \(what): expected F16 [260], got F32 [260]")
-        let odd = try random(2, 8, 9).packed
+        let rotated = PackedMatrix(
+            scheme: try #require(Scheme("tcq2:h")), rows: 8, columns: 9,
+            parts: try random(2, 8, 9).packed.parts)
         #expect {
-            try LinearOperators.make(
-                PackedMatrix(scheme: try #require(Scheme("tcq2:h")), rows: 8, columns: 9, parts: odd.parts))
+            try LinearOperators.make(rotated)
         } throws: {
-            let what = "part 'codes' of a matrix of scheme tcq2:h"
-            return "\($0)" == "\(what): expected an even number of columns, as rotations ask, got 9"
+            "\($0)"
+                == "a matrix of scheme tcq2:h: expected an even number of columns for a rotation, got (8, 9)"
         }
         var more = good.parts
         more["offsets"] = PackedTensor([1], [1])

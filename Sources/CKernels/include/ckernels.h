@@ -160,8 +160,8 @@ void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16]
 // segment's part of a column is a stream of symbols of `bits` bits, one a row, highest bit first, filled up
 // with zeros to whole bytes; byte b of all columns is a line of `columns` bytes, and lines follow one
 // another. The window of a weight is the 8 bits of the stream that end with its symbol; before the first one
-// stand the last bits of the same stream. w[r][c] = scales[r] * (high[window >> 4] + low[window & 15] -
-// offset).
+// stand the last bits of the same stream. w[r][c] = scales[r] * step * (high[window >> 4] + low[window & 15]
+// - offset).
 #define BP_TRELLIS_ROWS 256
 typedef struct {
     const uint8_t *codes;
@@ -172,7 +172,7 @@ typedef struct {
     size_t bits, rows, columns;
     // 16 entries each, below 64; the offset has a whole part from 0 to 126.
     const uint8_t *high, *low;
-    float offset;
+    float offset, step;
     // Lanes of (rows, 1).
     const float *scales;
     // Bytes of a rounded activation, 2 or 1.
@@ -193,11 +193,11 @@ void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *a
 void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
                                const float *book, size_t width, const float *x, size_t tokens, float *y);
 
-// Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being 1 to 4; the windows of
-// the first weights take their missing bits from the end of the sequence. Writes the windows of a path of about the least
-// sum of (targets[t] - factors[t] table[s_t])^2 over `count` weights, at most BP_TRELLIS_ROWS: the best one that closes as the
-// weights around the seam ask for. The same on every instruction set.
-#define BP_TRELLIS_ROWS 256
+// Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being 1 to 4; the
+// windows of the first weights take their missing bits from the end of the sequence. Writes the windows of a
+// path of about the least sum of (targets[t] - factors[t] table[s_t])^2 over `count` weights, at most
+// BP_TRELLIS_ROWS: the best one that closes as the weights around the seam ask for. The same on every
+// instruction set.
 void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
                      size_t count, uint8_t *windows);
 
