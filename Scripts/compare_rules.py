@@ -1,18 +1,14 @@
 #!/usr/bin/env python3
 """The rules of other planners beside `bitplan plan`, at equal bytes, as a Markdown report.
 
-usage: compare_rules.py --work DIR [--output Reports/rules.md] [--models NAME,...] [--budgets 1.5,2,2.5] [--limit N] [--check-limit N]
-                        [--schemes LIST] [--effort N] [--shared ../shared]
-needs: pip install numpy sentencepiece transformers 'torch==2.13.0+cpu'; MiniLM from SHARED/tools/fetch_minilm.py; BITPLAN names the program
-       (.build/release/bitplan)
+needs: pip install numpy sentencepiece transformers 'torch==2.13.0+cpu', where weight error, first order and
+       threshold are not among the rules NumPy alone; MiniLM from SHARED/tools/fetch_minilm.py;
+       BITPLAN names the program (.build/release/bitplan)
 
-All rules choose from the same candidates for the same rows, at most the same bytes, and see the same planning data; bitplan encodes every
-plan the same way, with codes calibrated on the planning data, and measures it on other data: KL to full precision and the task's metric,
-each with the paired difference from bitplan's plan and its 95% interval. A budget of 1.5 lies halfway between the uniform plans of the
-first and the second candidate. What was computed stays in DIR, by content, and is not computed again.
+What was computed stays in the directory --work, by content, and is not computed again; the report is written
+anew after each budget.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
@@ -20,31 +16,44 @@ import shlex
 import subprocess
 import sys
 
-from rules.allocation import Infeasible, Table, chung, least_cost, sensimix, threshold, uniform
-from rules.work import Failed, Work
+from rules import Refused
+from rules.allocation import Table, chung, least_cost, sensimix, threshold, uniform
+from rules.tables import OURS, report, verdict
+from rules.work import Work
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-METRICS = ["bleu", "accuracy", "spearman", "perplexity"]
-OURS = "bitplan plan"
-RULES = [
-    (OURS, "the search in context, as users get it"),
-    ("uniform", "the largest candidate that fits in all rows"),
-    ("Chung", "bits by kind in the proportions of Chung et al. 2020, scaled to the largest that fits"),
-    ("SensiMix", "feed-forward sublayers of upper layers at the first candidate, all else at a higher one, split where the bytes end"),
-    ("llama.cpp", "least squared weight error, weighted by the mean square of what each column reads (importance matrix)"),
-    ("output error", "least tr(dW H dW'), `bitplan sweep --signal output`"),
-    ("Fisher (ModelOpt)", "least output error times half the curvature of KL, `bitplan sweep --signal fisher`"),
-    ("first order (auto-round)", "least sum of |g dW|, g the gradient of cross-entropy in the model at that scheme"),
-    ("threshold (mlx-lm)", "the higher of two candidates above a threshold of g (W_low - W_high) per weight, g the gradient of KL"),
-]
+RULES = {
+    OURS: "`bitplan plan`: the search in context, as users get it",
+    "uniform": "the largest candidate that fits in all rows",
+    "Chung": "bits by kind in the proportions of Chung et al. 2020, scaled to the largest that fits",
+    "SensiMix": "feed-forward sublayers of upper layers at the first candidate, all else at a higher one, "
+                "split where the bytes end",
+    "weight error": "least squared error of the weights, weighted by the mean square of what each column "
+                    "reads (llama.cpp's importance matrix)",
+    "output error": "least tr(dW H dW'), `bitplan sweep --signal output`",
+    "Fisher": "least output error times half the curvature of KL, `bitplan sweep --signal fisher` (ModelOpt)",
+    "first order": "least sum of abs(g dW), g the gradient of cross-entropy in the model at that scheme "
+                   "(auto-round)",
+    "threshold": "the higher of two neighbouring candidates above a threshold of g (W_low - W_high) per "
+                 "weight, g the gradient of KL (mlx-lm)",
+}
+METHOD = """\
+All rules choose from the same candidates for the same rows and see the same planning data; no plan is larger
+than the budget. bitplan encodes every plan the same way, with codes calibrated on the planning data, and
+measures it on other data: KL to full precision and the task's metric, each with its difference from ours on
+the same items and the 95% interval of that difference.
+
+Weight error, first order and threshold score codes that are fitted without calibration, as those tools score
+plain rounding. Biases and norms are FP16 in every rule but ours, which chooses for itself.
+""".splitlines()
 
 
 class Model:
-    """A model with the data that its plans are made on and the data that they are checked on."""
+    """A model, the data that plans are made on, the data that they are checked on, and budgets in bytes."""
 
-    def __init__(self, directory, planning, checking, limit, effort=None):
-        self.directory, self.planning, self.checking = directory, planning, checking
-        self.limit, self.effort = limit, effort
+    def __init__(self, directory, planning, limit, checking, check_limit, budgets):
+        self.directory, self.planning, self.limit = directory, planning, limit
+        self.checking, self.check_limit, self.budgets = checking, check_limit, budgets
 
 
 def halves(file, directory):
@@ -57,18 +66,29 @@ def halves(file, directory):
 
 
 def known_models(shared, work):
+    """Name to a function that gives the model: what is not asked for need not be there."""
     models, data = shared / "models", shared / "data"
-    text = models / "tatoeba-en-de/data"
-    wiki = models / "wikitext-lm/data"
-    minilm = models / "minilm-l6"
-    if not (minilm / "model.safetensors").exists():
-        minilm = pathlib.Path.home() / ".cache/bitplan-models/minilm-l6"
+    text, wiki = models / "tatoeba-en-de/data", models / "wikitext-lm/data"
+
+    def classifier():
+        planning, checking = halves(data / "sst2.dev.tsv", work)
+        return Model(models / "sst2-bert", planning, 436, checking, 436, [400_000, 500_000, 650_000])
+
+    def sentence_encoder():
+        planning, checking = halves(data / "stsb.dev.tsv", work)
+        places = models / "minilm-l6", pathlib.Path.home() / ".cache/bitplan-models/minilm-l6"
+        directory = next((place for place in places if (place / "model.safetensors").exists()), places[0])
+        return Model(directory, planning, 100, checking, 750, [7_000_000, 9_197_400, 12_000_000])
+
     return {
-        "tatoeba-en-de": lambda: Model(models / "tatoeba-en-de", [text / "val.en", text / "val.de"],
-                                       [text / "test.en", text / "test.de"], 300),
-        "sst2-bert": lambda: Model(models / "sst2-bert", *halves(data / "sst2.dev.tsv", work), 436),
-        "wikitext-lm": lambda: Model(models / "wikitext-lm", [wiki / "valid.txt"], [wiki / "test.txt"], 100),
-        "MiniLM": lambda: Model(minilm, *halves(data / "stsb.dev.tsv", work), 100, effort=120),
+        "tatoeba-en-de": lambda: Model(
+            models / "tatoeba-en-de", [text / "val.en", text / "val.de"], 300,
+            [text / "test.en", text / "test.de"], 1000, [790_358, 924_805, 1_144_896]),
+        "sst2-bert": classifier,
+        "wikitext-lm": lambda: Model(
+            models / "wikitext-lm", [wiki / "valid.txt"], 100, [wiki / "test.txt"], 200,
+            [350_000, 400_000, 489_472]),
+        "MiniLM": sentence_encoder,
     }
 
 
@@ -77,187 +97,182 @@ class Comparison:
 
     def __init__(self, work, model, options):
         self.work, self.model, self.options = work, model, options
-        self.limit = options.limit or model.limit
+        self.limit, self.check_limit = options.limit or model.limit, options.check_limit or model.check_limit
         self.planning = ["--data", *model.planning, "--limit", self.limit]
-        self.store = ["--store", work.directory / "measurements.sqlite"]
-        self.sweeps = {signal: self.sweep(signal) for signal in ["measured", "output", "fisher"]}
-        self.table = Table(json.loads(self.sweeps["measured"].read_text()))
-        for signal in ["output", "fisher"]:
-            if Table(json.loads(self.sweeps[signal].read_text())).cells.keys() != self.table.cells.keys():
-                raise Failed(f"the table of {signal} has other rows than the measured one")
-        self.scores = self.gradient_scores()
+        self.threads = ["--threads", options.threads]
+        self.unkeyed = [*self.threads, "--store", work.directory / "measurements.sqlite"]
+        self.table = Table(self.sweep("measured"))
+        configuration = json.loads((model.directory / "config.json").read_text(encoding="utf-8"))
+        self.is_decoder = (configuration.get("architectures") or [""])[0].endswith("ForCausalLM")
 
-    def sweep(self, signal):
-        return self.work.bitplan("sweep", self.model.directory, *self.planning, "--signal", signal, "--schemes",
-                                 self.options.schemes, "--fit", "calibrated", unkeyed=self.store)
+    def sweep_file(self, signal, fit="calibrated"):
+        return self.work.bitplan(
+            "sweep", self.model.directory, *self.planning, "--signal", signal,
+            "--schemes", self.options.schemes, "--fit", fit, unkeyed=self.unkeyed)
 
-    def gradient_scores(self):
-        def produce(path):
-            from rules.gradients import scores
+    def sweep(self, *arguments):
+        return json.loads(self.sweep_file(*arguments).read_text(encoding="utf-8"))
 
-            print(f"+ gradients of {self.model.directory}", file=sys.stderr, flush=True)
-            path.write_text(json.dumps(scores(str(self.model.directory), self.model.planning, self.limit,
-                                              self.table.tensors, self.table.candidates)))
-
-        source = pathlib.Path(__file__).resolve().parent / "rules/gradients.py"
-        parts = [source, self.model.directory, *self.model.planning, self.limit, json.dumps(self.table.tensors), self.table.candidates]
-        return json.loads(self.work.result("gradients", parts, produce).read_text())
-
-    def assignments(self, budget):
-        """Rule to scheme by row."""
-        configuration = json.loads((self.model.directory / "config.json").read_text())
-        is_decoder = any(name.endswith("ForCausalLM") for name in configuration.get("architectures") or [])
+    def assignment(self, rule, budget):
+        """Row to scheme."""
         table = self.table
-
-        def scored(name):
-            return {(row, scheme): cost for scheme, costs in self.scores[name].items() for row, cost in costs.items()}
-
-        def signal(name):
-            return Table(json.loads(self.sweeps[name].read_text())).losses
-
         choices = {
             OURS: lambda: self.searched(budget),
             "uniform": lambda: uniform(table, budget),
-            "Chung": lambda: chung(table, budget, is_decoder),
+            "Chung": lambda: chung(table, budget, self.is_decoder),
             "SensiMix": lambda: sensimix(table, budget),
-            "llama.cpp": lambda: least_cost(table, budget, scored("imatrix")),
-            "output error": lambda: least_cost(table, budget, signal("output")),
-            "Fisher (ModelOpt)": lambda: least_cost(table, budget, signal("fisher")),
-            "first order (auto-round)": lambda: least_cost(table, budget, scored("firstOrder")),
-            "threshold (mlx-lm)": lambda: threshold(table, budget, self.scores["threshold"]),
+            "weight error": lambda: least_cost(table, budget, self.scored("weight")),
+            "output error": lambda: least_cost(table, budget, Table(self.sweep("output")).losses),
+            "Fisher": lambda: least_cost(table, budget, Table(self.sweep("fisher")).losses),
+            "first order": lambda: least_cost(table, budget, self.scored("firstOrder")),
+            "threshold": lambda: threshold(table, budget, self.gradient_scores()["threshold"]),
         }
-        return {name: choices[name]() for name, _ in RULES}
+        return choices[rule]()
 
     def searched(self, budget):
-        effort = self.options.effort or self.model.effort
-        plan = self.work.json("plan", self.sweeps["measured"], "--size", f"{budget}B", "--model", self.model.directory,
-                              *self.planning, *(["--effort", effort] if effort else []), unkeyed=self.store)
+        effort = ["--effort", self.options.effort] if self.options.effort else []
+        plan = self.work.json(
+            "plan", self.sweep_file("measured"), "--size", f"{budget}B", "--model", self.model.directory,
+            *self.planning, *effort, unkeyed=self.unkeyed)
         return plan["sublayers"]
 
-    def packed(self, assignment):
+    def scored(self, name):
+        """(row, scheme) to score."""
+        scores = self.gradient_scores()[name]
+        return {(row, scheme): score for scheme, by_row in scores.items() for row, score in by_row.items()}
+
+    def gradient_scores(self):
+        def produce(path):
+            try:
+                from rules.gradients import scores
+            except ImportError as error:
+                raise Refused(f"rules that score in PyTorch: {error}") from error
+            print(f"+ gradients of {self.model.directory}", file=sys.stderr, flush=True)
+            found = scores(self.model.directory, self.model.planning, self.limit, self.table.tensors,
+                           self.rounded_weights, self.table.schemes, self.table.candidates)
+            path.write_text(json.dumps(found))
+
+        sources = [ROOT / "Scripts/rules/gradients.py", ROOT / "Scripts/rules/decoding.py"]
+        parts = [*sources, self.work.program, self.model.directory, *self.model.planning, self.limit,
+                 json.dumps(self.table.tensors), self.table.schemes, self.table.candidates]
+        return json.loads(self.work.result("gradients", parts, produce).read_text())
+
+    def rounded_weights(self, scheme):
+        """Tensor to weights in the model that has a scheme in all rows, fitted without calibration.
+
+        Raises `Refused` where what is decoded here errs otherwise than bitplan says.
+        """
+        from rules.decoding import weights
+
+        assignment = self.table.uniform(scheme)
+        packed = self.packed(assignment, "alternating")
+        inspected = self.work.json("inspect", packed, "--json", writes_output=False)
+        schemes = {name: assignment[row] for row, names in self.table.tensors.items() for name in names}
+        found = weights(packed, inspected["parts"], schemes, self.table.shapes)
+        self.check(found, assignment)
+        return found
+
+    def check(self, found, assignment):
+        """Compares squared errors of decoded weights with those of `bitplan sweep --signal weight`."""
+        from rules.decoding import tensors
+
+        said = Table(self.sweep("weight", "alternating")).losses
+        originals = dict(tensors(self.model.directory / "model.safetensors"))
+        for row, names in self.table.tensors.items():
+            errors = [originals[name] - found[name].reshape(-1) for name in names]
+            total, expected = sum(float(error @ error) for error in errors), said[row, assignment[row]]
+            if abs(total - expected) > 1e-3 * expected:
+                raise Refused(f"{row} under {assignment[row]}: expected a squared error of {expected:.6g}, which "
+                              f"bitplan says, got {total:.6g} from the weights as decoded here")
+
+    def packed(self, assignment, fit="calibrated"):
         """The packed directory of an assignment."""
-        plan = {"schemaVersion": 1, "model": self.table.model, "fit": "calibrated", "sublayers": assignment}
+        plan = {"schemaVersion": 1, "model": self.table.model, "fit": fit, "sublayers": assignment}
         text = json.dumps(plan, indent=1, sort_keys=True)
         path = self.work.result("rule", [text], lambda new: new.write_text(text))
         return self.work.bitplan("quantize", self.model.directory, "--plan", path, *self.planning)
 
-    def compared(self, packed, other):
-        """`packed` measured on the checking data and, where bitplan can, its paired differences from `other`."""
-        limit = ["--limit", self.options.check_limit] if self.options.check_limit else []
-        against = ["--against", other] if self.options.can_compare and packed != other else []
-        return self.work.json("evaluate", packed, "--data", *self.model.checking, *limit, "--reference", self.model.directory,
-                              "--timed", "0", *against, "--json", writes_output=False)
-
-    def measured(self, budget):
-        """Rule to what `bitplan evaluate --json` says of its plan."""
-        packed = {name: self.packed(assignment) for name, assignment in self.assignments(budget).items()}
-        results = {name: self.compared(directory, packed[OURS]) for name, directory in packed.items()}
+    def measured(self, budget, rules):
+        """Rule to what `bitplan evaluate --json` says of its plan; `against` is None where that is ours."""
+        packed = {name: self.packed(self.assignment(name, budget)) for name in rules}
+        results = {}
         for name, directory in packed.items():
+            against = ["--against", packed[OURS]] if directory != packed[OURS] else []
+            results[name] = self.work.json(
+                "evaluate", directory, "--data", *self.model.checking, "--limit", self.check_limit,
+                "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.threads,
+                writes_output=False)
+            results[name].setdefault("against", None)
             if results[name]["bytes"] > budget:
-                raise Failed(f"{name}: {results[name]['bytes']} bytes, expected at most {budget}")
-            results[name]["isOurs"] = directory == packed[OURS]
+                raise Refused(f"{name}: {results[name]['bytes']} bytes, expected at most {budget}")
         return results
 
 
-def difference(result, key):
-    """The paired difference from bitplan's plan as text, and its interval or None."""
-    if result["isOurs"]:
-        return "same plan", None
-    found = (result.get("against") or {}).get(key)
-    if not found:
-        return "", None
-    interval = found.get("interval")
-    behind = f" [{interval[0]:+.4f}, {interval[1]:+.4f}]" if interval else ""
-    return f"{found['value']:+.4f}{behind}", interval
+def some_of(known):
+    """Reads names separated by commas."""
+    def read(text):
+        names = text.split(",")
+        unknown = next((name for name in names if name not in known), None)
+        if unknown is not None:
+            raise argparse.ArgumentTypeError(f"expected some of {','.join(known)}, got '{unknown}'")
+        return names
+    return read
 
 
-def verdict(results):
-    """How bitplan's plan stands, by KL: best, within noise of the best, or worse."""
-    best = min(results, key=lambda name: results[name]["kl"])
-    ours = results[OURS]["kl"]
-    if results[best]["kl"] == ours:
-        return "**best**"
-    text, interval = difference(results[best], "klNats")
-    if interval and interval[0] <= 0 <= interval[1]:
-        return f"within noise of the best ({best}: {text})"
-    return f"worse than {best}: {text or format(results[best]['kl'] - ours, '+.4f') + ', no interval'}"
+def positive(text):
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got '{text}'")
+    return int(text)
 
 
-def table_lines(budget, results):
-    metric = next(name for name in METRICS if name in results[OURS])
-    least = min(result["kl"] for result in results.values())
-    lines = [f"| rule | bytes | KL, nats | less bitplan's, 95% | {metric} | less bitplan's, 95% |", "|---|---:|---:|---:|---:|---:|"]
-    for name, _ in RULES:
-        result = results[name]
-        kl = f"{result['kl']:.4f}"
-        cells = [name, f"{result['bytes']:,}", f"**{kl}**" if result["kl"] == least else kl]
-        if name == OURS:
-            cells += ["", f"{result[metric]:.4f}", ""]
-        else:
-            cells += [difference(result, "klNats")[0], f"{result[metric]:.4f}", difference(result, "metric")[0]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
-def report(sections, budgets, options):
-    """The whole Markdown; `sections`: model to level to (bytes, results)."""
-    lines = ["# The rules of other planners at equal bytes", "",
-             f"Made by `Scripts/compare_rules.py` on {datetime.date.today()}:", "",
-             "```", "python3 " + " ".join(map(shlex.quote, sys.argv)), "```", "",
-             f"Candidates: {options.schemes}. {__doc__.split(chr(10) * 2)[2].replace(chr(10), ' ')}", "",
-             "| rule | how it chooses |", "|---|---|", *(f"| {name} | {text} |" for name, text in RULES), "",
-             "Rules with gradients and llama.cpp's decode binary codes fitted without calibration, as those tools score plain rounding. "
-             "Biases and norms are FP16 in every rule but bitplan's, which chooses for itself, where tables have a row for them.", ""]
-    if not options.can_compare:
-        lines += ["This program has no `bitplan evaluate --against`: there are no intervals.", ""]
-    lines += ["## bitplan's plan beside the best rule, by KL", "",
-              "| model | " + " | ".join(f"budget {level}" for level in budgets) + " |", "|---" * (len(budgets) + 1) + "|"]
-    for model, levels in sections.items():
-        cells = [verdict(levels[level][1]) if level in levels else "" for level in budgets]
-        lines.append(f"| {model} | " + " | ".join(cells) + " |")
-    for model, levels in sections.items():
-        for level, (budget, results) in levels.items():
-            lines += ["", f"## {model}, {budget:,} bytes (budget {level})", "",
-                      f"{results[OURS]['sentences']:,} items of checking data.", "", *table_lines(budget, results)]
-    return "\n".join(lines) + "\n"
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options_of(arguments):
+    names = ["tatoeba-en-de", "sst2-bert", "wikitext-lm", "MiniLM"]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "Reports/rules.md")
-    parser.add_argument("--models", default="tatoeba-en-de,sst2-bert,wikitext-lm,MiniLM")
-    parser.add_argument("--budgets", default="1.5,2,2.5")
-    parser.add_argument("--limit", type=int, help="items of planning data; the model's own default where not given")
-    parser.add_argument("--check-limit", type=int, help="items of checking data; all where not given")
-    parser.add_argument("--effort", type=int, help="as of bitplan plan")
-    parser.add_argument("--schemes", default="bcq1:fp16,bcq2:fp16,bcq3:fp16,bcq4:fp16")
+    parser.add_argument("--models", type=some_of(names), default=names)
+    parser.add_argument("--budgets", type=lambda text: [positive(size) for size in text.split(",")],
+                        help="bytes of a packed model's file; the model's own three where not given")
+    parser.add_argument("--rules", type=some_of(RULES), default=list(RULES), help="ours is always among them")
+    parser.add_argument("--limit", type=positive, help="items of planning data; the model's own if not given")
+    parser.add_argument("--check-limit", type=positive, help="items of checking data, in the same way")
+    parser.add_argument("--effort", type=positive, help="as of bitplan plan")
+    parser.add_argument("--schemes", default="auto", help="as of bitplan sweep")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="no result depends on them")
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT / "../shared")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
 
-    program = pathlib.Path(os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
-    work = Work(options.work, program)
-    help_text = subprocess.run([program, "evaluate", "--help"], capture_output=True, text=True, check=True).stdout
-    options.can_compare = "--against" in help_text
-    known = known_models(options.shared.resolve(), options.work)
-    budgets = options.budgets.split(",")
-    for name in options.models.split(","):
-        if name not in known:
-            parser.error(f"--models: expected some of {', '.join(known)}, got {name}")
-    sections = {}
-    for name in options.models.split(","):
-        comparison = Comparison(work, known[name](), options)
-        sections[name] = {}
-        for level in budgets:
-            budget = comparison.table.size(float(level))
-            sections[name][level] = budget, comparison.measured(budget)
-            print(f"{name}, budget {level}: {verdict(sections[name][level][1])}", file=sys.stderr, flush=True)
+
+def command(arguments):
+    """The command that gives the same report: without the options that do not change it."""
+    words = ["Scripts/compare_rules.py", "--work", "DIR"]
+    for option, value in zip(arguments[::2], arguments[1::2]):
+        if option not in {"--work", "--output", "--threads", "--shared"}:
+            words += [option, value]
+    return shlex.join(words)
+
+
+def main(arguments):
+    options = options_of(arguments)
+    work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
+    known = known_models(options.shared.resolve(), work.directory)
+    rules = {name: text for name, text in RULES.items() if name == OURS or name in options.rules}
+    sections, candidates = {}, {}
+    for name in options.models:
+        model = known[name]()
+        comparison = Comparison(work, model, options)
+        candidates[name], sections[name] = comparison.table.schemes, {}
+        for budget in options.budgets or model.budgets:
+            results = sections[name][budget] = comparison.measured(budget, rules)
+            print(f"{name}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
             options.output.parent.mkdir(parents=True, exist_ok=True)
-            options.output.write_text(report(sections, budgets, options), encoding="utf-8")
+            text = report(sections, rules, candidates, command(arguments), METHOD)
+            options.output.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     try:
-        main()
-    except (Failed, Infeasible, OSError, ValueError) as error:
+        main(sys.argv[1:])
+    except (Refused, OSError, ValueError) as error:
         sys.exit(f"compare_rules: {error}")

@@ -7,9 +7,7 @@ import shutil
 import subprocess
 import sys
 
-
-class Failed(Exception):
-    """A run of bitplan that ended with an error, which is one line."""
+from . import Refused
 
 
 class Work:
@@ -22,7 +20,6 @@ class Work:
 
     def digest(self, path):
         """SHA-256 of a file, or of the names and contents of a directory's files."""
-        path = pathlib.Path(path)
         if path not in self._digests:
             hasher = hashlib.sha256()
             for file in [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file()):
@@ -34,29 +31,36 @@ class Work:
         return self._digests[path]
 
     def result(self, name, parts, produce):
-        """The path of a result; `produce(path)` makes the file or directory where it is not there. A path in `parts` counts by content."""
+        """The path of a result; `produce(path)` makes the file or directory where it is not there.
+
+        A path in `parts` counts by content.
+        """
         parts = [self.digest(part) if isinstance(part, pathlib.Path) else str(part) for part in parts]
         path = self.directory / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
         if not path.exists():
-            new = path.with_suffix(".new")
-            if new.is_dir():
-                shutil.rmtree(new)
+            new = path.with_suffix(f".{os.getpid()}")
             produce(new)
             os.replace(new, path)
         return path
 
     def bitplan(self, command, *arguments, unkeyed=(), writes_output=True):
-        """What `bitplan COMMAND ARGUMENTS` writes to --output, or else prints; `unkeyed` arguments do not change it."""
+        """What `bitplan COMMAND ARGUMENTS` writes to --output, or else prints.
+
+        unkeyed: arguments that do not change the result.
+        """
         def produce(path):
-            line = [self.program, command, *arguments, *unkeyed] + (["--output", path] if writes_output else [])
+            line = [self.program, command, *arguments, *unkeyed]
+            line += ["--output", path] if writes_output else []
             print("+", *line, file=sys.stderr, flush=True)
             done = subprocess.run([str(word) for word in line], capture_output=True, text=True)
             if done.returncode != 0:
-                raise Failed(f"bitplan {command}: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
+                if path.is_dir():
+                    shutil.rmtree(path)
+                raise Refused(f"bitplan {command}: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
             if not writes_output:
-                path.write_text(done.stdout)
+                path.write_text(done.stdout, encoding="utf-8")
 
         return self.result(command, [self.program, command, *arguments], produce)
 
     def json(self, *arguments, **options):
-        return json.loads(self.bitplan(*arguments, **options).read_text())
+        return json.loads(self.bitplan(*arguments, **options).read_text(encoding="utf-8"))

@@ -1,0 +1,5 @@
+"""What compare_rules.py is made of: the rules, the scores they need, the runs of bitplan, the report."""
+
+
+class Refused(Exception):
+    """What cannot be done, in one line."""
