@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import shlex
-import subprocess
 import sys
 
 from rules import Refused
@@ -105,6 +104,14 @@ class Comparison:
         configuration = json.loads((model.directory / "config.json").read_text(encoding="utf-8"))
         self.is_decoder = (configuration.get("architectures") or [""])[0].endswith("ForCausalLM")
 
+    def note(self, checked):
+        """What plans are made from and checked on, so many items, as text."""
+        planning, checking = (" and ".join(file.name for file in files)
+                              for files in [self.model.planning, self.model.checking])
+        planned = self.sweep("measured")["provenance"]["sentences"]
+        return (f"planned on {planned:,} items of {planning}, checked on {checked:,} of {checking}; "
+                f"candidates {', '.join(self.table.schemes)}")
+
     def sweep_file(self, signal, fit="calibrated"):
         return self.work.bitplan(
             "sweep", self.model.directory, *self.planning, "--signal", signal,
@@ -182,8 +189,8 @@ class Comparison:
             errors = [originals[name] - found[name].reshape(-1) for name in names]
             total, expected = sum(float(error @ error) for error in errors), said[row, assignment[row]]
             if abs(total - expected) > 1e-3 * expected:
-                raise Refused(f"{row} under {assignment[row]}: expected a squared error of {expected:.6g}, which "
-                              f"bitplan says, got {total:.6g} from the weights as decoded here")
+                raise Refused(f"{row} under {assignment[row]}: expected weights with a squared error of "
+                              f"{expected:.6g}, as bitplan says, got {total:.6g} as they are decoded here")
 
     def packed(self, assignment, fit="calibrated"):
         """The packed directory of an assignment."""
@@ -225,7 +232,7 @@ def positive(text):
     return int(text)
 
 
-def options_of(arguments):
+def option_parser():
     names = ["tatoeba-en-de", "sst2-bert", "wikitext-lm", "MiniLM"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -241,33 +248,37 @@ def options_of(arguments):
     parser.add_argument("--schemes", default="auto", help="as of bitplan sweep")
     parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="no result depends on them")
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT / "../shared")
-    return parser.parse_args(arguments)
+    return parser
 
 
-def command(arguments):
-    """The command that gives the same report: without the options that do not change it."""
+def command(parser, options):
+    """The command that gives the same report: with the options that change it."""
     words = ["Scripts/compare_rules.py", "--work", "DIR"]
-    for option, value in zip(arguments[::2], arguments[1::2]):
-        if option not in {"--work", "--output", "--threads", "--shared"}:
-            words += [option, value]
+    for name in ["models", "budgets", "rules", "limit", "check_limit", "effort", "schemes"]:
+        value = getattr(options, name)
+        if value != parser.get_default(name):
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            words += ["--" + name.replace("_", "-"), text]
     return shlex.join(words)
 
 
 def main(arguments):
-    options = options_of(arguments)
+    parser = option_parser()
+    options = parser.parse_args(arguments)
     work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
     known = known_models(options.shared.resolve(), work.directory)
     rules = {name: text for name, text in RULES.items() if name == OURS or name in options.rules}
-    sections, candidates = {}, {}
+    sections, notes = {}, {}
     for name in options.models:
         model = known[name]()
         comparison = Comparison(work, model, options)
-        candidates[name], sections[name] = comparison.table.schemes, {}
+        sections[name] = {}
         for budget in options.budgets or model.budgets:
             results = sections[name][budget] = comparison.measured(budget, rules)
+            notes[name] = comparison.note(results[OURS]["sentences"])
             print(f"{name}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
             options.output.parent.mkdir(parents=True, exist_ok=True)
-            text = report(sections, rules, candidates, command(arguments), METHOD)
+            text = report(sections, rules, notes, command(parser, options), METHOD)
             options.output.write_text(text, encoding="utf-8")
 
 

@@ -72,8 +72,10 @@ CHUNG = {"Enc_ee": 3, "Enc_ffn": 4, "Dec_dd": 2, "Dec_ed": 3, "Dec_ffn": 1}
 
 
 def chung(table, budget, is_decoder):
-    """Bits by kind in Chung's proportions: bits times the largest factor that fits, and each row has the
-    candidate whose bits per weight are nearest."""
+    """Bits by kind in Chung's proportions: bits times the largest factor that fits.
+
+    Each row has the candidate whose bits per weight are nearest.
+    """
     bits = CHUNG | ({"Attention": 2, "FFN": 1} if is_decoder else {"Attention": 3, "FFN": 4})
 
     def scaled(factor):
@@ -115,8 +117,10 @@ def pair_around(table, budget):
 
 
 def threshold(table, budget, sensitivities):
-    """Rows above a threshold of sensitivity get the higher of two candidates; the threshold is the lowest
-    that fits."""
+    """Rows above a threshold of sensitivity get the higher of two candidates, under the lowest that fits.
+
+    sensitivities: the lower candidate to row to sensitivity.
+    """
     low, high = pair_around(table, budget)
     assignment = table.uniform(low)
     for row in sorted(table.tensors, key=lambda row: (-sensitivities.get(low, {}).get(row, 0), row)):
@@ -128,8 +132,7 @@ def threshold(table, budget, sensitivities):
 
 
 def least_cost(table, budget, costs):
-    """The assignment of least summed cost, exact: the knapsack's Pareto frontier of (bytes, cost); ties by
-    name.
+    """The assignment of least summed cost, by the exact frontier of (bytes, cost); ties by name.
 
     costs: (row, scheme) to cost, for all cells of rows with matrices.
     Raises `Refused` where nothing fits.

@@ -76,11 +76,13 @@ def decoded(scheme, parts, rows, columns):
 
 
 def tensors(file):
-    """Name and elements, in one row, of every tensor of a file of safetensors."""
+    """Yields name and elements, in one row, of every tensor of a file of safetensors."""
     data = file.read_bytes()
     length, = struct.unpack_from("<Q", data)
     for name, entry in json.loads(data[8:8 + length]).items():
         if name != "__metadata__":
+            if entry["dtype"] not in TYPES:
+                raise Refused(f"{file}: {name}: expected one of {', '.join(TYPES)}, got {entry['dtype']}")
             start, end = (8 + length + offset for offset in entry["data_offsets"])
             yield name, np.frombuffer(data[start:end], TYPES[entry["dtype"]])
 

@@ -13,10 +13,9 @@ def is_less_better(quantity):
 
 
 def difference(result, quantity):
-    """How much more a rule's plan has of `quantity` than ours on the same items, and the 95% interval or
-    None.
+    """What a rule's plan has of `quantity` less what ours has, on the same items, and its 95% interval.
 
-    None where both plans are the same.
+    None where both plans are the same; the interval is None where there are too few items.
     """
     against = result["against"]
     found = against and against.get("klNats" if quantity == "kl" else "metric")
@@ -67,11 +66,11 @@ def cell_lines(results):
     return lines
 
 
-def report(sections, rules, candidates, command, method):
+def report(sections, rules, notes, command, method):
     """The whole Markdown.
 
     sections: model to budget in bytes to rule to what `bitplan evaluate` says; rules: name to how it chooses;
-    candidates: model to schemes; method: lines of text.
+    notes: model to what it was measured on; method: lines of text.
     """
     cells = [(model, budget, results)
              for model, budgets in sections.items() for budget, results in budgets.items()]
@@ -80,8 +79,7 @@ def report(sections, rules, candidates, command, method):
     lines = ["# The rules of other planners at equal bytes", "", "```", command, "```", "", *method, "",
              "| rule | how it chooses |", "|---|---|",
              *(f"| {name} | {text} |" for name, text in rules.items()),
-             "", "Candidates, the smallest first:", "",
-             *(f"- {model}: {', '.join(schemes)}" for model, schemes in candidates.items()),
+             "", *(f"- {model}: {note}" for model, note in notes.items()),
              "", "## Ours among the others", "",
              f"Of {len(advantages)} differences from ours, {advantages.count(-1)} are in favour of ours and "
              f"{advantages.count(1)} against it beyond noise.",
