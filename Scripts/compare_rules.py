@@ -17,7 +17,8 @@ import sys
 
 from rules import Refused
 from rules.allocation import Table, chung, least_cost, sensimix, threshold, uniform
-from rules.tables import OURS, report, verdict
+from rules.models import CALIBRATIONS, NAMES, model
+from rules.tables import OURS, Cell, report, verdict
 from rules.work import Work
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -38,66 +39,30 @@ RULES = {
 }
 METHOD = """\
 All rules choose from the same candidates for the same rows and see the same planning data; no plan is larger
-than the budget. bitplan encodes every plan the same way, with codes calibrated on the planning data, and
-measures it on other data: KL to full precision and the task's metric, each with its difference from ours on
-the same items and the 95% interval of that difference.
+than the budget. bitplan encodes every plan the same way, with codes calibrated on the same text, and measures
+it on data that no rule has seen: KL to full precision and the task's metric, each with its difference from
+ours on the same items and the 95% interval of that difference.
 
 Weight error, first order and threshold score codes that are fitted without calibration, as those tools score
 plain rounding. Biases and norms are FP16 in every rule but ours, which chooses for itself.
 """.splitlines()
 
 
-class Model:
-    """A model, the data that plans are made on, the data that they are checked on, and budgets in bytes."""
-
-    def __init__(self, directory, planning, limit, checking, check_limit, budgets):
-        self.directory, self.planning, self.limit = directory, planning, limit
-        self.checking, self.check_limit, self.budgets = checking, check_limit, budgets
-
-
-def halves(file, directory):
-    """The first and the second half of a file's lines, as files."""
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    paths = directory / f"plan-{file.name}", directory / f"check-{file.name}"
-    for path, part in zip(paths, (lines[:len(lines) // 2], lines[len(lines) // 2:])):
-        path.write_text("".join(part), encoding="utf-8")
-    return [paths[0]], [paths[1]]
-
-
-def known_models(shared, work):
-    """Name to a function that gives the model: what is not asked for need not be there."""
-    models, data = shared / "models", shared / "data"
-    text, wiki = models / "tatoeba-en-de/data", models / "wikitext-lm/data"
-
-    def classifier():
-        planning, checking = halves(data / "sst2.dev.tsv", work)
-        return Model(models / "sst2-bert", planning, 436, checking, 436, [400_000, 500_000, 650_000])
-
-    def sentence_encoder():
-        planning, checking = halves(data / "stsb.dev.tsv", work)
-        places = models / "minilm-l6", pathlib.Path.home() / ".cache/bitplan-models/minilm-l6"
-        directory = next((place for place in places if (place / "model.safetensors").exists()), places[0])
-        return Model(directory, planning, 100, checking, 750, [7_000_000, 9_197_400, 12_000_000])
-
-    return {
-        "tatoeba-en-de": lambda: Model(
-            models / "tatoeba-en-de", [text / "val.en", text / "val.de"], 300,
-            [text / "test.en", text / "test.de"], 1000, [790_358, 924_805, 1_144_896]),
-        "sst2-bert": classifier,
-        "wikitext-lm": lambda: Model(
-            models / "wikitext-lm", [wiki / "valid.txt"], 100, [wiki / "test.txt"], 200,
-            [350_000, 400_000, 489_472]),
-        "MiniLM": sentence_encoder,
-    }
-
-
 class Comparison:
-    """The rules on one model."""
+    """The rules on one model, its codes calibrated on a text of its own or on the planning data."""
 
-    def __init__(self, work, model, options):
+    def __init__(self, work, model, calibration, options):
         self.work, self.model, self.options = work, model, options
-        self.limit, self.check_limit = options.limit or model.limit, options.check_limit or model.check_limit
-        self.planning = ["--data", *model.planning, "--limit", self.limit]
+        self.limit, self.check_limit = (
+            limit or data.limit
+            for limit, data in [(options.limit, model.planning), (options.check_limit, model.checking)])
+        self.planning = ["--data", *model.planning.files, "--limit", self.limit]
+        self.text, self.text_note, self.calibration = self.planning, "the same", []
+        if calibration == "apart":
+            text = model.calibration()
+            self.text = ["--data", *text.files, "--limit", text.limit]
+            self.text_note = f"{text.limit:,} items of {text}"
+            self.calibration = ["--calibration", *text.files, "--calibration-limit", text.limit]
         self.threads = ["--threads", options.threads]
         self.unkeyed = [*self.threads, "--store", work.directory / "measurements.sqlite"]
         self.table = Table(self.sweep("measured"))
@@ -105,16 +70,14 @@ class Comparison:
         self.is_decoder = (configuration.get("architectures") or [""])[0].endswith("ForCausalLM")
 
     def note(self, checked):
-        """What plans are made from and checked on, so many items, as text."""
-        planning, checking = (" and ".join(file.name for file in files)
-                              for files in [self.model.planning, self.model.checking])
+        """What plans are made from and on how many items they are checked, as text."""
         planned = self.sweep("measured")["provenance"]["sentences"]
-        return (f"planned on {planned:,} items of {planning}, checked on {checked:,} of {checking}; "
-                f"candidates {', '.join(self.table.schemes)}")
+        return (f"Planned on {planned:,} items of {self.model.planning}, calibrated on {self.text_note}, "
+                f"checked on {checked:,} items of {self.model.checking}.")
 
     def sweep_file(self, signal, fit="calibrated"):
         return self.work.bitplan(
-            "sweep", self.model.directory, *self.planning, "--signal", signal,
+            "sweep", self.model.directory, *self.planning, *self.calibration, "--signal", signal,
             "--schemes", self.options.schemes, "--fit", fit, unkeyed=self.unkeyed)
 
     def sweep(self, *arguments):
@@ -140,7 +103,7 @@ class Comparison:
         effort = ["--effort", self.options.effort] if self.options.effort else []
         plan = self.work.json(
             "plan", self.sweep_file("measured"), "--size", f"{budget}B", "--model", self.model.directory,
-            *self.planning, *effort, unkeyed=self.unkeyed)
+            *self.planning, *self.calibration, *effort, unkeyed=self.unkeyed)
         return plan["sublayers"]
 
     def scored(self, name):
@@ -155,13 +118,13 @@ class Comparison:
             except ImportError as error:
                 raise Refused(f"rules that score in PyTorch: {error}") from error
             print(f"+ gradients of {self.model.directory}", file=sys.stderr, flush=True)
-            found = scores(self.model.directory, self.model.planning, self.limit, self.table.tensors,
+            found = scores(self.model.directory, self.model.planning.files, self.limit, self.table.tensors,
                            self.rounded_weights, self.table.schemes, self.table.candidates)
             path.write_text(json.dumps(found))
 
         sources = [ROOT / "Scripts/rules/gradients.py", ROOT / "Scripts/rules/decoding.py"]
-        parts = [*sources, self.work.program, self.model.directory, *self.model.planning, self.limit,
-                 json.dumps(self.table.tensors), self.table.schemes, self.table.candidates]
+        parts = [*sources, self.work.program, self.model.directory, *self.model.planning.files, self.limit,
+                 json.dumps(self.table.tensors), self.table.schemes, self.table.candidates, *self.calibration]
         return json.loads(self.work.result("gradients", parts, produce).read_text())
 
     def rounded_weights(self, scheme):
@@ -197,7 +160,7 @@ class Comparison:
         plan = {"schemaVersion": 1, "model": self.table.model, "fit": fit, "sublayers": assignment}
         text = json.dumps(plan, indent=1, sort_keys=True)
         path = self.work.result("rule", [text], lambda new: new.write_text(text))
-        return self.work.bitplan("quantize", self.model.directory, "--plan", path, *self.planning)
+        return self.work.bitplan("quantize", self.model.directory, "--plan", path, *self.text)
 
     def measured(self, budget, rules):
         """Rule to what `bitplan evaluate --json` says of its plan; `against` is None where that is ours."""
@@ -206,7 +169,7 @@ class Comparison:
         for name, directory in packed.items():
             against = ["--against", packed[OURS]] if directory != packed[OURS] else []
             results[name] = self.work.json(
-                "evaluate", directory, "--data", *self.model.checking, "--limit", self.check_limit,
+                "evaluate", directory, "--data", *self.model.checking.files, "--limit", self.check_limit,
                 "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.threads,
                 writes_output=False)
             results[name].setdefault("against", None)
@@ -233,12 +196,13 @@ def positive(text):
 
 
 def option_parser():
-    names = ["tatoeba-en-de", "sst2-bert", "wikitext-lm", "MiniLM"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "Reports/rules.md")
-    parser.add_argument("--models", type=some_of(names), default=names)
+    parser.add_argument("--models", type=some_of(NAMES), default=NAMES)
+    parser.add_argument("--calibration", type=some_of(CALIBRATIONS), default=["apart"],
+                        help="text that codes are calibrated on: apart from the planning data, or its own")
     parser.add_argument("--budgets", type=lambda text: [positive(size) for size in text.split(",")],
                         help="bytes of a packed model's file; the model's own three where not given")
     parser.add_argument("--rules", type=some_of(RULES), default=list(RULES), help="ours is always among them")
@@ -254,7 +218,7 @@ def option_parser():
 def command(parser, options):
     """The command that gives the same report: with the options that change it."""
     words = ["Scripts/compare_rules.py", "--work", "DIR"]
-    for name in ["models", "budgets", "rules", "limit", "check_limit", "effort", "schemes"]:
+    for name in ["models", "calibration", "budgets", "rules", "limit", "check_limit", "effort", "schemes"]:
         value = getattr(options, name)
         if value != parser.get_default(name):
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -266,20 +230,20 @@ def main(arguments):
     parser = option_parser()
     options = parser.parse_args(arguments)
     work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
-    known = known_models(options.shared.resolve(), work.directory)
     rules = {name: text for name, text in RULES.items() if name == OURS or name in options.rules}
-    sections, notes = {}, {}
+    cells = []
     for name in options.models:
-        model = known[name]()
-        comparison = Comparison(work, model, options)
-        sections[name] = {}
-        for budget in options.budgets or model.budgets:
-            results = sections[name][budget] = comparison.measured(budget, rules)
-            notes[name] = comparison.note(results[OURS]["sentences"])
-            print(f"{name}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            text = report(sections, rules, notes, command(parser, options), METHOD)
-            options.output.write_text(text, encoding="utf-8")
+        for calibration in options.calibration:
+            found = model(name, options.shared.resolve(), work.directory)
+            comparison = Comparison(work, found, calibration, options)
+            title = name if calibration == "apart" else f"{name}, codes calibrated on the planning data"
+            for budget in options.budgets or comparison.model.budgets:
+                results = comparison.measured(budget, rules)
+                cells.append(Cell(title, budget, comparison.note(results[OURS]["sentences"]), results))
+                print(f"{title}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
+                options.output.parent.mkdir(parents=True, exist_ok=True)
+                text = report(cells, rules, command(parser, options), METHOD)
+                options.output.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,6 @@ METRICS = {"bleu": "BLEU", "accuracy": "accuracy", "spearman": "Spearman", "perp
 OURS = "ours"
 
 
-def metric_of(result):
-    return next(name for name in METRICS if name in result)
-
-
 def is_less_better(quantity):
     return quantity in ("kl", "perplexity")
 
@@ -51,45 +47,53 @@ def verdict(results, quantity):
     return f"within noise of {best} ({difference_text(results[best], quantity)})"
 
 
-def cell_lines(results):
-    """One budget of one model: a line for each rule."""
-    metric = metric_of(results[OURS])
-    marks = {1: " **better**", 0: "", -1: " worse"}
-    lines = [f"| rule | bytes | KL, nats | less ours, 95% | {METRICS[metric]} | less ours, 95% |",
-             "|---|---:|---:|---:|---:|---:|"]
-    for name, result in results.items():
-        cells = [name, f"{result['bytes']:,}"]
-        for quantity in ["kl", metric]:
-            text = "" if name == OURS else difference_text(result, quantity)
-            cells += [f"{result[quantity]:#.4g}", text + marks[advantage(result, quantity)]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+class Cell:
+    """One budget of one model.
 
-
-def report(sections, rules, notes, command, method):
-    """The whole Markdown.
-
-    sections: model to budget in bytes to rule to what `bitplan evaluate` says; rules: name to how it chooses;
-    notes: model to what it was measured on; method: lines of text.
+    budget: bytes; note: the data, as text; results: rule to what `bitplan evaluate` says.
     """
-    cells = [(model, budget, results)
-             for model, budgets in sections.items() for budget, results in budgets.items()]
-    advantages = [advantage(result, quantity) for _, _, results in cells for result in results.values()
-                  if result["against"] for quantity in ["kl", metric_of(result)]]
+
+    def __init__(self, model, budget, note, results):
+        self.model, self.budget, self.note, self.results = model, budget, note, results
+        self.metric = next(name for name in METRICS if name in results[OURS])
+        self.title = f"{model}, at most {budget:,} bytes"
+
+    @property
+    def advantages(self):
+        """Those of all plans that are not ours, by KL and by the metric."""
+        others = [result for result in self.results.values() if result["against"]]
+        return [advantage(result, quantity) for result in others for quantity in ["kl", self.metric]]
+
+    @property
+    def lines(self):
+        marks = {1: " **better**", 0: "", -1: " worse"}
+        lines = [f"## {self.title}", "", self.note, "",
+                 f"| rule | bytes | KL, nats | less ours, 95% | {METRICS[self.metric]} | less ours, 95% |",
+                 "|---|---:|---:|---:|---:|---:|"]
+        for name, result in self.results.items():
+            texts = [name, f"{result['bytes']:,}"]
+            for quantity in ["kl", self.metric]:
+                text = "" if name == OURS else difference_text(result, quantity)
+                texts += [f"{result[quantity]:#.4g}", text + marks[advantage(result, quantity)]]
+            lines.append("| " + " | ".join(texts) + " |")
+        return lines
+
+
+def report(cells, rules, command, method):
+    """The whole Markdown; rules: name to how it chooses; method: lines of text."""
+    advantages = [value for cell in cells for value in cell.advantages]
     lines = ["# The rules of other planners at equal bytes", "", "```", command, "```", "", *method, "",
              "| rule | how it chooses |", "|---|---|",
              *(f"| {name} | {text} |" for name, text in rules.items()),
-             "", *(f"- {model}: {note}" for model, note in notes.items()),
              "", "## Ours among the others", "",
              f"Of {len(advantages)} differences from ours, {advantages.count(-1)} are in favour of ours and "
              f"{advantages.count(1)} against it beyond noise.",
              "Every interval is one of 95%, however many there are: one in 40 rules that are as good as ours",
              "would seem better.",
              "", "| model | bytes | by KL | by the metric |", "|---|---:|---|---|"]
-    for model, budget, results in cells:
-        metric = metric_of(results[OURS])
-        verdicts = f"{verdict(results, 'kl')} | {METRICS[metric]}: {verdict(results, metric)}"
-        lines.append(f"| {model} | {budget:,} | {verdicts} |")
-    for model, budget, results in cells:
-        lines += ["", f"## {model}, at most {budget:,} bytes", "", *cell_lines(results)]
+    for cell in cells:
+        by_kl, by_metric = (verdict(cell.results, quantity) for quantity in ["kl", cell.metric])
+        lines.append(f"| {cell.model} | {cell.budget:,} | {by_kl} | {METRICS[cell.metric]}: {by_metric} |")
+    for cell in cells:
+        lines += ["", *cell.lines]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ import Testing
 struct RulesTests {
     private let workspace: Workspace
     private static let rules = ["ours", "uniform", "Chung", "SensiMix", "output error", "Fisher"]
-    private static let budget = 800_000
+    private static let budget = 500_000
 
     /// Lays the fixture where the script looks for the model.
     init() throws {
@@ -32,9 +32,9 @@ struct RulesTests {
         return try Program.run(
             URL(filePath: try #require(Program.python)),
             [script, "--work", workspace.path("work"), "--shared", workspace.path("shared")]
-                + ["--output", workspace.path(output), "--models", "tatoeba-en-de"]
-                + ["--schemes", "bcq1:fp16,bcq2:fp16,bcq3:fp16", "--limit", "8", "--check-limit", "40"]
-                + ["--effort", "2"] + arguments,
+                + ["--output", workspace.path(output), "--models", "tatoeba-en-de", "--calibration", "own"]
+                + ["--schemes", "bcq1:fp16,bcq2:fp16", "--limit", "5", "--check-limit", "20"]
+                + ["--effort", "1"] + arguments,
             environment: ["BITPLAN": try Program.executable().path])
     }
 
@@ -97,7 +97,7 @@ struct RulesTests {
 
     @Test(arguments: [
         (["--budgets", "12"], "bytes of at most 12 cannot be met"),
-        (["--budgets", "800000,0"], "expected a positive integer, got '0'"),
+        (["--budgets", "500000,0"], "expected a positive integer, got '0'"),
         (["--rules", "magic"], "expected some of ours,uniform"),
         (["--models", "gpt"], "expected some of tatoeba-en-de"),
     ])
