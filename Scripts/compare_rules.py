@@ -15,7 +15,7 @@ import pathlib
 import shlex
 import sys
 
-from rules import Refused
+from rules import Missing, Refused
 from rules.allocation import Table, chung, least_cost, sensimix, threshold, uniform
 from rules.models import CALIBRATIONS, NAMES, model
 from rules.tables import OURS, Cell, report, verdict
@@ -163,19 +163,28 @@ class Comparison:
         return self.work.bitplan("quantize", self.model.directory, "--plan", path, *self.text)
 
     def measured(self, budget, rules):
-        """Rule to what `bitplan evaluate --json` says of its plan; `against` is None where that is ours."""
-        packed = {name: self.packed(self.assignment(name, budget)) for name in rules}
-        results = {}
-        for name, directory in packed.items():
-            against = ["--against", packed[OURS]] if directory != packed[OURS] else []
-            results[name] = self.work.json(
-                "evaluate", directory, "--data", *self.model.checking.files, "--limit", self.check_limit,
-                "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.threads,
-                writes_output=False)
-            results[name].setdefault("against", None)
+        """Rule to what `bitplan evaluate --json` says of its plan; `against` is None where that is ours.
+
+        Rules whose results are `Missing` are left out, ours raises it.
+        """
+        ours = self.packed(self.assignment(OURS, budget))
+        results = {OURS: self.evaluated(ours)}
+        for name in rules:
+            try:
+                packed = self.packed(self.assignment(name, budget))
+                results[name] = self.evaluated(packed, *(["--against", ours] if packed != ours else []))
+            except Missing:
+                continue
             if results[name]["bytes"] > budget:
                 raise Refused(f"{name}: {results[name]['bytes']} bytes, expected at most {budget}")
         return results
+
+    def evaluated(self, packed, *against):
+        result = self.work.json(
+            "evaluate", packed, "--data", *self.model.checking.files, "--limit", self.check_limit,
+            "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.threads,
+            writes_output=False)
+        return {"against": None} | result
 
 
 def some_of(known):
@@ -211,6 +220,7 @@ def option_parser():
     parser.add_argument("--effort", type=positive, help="as of bitplan plan")
     parser.add_argument("--schemes", default="auto", help="as of bitplan sweep")
     parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="no result depends on them")
+    parser.add_argument("--kept", action="store_true", help="report what was computed before")
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT / "../shared")
     return parser
 
@@ -229,20 +239,24 @@ def command(parser, options):
 def main(arguments):
     parser = option_parser()
     options = parser.parse_args(arguments)
-    work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
+    work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"), options.kept)
     rules = {name: text for name, text in RULES.items() if name == OURS or name in options.rules}
-    cells = []
+    cells, missing = [], []
     for name in options.models:
         for calibration in options.calibration:
             found = model(name, options.shared.resolve(), work.directory)
-            comparison = Comparison(work, found, calibration, options)
             title = name if calibration == "apart" else f"{name}, codes calibrated on the planning data"
-            for budget in options.budgets or comparison.model.budgets:
-                results = comparison.measured(budget, rules)
-                cells.append(Cell(title, budget, comparison.note(results[OURS]["sentences"]), results))
-                print(f"{title}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
+            for budget in options.budgets or found.budgets:
+                try:
+                    comparison = Comparison(work, found, calibration, options)
+                    results = comparison.measured(budget, rules)
+                except Missing:
+                    missing.append(f"{title}, {budget:,} bytes")
+                else:
+                    cells.append(Cell(title, budget, comparison.note(results[OURS]["sentences"]), results))
+                    print(f"{title}, {budget} bytes: {verdict(results, 'kl')}", file=sys.stderr, flush=True)
                 options.output.parent.mkdir(parents=True, exist_ok=True)
-                text = report(cells, rules, command(parser, options), METHOD)
+                text = report(cells, missing, rules, command(parser, options), METHOD)
                 options.output.write_text(text, encoding="utf-8")
 
 

@@ -3,3 +3,7 @@
 
 class Refused(Exception):
     """What cannot be done, in one line."""
+
+
+class Missing(Refused):
+    """What was not computed before, where nothing may be computed."""

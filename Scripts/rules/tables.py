@@ -79,8 +79,11 @@ class Cell:
         return lines
 
 
-def report(cells, rules, command, method):
-    """The whole Markdown; rules: name to how it chooses; method: lines of text."""
+def report(cells, missing, rules, command, method):
+    """The whole Markdown.
+
+    missing: the titles of cells that were not run; rules: name to how it chooses; method: lines of text.
+    """
     advantages = [value for cell in cells for value in cell.advantages]
     lines = ["# The rules of other planners at equal bytes", "", "```", command, "```", "", *method, "",
              "| rule | how it chooses |", "|---|---|",
@@ -90,10 +93,13 @@ def report(cells, rules, command, method):
              f"{advantages.count(1)} against it beyond noise.",
              "Every interval is one of 95%, however many there are: one in 40 rules that are as good as ours",
              "would seem better.",
-             "", "| model | bytes | by KL | by the metric |", "|---|---:|---|---|"]
+             "", "| model | bytes | rules | by KL | by the metric |", "|---|---:|---:|---|---|"]
     for cell in cells:
         by_kl, by_metric = (verdict(cell.results, quantity) for quantity in ["kl", cell.metric])
-        lines.append(f"| {cell.model} | {cell.budget:,} | {by_kl} | {METRICS[cell.metric]}: {by_metric} |")
+        count = f"{len(cell.results)} of {len(rules)}"
+        verdicts = f"{by_kl} | {METRICS[cell.metric]}: {by_metric}"
+        lines.append(f"| {cell.model} | {cell.budget:,} | {count} | {verdicts} |")
+    lines += ["", "Not run:", "", *(f"- {title}" for title in missing)] if missing else []
     for cell in cells:
         lines += ["", *cell.lines]
     return "\n".join(lines) + "\n"

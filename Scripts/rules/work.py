@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import sys
 
-from . import Refused
+from . import Missing, Refused
 
 
 class Work:
-    """A directory of results; the name of each carries a digest of everything that it was made from."""
+    """A directory of results; the name of each carries a digest of everything that it was made from.
 
-    def __init__(self, directory, program):
-        self.directory, self.program = pathlib.Path(directory), pathlib.Path(program)
+    With `is_kept` nothing new is made: what is not there raises `Missing`.
+    """
+
+    def __init__(self, directory, program, is_kept=False):
+        self.directory, self.program, self.is_kept = pathlib.Path(directory), pathlib.Path(program), is_kept
         self.directory.mkdir(parents=True, exist_ok=True)
         self._digests = {}
 
@@ -38,6 +41,8 @@ class Work:
         parts = [self.digest(part) if isinstance(part, pathlib.Path) else str(part) for part in parts]
         path = self.directory / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
         if not path.exists():
+            if self.is_kept:
+                raise Missing(f"{name}: was not computed before")
             new = path.with_suffix(f".{os.getpid()}")
             produce(new)
             os.replace(new, path)
