@@ -227,7 +227,7 @@ def option_parser():
 
 def command(parser, options):
     """The command that gives the same report: with the options that change it."""
-    words = ["Scripts/compare_rules.py", "--work", "DIR"]
+    words = ["Scripts/compare_rules.py", "--work", "DIR"] + ["--kept"] * options.kept
     for name in ["models", "calibration", "budgets", "rules", "limit", "check_limit", "effort", "schemes"]:
         value = getattr(options, name)
         if value != parser.get_default(name):
