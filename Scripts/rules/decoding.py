@@ -1,0 +1,101 @@
+"""The weights of a packed model as NumPy arrays, decoded apart from bitplan: its formats written again."""
+import json
+import math
+import pathlib
+import re
+import struct
+import sys
+
+import numpy as np
+
+from . import Refused
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from decode_codes import integers, signs  # noqa: E402
+
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I8": "i1", "U8": "u1"}
+NORMAL_FLOAT = [
+    -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+    -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
+    0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+]
+
+
+def binary(parts, rows, columns, bits, group, at=""):
+    """sum_i alpha_i b_i by row and group of columns."""
+    alphas = parts["alphas" + at].reshape(rows, -1, bits).astype(np.float32)
+    groups = np.arange(columns) // (group or columns)
+    planes = signs(parts["signs" + at].tobytes(), bits, rows, columns)
+    return sum(planes[i] * alphas[:, groups, i] for i in range(bits)).astype(np.float32)
+
+
+def clustered(parts, rows, columns, clusters):
+    """Cluster i of the rows has binary codes of `clusters - i` bits."""
+    decoded = np.empty((rows, columns), np.float32)
+    for i in range(clusters):
+        members = np.flatnonzero(parts["cluster"] == i)
+        decoded[members] = binary(parts, len(members), columns, clusters - i, None, f".{i}")
+    return decoded
+
+
+def symmetric(parts, rows, columns, bits, group):
+    """scale (code - 2^(bits - 1))."""
+    codes = integers(parts["codes"].tobytes(), bits, rows, columns) - (1 << (bits - 1))
+    units = np.arange(columns) // (group or columns)
+    return codes.astype(np.float32) * parts["scales"].reshape(rows, -1).astype(np.float32)[:, units]
+
+
+def normal_float(parts, rows, columns, block, is_double):
+    """A level times the scale of its block of consecutive weights."""
+    if block % 32 == 0 and columns % block == 0:
+        codes = integers(parts["codes"].tobytes(), 4, rows, columns).reshape(-1)
+    else:
+        codes = np.stack([parts["codes"] & 15, parts["codes"] >> 4], 1).reshape(-1)[:rows * columns]
+    scales = parts["scales"].astype(np.float64)
+    if is_double:
+        steps = parts["scaleScales"].astype(np.float64)[np.arange(len(scales)) // 256]
+        scales = steps * scales / 127 + parts["scaleMean"].astype(np.float64)
+    levels = np.array(NORMAL_FLOAT, np.float32)[codes]
+    return (levels * scales.astype(np.float32)[np.arange(rows * columns) // block]).reshape(rows, columns)
+
+
+def decoded(scheme, parts, rows, columns):
+    """(rows, columns) of a matrix from its stored parts.
+
+    Raises `Refused` for a scheme that is none of the default candidates' families.
+    """
+    if match := re.fullmatch(r"bcq(\d)(?::g(\d+))?(:fp16)?", scheme):
+        return binary(parts, rows, columns, int(match[1]), int(match[2] or 0))
+    if match := re.fullmatch(r"int(\d)(?::g(\d+))?(:fp16)?", scheme):
+        return symmetric(parts, rows, columns, int(match[1]), int(match[2] or 0))
+    if match := re.fullmatch(r"nf4(?::b(\d+))?(:dq)?", scheme):
+        return normal_float(parts, rows, columns, int(match[1] or 64), bool(match[2]))
+    if match := re.fullmatch(r"emb(\d):r\d+(:fp16)?", scheme):
+        return clustered(parts, rows, columns, int(match[1]))
+    raise Refused(f"scheme {scheme}: expected bcq, int, nf4 or emb, whose codes these rules can decode")
+
+
+def tensors(file):
+    """Yields name and elements, in one row, of every tensor of a file of safetensors."""
+    data = file.read_bytes()
+    length, = struct.unpack_from("<Q", data)
+    for name, entry in json.loads(data[8:8 + length]).items():
+        if name != "__metadata__":
+            if entry["dtype"] not in TYPES:
+                raise Refused(f"{file}: {name}: expected one of {', '.join(TYPES)}, got {entry['dtype']}")
+            start, end = (8 + length + offset for offset in entry["data_offsets"])
+            yield name, np.frombuffer(data[start:end], TYPES[entry["dtype"]])
+
+
+def weights(packed, parts, schemes, shapes):
+    """Tensor to (rows, columns).
+
+    packed: a packed directory; parts: those that `bitplan inspect --json` lists of it; schemes: tensor to
+    scheme; shapes: tensor to (rows, columns).
+    """
+    stored, by_tensor = dict(tensors(packed / "model.safetensors")), {}
+    for part in parts:
+        tensor = next((t for t in shapes if part["name"].startswith(t + ".")), None)
+        values = stored[part["type"]][part["offset"]:][:math.prod(part["shape"])]
+        by_tensor.setdefault(tensor, {})[part["name"][len(tensor or "") + 1:]] = values
+    return {tensor: decoded(schemes[tensor], by_tensor[tensor], *shape) for tensor, shape in shapes.items()}
