@@ -1,10 +1,10 @@
 extension Scheme {
-    /// What matrices may become where a user names no schemes: trellis codes up to 4 bits, evenly spaced levels
-    /// from 5 bits on, and binary codes.
+    /// What matrices may become where a user names no schemes: trellis codes up to 4 bits, evenly spaced
+    /// levels from 5 bits on, and binary codes.
     ///
-    /// Those without the binary codes lie on the lower hull of bytes and loss, as `sweep --signal fisher`
-    /// estimates it, of nearly every sublayer of a translation model, a classifier and a language model of 128
-    /// channels. Binary codes lose more at the same bytes and run faster, so a limit of time may choose them.
+    /// Trellis codes and integers are the lower hull of bytes and loss, as `sweep --signal fisher` estimates
+    /// it, of nearly every sublayer of the models that were measured (`Reports/budgets.md`). Binary codes
+    /// lose more at the same bytes and run faster in batches, so a limit of time may choose them.
     public static let automatic: [Scheme] =
         (1...3).map { .binaryCodes(bits: $0, group: nil, alphas: .fp16) }
         + (1...4).map { .trellisCodes(bits: $0) }
