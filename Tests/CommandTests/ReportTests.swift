@@ -119,7 +119,7 @@ import Testing
             saying: ["demo.plan.json", "'marian'", "llama.cpp"])
         try expectRefusal(
             ["export", Self.plan, "--to", "compressed-tensors", "--model", Fixture.model.path], in: workspace,
-            saying: ["'Emb'", "nf4", "compressed-tensors", "--nearest"])
+            saying: ["'Emb'", "tcq4", "compressed-tensors", "--nearest"])
         try expectRefusal(
             ["export", Self.plan, "--to", "hqq"], in: workspace, saying: ["--model", "--sweep"])
         try expectRefusal(
