@@ -4,17 +4,17 @@ import PlanFormat
 
 /// The fit of a segment: paths for all columns and a scale for every row.
 ///
-/// Scales start at the root mean square of their rows. A round finds the best path of every column, then
-/// solves the scales by least squares; the best of a few rounds is kept. With moments H, rounds of error
-/// feedback follow: columns in order of falling H_jj, each aiming at its weights and what the errors before
-/// it ask for, the search in the place of rounding; scales and errors are those under H. A segment's result
-/// is the best of all rounds, those without feedback included.
+/// Scales start at the root mean square of their rows, or where rows are levels already. A round finds the
+/// best path of every column, then solves the scales by least squares; the best of a few rounds is kept. With
+/// moments H, rounds of error feedback follow: columns in order of falling H_jj, each aiming at its weights
+/// and what the errors before it ask for, the search in the place of rounding; scales and errors are those
+/// under H. A segment's result is the best of all rounds, those without feedback included.
 ///
 /// Segments share no path and no scale, so they are fitted each alone.
 /// - Source: Tseng et al. 2024 (QTIP), section 4; `InputMoments` for the feedback.
 struct TrellisSegment {
     /// Rounds of either kind. Those without feedback go on while the error falls below so much of the last
-    /// one's: weights that are levels times scales are found again.
+    /// one's, as it does for rows with outliers at 3 and 4 bits.
     private static let rounds = 3
     private static let mostRounds = 16
     private static let worthwhile = 0.9
@@ -45,10 +45,33 @@ struct TrellisSegment {
         let turned = weights.transposed()
         self.weights = feedback.map { turned.gathering(rows: $0.order) } ?? turned
         windows = [UInt8](repeating: 0, count: rows * columns)
+        let table = TrellisTable.bits(bits)
+        let sums = Set(table.high.flatMap { high in table.low.map { Float(high + $0) } })
         scales = (0..<weights.rows).map { row in
             let squares = weights[row: row].reduce(0.0) { $0 + Double($1) * Double($1) }
-            return HalfPrecision.rounded(Float((squares / Double(max(1, weights.columns))).squareRoot()))
+            let size = Float((squares / Double(max(1, weights.columns))).squareRoot())
+            return Self.scale(of: weights[row: row], table, sums, near: size) ?? HalfPrecision.rounded(size)
         }
+    }
+
+    /// The half-precision scale under which a row's weights are levels, as weights that were decoded are;
+    /// nil where there is none between half of `size` and twice as much, as for nearly all other rows.
+    ///
+    /// One or two numbers can be levels by chance under one of these 2048 scales, which does no harm: it is
+    /// where the rounds start.
+    private static func scale(
+        of row: ArraySlice<Float>, _ table: TrellisTable, _ sums: Set<Float>, near size: Float
+    ) -> Float? {
+        guard row.count > 2, size > 0 else { return nil }
+        return (HalfPrecision.narrow(size / 2)...HalfPrecision.narrow(2 * size)).lazy
+            .map(HalfPrecision.widen)
+            .first { scale in
+                let inverse = 1 / (scale * table.step)
+                return row.allSatisfy { weight in
+                    let sum = weight * inverse + table.offset
+                    return abs(sum - sum.rounded()) < 1e-3 && sums.contains(sum.rounded())
+                }
+            }
     }
 
     /// The best fit.
@@ -60,25 +83,19 @@ struct TrellisSegment {
         for round in 0..<Self.mostRounds {
             let last = least
             state.search(nil)
-            state.keep(state.refit(nil, target: weights), &best, &least)
+            state.refit(nil, target: weights, &best, &least)
             if round + 1 >= Self.rounds, least > Self.worthwhile * last { break }
         }
         guard let feedback else { return best }
         (state.windows, state.scales) = (best.windows, best.scales)
         let target = weights.multiplied(by: feedback)
         least = .infinity
-        state.keep(state.refit(feedback, target: target), &best, &least)
+        state.refit(feedback, target: target, &best, &least)
         for _ in 0..<Self.rounds {
             state.search(feedback)
-            state.keep(state.refit(feedback, target: target), &best, &least)
+            state.refit(feedback, target: target, &best, &least)
         }
         return best
-    }
-
-    private func keep(_ error: Double, _ best: inout Fit, _ least: inout Double) {
-        guard error < least else { return }
-        least = error
-        best = Fit(windows: windows, scales: scales)
     }
 
     /// The best path of every column, the errors of columns before it fed back.
@@ -151,11 +168,13 @@ struct TrellisSegment {
     }
 
     /// Solves the scales for the paths: with u the row's levels, `s = (u' H w) / (u' H u)`, H with its
-    /// damping, or the identity.
+    /// damping, or the identity. Keeps paths and scales where their error, `(w - s u)' H (w - s u)` of all
+    /// rows, H without its damping, is the least so far.
     ///
     /// - Parameter target: H w, (columns, rows).
-    /// - Returns: `(w - s u)' H (w - s u)` of all rows, H without its damping.
-    private mutating func refit(_ feedback: TrellisFeedback?, target: Matrix) -> Double {
+    private mutating func refit(
+        _ feedback: TrellisFeedback?, target: Matrix, _ best: inout Fit, _ least: inout Double
+    ) {
         let (levels, weights, rows) = (levels, weights.storage, rows)
         let chosen = Matrix(rows: columns, columns: rows, storage: windows.map { levels[Int($0)] })
         let product = feedback.map { chosen.multiplied(by: $0) } ?? chosen
@@ -184,7 +203,9 @@ struct TrellisSegment {
                 }
             }
         }
-        return error
+        guard error < least else { return }
+        least = error
+        best = Fit(windows: windows, scales: scales)
     }
 }
 
