@@ -3,8 +3,9 @@ extension Scheme {
     /// levels from 5 bits on, and binary codes.
     ///
     /// Trellis codes and integers are the lower hull of bytes and loss, as `sweep --signal fisher` estimates
-    /// it, of nearly every sublayer of the models that were measured (`Reports/budgets.md`). Binary codes
-    /// lose more at the same bytes and run faster in batches, so a limit of time may choose them.
+    /// it, of every sublayer of a translation model of 128 channels, but that binary codes of 1 bit take the
+    /// place of `tcq1` in some (`Reports/budgets.md`). Binary codes of 2 and 3 bits lose more at the same
+    /// bytes and run faster (`bitplan-bench --only matvec`), so a limit of time may choose them.
     public static let automatic: [Scheme] =
         (1...3).map { .binaryCodes(bits: $0, group: nil, alphas: .fp16) }
         + (1...4).map { .trellisCodes(bits: $0) }
