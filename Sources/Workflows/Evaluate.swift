@@ -90,7 +90,9 @@ package func evaluate<Family: ModelFamily>(
     }
     let task = opened.family.task
     let evaluator: Evaluator<Family.Net>
+    /// Only where KL on own outputs is another than the first one.
     var ownEvaluator: Evaluator<Family.Net>?
+    let isOwn = request.source.targets(of: data, task) == .own
     if let reference = request.reference {
         let full = try Model<Family>(directory: reference)
         try requireSameEnds(full.family.layout, of: reference)
@@ -104,10 +106,7 @@ package func evaluate<Family: ModelFamily>(
                 threads: options.threads)
         }
         evaluator = try measuring(on: request.source.targets)
-        if request.measuresOwn, task.hasTargetTokens {
-            ownEvaluator =
-                request.source.targets(of: data, task) == .own ? evaluator : try measuring(on: .own)
-        }
+        if request.measuresOwn, task.hasTargetTokens, !isOwn { ownEvaluator = try measuring(on: .own) }
     } else {
         evaluator = try Evaluator(
             reference: opened.network, examples: data.examples, threads: options.threads)
@@ -127,11 +126,12 @@ package func evaluate<Family: ModelFamily>(
             with: itsMeasurement, named: other.path, comparesKL: request.reference != nil)
     }
     let mean = measured.mean
+    let klOwn = try ownEvaluator.map { LossMeasurement(try $0.losses(of: opened.network)).klNats }
     return Evaluation(
         metrics: Dictionary(uniqueKeysWithValues: score.values.map { ($0.name, $0.value) }),
         signature: data.hasReferences ? score.signature : nil, crossEntropy: mean.crossEntropyNats,
         kl: request.reference == nil ? nil : mean.klNats,
-        klOwn: try ownEvaluator.map { LossMeasurement(try $0.losses(of: opened.network)).klNats },
+        klOwn: klOwn ?? (request.measuresOwn && isOwn && request.reference != nil ? mean.klNats : nil),
         sentences: data.examples.count, bytes: opened.sizeInBytes,
         tokensPerSecond: Double(score.tokens) / max(seconds, 1e-9), peakMemoryBytes: peak,
         alone: alone, against: against)

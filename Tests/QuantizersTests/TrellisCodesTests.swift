@@ -96,24 +96,6 @@ import Testing
     }
 
     /// Rows of several segments, whole and cut, are fitted each alone and come back in their places.
-    /// Weights that are levels times scales are found again, but for what starting from other scales costs: a
-    /// small part of the error that coding them the first time made.
-    @Test(arguments: ["tcq1", "tcq2", "tcq3", "tcq4", "tcq2:c", "tcq2:h"])
-    func decodedWeightsAreNearlyAFixedPoint(_ text: String) throws {
-        let scheme = try #require(Scheme(text))
-        for (rows, columns) in [(64, 256), (256, 128), (300, 512)] {
-            let weights = normalWeights(rows: rows, columns: columns, seed: 11)
-            let once = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: .greedy))
-            let twice = try Quantizer.decode(Quantizer.encode(once, as: scheme, fit: .greedy))
-            let (first, second) = (squaredError(weights, once), squaredError(once, twice))
-            #expect(second <= 0.1 * first, "(\(rows), \(columns)): \(second / first)")
-        }
-    }
-
-    private func squaredError(_ left: Matrix, _ right: Matrix) -> Double {
-        zip(left.storage, right.storage).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-    }
-
     @Test(arguments: ["tcq1", "tcq2", "tcq3", "tcq4"])
     func segments(_ text: String) throws {
         let scheme = try #require(Scheme(text))
