@@ -1,10 +1,6 @@
 import ArgumentParser
-import BitplanEncoding
 import BitplanModels
-import BitplanPlanning
 import BitplanReporting
-import BitplanSensitivity
-import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
