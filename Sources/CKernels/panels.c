@@ -1,4 +1,5 @@
 // FP32 products on weights packed once. No BLAS calls, no threads, no scratch memory.
+#include <string.h>
 #include "panels.h"
 
 size_t bp_panels_count(size_t rows, size_t columns) { return (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns; }
@@ -18,6 +19,17 @@ void bp_panels_pack(const float *w, size_t rows, size_t columns, float *panels) 
     }
 }
 
+void bp_panels_pack_transposed(const float *w, size_t rows, size_t columns, float *panels) {
+    for (size_t p = 0; p < columns; p += BP_PANEL) {
+        float *panel = panels + p * rows;
+        const size_t width = columns - p < BP_PANEL ? columns - p : BP_PANEL;
+        for (size_t r = 0; r < rows; r++) {
+            memcpy(panel + r * BP_PANEL, w + r * columns + p, width * sizeof(float));
+            for (size_t c = width; c < BP_PANEL; c++) panel[r * BP_PANEL + c] = 0;
+        }
+    }
+}
+
 void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *out) {
     const float *from = panels + row / BP_PANEL * BP_PANEL * columns + row % BP_PANEL;
     for (size_t c = 0; c < columns; c++) out[c] = from[c * BP_PANEL];
@@ -31,4 +43,9 @@ void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_
 void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                         float *y) {
     bp_panels_multiply_into(isa, panels, rows, columns, x, tokens, y, rows);
+}
+
+void bp_panels_multiply_across(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                               float *y, int adds) {
+    if (rows && tokens) DISPATCH(isa, bp_panels_multiply_across, panels, rows, columns, x, tokens, y, adds);
 }

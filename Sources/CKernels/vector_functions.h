@@ -85,30 +85,36 @@ INLINE void tanh_all(float *x, size_t n) {
     })
 }
 
-// erf: an odd polynomial below 1, 1 - e^(a Q(a)) with Q a fit of log(erfc(a)) / a above.
+// x becomes 1 + erf(x / sqrt 2): an odd polynomial below 1, 1 - e^(a Q(a)) with Q a fit of log(erfc(a)) / a
+// above.
+INLINE void one_plus_erf(v16 *x) {
+    const v16 z = *x * 0.70710678f;
+    const v16 a = ABS(z);
+    const v16 s = z * z;
+    v16 p = s * 7.8538577e-5f + -8.0101925e-4f;
+    p = p * s + 5.1883276e-3f;
+    p = p * s + -2.6853812e-2f;
+    p = p * s + 1.1283585e-1f;
+    p = p * s + -3.7612626e-1f;
+    p = p * s + 1.1283792f;
+    const v16 b = SELECT(a > 4.0f, SPLAT(4.0f), a);
+    v16 q = b * -1.2579228e-5f + 3.3634033e-4f;
+    q = q * b + -3.6976957e-3f;
+    q = q * b + 2.3879343e-2f;
+    q = q * b + -1.0637361e-1f;
+    q = q * b + -6.3506826e-1f;
+    q = q * b + -1.1286690f;
+    v16 complement = q * b;
+    exp_in_place(&complement);
+    // For negative x, 1 + erf(z) is erfc(|z|) itself.
+    const v16 tail = SELECT(*x < 0.0f, complement, 2.0f - complement);
+    *x = SELECT(a < 1.0f, z * p + 1.0f, tail);
+}
+
 INLINE void gelu_erf(float *x, size_t n) {
     FOR_EACH(x, n, 0, {
-        const v16 z = v * 0.70710678f;
-        const v16 a = ABS(z);
-        const v16 s = z * z;
-        v16 p = s * 7.8538577e-5f + -8.0101925e-4f;
-        p = p * s + 5.1883276e-3f;
-        p = p * s + -2.6853812e-2f;
-        p = p * s + 1.1283585e-1f;
-        p = p * s + -3.7612626e-1f;
-        p = p * s + 1.1283792f;
-        const v16 b = SELECT(a > 4.0f, SPLAT(4.0f), a);
-        v16 q = b * -1.2579228e-5f + 3.3634033e-4f;
-        q = q * b + -3.6976957e-3f;
-        q = q * b + 2.3879343e-2f;
-        q = q * b + -1.0637361e-1f;
-        q = q * b + -6.3506826e-1f;
-        q = q * b + -1.1286690f;
-        v16 complement = q * b;
-        exp_in_place(&complement);
-        // For negative x, 1 + erf(z) is erfc(|z|) itself.
-        const v16 tail = SELECT(v < 0.0f, complement, 2.0f - complement);
-        const v16 factor = SELECT(a < 1.0f, z * p + 1.0f, tail);
+        v16 factor = v;
+        one_plus_erf(&factor);
         v = SELECT(v < -8.0f, SPLAT(0.0f), v * 0.5f * factor);
     })
 }

@@ -34,6 +34,27 @@ void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t
     DISPATCH(isa, bp_combine_rows, weights, rows, stride, count, n, adds, out);
 }
 
+void bp_add_outer(bp_isa isa, const float *weights, const float *x, size_t count, size_t n, float *rows, size_t stride) {
+    DISPATCH(isa, bp_add_outer, weights, x, count, n, rows, stride);
+}
+
+void bp_function_gradient(bp_isa isa, bp_function function, const float *x, size_t n, float *dy) {
+    DISPATCH(isa, bp_function_gradient, function, x, n, dy);
+}
+
+void bp_norm_gradient(bp_isa isa, int centred, const float *x, size_t n, const float *gain, float epsilon, float *dy,
+                      float *d_gain, float *d_bias) {
+    if (n) DISPATCH(isa, bp_norm_gradient, centred, x, n, gain, epsilon, dy, d_gain, d_bias);
+}
+
+void bp_subtract_scaled(bp_isa isa, const float *a, float factor, float *x, size_t n) {
+    DISPATCH(isa, bp_subtract_scaled, a, factor, x, n);
+}
+
+void bp_adam_step(bp_isa isa, const bp_adam *step, const float *gradient, size_t n, float *w, float *m, float *v) {
+    DISPATCH(isa, bp_adam_step, step, gradient, n, w, m, v);
+}
+
 size_t bp_index_of_largest(bp_isa isa, const float *x, size_t n) { return n ? DISPATCH(isa, bp_index_of_largest, x, n) : 0; }
 
 double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n) {

@@ -22,6 +22,12 @@ DECLARE(void, bp_dot_chosen_rows, const float *q, const float *rows, size_t stri
         size_t count, size_t n, float *scores);
 DECLARE(void, bp_combine_rows, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
         int adds, float *out);
+DECLARE(void, bp_add_outer, const float *weights, const float *x, size_t count, size_t n, float *rows, size_t stride);
+DECLARE(void, bp_function_gradient, bp_function function, const float *x, size_t n, float *dy);
+DECLARE(void, bp_norm_gradient, int centred, const float *x, size_t n, const float *gain, float epsilon, float *dy,
+        float *d_gain, float *d_bias);
+DECLARE(void, bp_subtract_scaled, const float *a, float factor, float *x, size_t n);
+DECLARE(void, bp_adam_step, const bp_adam *step, const float *gradient, size_t n, float *w, float *m, float *v);
 DECLARE(size_t, bp_index_of_largest, const float *x, size_t n);
 DECLARE(double, bp_kl_divergence, const float *p, const float *q, size_t n);
 DECLARE(uint32_t, bp_read, const uint8_t *memory, size_t bytes);

@@ -103,14 +103,15 @@ package struct Calibration: Sendable {
             }
             sums[name] = moments
         }
-        let state = network.state(batch, observing: seesSublayers ? observe : nil)
+        let state = network.state(batch, observing: seesSublayers ? ForwardObserver(products: observe) : nil)
         let outputs = network.outputs(state)
         if network.outputProjection != nil, outputs.rows > 0 {
             // One product of the outputs: one row says of which matrix, and no text's logits are computed for
             // that.
-            _ = network.logits(outputs.slice(rows: 0..<1)) { name, _ in observe(name, outputs) }
+            let observer = ForwardObserver { name, _ in observe(name, outputs) }
+            _ = network.logits(outputs.slice(rows: 0..<1), observing: observer)
         } else {
-            _ = network.logits(outputs, observing: observe)
+            _ = network.logits(outputs, observing: ForwardObserver(products: observe))
         }
         return sums
     }

@@ -195,7 +195,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         -> (input: Matrix, tensors: Set<String>)?
     {
         var inputs: [(tensor: String, input: Matrix)] = []
-        _ = network.advance(state, through: index) { name, x in inputs.append((name, x)) }
+        let observer = ForwardObserver { name, x in inputs.append((name, x)) }
+        _ = network.advance(state, through: index, observing: observer)
         guard let input = inputs.last(where: { $0.tensor == tensor })?.input else { return nil }
         return (input, Set(inputs.filter { $0.input == input }.map(\.tensor)))
     }

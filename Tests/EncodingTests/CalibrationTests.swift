@@ -28,8 +28,8 @@ import Testing
                     }
                 }
             }
-            let state = network.state([example], observing: observe)
-            _ = network.logits(network.outputs(state), observing: observe)
+            let state = network.state([example], observing: ForwardObserver(products: observe))
+            _ = network.logits(network.outputs(state), observing: ForwardObserver(products: observe))
         }
         return sums
     }

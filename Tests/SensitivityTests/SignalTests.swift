@@ -96,8 +96,8 @@ import Testing
                     }
                 }
                 for example in examples {
-                    let state = network.state([example], observing: observe)
-                    _ = network.logits(network.outputs(state), observing: observe)
+                    let state = network.state([example], observing: ForwardObserver(products: observe))
+                    _ = network.logits(network.outputs(state), observing: ForwardObserver(products: observe))
                 }
             }
             expected /= Double(tokens.count)

@@ -9,6 +9,11 @@ void bp_panels_multiply_avx2(const float *panels, size_t rows, size_t columns, c
     panels_multiply(6, 1, 1, 512, panels, rows, columns, x, tokens, y, y_stride);
 }
 
+void bp_panels_multiply_across_avx2(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
+                                    int adds) {
+    panels_multiply_tiles(6, 1, 512, panels, rows, columns, x, 1, tokens, tokens, y, rows, adds);
+}
+
 void bp_widen_avx2(const uint16_t *halves, size_t n, float *out) {
     for (size_t i = 0; i < n; i += 8)
         _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + i))));

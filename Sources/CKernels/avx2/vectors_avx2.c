@@ -1,10 +1,12 @@
 // AVX2, FMA: vectors of 16 floats are two registers.
-#include "../vector_functions.h"
+#include "../gradient_functions.h"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
 
 DEFINE_VECTORS(avx2)
+
+DEFINE_GRADIENTS(avx2)
 
 void bp_merge_avx2(const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
     merge(which, n, list, from, out);

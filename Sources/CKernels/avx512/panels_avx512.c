@@ -10,6 +10,11 @@ void bp_panels_multiply_avx512(const float *panels, size_t rows, size_t columns,
     panels_multiply(6, 4, 4, 512, panels, rows, columns, x, tokens, y, y_stride);
 }
 
+void bp_panels_multiply_across_avx512(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
+                                    int adds) {
+    panels_multiply_tiles(6, 4, 512, panels, rows, columns, x, 1, tokens, tokens, y, rows, adds);
+}
+
 void bp_widen_avx512(const uint16_t *halves, size_t n, float *out) {
     for (size_t i = 0; i < n; i += 16)
         _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));

@@ -1,10 +1,12 @@
 // AVX-512: a vector of 16 floats is a register; merging lists is an instruction.
-#include "../vector_functions.h"
+#include "../gradient_functions.h"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
 DEFINE_VECTORS(avx512)
+
+DEFINE_GRADIENTS(avx512)
 
 void bp_merge_avx512(const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
     const __m128i wanted = _mm_set1_epi8((char)list);

@@ -32,6 +32,8 @@ void bp_return_freed_memory(void);
 #define BP_PANEL 64
 size_t bp_panels_count(size_t rows, size_t columns);  // floats
 void bp_panels_pack(const float *w, size_t rows, size_t columns, float *panels);
+// The panels of the transposed matrix, of (columns, rows).
+void bp_panels_pack_transposed(const float *w, size_t rows, size_t columns, float *panels);
 void bp_panels_copy_row(const float *panels, size_t columns, size_t row, float *out);
 // y[t][r] = sum_c w[r][c] x[t][c], summed in the order of c.
 void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
@@ -40,6 +42,11 @@ void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t col
 // As above with `y_stride` numbers from one token's results to the next.
 void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                              float *y, size_t y_stride);
+
+// From activations whose tokens lie side by side: y[t][r] = sum_c w[r][c] x[c][t], or y += that where `adds`,
+// summed in the order of c. With panels of a transposed batch this is the gradient of weights.
+void bp_panels_multiply_across(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                               float *y, int adds);
 
 // FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none
 // of them where the instruction set converts halves.
@@ -82,6 +89,26 @@ void bp_dot_chosen_rows(bp_isa isa, const float *q, const float *rows, size_t st
                         size_t n, float *scores);
 void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t stride, size_t count, size_t n,
                      int adds, float *out);
+
+// Attention's way back: rows[j] += weights[j] x for `count` rows of n numbers, `stride` apart.
+void bp_add_outer(bp_isa isa, const float *weights, const float *x, size_t count, size_t n, float *rows, size_t stride);
+
+// Gradients. y = f(x), dy becomes dy f'(x), in place, for the functions above; tanh takes y in place of x.
+typedef enum { BP_RELU, BP_SWISH, BP_GELU_ERF, BP_GELU_TANH, BP_TANH } bp_function;
+void bp_function_gradient(bp_isa isa, bp_function function, const float *x, size_t n, float *dy);
+// Of bp_layer_norm, or of the root-mean-square norm where `centred` is 0: x is its input, dy becomes dx, and
+// gradients are added to d_gain and, where it is not null, d_bias.
+void bp_norm_gradient(bp_isa isa, int centred, const float *x, size_t n, const float *gain, float epsilon, float *dy,
+                      float *d_gain, float *d_bias);
+// x = factor (x - a).
+void bp_subtract_scaled(bp_isa isa, const float *a, float factor, float *x, size_t n);
+
+// A step of AdamW on n weights w: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= rate (m / c1 /
+// (sqrt(v / c2) + epsilon) + decay w), g being factor * gradient, c1 = 1 - b1^t and c2 = 1 - b2^t.
+typedef struct {
+    float rate, b1, b2, c1, c2, epsilon, decay, factor;
+} bp_adam;
+void bp_adam_step(bp_isa isa, const bp_adam *step, const float *gradient, size_t n, float *w, float *m, float *v);
 
 // The first index of the largest number; 0 where x[0] is NaN or nothing is there.
 size_t bp_index_of_largest(bp_isa isa, const float *x, size_t n);

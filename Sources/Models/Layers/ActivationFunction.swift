@@ -20,6 +20,18 @@ package enum ActivationFunction: String, Sendable {
         self = function
     }
 
+    /// Takes gradients behind the function to those of its arguments `x`, number by number.
+    func backward(_ gradient: inout Matrix, at x: Matrix) {
+        let function: VectorFunction =
+            switch self {
+            case .relu: .relu
+            case .swish, .silu: .swish
+            case .gelu: .geluErf
+            case .geluNew: .geluTanh
+            }
+        gradient.forEachRow(beside: x) { functionGradient(function, $0, count: x.columns, $1) }
+    }
+
     /// Applies the function to every number.
     func apply(_ x: inout Matrix) {
         x.storage.withUnsafeMutableBufferPointer { buffer in

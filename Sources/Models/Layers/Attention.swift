@@ -101,7 +101,7 @@ struct Attention: Sendable {
     /// - Shapes: `x` (rows of `offsets`, width).
     /// - Parameter remember: called with the keys and values, turned by their positions.
     func callAsFunction(
-        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ProductObserver?,
+        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ForwardObserver?,
         remember: (Matrix, Matrix) -> Void = { _, _ in }
     ) -> Matrix {
         var projections = Linear.together([query, key, value], x, observing: observing)
@@ -110,6 +110,7 @@ struct Attention: Sendable {
             rotary.apply(to: &projections[1], offsets)
         }
         remember(projections[1], projections[2])
+        keep(projections[0], projections[1], projections[2], observing)
         let context = contexts(
             projections[0], offsets, over: projections[1], projections[2], offsets, causal: causal)
         return output(context, observing: observing)
@@ -122,12 +123,13 @@ struct Attention: Sendable {
     ///   observer has to see the products.
     func callAsFunction(
         _ x: Matrix, _ offsets: SequenceOffsets, over source: Matrix, _ sourceOffsets: SequenceOffsets,
-        known: Memory? = nil, observing: ProductObserver?
+        known: Memory? = nil, observing: ForwardObserver?
     ) -> Matrix {
         let queries = query(x, observing: observing)
         let memory =
             known.flatMap { observing == nil && $0.isOf(self) ? $0 : nil }
             ?? memory(of: source, observing: observing)
+        keep(queries, memory.keys, memory.values, observing)
         let context = contexts(
             queries, offsets, over: memory.keys, memory.values, sourceOffsets, causal: false)
         return output(context, observing: observing)
@@ -151,7 +153,7 @@ struct Attention: Sendable {
     }
 
     /// The keys and values of a source.
-    func memory(of source: Matrix, observing: ProductObserver? = nil) -> Memory {
+    func memory(of source: Matrix, observing: ForwardObserver? = nil) -> Memory {
         let read = Linear.together([key, value], source, observing: observing)
         return Memory(read[0], read[1], weights: [key.weight, value.weight])
     }
@@ -213,5 +215,120 @@ struct Attention: Sendable {
                 scores, values + firstKey, stride: keyWidth, count: count, dimension: size,
                 into: context + first)
         }
+    }
+}
+
+extension Attention {
+    /// Queries, keys and values as they meet, which the way back needs again.
+    private func keep(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ observer: ForwardObserver?) {
+        observer?.keep(query.name, queries)
+        observer?.keep(key.name, keys)
+        observer?.keep(value.name, values)
+    }
+
+    /// Attention of every sequence over itself: the gradient of its input, given that of its output.
+    func backward(
+        _ gradient: Matrix, _ offsets: SequenceOffsets, causal: Bool, _ tape: Tape, _ sink: any GradientSink
+    ) -> Matrix {
+        var gradients = contextGradients(
+            output.backward(gradient, tape, sink), offsets, offsets, causal: causal, tape)
+        if let rotary {
+            rotary.apply(to: &gradients[0], offsets, isReversed: true)
+            rotary.apply(to: &gradients[1], offsets, isReversed: true)
+        }
+        return Linear.together([query, key, value], gradients, tape, sink)
+    }
+
+    /// Attention over a source: the gradients of the input and of the source.
+    func backward(
+        _ gradient: Matrix, _ offsets: SequenceOffsets, over sourceOffsets: SequenceOffsets, _ tape: Tape,
+        _ sink: any GradientSink
+    ) -> (input: Matrix, source: Matrix) {
+        let gradients = contextGradients(
+            output.backward(gradient, tape, sink), offsets, sourceOffsets, causal: false, tape)
+        return (
+            query.backward(gradients[0], tape, sink),
+            Linear.together([key, value], Array(gradients[1...]), tape, sink)
+        )
+    }
+
+    /// The gradients of queries, keys and values, given that of what the queries read.
+    ///
+    /// With P the weights of a query, V the values, dP = V dO and D = sum_j P_j dP_j: dS_j = P_j (dP_j - D),
+    /// dq = scale sum_j dS_j k_j, dk_j += scale dS_j q, dv_j += P_j dO. P is computed again, as the forward
+    /// did.
+    private func contextGradients(
+        _ gradient: Matrix, _ offsets: SequenceOffsets, _ sourceOffsets: SequenceOffsets, causal: Bool,
+        _ tape: Tape
+    ) -> [Matrix] {
+        let (queries, keys, values) = (tape.kept(query.name), tape.kept(key.name), tape.kept(value.name))
+        var results = [queries, keys, values].map { Matrix(rows: $0.rows, columns: $0.columns) }
+        let (width, keyWidth) = (queries.columns, keys.columns)
+        let size = width / heads
+        let scale = 1 / Float(size).squareRoot()
+        let most = (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0
+        var dq = results[0].storage
+        var dk = results[1].storage
+        var dv = results[2].storage
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, 2 * most)) { scratch in
+            guard let weights = scratch.baseAddress else { return }
+            let slopes = weights + most
+            dq.withUnsafeMutableBufferPointer { dq in
+                dk.withUnsafeMutableBufferPointer { dk in
+                    dv.withUnsafeMutableBufferPointer { dv in
+                        queries.storage.withUnsafeBufferPointer { q in
+                            keys.storage.withUnsafeBufferPointer { k in
+                                values.storage.withUnsafeBufferPointer { v in
+                                    gradient.storage.withUnsafeBufferPointer { dc in
+                                        guard let dq = dq.baseAddress, let dk = dk.baseAddress,
+                                            let dv = dv.baseAddress, let q = q.baseAddress,
+                                            let k = k.baseAddress, let v = v.baseAddress,
+                                            let dc = dc.baseAddress
+                                        else { return }
+                                        for sequence in 0..<offsets.count {
+                                            let span = sourceOffsets[sequence]
+                                            for (position, row) in offsets[sequence].enumerated() {
+                                                let count = causal ? position + 1 : span.count
+                                                for head in 0..<heads {
+                                                    let own = row * width + head * size
+                                                    let key =
+                                                        span.lowerBound * keyWidth
+                                                        + head * keyHeads / heads * size
+                                                    dotRows(
+                                                        q + own, k + key, stride: keyWidth, count: count,
+                                                        dimension: size, scale: scale, into: weights)
+                                                    softmax(weights, count: count)
+                                                    dotRows(
+                                                        dc + own, v + key, stride: keyWidth, count: count,
+                                                        dimension: size, scale: 1, into: slopes)
+                                                    addOuter(
+                                                        weights, dc + own, count: count, dimension: size,
+                                                        to: dv + key, stride: keyWidth)
+                                                    var mean: Float = 0
+                                                    for j in 0..<count { mean += weights[j] * slopes[j] }
+                                                    for j in 0..<count {
+                                                        slopes[j] = scale * weights[j] * (slopes[j] - mean)
+                                                    }
+                                                    combineRows(
+                                                        slopes, k + key, stride: keyWidth, count: count,
+                                                        dimension: size, into: dq + own)
+                                                    addOuter(
+                                                        slopes, q + own, count: count, dimension: size,
+                                                        to: dk + key, stride: keyWidth)
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        results[0].storage = dq
+        results[1].storage = dk
+        results[2].storage = dv
+        return results
     }
 }

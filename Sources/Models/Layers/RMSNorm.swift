@@ -1,9 +1,11 @@
+import BitplanKernels
 import BitplanTensors
 
 /// Root-mean-square normalization with a weight, over each row: `y = x / sqrt(mean(x^2) + epsilon) * weight`.
 ///
 /// - Source: Zhang and Sennrich 2019.
 struct RMSNorm: Sendable {
+    let name: String
     let weight: [Float]
     let epsilon: Float
 
@@ -11,6 +13,7 @@ struct RMSNorm: Sendable {
     init(
         _ name: String, width: Int, epsilon: Float, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
+        self.name = name
         weight = try reader.vector(name + ".weight", count: width)
         self.epsilon = epsilon
     }
@@ -25,6 +28,17 @@ struct RMSNorm: Sendable {
                 for i in 0..<columns { row[i] = row[i] * scale * weight[i] }
             }
         }
+    }
+
+    /// Takes the gradient of the output to that of the input `x`, in place.
+    func backward(_ gradient: inout Matrix, input x: Matrix, _ sink: any GradientSink) {
+        var gains = weight.map { _ in Float(0) }
+        gradient.forEachRow(beside: x) { x, dy in
+            normGradient(
+                x, count: weight.count, gain: weight, epsilon: epsilon, dy, gainGradient: &gains,
+                biasGradient: nil)
+        }
+        sink.vector(name + ".weight", gains)
     }
 
     /// Sixteen sums side by side and then together: one order, whatever vectors the machine has.

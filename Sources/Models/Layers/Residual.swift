@@ -5,8 +5,17 @@ enum Norm: Sendable {
     case layer(LayerNorm)
     case rms(RMSNorm)
 
+    /// The name of its tensors.
+    private var name: String {
+        switch self {
+        case .layer(let norm): norm.name
+        case .rms(let norm): norm.name
+        }
+    }
+
     /// Normalizes every row of `x` in place.
-    func apply(_ x: inout Matrix) {
+    func apply(_ x: inout Matrix, observing: ForwardObserver? = nil) {
+        observing?.norm(name, input: x)
         switch self {
         case .layer(let norm): norm.apply(&x)
         case .rms(let norm): norm.apply(&x)
@@ -14,10 +23,19 @@ enum Norm: Sendable {
     }
 
     /// Every row of `x`, normalized.
-    func callAsFunction(_ x: Matrix) -> Matrix {
+    func callAsFunction(_ x: Matrix, observing: ForwardObserver? = nil) -> Matrix {
         var y = x
-        apply(&y)
+        apply(&y, observing: observing)
         return y
+    }
+
+    /// Takes the gradient of the output to that of the input, in place.
+    func backward(_ gradient: inout Matrix, _ tape: Tape, _ sink: any GradientSink) {
+        let x = tape.input(name)
+        switch self {
+        case .layer(let norm): norm.backward(&gradient, input: x, sink)
+        case .rms(let norm): norm.backward(&gradient, input: x, sink)
+        }
     }
 }
 
@@ -35,13 +53,28 @@ struct Residual: Sendable {
     let placement: Placement
 
     /// Adds what `branch` makes of `x`.
-    func apply(_ x: inout Matrix, _ branch: (Matrix) -> Matrix) {
+    func apply(_ x: inout Matrix, observing: ForwardObserver? = nil, _ branch: (Matrix) -> Matrix) {
         switch placement {
         case .before:
-            x.add(branch(norm(x)))
+            x.add(branch(norm(x, observing: observing)))
         case .after:
             x.add(branch(x))
-            norm.apply(&x)
+            norm.apply(&x, observing: observing)
+        }
+    }
+
+    /// Takes the gradient of the output to that of the input, in place; `branch` does so for what it adds.
+    func backward(
+        _ gradient: inout Matrix, _ tape: Tape, _ sink: any GradientSink, _ branch: (Matrix) -> Matrix
+    ) {
+        switch placement {
+        case .before:
+            var inner = branch(gradient)
+            norm.backward(&inner, tape, sink)
+            gradient.add(inner)
+        case .after:
+            norm.backward(&gradient, tape, sink)
+            gradient.add(branch(gradient))
         }
     }
 }

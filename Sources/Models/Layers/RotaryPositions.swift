@@ -30,17 +30,18 @@ struct RotaryPositions: Sendable {
         sines = angles.map { Float(sin($0)) }
     }
 
-    /// Turns the heads of every row by its position in its sequence.
-    func apply(to x: inout Matrix, _ offsets: SequenceOffsets) {
+    /// Turns the heads of every row by its position in its sequence; back again where `isReversed`, which is
+    /// the way of gradients.
+    func apply(to x: inout Matrix, _ offsets: SequenceOffsets, isReversed: Bool = false) {
         for sequence in 0..<offsets.count {
             for (position, row) in offsets[sequence].enumerated() {
-                apply(to: &x, row: row, position: position)
+                apply(to: &x, row: row, position: position, isReversed: isReversed)
             }
         }
     }
 
     /// Turns the heads of one row by a position.
-    func apply(to x: inout Matrix, row: Int, position: Int) {
+    func apply(to x: inout Matrix, row: Int, position: Int, isReversed: Bool = false) {
         let pairs = size / 2
         let first = position * pairs
         let isInTable = first + pairs <= cosines.count
@@ -49,7 +50,7 @@ struct RotaryPositions: Sendable {
             for pair in 0..<pairs {
                 let angle = isInTable ? 0 : Double(Float(position) * frequencies[pair])
                 let cosine = isInTable ? cosines[first + pair] : Float(cos(angle))
-                let sine = isInTable ? sines[first + pair] : Float(sin(angle))
+                let sine = (isReversed ? -1 : 1) * (isInTable ? sines[first + pair] : Float(sin(angle)))
                 for head in stride(from: row * columns, to: (row + 1) * columns, by: size) {
                     let (a, b) = (buffer[head + pair], buffer[head + pair + pairs])
                     buffer[head + pair] = a * cosine - b * sine

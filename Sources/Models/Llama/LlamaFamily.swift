@@ -106,7 +106,7 @@ package struct LlamaFamily: ModelFamily {
         }
         let output =
             configuration.isTied
-            ? Linear(tied: embeddingName, embedding.matrix, bias: nil)
+            ? Linear(tied: embeddingName, embedding.matrix, bias: nil, called: "")
             : try list.append(.head) { reader throws(MissingWeight) in
                 try OutputProjection(
                     "lm_head", rows: vocabulary, columns: width, hasBias: false, &reader)

@@ -47,6 +47,7 @@ package struct MarianFamily: ModelFamily {
             : []
     }
 
+    private static let outputBiasName = "final_logits_bias"
     private static let embeddingName = "model.shared.weight"
     private static let normEpsilon: Float = 1e-5
 
@@ -71,7 +72,7 @@ package struct MarianFamily: ModelFamily {
         var list = SublayerList(weights)
         var outputBias: [Float] = []
         let embedding = try list.append(.embedding) { reader throws(MissingWeight) in
-            outputBias = try reader.vector("final_logits_bias", count: configuration.vocabularySize)
+            outputBias = try reader.vector(outputBiasName, count: configuration.vocabularySize)
             return try TokenEmbedding(
                 embeddingName, rows: configuration.vocabularySize, width: width,
                 scale: configuration.scalesEmbeddings ? Float(width).squareRoot() : 1, positions: positions,
@@ -121,7 +122,7 @@ package struct MarianFamily: ModelFamily {
             sublayers: list, embedding: embedding,
             output: Linear(
                 tied: embeddingName, embedding.matrix,
-                bias: outputBias.contains { $0 != 0 } ? outputBias : nil))
+                bias: outputBias.contains { $0 != 0 } ? outputBias : nil, called: outputBiasName))
     }
 
     /// Shapes that differ in width, depth, inner width, heads and vocabulary.

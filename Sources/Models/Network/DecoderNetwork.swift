@@ -80,17 +80,41 @@ package struct DecoderNetwork: Network {
     }
 
     /// The last states, normalized, of the tokens that predict something.
-    package func outputs(_ state: State) -> Matrix {
+    package func outputs(_ state: State, observing: Observer?) -> Matrix {
         let hidden = state.decoder.hidden
         let predicting = state.predicting.flatMap { $0.count == hidden.rows ? nil : $0 }
-        return normalized(predicting.map { hidden.gathering(rows: $0) } ?? hidden)
+        return normalized(predicting.map { hidden.gathering(rows: $0) } ?? hidden, observing: observing)
     }
 
-    private func normalized(_ hidden: Matrix) -> Matrix { norm.map { $0(hidden) } ?? hidden }
+    private func normalized(_ hidden: Matrix, observing: Observer? = nil) -> Matrix {
+        norm.map { $0(hidden, observing: observing) } ?? hidden
+    }
+
+    /// The gradients of the tokens that predict something; zero for the others.
+    package func backwardOutputs(
+        _ state: State, _ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink
+    ) -> State {
+        var hidden = gradient
+        norm?.backward(&hidden, tape, sink)
+        var gradients = state.zeros()
+        gradients.decoder.hidden =
+            state.predicting.map { hidden.scattered(to: $0, of: state.decoder.sequences.rows) } ?? hidden
+        return gradients
+    }
+
+    /// Hands on the gradients of what `start` looked up.
+    package func backwardStart(_ examples: [Example], _ gradient: State, _ sink: any GradientSink) {
+        embedding.backward(examples.map { $0.tokens.dropLast() }, gradient.decoder.hidden, sink)
+    }
 
     /// Scores of every token.
     package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         output(outputs, observing: observing)
+    }
+
+    /// The gradient of the outputs, given that of the scores.
+    package func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
+        output.backward(gradient, tape, sink)
     }
 
     /// The tokens that an item predicts.

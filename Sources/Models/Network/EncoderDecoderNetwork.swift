@@ -69,9 +69,18 @@ package struct EncoderDecoderNetwork: Network {
 
     /// Embeds sources, and targets behind the start symbol.
     package func start(_ examples: [Example]) -> State {
-        State(
-            encoder: embedding(examples.map(\.source)),
-            decoder: embedding(examples.map { [generation.startToken] + $0.target.dropLast() }))
+        State(encoder: embedding(examples.map(\.source)), decoder: embedding(examples.map(decoderTokens)))
+    }
+
+    /// What the decoder reads to predict an item's target.
+    private func decoderTokens(_ example: Example) -> [Int] {
+        [generation.startToken] + example.target.dropLast()
+    }
+
+    /// Hands on the gradients of what `start` looked up.
+    package func backwardStart(_ examples: [Example], _ gradient: State, _ sink: any GradientSink) {
+        embedding.backward(examples.map(\.source), gradient.encoder.hidden, sink)
+        embedding.backward(examples.map(decoderTokens), gradient.decoder.hidden, sink)
     }
 
     /// Behind the embedding: the decoder's first sublayer, which every change in the encoder leaves as it is.
@@ -92,11 +101,25 @@ package struct EncoderDecoderNetwork: Network {
     }
 
     /// The decoder's states: one prediction for each target token.
-    package func outputs(_ state: State) -> Matrix { state.decoder.hidden }
+    package func outputs(_ state: State, observing: Observer?) -> Matrix { state.decoder.hidden }
+
+    /// The gradients of the decoder's states; the encoder's come through the decoder.
+    package func backwardOutputs(
+        _ state: State, _ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink
+    ) -> State {
+        var gradients = state.zeros()
+        gradients.decoder.hidden = gradient
+        return gradients
+    }
 
     /// Scores of every token.
     package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         output(outputs, observing: observing)
+    }
+
+    /// The gradient of the outputs, given that of the scores.
+    package func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
+        output.backward(gradient, tape, sink)
     }
 
     /// The matrix that scores tokens.

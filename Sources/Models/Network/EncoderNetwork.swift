@@ -86,16 +86,45 @@ package struct EncoderNetwork: Network {
 
     /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's
     /// vectors with the anchors (the vectors themselves where the items have none).
-    package func outputs(_ state: State) -> Matrix {
+    package func outputs(_ state: State, observing: Observer?) -> Matrix {
         let vectors = vectors(state)
         guard let anchors = state.anchors, head == nil else { return vectors }
         return anchorVectors.similarities(vectors, to: anchors, of: self)
+    }
+
+    /// The gradients of the states that vectors are made of.
+    package func backwardOutputs(
+        _ state: State, _ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink
+    ) -> State {
+        precondition(state.anchors == nil, "similarities with anchors have no way back")
+        let sequences = state.encoder.sequences
+        var gradients = state.zeros()
+        gradients.encoder.hidden =
+            switch pooling {
+            case nil: gradient
+            case .first: gradient.scattered(to: sequences.starts.dropLast(), of: sequences.rows)
+            case .mean: gradient.spread(over: sequences)
+            }
+        return gradients
+    }
+
+    /// Hands on the gradients of what `start` looked up.
+    package func backwardStart(_ examples: [Example], _ gradient: State, _ sink: any GradientSink) {
+        embedding.backward(examples.flatMap(\.sequences).map(\.ids), gradient.encoder.hidden, sink)
     }
 
     /// Scores of the classes; a sentence encoder's outputs are scores already.
     package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
         head?(outputs, observing: observing) ?? outputs
     }
+
+    /// The gradient of the outputs, given that of the scores.
+    package func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
+        head?.backward(gradient, tape, sink) ?? gradient
+    }
+
+    /// Whether a classifier stands behind the encoder.
+    package var hasHead: Bool { head != nil }
 
     /// An item's label for each of its sequences; a sentence encoder has no right answers.
     package func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
@@ -117,6 +146,18 @@ extension Matrix {
             for column in 0..<columns { means[index, column] /= Float(max(1, span.count)) }
         }
         return means
+    }
+
+    /// Every sequence's row over all its rows, divided by their number: the way back of `means`.
+    func spread(over sequences: SequenceOffsets) -> Matrix {
+        var result = Matrix(rows: sequences.rows, columns: columns)
+        for index in 0..<sequences.count {
+            let span = sequences[index]
+            for row in span {
+                for column in 0..<columns { result[row, column] = self[index, column] / Float(span.count) }
+            }
+        }
+        return result
     }
 
     /// Every row divided by its length.

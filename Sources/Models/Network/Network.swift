@@ -27,10 +27,24 @@ package protocol Network: TimedNetwork {
     func sharing(_ state: NetworkState, before index: Int) -> NetworkState
 
     /// The vectors that predictions are made of, one row per prediction, items in order.
-    func outputs(_ state: NetworkState) -> Matrix
+    func outputs(_ state: NetworkState, observing: Observer?) -> Matrix
 
     /// Scores of every class or token for each row of `outputs`.
     func logits(_ outputs: Matrix, observing: Observer?) -> Matrix
+
+    /// The way back of `start`: hands on the gradients of the embeddings.
+    func backwardStart(_ examples: [Example], _ gradient: NetworkState, _ sink: any GradientSink)
+
+    /// The way back of `outputs`: the gradient of the state, in its form, given that of the outputs.
+    func backwardOutputs(
+        _ state: NetworkState, _ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink
+    ) -> NetworkState
+
+    /// The way back of `logits`: the gradient of the outputs, given that of the logits.
+    func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix
+
+    /// Whether `logits` are more than the outputs themselves.
+    var hasHead: Bool { get }
 
     /// The matrix that `logits` multiplies outputs with, where `logits` is that product and a constant; else
     /// nil.
@@ -48,8 +62,8 @@ package protocol Network: TimedNetwork {
 
     /// Activations between two sublayers.
     typealias State = NetworkState
-    /// Sees the input of a product.
-    typealias Observer = ProductObserver
+    /// Sees what a forward computes.
+    typealias Observer = ForwardObserver
 }
 
 extension Network {
@@ -77,6 +91,27 @@ extension Network {
     ) throws -> Self {
         try over(weights.replacing(matrices, vectors: vectors))
     }
+
+    /// The outputs, which no backward follows.
+    package func outputs(_ state: State) -> Matrix { outputs(state, observing: nil) }
+
+    /// The way back of a forward that `tape` has written down: hands the gradients of all weights to `sink`,
+    /// given that of the outputs.
+    ///
+    /// - Parameter state: the state behind the last sublayer, which the outputs were made of.
+    package func backward(
+        _ examples: [Example], _ state: State, outputs gradient: Matrix, _ tape: Tape,
+        _ sink: any GradientSink
+    ) {
+        var gradient = backwardOutputs(state, gradient, tape, sink)
+        for entry in sublayers.entries.dropFirst().reversed() {
+            entry.sublayer.backward(&gradient, tape, sink)
+        }
+        backwardStart(examples, gradient, sink)
+    }
+
+    /// Most networks end with a product.
+    package var hasHead: Bool { true }
 
     /// Nothing is shared beside the state.
     package func sharing(_ state: State, before index: Int) -> State { state }

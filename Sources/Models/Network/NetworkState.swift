@@ -69,6 +69,17 @@ package struct NetworkState: Sendable {
         self.decoder = decoder
     }
 
+    /// Gradients of zero, in the form of this state.
+    func zeros() -> NetworkState {
+        func zeros(_ stream: Stream) -> Stream {
+            Stream(
+                Matrix(rows: stream.sequences.rows, columns: stream.hidden.columns), stream.sequences)
+        }
+        var zeros = NetworkState(encoder: zeros(encoder), decoder: zeros(decoder))
+        zeros.types = types
+        return zeros
+    }
+
     /// The activations of a stack.
     package subscript(stack: Stack) -> Stream {
         get { stack == .encoder ? encoder : decoder }

@@ -2,9 +2,6 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// Sees the input of a product: the tensor's name and the activations (tokens, columns).
-package typealias ProductObserver = (String, Matrix) -> Void
-
 /// One step of a network: what it runs over whole sequences, what it runs for one more token, and how much
 /// work that is.
 ///
@@ -12,16 +9,21 @@ package typealias ProductObserver = (String, Matrix) -> Void
 /// gives it its kind and depth. Layout, measuring from a sublayer on, cached decoding, latency and energy
 /// follow from the list.
 ///
-/// The backward stands in the conformer's file, beside the forward that it differentiates: it gets the
-/// gradient of the state behind the sublayer and returns that of the state before it, and adds the gradients
-/// of its parameters by the names it read them under. What it has to keep of the forward are the inputs of
-/// its products, which `observing` is shown under the same names.
+/// The backward stands in the conformer's file, beside the forward that it differentiates.
 protocol Sublayer: Sendable {
     /// What it runs for an item.
     var work: SublayerWork { get }
 
     /// Runs over all tokens of the batch, residual and norm included.
-    func forward(_ state: inout NetworkState, observing: ProductObserver?)
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?)
+
+    /// Takes the gradient of the state behind the sublayer to that of the state before it, and hands the
+    /// gradients of its weights to `sink`, by the names it read them under.
+    ///
+    /// - Parameters:
+    ///   - gradient: in the form of a state: the gradients of both stacks, and their sequences.
+    ///   - tape: what the forward of the same batch wrote down.
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink)
 
     /// Runs over all tokens of the batch and keeps in `memory`, one history a sequence, what later steps read
     /// of them.
@@ -43,7 +45,9 @@ protocol Sublayer: Sendable {
 /// Sublayers at the ends of a network, and those of encoders, take no part in steps; only attentions remember
 /// something.
 extension Sublayer {
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {}
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {}
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {}
 
     func read(_ state: inout NetworkState, into memory: inout [KeyValueHistory]) {
         forward(&state, observing: nil)

@@ -28,13 +28,24 @@ struct CrossAttention: Sublayer {
             ])
     }
 
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
         let (encoder, sequences) = (state.encoder, state.decoder.sequences)
         let known = state.memories[name]
-        residual.apply(&state.decoder.hidden) {
+        residual.apply(&state.decoder.hidden, observing: observing) {
             attention(
                 $0, sequences, over: encoder.hidden, encoder.sequences, known: known, observing: observing)
         }
+    }
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
+        let (sources, sequences) = (gradient.encoder.sequences, gradient.decoder.sequences)
+        var source: Matrix?
+        residual.backward(&gradient.decoder.hidden, tape, sink) {
+            let gradients = attention.backward($0, sequences, over: sources, tape, sink)
+            source = gradients.source
+            return gradients.input
+        }
+        if let source { gradient.encoder.hidden.add(source) }
     }
 
     func memory(before state: NetworkState) -> [KeyValueHistory] {

@@ -13,14 +13,24 @@ struct Pooler: Sublayer {
 
     var work: SublayerWork { SublayerWork(products: [.init([0], .predict)]) }
 
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
         let firsts = state.encoder.hidden.gathering(rows: state.encoder.sequences.starts.dropLast())
         var pooled = linear(firsts, observing: observing)
         pooled.storage.withUnsafeMutableBufferPointer { values in
             guard let base = values.baseAddress else { return }
             hyperbolicTangent(base, count: values.count)
         }
+        observing?.keep(linear.name, pooled)
         state.encoder.hidden = pooled
+    }
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
+        let pooled = tape.kept(linear.name)
+        gradient.encoder.hidden.forEachRow(beside: pooled) {
+            functionGradient(.tanh, $0, count: pooled.columns, $1)
+        }
+        gradient.encoder.hidden = linear.backward(gradient.encoder.hidden, tape, sink)
+            .scattered(to: gradient.encoder.sequences.starts.dropLast(), of: gradient.encoder.sequences.rows)
     }
 }
 
@@ -36,4 +46,15 @@ struct OutputProjection: Sublayer {
     }
 
     var work: SublayerWork { SublayerWork(products: [.init([0], .predict)]) }
+}
+
+extension Matrix {
+    /// A matrix of `count` rows with these rows at `places`, zeros elsewhere: the way back of `gathering`.
+    func scattered(to places: some Collection<Int>, of count: Int) -> Matrix {
+        var result = Matrix(rows: count, columns: columns)
+        for (row, place) in places.enumerated() {
+            for column in 0..<columns { result[place, column] += self[row, column] }
+        }
+        return result
+    }
 }

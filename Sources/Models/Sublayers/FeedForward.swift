@@ -52,8 +52,25 @@ struct FeedForward: Sublayer {
             })
     }
 
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
-        residual.apply(&state[stack].hidden) { run($0, observing: observing) }
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
+        residual.apply(&state[stack].hidden, observing: observing) { run($0, observing: observing) }
+    }
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
+        residual.backward(&gradient[stack].hidden, tape, sink) {
+            var hidden = outer.backward($0, tape, sink)
+            let lifted = inner.map { tape.kept($0.name) }
+            guard let gated = lifted.dropFirst().first else {
+                activation.backward(&hidden, at: lifted[0])
+                return inner[0].backward(hidden, tape, sink)
+            }
+            var activated = lifted[0]
+            activation.apply(&activated)
+            activated.multiply(by: hidden)
+            hidden.multiply(by: gated)
+            activation.backward(&hidden, at: lifted[0])
+            return Linear.together(inner, [hidden, activated], tape, sink)
+        }
     }
 
     func step(
@@ -63,8 +80,9 @@ struct FeedForward: Sublayer {
         residual.apply(&x) { run($0) }
     }
 
-    private func run(_ x: Matrix, observing: ProductObserver? = nil) -> Matrix {
+    private func run(_ x: Matrix, observing: ForwardObserver? = nil) -> Matrix {
         var lifted = Linear.together(inner, x, observing: observing)
+        if let observing { for (layer, y) in zip(inner, lifted) { observing.keep(layer.name, y) } }
         var hidden = lifted.removeFirst()
         activation.apply(&hidden)
         if let gated = lifted.first { hidden.multiply(by: gated) }

@@ -5,7 +5,9 @@ import PlanFormat
 /// Adds learned positions and types to an encoder's tokens, then normalizes.
 struct PositionEmbedding: Sublayer {
     private let positions: any LinearOperator
+    private let positionsName: String
     private let types: [Float]
+    private let typesName: String
     private let norm: Norm
 
     /// Takes the matrix of positions, the rows of the types one after the other, and the norm.
@@ -13,6 +15,8 @@ struct PositionEmbedding: Sublayer {
         positions: String, count: Int, types: String, typeCount: Int, norm: String,
         _ normalization: Normalization, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
+        positionsName = positions
+        typesName = types
         self.positions = try reader.matrix(positions, rows: count, columns: normalization.width)
         self.types = try reader.vector(types, count: typeCount * normalization.width)
         self.norm = try normalization.norm(norm, &reader)
@@ -20,7 +24,7 @@ struct PositionEmbedding: Sublayer {
 
     var work: SublayerWork { SublayerWork(products: [], lookups: [.read]) }
 
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
         let width = positions.columns
         var line = [Float](repeating: 0, count: width)
         let (sequences, tokenTypes) = (state.encoder.sequences, state.types)
@@ -35,6 +39,19 @@ struct PositionEmbedding: Sublayer {
                 }
             }
         }
-        norm.apply(&state.encoder.hidden)
+        norm.apply(&state.encoder.hidden, observing: observing)
+    }
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
+        norm.backward(&gradient.encoder.hidden, tape, sink)
+        let (hidden, sequences) = (gradient.encoder.hidden, gradient.encoder.sequences)
+        sink.lookup(
+            positionsName, rows: (0..<sequences.count).flatMap { 0..<sequences[$0].count }, hidden)
+        let width = hidden.columns
+        var sums = [Float](repeating: 0, count: types.count)
+        for (row, type) in gradient.types.enumerated() {
+            for channel in 0..<width { sums[type * width + channel] += hidden[row, channel] }
+        }
+        sink.vector(typesName, sums)
     }
 }

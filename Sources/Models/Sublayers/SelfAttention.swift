@@ -29,10 +29,17 @@ struct SelfAttention: Sublayer {
         }.reduce(SublayerWork(products: [])) { $0.adding($1) }
     }
 
-    func forward(_ state: inout NetworkState, observing: ProductObserver?) {
+    func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
         let sequences = state[stack].sequences
-        residual.apply(&state[stack].hidden) {
+        residual.apply(&state[stack].hidden, observing: observing) {
             attention($0, sequences, causal: stack.isCausal, observing: observing)
+        }
+    }
+
+    func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
+        let sequences = gradient[stack].sequences
+        residual.backward(&gradient[stack].hidden, tape, sink) {
+            attention.backward($0, sequences, causal: stack.isCausal, tape, sink)
         }
     }
 

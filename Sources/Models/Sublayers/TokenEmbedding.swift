@@ -38,6 +38,13 @@ struct TokenEmbedding: Sublayer {
         return NetworkState.Stream(embed(sequences.flatMap { $0 }, at: places), offsets)
     }
 
+    /// Hands on the gradients of embeddings of token sequences.
+    func backward(_ sequences: [some Collection<Int>], _ gradient: Matrix, _ sink: any GradientSink) {
+        var scaled = gradient
+        if scale != 1 { for index in scaled.storage.indices { scaled.storage[index] *= scale } }
+        sink.lookup(name, rows: sequences.flatMap { $0 }, scaled)
+    }
+
     /// Embeddings of tokens that stand at `places` in their sequences, a row each.
     func embed(_ tokens: [Int], at places: [Int]) -> Matrix {
         let width = matrix.columns

@@ -1,0 +1,120 @@
+import BitplanKernels
+import BitplanModels
+import BitplanTensors
+import BitplanTokenizers
+import Foundation
+import PlanFormat
+import TestSupport
+import Testing
+
+/// The backward of every family against PyTorch's autograd (Scripts/goldens/gradients.py): all gradients of
+/// sum(U * logits) for random U.
+@Suite struct GradientTests {
+    private struct Goldens<Item: Decodable>: Decodable {
+        let loss: Double
+        let items: [Item]
+    }
+
+    private struct Pair: Decodable {
+        let source: [Int]
+        let target: [Int]
+    }
+
+    private struct Window: Decodable {
+        let tokens: [Int]
+        let scored: Int
+    }
+
+    private struct Text: Decodable {
+        let tokens: [Int]
+        let types: [Int]
+    }
+
+    private static func directory(_ name: String) -> URL {
+        TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/\(name)")
+    }
+
+    @Test(arguments: ["marian-relu-3-1", "marian-gelu-1-2"])
+    func encoderDecoder(_ name: String) throws {
+        let configuration = try MarianConfiguration(directory: Self.directory(name))
+        let outline = try MarianFamily.network(configuration)
+        try check(name, outline, over: { try MarianFamily.network(configuration, $0) }) { (item: Pair) in
+            .init(source: item.source, target: item.target)
+        }
+    }
+
+    @Test func decoder() throws {
+        let family = try LlamaFamily(directory: Self.directory("tiny-llama"))
+        try check("tiny-llama", family.outline, over: family.network) { (item: Window) in
+            .init(tokens: item.tokens, scored: item.scored)
+        }
+    }
+
+    @Test func encoder() throws {
+        let family = try BertFamily(directory: Self.directory("tiny-bert"))
+        try check("tiny-bert", family.outline, over: family.network) { (item: Text) in
+            .init([TokenSequence(ids: item.tokens, typeIDs: item.types)])
+        }
+    }
+
+    /// Compares all gradients of a network in `directory`.
+    private func check<Net: Network, Item: Decodable>(
+        _ name: String, _ outline: Net, over: (WeightTable) throws -> Net, _ example: (Item) -> Net.Example
+    ) throws {
+        let directory = Self.directory(name)
+        let weights = try Safetensors(directory.appending(path: "model.safetensors"))
+        let goldens = try Safetensors(directory.appending(path: "gradients.safetensors"))
+        var table = WeightTable(matrices: [:], vectors: [:])
+        func stored(_ tensor: String) -> String {
+            weights.entries[tensor] != nil ? tensor : "model.encoder.embed_tokens.weight"
+        }
+        for shape in outline.layout.sublayers.flatMap(\.matrices) {
+            table.matrices[shape.tensor] = TrainingMatrix(
+                try weights.matrix(stored(shape.tensor), rows: shape.rows, columns: shape.columns))
+        }
+        for (vector, _) in outline.sublayers.vectors { table.vectors[vector] = try weights.floats(vector) }
+        let network = try over(table)
+        let items = try JSONDecoder().decode(
+            Goldens<Item>.self, from: Data(contentsOf: directory.appending(path: "gradients.json")))
+        let examples = items.items.map(example)
+
+        let tape = Tape(keepsOutputs: true)
+        let gradients = GradientTable(network.layout)
+        let state = network.state(examples, observing: ForwardObserver(tape))
+        let outputs = network.outputs(state, observing: ForwardObserver(tape))
+        let logits = network.logits(outputs, observing: ForwardObserver(tape))
+        let upstream = try goldens.matrix("upstream", rows: logits.rows, columns: logits.columns)
+        let loss = zip(logits.storage, upstream.storage).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        #expect(abs(loss - items.loss) < 1e-4 * max(1, abs(items.loss)), "loss")
+        network.backward(
+            examples, state, outputs: network.backwardLogits(upstream, tape, gradients), tape, gradients)
+
+        // Biases of keys have a gradient of 0 in theory: what is compared with is not below this.
+        let least = 1e-2 * (gradients.vectors.values.joined().map(abs).max() ?? 0)
+        var worst: (deviation: Float, tensor: String) = (0, "")
+        var compared = 0
+        func compare(_ tensor: String, _ got: [Float]) throws {
+            let golden = "gradient.\(tensor)"
+            guard let expected = goldens.entries[golden] != nil ? try goldens.floats(golden) : nil else {
+                // Tensors that autograd does not train: the constant bias of the scores.
+                #expect(tensor == "final_logits_bias", "no golden gradient of \(tensor)")
+                return
+            }
+            try #require(expected.count == got.count, "\(tensor)")
+            compared += 1
+            let size = expected.reduce(least) { max($0, abs($1)) }
+            let difference = zip(expected, got).reduce(0) { max($0, abs($1.0 - $1.1)) }
+            let deviation = difference / size
+            if deviation > worst.deviation { worst = (deviation, tensor) }
+        }
+        for shape in network.layout.sublayers.flatMap(\.matrices) {
+            try compare(shape.tensor, try #require(gradients.matrices[shape.tensor]).storage)
+        }
+        for (vector, _) in network.sublayers.vectors where vector != "final_logits_bias" {
+            try compare(vector, try #require(gradients.vectors[vector], "\(vector)"))
+        }
+        print("\(name), \(compared) gradients: largest relative deviation", worst)
+        #expect(compared == goldens.entries.count - 1)
+        #expect(worst.deviation < 1e-5, "\(worst.tensor)")
+    }
+}
