@@ -56,6 +56,19 @@ extension Scheme.ClusteredCodes: SchemeCodec {
     }
 
     func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
+        var decoded = Matrix(rows: packed.rows, columns: packed.columns)
+        for (cluster, tokens) in try members(packed).enumerated() {
+            let rows = codes(of: cluster).decoded(
+                signs: try packed.part("signs.\(cluster)"),
+                alphas: try packed.part("alphas.\(cluster)").floats, rows: tokens.count,
+                columns: packed.columns)
+            decoded.set(Matrix(rows: tokens.count, columns: packed.columns, storage: rows), rows: tokens)
+        }
+        return decoded
+    }
+
+    /// The rows of each cluster, in their order.
+    func members(_ packed: PackedMatrix) throws(PackedMatrixError) -> [[Int]] {
         let sizes = sizes(rows: packed.rows)
         var members = [[Int]](repeating: [], count: clusters)
         for (token, byte) in try packed.part("cluster").bytes.enumerated() {
@@ -67,17 +80,6 @@ extension Scheme.ClusteredCodes: SchemeCodec {
             }
             members[cluster].append(token)
         }
-        var decoded = Matrix(rows: packed.rows, columns: packed.columns)
-        for (cluster, size) in sizes.enumerated() {
-            let rows = codes(of: cluster).decoded(
-                signs: try packed.part("signs.\(cluster)"),
-                alphas: try packed.part("alphas.\(cluster)").floats, rows: size, columns: packed.columns)
-            for (row, token) in members[cluster].enumerated() {
-                decoded.storage.replaceSubrange(
-                    token * packed.columns..<(token + 1) * packed.columns,
-                    with: rows[row * packed.columns..<(row + 1) * packed.columns])
-            }
-        }
-        return decoded
+        return members
     }
 }

@@ -77,7 +77,7 @@ extension Scheme.Integers: SchemeCodec {
         }
     }
 
-    private func packed(codes: [UInt8], grids: [UniformGrid], rows: Int, columns: Int) -> PackedMatrix {
+    func packed(codes: [UInt8], grids: [UniformGrid], rows: Int, columns: Int) -> PackedMatrix {
         var parts = [
             "codes": PackedTensor(
                 type: .uint8, shape: [rows, DenseBits.sizeInBytes(count: columns, bits: bits)],

@@ -29,12 +29,18 @@ extension Scheme.MinMaxIndex: SchemeCodec {
     }
 
     func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
-        let range = try packed.part("range").floats
+        decoded(
+            try packed.part("codes").bytes, range: try packed.part("range").floats, rows: packed.rows,
+            columns: packed.columns)
+    }
+
+    /// The weights of codes, given minimum and maximum.
+    func decoded(_ codes: Data, range: [Float], rows: Int, columns: Int) -> Matrix {
         let lowest = Double(range[0])
         let step = (Double(range[1]) - lowest) / 255
-        let storage = try packed.part("codes").bytes.map { byte in
+        let storage = codes.map { byte in
             Float((Double(Int8(bitPattern: byte)) + 128) * step + lowest)
         }
-        return Matrix(rows: packed.rows, columns: packed.columns, storage: storage)
+        return Matrix(rows: rows, columns: columns, storage: storage)
     }
 }

@@ -15,6 +15,16 @@ extension Scheme.NormalFloat: SchemeCodec {
         throws(QuantizationError) -> PackedMatrix
     {
         var scales = blockScales(weights)
+        var codes = nearestCodes(weights) { scales[$0] }
+        if fit == .calibrated {
+            (scales, codes) = try Calibrated.normalFloat(
+                self, weights, scales: scales, codes: codes, context: context)
+        }
+        return packed(codes: codes, scales: scales, rows: weights.rows, columns: weights.columns)
+    }
+
+    /// The code of each weight, given the scale of each block; a block of scale 0 takes level 0.
+    func nearestCodes(_ weights: Matrix, scale: (Int) -> Float) -> [UInt8] {
         var codes = [UInt8](repeating: 7, count: weights.storage.count)
         let middles = zip(NormalFloatLevels.values, NormalFloatLevels.values.dropFirst()).map {
             ($0 + $1) / 2
@@ -22,15 +32,11 @@ extension Scheme.NormalFloat: SchemeCodec {
         middles.withUnsafeBufferPointer { middles in
             guard let middles = middles.baseAddress else { return }
             for (index, weight) in weights.storage.enumerated() {
-                let scale = scales[index / block]
+                let scale = scale(index / block)
                 if scale > 0 { codes[index] = Self.code(Double(weight) / Double(scale), middles) }
             }
         }
-        if fit == .calibrated {
-            (scales, codes) = try Calibrated.normalFloat(
-                self, weights, scales: scales, codes: codes, context: context)
-        }
-        return packed(codes: codes, scales: scales, rows: weights.rows, columns: weights.columns)
+        return codes
     }
 
     /// The nearest level's index; a number in the middle takes the lower.
@@ -48,7 +54,7 @@ extension Scheme.NormalFloat: SchemeCodec {
         }
     }
 
-    private func packed(codes: [UInt8], scales: [Float], rows: Int, columns: Int) -> PackedMatrix {
+    func packed(codes: [UInt8], scales: [Float], rows: Int, columns: Int) -> PackedMatrix {
         let bytes = DenseBits.packedRows(codes, rows: 1, columns: codes.count, bits: 4)
         var parts = ["codes": PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes)]
         if doubleQuantization {
@@ -63,17 +69,20 @@ extension Scheme.NormalFloat: SchemeCodec {
         return PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts)
     }
 
+    /// The scale of each block, as a packed matrix has it.
+    func blockScales(of packed: PackedMatrix) throws(PackedMatrixError) -> [Float] {
+        let stored = try packed.part("scales")
+        guard doubleQuantization else { return stored.floats }
+        return DoubleQuantizedScales(
+            codes: stored.bytes.map { Int8(bitPattern: $0) }, scales: try packed.part("scaleScales").floats,
+            mean: try packed.part("scaleMean").floats[0]
+        ).values
+    }
+
     func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
         let count = packed.rows * packed.columns
         let codes = DenseBits.unpackedRows(try packed.part("codes").bytes, rows: 1, columns: count, bits: 4)
-        let stored = try packed.part("scales")
-        let scales =
-            doubleQuantization
-            ? DoubleQuantizedScales(
-                codes: stored.bytes.map { Int8(bitPattern: $0) },
-                scales: try packed.part("scaleScales").floats,
-                mean: try packed.part("scaleMean").floats[0]
-            ).values : stored.floats
+        let scales = try blockScales(of: packed)
         let levels = NormalFloatLevels.values.map { Float($0) }
         var decoded = Matrix(rows: packed.rows, columns: packed.columns)
         for index in 0..<count { decoded.storage[index] = levels[Int(codes[index])] * scales[index / block] }

@@ -23,46 +23,59 @@ extension Scheme.ProductCodes: SchemeCodec {
         var book = Matrix(rows: count, columns: block)
         for (index, value) in chosen.storage.enumerated() { book.storage[index] = value }
 
-        let tensor: PackedTensor
-        var scaleParts: [String: PackedTensor] = [:]
-        switch storage {
-        case .fp16:
-            for index in book.storage.indices {
-                book.storage[index] = HalfPrecision.rounded(book.storage[index])
-            }
-            tensor = PackedTensor(shape: [count, block], floats: book.storage, as: .fp16)
-        case .int8:
-            let grid = UniformGrid(
-                symmetricUpTo: book.storage.reduce(0) { max($0, abs($1)) }, bits: 8, type: .fp32)
-            var codes = Data(count: count * block)
-            for index in book.storage.indices {
-                let code = Int(grid.code(Double(book.storage[index]), lowest: 1)) - 128
-                codes[index] = UInt8(bitPattern: Int8(code))
-                book.storage[index] = grid.scale * Float(code)
-            }
-            tensor = PackedTensor(type: .int8, shape: [count, block], bytes: codes)
-            scaleParts["centroidScale"] = PackedTensor(shape: [1], floats: [grid.scale])
-        }
+        let stored = stored(book.storage)
+        book.storage = stored.book
         // Rounding moved the codewords: nearest is asked again, of the ones in use.
         let used = Matrix(
             rows: chosen.rows, columns: block, storage: Array(book.storage.prefix(chosen.storage.count)))
         let indices = vectors.nearest(in: used, threads: context.threads)
+        return packed(indices, stored.parts, rows: weights.rows, columns: weights.columns)
+    }
+
+    /// A book of codewords as it is stored, and its parts.
+    func stored(_ book: [Float]) -> (book: [Float], parts: [String: PackedTensor]) {
+        let shape = [centroids, block]
+        switch storage {
+        case .fp16:
+            let rounded = book.map(Scheme.FloatType.fp16.stored)
+            return (rounded, ["centroids": PackedTensor(shape: shape, floats: rounded, as: .fp16)])
+        case .int8:
+            let grid = UniformGrid(
+                symmetricUpTo: book.reduce(0) { max($0, abs($1)) }, bits: 8, type: .fp32)
+            let codes = book.map { Int8(Int(grid.code(Double($0), lowest: 1)) - 128) }
+            return (
+                codes.map { grid.scale * Float($0) },
+                [
+                    "centroids": PackedTensor(
+                        type: .int8, shape: shape, bytes: codes.withUnsafeBytes { Data($0) }),
+                    "centroidScale": PackedTensor(shape: [1], floats: [grid.scale]),
+                ]
+            )
+        }
+    }
+
+    /// A packed matrix of one index a subvector and the parts of a book.
+    func packed(
+        _ indices: [UInt8], _ book: [String: PackedTensor], rows: Int, columns: Int
+    ) -> PackedMatrix {
         let bytes = DenseBits.packedRows(indices, rows: 1, columns: indices.count, bits: indexBits)
-        return PackedMatrix(
-            scheme: scheme, rows: weights.rows, columns: weights.columns,
-            parts: [
-                "indices": PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes),
-                "centroids": tensor,
-            ]
-            .merging(scaleParts) { first, _ in first })
+        var parts = book
+        parts["indices"] = PackedTensor(type: .uint8, shape: [bytes.count], bytes: bytes)
+        return PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts)
     }
 
     func decode(_ packed: PackedMatrix) throws(PackedMatrixError) -> Matrix {
+        let (indices, book) = try unpacked(packed)
+        return decoded(indices, book, rows: packed.rows, columns: packed.columns)
+    }
+
+    /// The index of every subvector, and the codewords (centroids, block).
+    func unpacked(_ packed: PackedMatrix) throws(PackedMatrixError) -> (indices: [UInt8], book: [Float]) {
         let perRow = subvectors(columns: packed.columns)
         let indices = DenseBits.unpackedRows(
             try packed.part("indices").bytes, rows: 1, columns: packed.rows * perRow, bits: indexBits)
         let tensor = try packed.part("centroids")
-        var book: [Float]
+        let book: [Float]
         switch storage {
         case .fp16: book = tensor.floats
         case .int8:
@@ -74,11 +87,17 @@ extension Scheme.ProductCodes: SchemeCodec {
                 scheme: scheme, name: "indices", index: bad,
                 message: "\(indices[bad]) of \(centroids) centroids")
         }
-        var decoded = Matrix(rows: packed.rows, columns: packed.columns)
-        for row in 0..<packed.rows {
-            for column in 0..<packed.columns {
+        return (indices, book)
+    }
+
+    /// The weights of these subvectors.
+    func decoded(_ indices: [UInt8], _ book: [Float], rows: Int, columns: Int) -> Matrix {
+        let perRow = subvectors(columns: columns)
+        var decoded = Matrix(rows: rows, columns: columns)
+        for row in 0..<rows {
+            for column in 0..<columns {
                 let index = Int(indices[row * perRow + column / block])
-                decoded.storage[row * packed.columns + column] = book[index * block + column % block]
+                decoded.storage[row * columns + column] = book[index * block + column % block]
             }
         }
         return decoded
