@@ -84,6 +84,12 @@ let package = Package(
                 "PlanFormat", "BitplanQuantizers", "BitplanTensors",
             ]),
         room(
+            "Training",
+            [
+                "BitplanKernels", "BitplanModels", "BitplanMetrics", "PlanFormat", "BitplanQuantizers",
+                "BitplanSensitivity", "BitplanTensors",
+            ]),
+        room(
             "Latency",
             ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanTensors"]),
         room(
@@ -97,8 +103,8 @@ let package = Package(
             "Workflows",
             [
                 "BitplanEncoding", "BitplanKernels", "BitplanLatency", "BitplanMeasurements",
-                "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
-                "BitplanSensitivity", "BitplanTensors",
+                "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanQuantizers",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
             ]),
         // What a library user sees.
         .target(
@@ -113,8 +119,8 @@ let package = Package(
             dependencies: [
                 "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanKernels",
                 "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
-                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanWorkflows",
-                argumentParser,
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
+                "BitplanWorkflows", argumentParser,
             ]),
         .executableTarget(
             name: "bitplan-bench",
@@ -139,6 +145,7 @@ let package = Package(
         tests("Measurements", [grdb]),
         tests(
             "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
+        tests("Training", ["BitplanModels", "BitplanQuantizers", "BitplanTensors"]),
         tests("Latency", ["BitplanModels"]),
         tests("Planning", ["BitplanAllocation", "BitplanLatency", "PlanFormat"]),
         tests("Reporting", ["PlanFormat"]),

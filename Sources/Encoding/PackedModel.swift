@@ -97,7 +97,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     }
 
     /// The vectors, widened to FP32.
-    private func vectors() throws -> [String: [Float]] {
+    package func vectors() throws -> [String: [Float]] {
         var vectors: [String: [Float]] = [:]
         for (name, count) in family.vectors {
             vectors[name] =

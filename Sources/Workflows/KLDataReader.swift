@@ -27,6 +27,9 @@ final class KLDataReader<Family: ModelFamily> {
         self.store = store
     }
 
+    /// The network without weights.
+    var outline: Family.Net { model.family.outline }
+
     /// The network in full precision, read once.
     func network() throws -> Family.Net {
         if let loaded { return loaded }

@@ -123,6 +123,11 @@ package struct EncoderNetwork: Network {
         head?.backward(gradient, tape, sink) ?? gradient
     }
 
+    /// The item without anchors: its outputs are vectors, which have a way back.
+    package func trainingExample(_ example: Example) -> Example {
+        Example(example.sequences, label: example.label)
+    }
+
     /// Whether a classifier stands behind the encoder.
     package var hasHead: Bool { head != nil }
 
@@ -161,7 +166,7 @@ extension Matrix {
     }
 
     /// Every row divided by its length.
-    func normalizingRows() -> Matrix {
+    package func normalizingRows() -> Matrix {
         var result = self
         for row in 0..<rows {
             let length = self[row: row].reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()

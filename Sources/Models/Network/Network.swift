@@ -43,6 +43,9 @@ package protocol Network: TimedNetwork {
     /// The way back of `logits`: the gradient of the outputs, given that of the logits.
     func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix
 
+    /// An item as a network is trained on it.
+    func trainingExample(_ example: Example) -> Example
+
     /// Whether `logits` are more than the outputs themselves.
     var hasHead: Bool { get }
 
@@ -109,6 +112,9 @@ extension Network {
         }
         backwardStart(examples, gradient, sink)
     }
+
+    /// The item itself.
+    package func trainingExample(_ example: Example) -> Example { example }
 
     /// Most networks end with a product.
     package var hasHead: Bool { true }

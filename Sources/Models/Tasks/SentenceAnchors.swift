@@ -18,7 +18,7 @@ package final class SentenceAnchors: Sendable, Equatable {
     package let texts: [TokenSequence]
 
     /// The scale at which sentence encoders are trained (sentence-transformers: `scale` 20).
-    static let temperature: Float = 0.05
+    package static let temperature: Float = 0.05
     /// How many texts of the data are taken, at most.
     static let count = 64
 

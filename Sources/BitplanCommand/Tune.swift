@@ -1,0 +1,149 @@
+import ArgumentParser
+import BitplanModels
+import BitplanReporting
+import BitplanTensors
+import BitplanTraining
+import BitplanWorkflows
+import Foundation
+import PlanFormat
+
+struct Tune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains what a plan has quantized until it says again what the full model says.",
+        discussion: """
+            Learns from text alone: the full model's own answers are what is learned, and held-out text decides which parameters are \
+            written. The packed directory has the plan's bytes; beside it lies a log for `bitplan report --training`.
+            """)
+
+    @Argument(help: "Model directory, in full precision.") var model: String
+    @Option(help: "Plan file: its codes are fitted first.") var plan: String?
+    @Option(help: "Packed directory to start from, instead of a plan.") var packed: String?
+    @OptionGroup var data: DataOptions
+    @OptionGroup var targets: KLTargetOptions
+    @Option(
+        parsing: .upToNextOption,
+        help: "Data that decide which parameters are written; a tenth of the data, 200 items at most, where not given.")
+    var heldOut: [String] = []
+    @Option(help: "Use only the first items of the held-out data.") var heldOutLimit: Int?
+    @OptionGroup var calibration: CalibrationOptions
+    @Option(help: "What is learned: scales (small memory), weights; by the model's size where not given.")
+    var recipe: TrainingRecipe?
+    @Option(help: "Minutes that training takes; the log says the steps.") var minutes: Double?
+    @Option(help: "Steps that training takes.") var steps: Int?
+    @OptionGroup var settings: TrainingOptions
+    @OptionGroup var task: TaskArguments
+    @OptionGroup var storage: StoreOptions
+    @Flag(help: "Go on from the checkpoint of an interrupted run.") var resume = false
+    @Option(help: "Packed directory to write.") var output: String
+    @Flag(help: "Print the log as JSON.") var json = false
+
+    func run() throws {
+        try reporting {
+            let start: TuneRequest.Start
+            switch (plan, packed) {
+            case (let plan?, nil): start = .plan(try JSONFile.read(Plan.self, from: URL(path: plan)))
+            case (nil, let packed?): start = .packed(URL(path: packed))
+            default: throw UsageError("expected one of --plan and --packed")
+            }
+            let length: TuneRequest.Length
+            switch (minutes, steps) {
+            case (let minutes?, nil): length = .minutes(minutes)
+            case (nil, let steps?): length = .steps(steps)
+            default: throw UsageError("expected one of --minutes and --steps")
+            }
+            let settings = settings
+            let request = TuneRequest(
+                model: URL(path: model), start: start, data: data.source(targets.targets),
+                heldOut: heldOut.isEmpty
+                    ? nil
+                    : DataSource(
+                        files: heldOut.map { URL(path: $0) }, limit: heldOutLimit,
+                        windows: data.windows.windows, targets: targets.targets),
+                calibration: calibration.source(data.windows), recipe: recipe, length: length,
+                task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume
+            ) { settings.apply(to: &$0) }
+            try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
+            func run<F: ModelFamily>(_ family: F.Type) throws {
+                let log = try naming(URL(path: plan ?? packed ?? model)) {
+                    try tune(family, request) { event in
+                        switch event {
+                        case .note(let line): writeNote(line)
+                        case .point(let point, let steps, let left):
+                            writeNote(point.text(of: steps, left: left))
+                        }
+                    }
+                }
+                try printResult(log, asJSON: json, log.summary(output: output))
+            }
+            try run(try Families.family(of: request.model))
+        }
+    }
+}
+
+extension TrainingRecipe: ExpressibleByArgument {}
+extension TrainingSettings.Schedule: ExpressibleByArgument {}
+
+/// Settings in place of a recipe's own.
+struct TrainingOptions: ParsableArguments {
+    @Option(help: "Items of a step.") var batchSize: Int?
+    @Option(help: "Relative rate of scales, alphas and centroids.") var rate: Float?
+    @Option(help: "Relative rate of latent weights.") var weightRate: Float?
+    @Option(help: "Relative rate of biases and norms.") var vectorRate: Float?
+    @Option(help: "How rates fall: cosine, linear, constant.") var schedule: TrainingSettings.Schedule?
+    @Option(help: "Longest gradient of all parameters together.") var clip: Float?
+    @Option(help: "Steps after which latent weights are coded again.") var recodeEvery: Int?
+    @Option(help: "Steps after which held-out data are measured.") var evaluateEvery: Int?
+    @Option(help: "Where the order of the items starts.") var trainingSeed: UInt64?
+
+    func validate() throws {
+        for (name, value) in [
+            ("--batch-size", batchSize), ("--recode-every", recodeEvery), ("--evaluate-every", evaluateEvery),
+        ] {
+            if let value, !(1...1_000_000).contains(value) {
+                throw ValidationError("\(name): expected 1 to 1000000, got \(value)")
+            }
+        }
+        for (name, value) in [
+            ("--rate", rate), ("--weight-rate", weightRate), ("--vector-rate", vectorRate), ("--clip", clip),
+        ] {
+            if let value, !(value >= 0 && value.isFinite) {
+                throw ValidationError("\(name): expected 0 or more, got \(value)")
+            }
+        }
+    }
+
+    func apply(to settings: inout TrainingSettings) {
+        if let batchSize { settings.batchSize = batchSize }
+        if let rate { settings.rates.numbers = rate }
+        if let weightRate { settings.rates.weights = weightRate }
+        if let vectorRate { settings.rates.vectors = vectorRate }
+        if let schedule { settings.schedule = schedule }
+        if let clip { settings.clip = clip }
+        if let recodeEvery { settings.recodeEvery = recodeEvery }
+        if let evaluateEvery { settings.evaluateEvery = evaluateEvery }
+        if let trainingSeed { settings.seed = trainingSeed }
+    }
+}
+
+extension TrainingLog.Point {
+    /// One line of progress.
+    fileprivate func text(of steps: Int, left: Double) -> String {
+        var line = "step \(step) of \(steps): held-out KL \(fixed(heldOut, 4))"
+        if let training { line += ", training \(fixed(training, 4))" }
+        if left.isFinite { line += ", \(fixed(left / 60, 1)) minutes left" }
+        return line
+    }
+}
+
+extension TrainingLog {
+    /// What came of the run.
+    fileprivate func summary(output: String) -> String {
+        let first = points.first?.heldOut ?? 0
+        let best = points.first { $0.step == bestStep }?.heldOut ?? first
+        let outcome =
+            bestStep == 0
+            ? "no parameters were better than the start, which is written"
+            : "held-out KL \(fixed(first, 4)) -> \(fixed(best, 4)) after \(bestStep) of \(steps) steps"
+        return "\(output): \(grouped(bytes)) bytes, \(outcome)"
+    }
+}

@@ -1,0 +1,82 @@
+import BitplanKernels
+import BitplanModels
+import BitplanTensors
+
+/// What a student's outputs lose against the teacher's, and the gradient of its outputs.
+struct DistillationLoss<Net: Network>: Sendable {
+    /// The network in full precision.
+    let teacher: Net
+    /// Rows of logits that are in memory at a time.
+    private static var chunk: Int { 64 }
+
+    /// The summed KL(teacher || student) of the rows, in nats, and the gradient of `factor` times it.
+    ///
+    /// Logits are computed a chunk of rows at a time, the teacher's from its outputs. Of a network that ends
+    /// with vectors of texts, the distributions are those of each text over the other texts of the part, as a
+    /// search ranks them: softmax of cosines divided by their temperature.
+    func backward(
+        _ student: Net, _ outputs: Matrix, teacher target: Matrix, factor: Float, keepsOutputs: Bool,
+        _ sink: any GradientSink
+    ) -> (nats: Double, gradient: Matrix) {
+        guard student.hasHead else { return ranking(outputs, target, factor: factor) }
+        var gradient: [Float] = []
+        gradient.reserveCapacity(outputs.storage.count)
+        var nats = 0.0
+        for first in stride(from: 0, to: outputs.rows, by: Self.chunk) {
+            let rows = first..<min(first + Self.chunk, outputs.rows)
+            let tape = Tape(keepsOutputs: keepsOutputs)
+            var p = teacher.logits(target.slice(rows: rows), observing: nil)
+            var q = student.logits(outputs.slice(rows: rows), observing: ForwardObserver(tape))
+            nats += Self.klGradient(&p, &q, factor: factor)
+            gradient += student.backwardLogits(q, tape, sink).storage
+        }
+        return (nats, Matrix(rows: outputs.rows, columns: outputs.columns, storage: gradient))
+    }
+
+    /// Summed KL of rows of logits; q becomes its gradient.
+    private static func klGradient(_ p: inout Matrix, _ q: inout Matrix, factor: Float) -> Double {
+        let (rows, columns) = (q.rows, q.columns)
+        return p.storage.withUnsafeMutableBufferPointer { p in
+            q.storage.withUnsafeMutableBufferPointer { q in
+                guard let p = p.baseAddress, let q = q.baseAddress else { return 0 }
+                return (0..<rows).reduce(0.0) { sum, row in
+                    sum
+                        + BitplanKernels.klGradient(
+                            p + row * columns, q + row * columns, count: columns, factor: factor)
+                }
+            }
+        }
+    }
+
+    private func ranking(
+        _ outputs: Matrix, _ target: Matrix, factor: Float
+    ) -> (nats: Double, gradient: Matrix) {
+        let student = outputs.normalizingRows()
+        var p = Self.similarities(target.normalizingRows())
+        var q = Self.similarities(student)
+        let nats = Self.klGradient(&p, &q, factor: factor)
+        // Both sides of a similarity are the student's: (G + G') X / temperature, and then the way back
+        // through the division by the length.
+        var both = q
+        both.add(q.transposed())
+        for index in both.storage.indices { both.storage[index] /= SentenceAnchors.temperature }
+        var gradient = DenseMatrix(student.transposed())(both)
+        for row in 0..<outputs.rows {
+            let length = outputs[row: row].reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()
+            let along = zip(gradient[row: row], student[row: row]).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+            for column in 0..<outputs.columns {
+                gradient[row, column] =
+                    (gradient[row, column] - student[row, column] * along) / max(length, 1e-12)
+            }
+        }
+        return (nats, gradient)
+    }
+
+    /// Cosines of all pairs divided by the temperature; a text is not its own neighbour.
+    private static func similarities(_ vectors: Matrix) -> Matrix {
+        var result = DenseMatrix(vectors)(vectors)
+        for index in result.storage.indices { result.storage[index] /= SentenceAnchors.temperature }
+        for row in 0..<result.rows { result[row, row] = -1e4 }
+        return result
+    }
+}

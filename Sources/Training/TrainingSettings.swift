@@ -1,0 +1,114 @@
+import Foundation
+import PlanFormat
+
+/// How a quantized model is trained.
+package struct TrainingSettings: Sendable, Codable, Hashable {
+    /// What is learned, and from what.
+    package var recipe: TrainingRecipe
+    /// Items of a step.
+    package var batchSize: Int
+    /// Steps of the whole run.
+    package var steps: Int
+    /// Where the order of the items starts.
+    package var seed: UInt64
+    /// Learning rates at their highest.
+    package var rates: Rates
+    /// Steps over which the rates rise.
+    package var warmUp: Int
+    /// How the rates fall behind that.
+    package var schedule: Schedule
+    /// The longest gradient of all parameters together; a longer one is shortened.
+    package var clip: Float
+    /// Latent weights are coded anew after so many steps.
+    package var recodeEvery: Int
+    /// Held-out items are measured after so many steps.
+    package var evaluateEvery: Int
+    /// Parts of a batch that are computed side by side and added in order: results do not depend on the
+    /// number of threads.
+    package var shards: Int
+
+    /// Learning rates by kind of parameter, relative: a step of Adam moves a parameter by about its rate
+    /// times the root mean square of its array.
+    package struct Rates: Sendable, Codable, Hashable {
+        /// Of scales, alphas and centroids.
+        package var numbers: Float
+        /// Of latent weights.
+        package var weights: Float
+        /// Of biases and norms.
+        package var vectors: Float
+
+        /// Rates by kind.
+        package init(numbers: Float, weights: Float, vectors: Float) {
+            self.numbers = numbers
+            self.weights = weights
+            self.vectors = vectors
+        }
+    }
+
+    /// How rates fall from their highest to 0.
+    package enum Schedule: String, Sendable, Codable, CaseIterable {
+        case linear, cosine, constant
+
+        /// The share of the highest rate when so much of the run is done, from 0 to 1.
+        func factor(_ progress: Double) -> Double {
+            switch self {
+            case .linear: 1 - progress
+            case .cosine: (1 + cos(.pi * progress)) / 2
+            case .constant: 1
+            }
+        }
+    }
+
+    /// A recipe's own settings for a run of so many steps.
+    package init(_ recipe: TrainingRecipe, steps: Int, parameters: Int) {
+        self.recipe = recipe
+        self.steps = steps
+        batchSize = 64
+        seed = 0
+        rates = recipe.rates
+        warmUp = 10
+        schedule = .cosine
+        clip = 1
+        recodeEvery = 1
+        evaluateEvery = max(1, steps / 10)
+        // Every part has gradients of its own: two for what is large.
+        shards = parameters > 8_000_000 ? 2 : 4
+    }
+
+    /// Everything but the recipe and the steps, for a log.
+    package var text: [String: String] {
+        [
+            "batchSize": "\(batchSize)", "seed": "\(seed)", "rates.numbers": "\(rates.numbers)",
+            "rates.weights": "\(rates.weights)", "rates.vectors": "\(rates.vectors)",
+            "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
+            "recodeEvery": "\(recodeEvery)", "evaluateEvery": "\(evaluateEvery)", "shards": "\(shards)",
+        ]
+    }
+
+    /// What rates are multiplied by at step `step`, from 0.
+    func rateFactor(_ step: Int) -> Double {
+        let rise = min(1, Double(step + 1) / Double(max(1, warmUp)))
+        return rise * schedule.factor(Double(step) / Double(max(1, steps)))
+    }
+}
+
+/// What is learned, by name.
+package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
+    /// Scales, alphas, centroids, biases and norms, codes fixed; the loss is KL to the full-precision model.
+    ///
+    /// - Source: EfficientQAT's second phase (Chen et al. 2024) and AlphaTuning (Kwon et al. 2022), with KL
+    ///   in place of labels.
+    case scales
+    /// Latent weights too, from which codes follow.
+    case weights
+
+    /// Whether there are latent weights.
+    package var learnsWeights: Bool { self != .scales }
+
+    var rates: TrainingSettings.Rates {
+        switch self {
+        case .scales: .init(numbers: 0.01, weights: 0, vectors: 0.01)
+        case .weights: .init(numbers: 0.003, weights: 0.01, vectors: 0.003)
+        }
+    }
+}
