@@ -16,8 +16,10 @@ struct Report: ParsableCommand {
             a slider over the plans of the frontier; #point=N behind its address opens it at the Nth of them.
             """)
 
-    @Argument(help: "Sensitivity table that a sweep wrote.") var sweep: String
+    @Argument(help: "Sensitivity table that a sweep wrote, or none with --training.") var sweep: String?
     @Option(help: "Plan file.") var plan: String?
+    @Option(help: "Log of a run of `bitplan tune`, rendered instead of a table, with its curve as SVG.")
+    var training: String?
     @Option(help: "Evaluations that auto left beside its report: NAME.comparison.json.") var comparison:
         String?
     @Option(help: "Where the Markdown is written; printed where neither this nor --html is given.")
@@ -29,13 +31,21 @@ struct Report: ParsableCommand {
         guard output == nil || output != html else {
             throw ValidationError("--output and --html name the same file")
         }
+        guard (sweep == nil) != (training == nil) else {
+            throw ValidationError("expected a sensitivity table or --training")
+        }
+        guard training == nil || (plan == nil && comparison == nil && html == nil) else {
+            throw ValidationError(
+                "--training is rendered alone, as Markdown: without --plan, --comparison and --html")
+        }
     }
 
     func run() throws {
         try reporting {
             try checkOutputs(
                 [output, html].compactMap { $0.map { URL(path: $0) } },
-                inputs: [sweep, plan, comparison].compactMap { $0.map { URL(path: $0) } })
+                inputs: [sweep, plan, comparison, training].compactMap { $0.map { URL(path: $0) } })
+            guard let sweep else { return try writeTraining() }
             let table = try readTable(URL(path: sweep))
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
@@ -49,6 +59,22 @@ struct Report: ParsableCommand {
                 if output == nil, html == nil { try writeOutput(try report.markdown(withFigures: false)) }
             }
         }
+    }
+}
+
+extension Report {
+    private func writeTraining() throws {
+        guard let training else { return }
+        let log = try JSONFile.read(TrainingLog.self, from: URL(path: training))
+        guard let output else {
+            return try writeOutput(log.markdown(title: name ?? "Training", figure: nil))
+        }
+        let file = URL(path: output)
+        let stem = file.deletingPathExtension().lastPathComponent
+        let curve = file.deletingLastPathComponent().appending(path: stem + ".curve.svg")
+        try AtomicWrite.file(log.curveSVG, to: curve)
+        try AtomicWrite.file(
+            log.markdown(title: name ?? stem, figure: curve.lastPathComponent), to: file)
     }
 }
 

@@ -19,7 +19,8 @@ struct RootCommand: ParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Tune.self, Run.self,
+            Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Tune.self,
+            Run.self,
             Evaluate.self, Report.self, Export.self, Inspect.self, DropLayers.self,
             Cost.self, Auto.self, StoreCommand.self, AnswerRequest.self,
         ])

@@ -22,7 +22,9 @@ struct Tune: ParsableCommand {
     @OptionGroup var targets: KLTargetOptions
     @Option(
         parsing: .upToNextOption,
-        help: "Data that decide which parameters are written; a tenth of the data, 200 items at most, where not given.")
+        help:
+            "Data that decide which parameters are written; a tenth of the data, 200 items at most, where not given."
+    )
     var heldOut: [String] = []
     @Option(help: "Use only the first items of the held-out data.") var heldOutLimit: Int?
     @OptionGroup var calibration: CalibrationOptions
@@ -34,6 +36,7 @@ struct Tune: ParsableCommand {
     @OptionGroup var task: TaskArguments
     @OptionGroup var storage: StoreOptions
     @Flag(help: "Go on from the checkpoint of an interrupted run.") var resume = false
+    @Option(help: "Seconds from one checkpoint to the next.") var checkpointEvery = 60.0
     @Option(help: "Packed directory to write.") var output: String
     @Flag(help: "Print the log as JSON.") var json = false
 
@@ -45,7 +48,7 @@ struct Tune: ParsableCommand {
             case (nil, let packed?): start = .packed(URL(path: packed))
             default: throw UsageError("expected one of --plan and --packed")
             }
-            let length: TuneRequest.Length
+            let length: TrainingLength
             switch (minutes, steps) {
             case (let minutes?, nil): length = .minutes(minutes)
             case (nil, let steps?): length = .steps(steps)
@@ -60,7 +63,8 @@ struct Tune: ParsableCommand {
                         files: heldOut.map { URL(path: $0) }, limit: heldOutLimit,
                         windows: data.windows.windows, targets: targets.targets),
                 calibration: calibration.source(data.windows), recipe: recipe, length: length,
-                task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume
+                task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
+                checkpointInterval: checkpointEvery
             ) { settings.apply(to: &$0) }
             try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
             func run<F: ModelFamily>(_ family: F.Type) throws {

@@ -30,6 +30,35 @@ public struct Plan: Codable, Hashable, Sendable {
     public var steps: [SublayerStep]?
     /// Program, data and metric.
     public var provenance: Provenance?
+    /// What training made of it; nil for codes as they were fitted.
+    public var tuning: Tuning?
+
+    /// A run of training behind the plan.
+    public struct Tuning: Codable, Hashable, Sendable {
+        /// What was learned.
+        public let recipe: String
+        /// Steps that led to the parameters.
+        public let steps: Int
+        /// SHA-256 of what was learned from.
+        public let dataSHA256: String
+        /// Where the order of the items started.
+        public let seed: UInt64
+        /// KL on held-out items before and after, in nats per prediction.
+        public let klBefore: Double
+        public let klAfter: Double
+
+        /// A run from its parts.
+        public init(
+            recipe: String, steps: Int, dataSHA256: String, seed: UInt64, klBefore: Double, klAfter: Double
+        ) {
+            self.recipe = recipe
+            self.steps = steps
+            self.dataSHA256 = dataSHA256
+            self.seed = seed
+            self.klBefore = klBefore
+            self.klAfter = klAfter
+        }
+    }
 
     /// Bytes and loss as predicted.
     public struct Prediction: Codable, Hashable, Sendable {
@@ -209,7 +238,7 @@ public struct Plan: Codable, Hashable, Sendable {
         model: ModelIdentity, origin: PlanOrigin? = nil, fit: CodeFit? = nil, sublayers: [String: Scheme],
         predicted: Prediction? = nil, certificate: Certificate? = nil, measured: [MeasuredPlan]? = nil,
         overBudget: [MeasuredPlan]? = nil, rounds: [Round]? = nil, steps: [SublayerStep]? = nil,
-        provenance: Provenance? = nil
+        provenance: Provenance? = nil, tuning: Tuning? = nil
     ) {
         schemaVersion = Plan.currentSchema
         self.model = model
@@ -223,6 +252,7 @@ public struct Plan: Codable, Hashable, Sendable {
         self.rounds = rounds
         self.steps = steps
         self.provenance = provenance
+        self.tuning = tuning
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
@@ -231,6 +261,7 @@ public struct Plan: Codable, Hashable, Sendable {
         case fit, sublayers, predicted, certificate, measured, overBudget, rounds,
             steps
         case provenance
+        case tuning
     }
 
     private struct AnyKey: CodingKey {
@@ -270,5 +301,6 @@ public struct Plan: Codable, Hashable, Sendable {
         rounds = try container.decodeIfPresent([Round].self, forKey: .rounds)
         steps = try container.decodeIfPresent([SublayerStep].self, forKey: .steps)
         provenance = try container.decodeIfPresent(Provenance.self, forKey: .provenance)
+        tuning = try container.decodeIfPresent(Tuning.self, forKey: .tuning)
     }
 }

@@ -23,6 +23,8 @@ public struct TrainingLog: Codable, Hashable, Sendable {
     public var points: [Point]
     /// The step whose parameters are written.
     public var bestStep: Int
+    /// Held-out KL of the packed model, by its own kernels.
+    public var packedHeldOut: Double?
     /// Held-out metric of the start and of what was written; nil where none was measured.
     public var metric: Metric?
 
@@ -66,7 +68,8 @@ public struct TrainingLog: Codable, Hashable, Sendable {
 
     /// A log from its parts.
     public init(
-        model: ModelIdentity, plan: String, bytes: Int, recipe: String, settings: [String: String], items: Int,
+        model: ModelIdentity, plan: String, bytes: Int, recipe: String, settings: [String: String],
+        items: Int,
         heldOutItems: Int, dataSHA256: String, heldOutSHA256: String?, steps: Int, points: [Point] = [],
         bestStep: Int = 0, metric: Metric? = nil
     ) {

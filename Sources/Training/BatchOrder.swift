@@ -2,14 +2,20 @@ import BitplanTensors
 
 /// The order in which a run reads its items: a new seeded order for every pass over them, so that a step's
 /// items follow from its number alone.
-struct BatchOrder {
-    let count: Int
-    let seed: UInt64
+package struct BatchOrder {
+    private let count: Int
+    private let seed: UInt64
+
+    /// The order of `count` items.
+    package init(count: Int, seed: UInt64) {
+        self.count = count
+        self.seed = seed
+    }
 
     /// The items of a step, from 0.
     ///
     /// - Complexity: O(count) a step, which is little beside a step.
-    func batch(_ step: Int, size: Int) -> [Int] {
+    package func batch(_ step: Int, size: Int) -> [Int] {
         let size = min(size, count)
         var items: [Int] = []
         var position = step * size

@@ -92,8 +92,9 @@ final class StepGradients: GradientSink {
     }
 
     private func addWhole(_ tensor: String, _ columns: Int, _ rows: Int, _ body: (inout Matrix) -> Void) {
-        guard case .whole(var sum) = matrices.removeValue(forKey: tensor)
-            ?? .whole(Matrix(rows: rows, columns: columns))
+        guard
+            case .whole(var sum) = matrices.removeValue(forKey: tensor)
+                ?? .whole(Matrix(rows: rows, columns: columns))
         else { return }
         body(&sum)
         matrices[tensor] = .whole(sum)

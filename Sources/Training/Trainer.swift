@@ -17,7 +17,8 @@ package struct Trainer<Net: Network> {
     private let loss: DistillationLoss<Net>
     private let examples: [Net.Example]
     private let heldOut: Evaluator<Net>
-    private let settings: TrainingSettings
+    /// How it is trained.
+    package private(set) var settings: TrainingSettings
     private let threads: Int
     private var targets: TeacherOutputs<Net>
     /// The parameters, the optimizer's memory, and how far the run is.
@@ -42,6 +43,22 @@ package struct Trainer<Net: Network> {
         targets = TeacherOutputs(full, self.examples)
     }
 
+    /// Sets the largest number of steps for which `fits` says yes, given how often is measured; no fewer than
+    /// are done.
+    mutating func setSteps(_ fits: (Int, Int) -> Bool) {
+        var (low, high) = (max(1, state.step), 1 << 30)
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if fits(middle, TrainingSettings.evaluateEvery(middle)) {
+                low = middle
+            } else {
+                high = middle - 1
+            }
+        }
+        settings.steps = low
+        settings.evaluateEvery = TrainingSettings.evaluateEvery(low)
+    }
+
     /// Whether all steps are done.
     package var isDone: Bool { state.step >= settings.steps }
 
@@ -58,10 +75,13 @@ package struct Trainer<Net: Network> {
     @discardableResult
     package mutating func evaluate() throws -> Double {
         let kl = try heldOutLoss()
-        guard kl.isFinite else { throw TrainingError.notFinite("the held-out loss", step: state.step, settings.rates) }
+        guard kl.isFinite else {
+            throw TrainingError.notFinite("the held-out loss", step: state.step, settings.rates)
+        }
         if state.best.map({ kl < $0.kl }) ?? true {
             state.best = TrainingState.Best(
-                kl: kl, step: state.step, packed: try state.model.packed(), vectors: state.model.storedVectors)
+                kl: kl, step: state.step, packed: try state.model.packed(), vectors: state.model.storedVectors
+            )
         }
         return kl
     }
@@ -93,7 +113,9 @@ package struct Trainer<Net: Network> {
             return (nats: nats, matrices: sink.matrices, vectors: sink.vectors)
         }
         let nats = results.reduce(0) { $0 + $1.nats }
-        guard nats.isFinite else { throw TrainingError.notFinite("the loss", step: state.step, settings.rates) }
+        guard nats.isFinite else {
+            throw TrainingError.notFinite("the loss", step: state.step, settings.rates)
+        }
         let gradients = try gradients(results.map { ($0.matrices, $0.vectors) })
         try state.move(gradients, settings, threads: threads)
         return nats / Double(max(1, predictions))
@@ -141,7 +163,8 @@ extension TrainedModel {
         guard let codes = codes[tensor] else { return [:] }
         switch sums {
         case .scales(let rows, let columns):
-            return codes.rowScales.map { [.numbers(tensor): $0.gradient(rows: rows, columns: columns)] } ?? [:]
+            return codes.rowScales.map { [.numbers(tensor): $0.gradient(rows: rows, columns: columns)] }
+                ?? [:]
         case .whole(var gradient):
             guard let latent = latents[tensor] else {
                 return [.numbers(tensor): codes.numbersGradient(gradient)]

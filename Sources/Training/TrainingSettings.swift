@@ -70,10 +70,13 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         schedule = .cosine
         clip = 1
         recodeEvery = 1
-        evaluateEvery = max(1, steps / 10)
+        evaluateEvery = Self.evaluateEvery(steps)
         // Every part has gradients of its own: two for what is large.
         shards = parameters > 8_000_000 ? 2 : 4
     }
+
+    /// About twenty measurements a run, and at least ten steps between two.
+    static func evaluateEvery(_ steps: Int) -> Int { max(10, steps / 20) }
 
     /// Everything but the recipe and the steps, for a log.
     package var text: [String: String] {
@@ -81,14 +84,15 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
             "batchSize": "\(batchSize)", "seed": "\(seed)", "rates.numbers": "\(rates.numbers)",
             "rates.weights": "\(rates.weights)", "rates.vectors": "\(rates.vectors)",
             "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
-            "recodeEvery": "\(recodeEvery)", "evaluateEvery": "\(evaluateEvery)", "shards": "\(shards)",
+            "recodeEvery": "\(recodeEvery)", "shards": "\(shards)",
         ]
     }
 
     /// What rates are multiplied by at step `step`, from 0.
     func rateFactor(_ step: Int) -> Double {
-        let rise = min(1, Double(step + 1) / Double(max(1, warmUp)))
-        return rise * schedule.factor(Double(step) / Double(max(1, steps)))
+        // The warm-up is the same in runs of all lengths.
+        guard step >= warmUp else { return Double(step + 1) / Double(warmUp) }
+        return schedule.factor(Double(step - warmUp) / Double(max(1, steps - warmUp)))
     }
 }
 

@@ -1,6 +1,7 @@
 import BitplanEncoding
 import BitplanKernels
 import BitplanMeasurements
+import BitplanMetrics
 import BitplanModels
 import BitplanQuantizers
 import BitplanSensitivity
@@ -24,7 +25,9 @@ package struct TuneRequest: Sendable {
     /// What is learned; by the model's size where nil.
     package var recipe: TrainingRecipe?
     /// How long.
-    package var length: Length
+    package var length: TrainingLength
+    /// Seconds from one checkpoint to the next.
+    package var checkpointInterval: Double
     /// Settings in place of the recipe's own.
     package var changes: @Sendable (inout TrainingSettings) -> Void
     /// How the task is run, and threads.
@@ -42,18 +45,12 @@ package struct TuneRequest: Sendable {
         case packed(URL)
     }
 
-    /// The length of a run.
-    package enum Length: Sendable {
-        case steps(Int)
-        /// As many steps as fit, by the time of the first.
-        case minutes(Double)
-    }
-
     /// A request from its parts.
     package init(
         model: URL, start: Start, data: DataSource, heldOut: DataSource? = nil,
-        calibration: DataSource? = nil, recipe: TrainingRecipe? = nil, length: Length,
+        calibration: DataSource? = nil, recipe: TrainingRecipe? = nil, length: TrainingLength,
         task: TaskOptions = TaskOptions(), store: MeasurementStore? = nil, output: URL, resumes: Bool = false,
+        checkpointInterval: Double = 60,
         changes: @escaping @Sendable (inout TrainingSettings) -> Void = { _ in }
     ) {
         self.model = model
@@ -67,6 +64,7 @@ package struct TuneRequest: Sendable {
         self.store = store
         self.output = output
         self.resumes = resumes
+        self.checkpointInterval = checkpointInterval
         self.changes = changes
     }
 
@@ -120,38 +118,77 @@ package func tune<Family: ModelFamily>(
         heldOutItems: data.heldOut.examples.count, dataSHA256: try request.data.contentHash(),
         heldOutSHA256: try request.heldOut?.contentHash(), steps: settings.steps)
 
-    let clock = (wall: Date(), cpu: processSeconds())
-    func point(_ step: Int, _ heldOut: Double, _ training: Double?) -> TrainingLog.Point {
-        TrainingLog.Point(
-            step: step, heldOut: heldOut, training: training, cpuSeconds: processSeconds() - clock.cpu,
-            seconds: Date().timeIntervalSince(clock.wall))
+    let signature = log.settings.merging([
+        "model": identity.sha256, "plan": try start.plan.signature(), "recipe": recipe.rawValue,
+        "data": log.dataSHA256, "held-out data": log.heldOutSHA256 ?? "a part of the data",
+        "steps": request.length == .steps(settings.steps) ? "\(settings.steps)" : "by minutes",
+    ]) { first, _ in first }
+    var state = TrainingState(trained)
+    var checkpoint: TrainingCheckpoint?
+    if request.resumes {
+        checkpoint = try TrainingCheckpoint(request.checkpoint, from: state, signature: signature)
+    } else if FileManager.default.fileExists(atPath: request.checkpoint.path) {
+        throw FileError(
+            request.checkpoint,
+            "an interrupted run has left this: go on from it with --resume, or remove it to start anew")
     }
-    var trainer = Trainer(
-        full, examples: data.examples, heldOut: evaluator, settings: settings, state: TrainingState(trained),
-        threads: request.task.threads)
-    log.points.append(point(0, try trainer.evaluate(), nil))
-    event(.point(log.points[0], of: settings.steps, left: .infinity))
-    var recent: [Double] = []
-    while !trainer.isDone {
-        recent.append(try trainer.step())
-        let step = trainer.state.step
-        guard step % settings.evaluateEvery == 0 || trainer.isDone else { continue }
-        let measured = point(
-            step, try trainer.evaluate(), recent.reduce(0, +) / Double(max(1, recent.count)))
-        recent = []
-        log.points.append(measured)
-        event(
-            .point(
-                measured, of: settings.steps,
-                left: measured.seconds / Double(step) * Double(settings.steps - step)))
+    if let checkpoint { (state, settings) = (checkpoint.state, checkpoint.settings) }
+    var run = TrainingRun(
+        Trainer(
+            full, examples: data.examples, heldOut: evaluator, settings: settings, state: state,
+            threads: request.task.threads),
+        checkpoints: .init(
+            file: request.checkpoint, signature: signature, interval: request.checkpointInterval),
+        from: checkpoint)
+    try run.run(request.length) { event(.point($0, of: $1, left: $2)) }
+    guard let best = run.best else { return log }
+    (log.points, log.steps, log.bestStep) = (run.points, run.settings.steps, best.step)
+
+    var plan = start.plan
+    plan.tuning = Plan.Tuning(
+        recipe: recipe.rawValue, steps: best.step, dataSHA256: log.dataSHA256, seed: settings.seed,
+        klBefore: log.points[0].heldOut, klAfter: best.kl)
+    let tuned = try full.replacing([:], vectors: best.vectors)
+    try PackedModel.write(model.reading(from: tuned), plan, to: request.output, packed: best.packed)
+    // What was written is what counts: its own kernels, its own file.
+    let written = try PackedModel<Family>(directory: request.output).network()
+    log.packedHeldOut = try evaluator.losses(of: written).meanKL
+    if data.heldOut.hasReferences {
+        event(.note("measuring the metric on held-out items"))
+        let before = try full.replacing(
+            try start.packed.mapValues { try LinearOperators.measuring($0) },
+            vectors: start.vectors)
+        func score(_ network: Family.Net) throws -> TaskScore {
+            try model.family.task.score(network, on: data.heldOut, options: request.task)
+        }
+        if let first = try score(before).values.first, let last = try score(written).values.first {
+            log.metric = .init(name: first.name, start: first.value, end: last.value)
+        }
     }
-    guard let best = trainer.state.best else { return log }
-    log.bestStep = best.step
-    let network = try full.replacing([:], vectors: best.vectors)
-    try PackedModel.write(
-        model.reading(from: network), start.plan, to: request.output, packed: best.packed)
     try JSONFile.write(log, to: request.log)
+    try? FileManager.default.removeItem(at: request.checkpoint)
     return log
+}
+
+extension Plan {
+    /// SHA-256 of what the plan says of the weights.
+    fileprivate func signature() throws -> String {
+        let hash = ContentHash()
+        for (name, scheme) in sublayers.sorted(by: { $0.key < $1.key }) {
+            hash.add(name, Data(scheme.description.utf8))
+        }
+        hash.add("fit", Data("\(fit?.rawValue ?? "")".utf8))
+        hash.add("tuning", try tuning.map { try JSONFile.data($0) } ?? Data())
+        return hash.finish()
+    }
+}
+
+extension [ItemLoss] {
+    /// Nats of KL per prediction.
+    fileprivate var meanKL: Double {
+        let (nats, tokens) = reduce((0.0, 0)) { ($0.0 + $1.kl.nats, $0.1 + $1.kl.tokens) }
+        return nats / Double(Swift.max(1, tokens))
+    }
 }
 
 extension TuneRequest {

@@ -95,7 +95,9 @@ import Testing
         ],
         provenance: Provenance(
             tool: "bitplan", dataSHA256: identity.sha256, sentences: 3, metric: "BLEU",
-            calibrationSHA256: identity.sha256, targets: .own))
+            calibrationSHA256: identity.sha256, targets: .own),
+        tuning: Plan.Tuning(
+            recipe: "scales", steps: 3, dataSHA256: identity.sha256, seed: 1, klBefore: 0.2, klAfter: 0.1))
 
     @Test func readsWhatItWrites() throws {
         let data = try JSONEncoder().encode(Self.full)

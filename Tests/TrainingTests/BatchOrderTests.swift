@@ -1,6 +1,5 @@
+import BitplanTraining
 import Testing
-
-@testable import BitplanTraining
 
 @Suite struct BatchOrderTests {
     /// Every pass reads every item once, in an order of its own; a step follows from its number.

@@ -58,7 +58,9 @@ struct TrainableBinaryCodes: TrainableCodes {
             for row in 0..<rows {
                 for group in 0..<groups {
                     let index = row * groups + group
-                    for plane in 0..<bits { alphas[plane] = scheme.alphas.stored(numbers[index * bits + plane]) }
+                    for plane in 0..<bits {
+                        alphas[plane] = scheme.alphas.stored(numbers[index * bits + plane])
+                    }
                     codeValues(alphas, bits: bits, into: values)
                     let first = row * columns
                     body(index, first + group * width..<first + min(columns, (group + 1) * width), values)

@@ -27,7 +27,8 @@ struct TrainableClusters: TrainableCodes {
             clusters.append(
                 TrainableBinaryCodes(
                     scheme.codes(of: cluster), signs: try packed.part("signs.\(cluster)"),
-                    alphas: try packed.part("alphas.\(cluster)").floats, rows: tokens.count, columns: columns))
+                    alphas: try packed.part("alphas.\(cluster)").floats, rows: tokens.count, columns: columns)
+            )
         }
     }
 

@@ -4,7 +4,8 @@ import PlanFormat
 extension Scheme.FullPrecision: TrainableScheme {
     func trainable(_ packed: PackedMatrix) throws(PackedMatrixError) -> any TrainableCodes {
         TrainableFullPrecision(
-            scheme: self, weights: Matrix(
+            scheme: self,
+            weights: Matrix(
                 rows: packed.rows, columns: packed.columns, storage: try packed.part("weights").floats))
     }
 }

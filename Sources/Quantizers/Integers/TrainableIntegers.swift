@@ -9,10 +9,10 @@ extension Scheme.Integers: TrainableScheme {
 
 /// Integers under training: scales are learned, zero points stay.
 ///
-/// With latent weights v = w / s: code = round(v + zero point) cut to the grid, `dw` = G inside the grid and 0
-/// outside, `ds` = sum of G (code - zero point - v) inside and G (code - zero point) outside. The gradient of
-/// a scale is not divided by the size of its run, as the source does for its optimizer: Adam's step does not
-/// depend on it.
+/// With latent weights v = w / s: code = round(v + zero point) cut to the grid, `dw` = G inside the grid and
+/// 0 outside, `ds` = sum of G (code - zero point - v) inside and G (code - zero point) outside. The gradient
+/// of a scale is not divided by the size of its run, as the source does for its optimizer: Adam's step does
+/// not depend on it.
 /// - Source: LSQ (Esser et al. 2020); zero points as in LSQ+ (Bhalgat et al. 2020), but fixed.
 struct TrainableIntegers: TrainableCodes {
     private let scheme: Scheme.Integers

@@ -30,7 +30,9 @@ struct TrainableProductCodes: TrainableCodes {
 
     private var perRow: Int { scheme.subvectors(columns: columns) }
 
-    func decoded() -> Matrix { scheme.decoded(indices, scheme.stored(numbers).book, rows: rows, columns: columns) }
+    func decoded() -> Matrix {
+        scheme.decoded(indices, scheme.stored(numbers).book, rows: rows, columns: columns)
+    }
 
     func numbersGradient(_ gradient: Matrix) -> [Float] {
         let (block, perRow) = (scheme.block, perRow)

@@ -66,7 +66,9 @@ struct TrainableSigns: TrainableCodes {
 
     mutating func recode(_ latent: Matrix, threads: Int?) {
         let encoded = encode(latent)
-        guard let new = try? TrainableSigns(encoded, scale: scalePart, ends: levels.ends, clip: clip, encode: encode)
+        guard
+            let new = try? TrainableSigns(
+                encoded, scale: scalePart, ends: levels.ends, clip: clip, encode: encode)
         else { return }
         self = new
     }

@@ -67,11 +67,12 @@ struct TrainableTrellisCodes: TrainableCodes {
         var decoded = levels
         decoded.storage.withUnsafeMutableBufferPointer { decoded in
             for row in 0..<rows {
-                let scale = rowScales[row]
-                for index in row * columns..<(row + 1) * columns { decoded[index] *= scale }
-                if !columnScales.isEmpty {
-                    for column in 0..<columns { decoded[row * columns + column] *= columnScales[column] }
+                let (scale, first) = (rowScales[row], row * columns)
+                guard !columnScales.isEmpty else {
+                    for index in first..<first + columns { decoded[index] *= scale }
+                    continue
                 }
+                for column in 0..<columns { decoded[first + column] *= scale * columnScales[column] }
             }
         }
         return rotation?.rotatingBack(decoded) ?? decoded
