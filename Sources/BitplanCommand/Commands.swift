@@ -157,13 +157,7 @@ struct Quantize: ParsableCommand {
         abstract: "Encodes a model as a plan says and writes a packed directory.")
 
     @Argument(help: "Model directory.") var model: String
-    @Option(help: "Plan file.") var plan: String?
-    @Option(
-        help:
-            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), or a scheme for all sublayers."
-    )
-    var preset: String?
-    @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
+    @OptionGroup var plans: PlanOptions
     @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data:
         [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
@@ -187,10 +181,10 @@ struct Quantize: ParsableCommand {
                     ? nil
                     : DataSource(
                         files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
-                let chosen = try chosenPlan(family, directory, hasText: text != nil)
+                let chosen = try plans.plan(of: family, directory, hasText: text != nil)
                 let bytes: Int
                 do {
-                    bytes = try naming(plan.map { URL(path: $0) } ?? directory) {
+                    bytes = try naming(plans.plan.map { URL(path: $0) } ?? directory) {
                         try BitplanWorkflows.quantize(
                             family, model: directory, plan: chosen, text: text, to: URL(path: output),
                             store: text == nil ? nil : try storage.open(), note: writeNote)
@@ -205,18 +199,6 @@ struct Quantize: ParsableCommand {
                 )
             }
             try run(try Families.family(of: directory))
-        }
-    }
-
-    private func chosenPlan<F: ModelFamily>(_ family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan
-    {
-        switch (plan, preset) {
-        case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
-        case (nil, let preset?):
-            return try presetPlan(
-                family, directory, try Preset(named: preset),
-                fit: fit ?? (hasText ? .calibrated : .alternating))
-        default: throw UsageError("expected one of --plan and --preset")
         }
     }
 }

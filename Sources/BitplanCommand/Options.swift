@@ -2,6 +2,7 @@ import ArgumentParser
 import BitplanMeasurements
 import BitplanModels
 import BitplanSensitivity
+import BitplanTensors
 import BitplanWorkflows
 import Foundation
 import PlanFormat
@@ -183,5 +184,30 @@ struct CalibrationOptions: ParsableArguments {
             ? nil
             : DataSource(
                 files: calibration.map { URL(path: $0) }, limit: calibrationLimit, windows: windows.windows)
+    }
+}
+
+/// A plan, by file or by name.
+struct PlanOptions: ParsableArguments {
+    @Option(help: "Plan file.") var plan: String?
+    @Option(
+        help:
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), or a scheme for all sublayers."
+    )
+    var preset: String?
+    @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
+
+    /// The plan for a model.
+    ///
+    /// - Throws: `UsageError` where not exactly one is named.
+    func plan<F: ModelFamily>(of family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan {
+        switch (plan, preset) {
+        case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
+        case (nil, let preset?):
+            return try presetPlan(
+                family, directory, try Preset(named: preset),
+                fit: fit ?? (hasText ? .calibrated : .alternating))
+        default: throw UsageError("expected one of --plan and --preset")
+        }
     }
 }

@@ -16,7 +16,7 @@ struct Tune: ParsableCommand {
             """)
 
     @Argument(help: "Model directory, in full precision.") var model: String
-    @Option(help: "Plan file: its codes are fitted first.") var plan: String?
+    @OptionGroup var plans: PlanOptions
     @Option(help: "Packed directory to start from, instead of a plan.") var packed: String?
     @OptionGroup var data: DataOptions
     @OptionGroup var targets: KLTargetOptions
@@ -42,12 +42,6 @@ struct Tune: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let start: TuneRequest.Start
-            switch (plan, packed) {
-            case (let plan?, nil): start = .plan(try JSONFile.read(Plan.self, from: URL(path: plan)))
-            case (nil, let packed?): start = .packed(URL(path: packed))
-            default: throw UsageError("expected one of --plan and --packed")
-            }
             let length: TrainingLength
             switch (minutes, steps) {
             case (let minutes?, nil): length = .minutes(minutes)
@@ -55,20 +49,20 @@ struct Tune: ParsableCommand {
             default: throw UsageError("expected one of --minutes and --steps")
             }
             let settings = settings
-            let request = TuneRequest(
-                model: URL(path: model), start: start, data: data.source(targets.targets),
-                heldOut: heldOut.isEmpty
-                    ? nil
-                    : DataSource(
-                        files: heldOut.map { URL(path: $0) }, limit: heldOutLimit,
-                        windows: data.windows.windows, targets: targets.targets),
-                calibration: calibration.source(data.windows), recipe: recipe, length: length,
-                task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
-                checkpointInterval: checkpointEvery
-            ) { settings.apply(to: &$0) }
-            try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                let log = try naming(URL(path: plan ?? packed ?? model)) {
+                let request = TuneRequest(
+                    model: URL(path: model), start: try start(family), data: data.source(targets.targets),
+                    heldOut: heldOut.isEmpty
+                        ? nil
+                        : DataSource(
+                            files: heldOut.map { URL(path: $0) }, limit: heldOutLimit,
+                            windows: data.windows.windows, targets: targets.targets),
+                    calibration: calibration.source(data.windows), recipe: recipe, length: length,
+                    task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
+                    checkpointInterval: checkpointEvery
+                ) { settings.apply(to: &$0) }
+                try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
+                let log = try naming(URL(path: plans.plan ?? packed ?? model)) {
                     try tune(family, request) { event in
                         switch event {
                         case .note(let line): writeNote(line)
@@ -79,8 +73,16 @@ struct Tune: ParsableCommand {
                 }
                 try printResult(log, asJSON: json, log.summary(output: output))
             }
-            try run(try Families.family(of: request.model))
+            try run(try Families.family(of: URL(path: model)))
         }
+    }
+
+    private func start<F: ModelFamily>(_ family: F.Type) throws -> TuneRequest.Start {
+        guard let packed else { return .plan(try plans.plan(of: family, URL(path: model), hasText: true)) }
+        guard plans.plan == nil, plans.preset == nil else {
+            throw UsageError("expected one of --plan, --preset and --packed")
+        }
+        return .packed(URL(path: packed))
     }
 }
 

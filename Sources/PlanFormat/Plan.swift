@@ -43,8 +43,9 @@ public struct Plan: Codable, Hashable, Sendable {
         public let dataSHA256: String
         /// Where the order of the items started.
         public let seed: UInt64
-        /// KL on held-out items before and after, in nats per prediction.
+        /// KL on held-out items before, in nats per prediction.
         public let klBefore: Double
+        /// KL on held-out items after.
         public let klAfter: Double
 
         /// A run from its parts.

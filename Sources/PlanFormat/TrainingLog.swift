@@ -14,8 +14,9 @@ public struct TrainingLog: Codable, Hashable, Sendable {
     public var items: Int
     /// Items that the best parameters were chosen by.
     public var heldOutItems: Int
-    /// SHA-256 of the data and of the held-out data; nil where the latter were a part of the data.
+    /// SHA-256 of the data.
     public var dataSHA256: String
+    /// SHA-256 of the held-out data; nil where they were a part of the data.
     public var heldOutSHA256: String?
     /// Steps of the run.
     public var steps: Int
@@ -36,8 +37,9 @@ public struct TrainingLog: Codable, Hashable, Sendable {
         public let heldOut: Double
         /// Mean KL of the batches since the point before; nil for the start.
         public let training: Double?
-        /// Seconds of process time since the start, and of the clock.
+        /// Seconds of process time since the start.
         public let cpuSeconds: Double
+        /// Seconds of the clock.
         public let seconds: Double
 
         /// A point from its parts.
@@ -54,8 +56,11 @@ public struct TrainingLog: Codable, Hashable, Sendable {
 
     /// The task's metric on held-out items.
     public struct Metric: Codable, Hashable, Sendable {
+        /// The metric's name.
         public let name: String
+        /// Of the codes as they were fitted.
         public let start: Double
+        /// Of the packed model that was written.
         public let end: Double
 
         /// A metric before and after.

@@ -99,7 +99,9 @@ package func tune<Family: ModelFamily>(
     let model = try Model<Family>(directory: request.model)
     let reader = KLDataReader(model, options: request.task, store: request.store)
     let identity = try reader.identity()
-    let data = try TuningData(request, reader) { event(.note($0)) }
+    // Said when nothing is left to refuse.
+    var notes: [String] = []
+    let data = try TuningData(request, reader) { notes.append($0) }
     let full = try reader.network()
     let start = try TuningStart(request, model, full, identity, data.calibration)
 
@@ -140,6 +142,7 @@ package func tune<Family: ModelFamily>(
         checkpoints: .init(
             file: request.checkpoint, signature: signature, interval: request.checkpointInterval),
         from: checkpoint)
+    for note in notes { event(.note(note)) }
     try run.run(request.length) { event(.point($0, of: $1, left: $2)) }
     guard let best = run.best else { return log }
     (log.points, log.steps, log.bestStep) = (run.points, run.settings.steps, best.step)

@@ -1,0 +1,136 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `bitplan tune`: better or equal on held-out data, the same bytes however a run went, one line for bad
+/// input.
+@Suite struct TuneTests {
+    private static let head = ["tune", Fixture.model.path, "--no-store", "--data"] + Fixture.planning
+    private static let options = ["--limit", "60", "--fit", "greedy", "--steps", "12", "--batch-size", "12"]
+
+    private func tensors(_ workspace: Workspace, _ name: String) throws -> Data {
+        try workspace.read(name + "/model.safetensors")
+    }
+
+    private func log(_ workspace: Workspace, _ name: String) throws -> [String: Any] {
+        try #require(
+            try JSONSerialization.jsonObject(with: workspace.read(name + ".training.json")) as? [String: Any])
+    }
+
+    @Test(arguments: ["scales", "weights"])
+    func theSameBytesOnAnyThreadsAndAfterKills(_ recipe: String) throws {
+        let workspace = try Workspace()
+        func arguments(_ name: String, _ more: [String] = []) -> [String] {
+            Self.head + Self.options + ["--preset", "tcq2", "--recipe", recipe]
+                + ["--output", workspace.path(name)] + more
+        }
+        try Program.succeed(arguments("whole"))
+        let log = try log(workspace, "whole")
+        let points = try #require(log["points"] as? [[String: Any]]).compactMap { $0["heldOut"] as? Double }
+        #expect(points.count >= 2 && (points.min() ?? 1) < 0.9 * (points.first ?? 0), "\(points)")
+        let packed = try #require(log["packedHeldOut"] as? Double)
+        let best = try #require(points.min())
+        #expect(abs(packed - best) < 1e-3 * best, "packed \(packed), trained \(best)")
+
+        try Program.succeed(arguments("one", ["--threads", "1"]))
+        #expect(try tensors(workspace, "one") == tensors(workspace, "whole"))
+
+        // Killed as soon as a checkpoint is there, then after the next one, and so on to the end.
+        let checkpoint = workspace.file("killed.checkpoint.safetensors")
+        var kills = 0
+        var last = Date.distantPast
+        func modified() -> Date {
+            (try? FileManager.default.attributesOfItem(atPath: checkpoint.path)[.modificationDate]) as? Date
+                ?? .distantPast
+        }
+        while kills < 3 {
+            let more = ["--checkpoint-every", "0"] + (kills == 0 ? [] : ["--resume"])
+            guard try Program.killed(arguments("killed", more), when: { modified() > last }) else { break }
+            last = modified()
+            kills += 1
+        }
+        #expect(kills >= 2)
+        #expect(!FileManager.default.fileExists(atPath: workspace.path("killed")))
+        // What is there is not overwritten unasked, and no other run goes on from it.
+        try expectRefusal(arguments("killed"), in: workspace, saying: ["--resume"])
+        try expectRefusal(
+            arguments("killed", ["--resume", "--rate", "0.5"]), in: workspace,
+            saying: ["another run", "rates.numbers"])
+        try Program.succeed(arguments("killed", ["--resume"]))
+        #expect(try tensors(workspace, "killed") == tensors(workspace, "whole"))
+        #expect(!FileManager.default.fileExists(atPath: checkpoint.path))
+
+        // Tuned models go on being tuned, evaluated and reported.
+        try Program.succeed(
+            Self.head + ["--limit", "60", "--packed", workspace.path("whole"), "--recipe", "scales"]
+                + ["--steps", "3", "--output", workspace.path("more")])
+        let report = try Program.succeed(
+            ["report", "--training", workspace.path("whole.training.json")]
+                + ["--output", workspace.path("r.md")])
+        #expect(report.status == 0)
+        let text = String(decoding: try workspace.read("r.md"), as: UTF8.self)
+        #expect(text.contains("Recipe `\(recipe)`") && text.contains("r.curve.svg"))
+        #expect(String(decoding: try workspace.read("r.curve.svg"), as: UTF8.self).hasPrefix("<svg"))
+        let inspected = try Program.succeed(["inspect", workspace.path("whole"), "--json"]).object()
+        #expect(inspected["bytes"] != nil)
+        let configuration = String(decoding: try workspace.read("whole/config.json"), as: UTF8.self)
+        #expect(configuration.contains("\"recipe\" : \"\(recipe)\""))
+    }
+
+    /// Rates that ruin the model leave the start in place.
+    @Test func neverWorseThanItBegan() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.succeed(
+            Self.head + Self.options + ["--preset", "tcq3", "--recipe", "scales", "--rate", "30"]
+                + ["--vector-rate", "30", "--schedule", "constant", "--output", workspace.path("ruined")])
+        #expect(outcome.text.contains("no parameters were better than the start"))
+        let log = try log(workspace, "ruined")
+        #expect(log["bestStep"] as? Int == 0)
+        try Program.succeed(
+            ["quantize", Fixture.model.path, "--preset", "tcq3", "--fit", "greedy", "--no-store"]
+                + ["--output", workspace.path("plain")])
+        #expect(try tensors(workspace, "ruined") == tensors(workspace, "plain"))
+    }
+
+    /// Steps that fit into so many minutes: the same as asking for those steps.
+    @Test func minutesAreSteps() throws {
+        let workspace = try Workspace()
+        let common =
+            Self.head + ["--limit", "60", "--preset", "bcq2", "--fit", "greedy"]
+            + ["--batch-size", "12", "--recipe", "scales"]
+        try Program.succeed(common + ["--minutes", "0.05", "--output", workspace.path("minutes")])
+        let steps = try #require(try log(workspace, "minutes")["steps"] as? Int)
+        try Program.succeed(common + ["--steps", "\(steps)", "--output", workspace.path("steps")])
+        #expect(try tensors(workspace, "minutes") == tensors(workspace, "steps"), "\(steps) steps")
+    }
+
+    @Test func badInputIsOneLine() throws {
+        let workspace = try Workspace()
+        let output = ["--output", workspace.path("none")]
+        let plain = Self.options + ["--preset", "tcq2"] + output
+        try expectRefusal(
+            Self.head + plain + ["--held-out"] + Fixture.planning, in: workspace,
+            saying: ["is data and held-out data"])
+        let short = ["--limit", "60", "--preset", "tcq2"] + output
+        try expectRefusal(Self.head + short, in: workspace, saying: ["--minutes", "--steps"])
+        for bad in [["--minutes", "0"], ["--minutes", "-1"], ["--steps", "0"], ["--minutes", "nan"]] {
+            try expectRefusal(Self.head + short + bad, in: workspace, saying: [String(bad[0].dropFirst(2))])
+        }
+        try expectRefusal(
+            Self.head + ["--limit", "60", "--steps", "3"] + output, in: workspace, saying: ["--preset"])
+        let empty = try workspace.write("", to: "empty.txt").path
+        try expectRefusal(
+            ["tune", Fixture.model.path, "--no-store", "--data", empty, empty] + plain, in: workspace,
+            saying: ["empty.txt"])
+        let other = try workspace.write(
+            #"{"model": {"type": "marian", "sha256": "\#(String(repeating: "0", count: 64))"}, "sublayers": {"*": "tcq2"}}"#,
+            to: "other.plan.json"
+        ).path
+        try expectRefusal(
+            Self.head + ["--limit", "60", "--steps", "3", "--plan", other] + output, in: workspace,
+            saying: ["other"])
+        try workspace.write("no checkpoint", to: "none.checkpoint.safetensors")
+        try expectRefusal(
+            Self.head + plain + ["--resume"], in: workspace, saying: ["none.checkpoint.safetensors"])
+    }
+}
