@@ -14,7 +14,8 @@ package struct TrainedModel: Sendable {
     package var vectors: [String: [Float]]
     /// How vectors are stored.
     package let vectorType: Scheme.FloatType
-    private let activations: [String: Activations]
+    private let schemes: [String: Scheme]
+    private let kinds: [String: SublayerKind]
 
     /// The parameters of packed matrices and of vectors.
     ///
@@ -24,13 +25,25 @@ package struct TrainedModel: Sendable {
     /// - Throws: `PackedMatrixError` where parts do not fit their scheme.
     package init(
         _ packed: [String: PackedMatrix], vectors: [String: [Float]], as vectorType: Scheme.FloatType,
-        latents: [String: Matrix] = [:]
+        latents: [String: Matrix] = [:], layout: ModelLayout
     ) throws {
         codes = try packed.mapValues { try Quantizer.trainable($0) }
-        activations = packed.mapValues { $0.scheme.family.activations }
+        schemes = packed.mapValues(\.scheme)
+        kinds = Dictionary(
+            layout.sublayers.flatMap { sublayer in sublayer.matrices.map { ($0.tensor, sublayer.name.kind) } }
+        ) { first, _ in first }
         self.latents = latents
         self.vectors = vectors
         self.vectorType = vectorType
+    }
+
+    /// The same parameters with other matrices.
+    ///
+    /// - Throws: `PackedMatrixError` where parts do not fit their scheme.
+    func over(_ packed: [String: PackedMatrix]) throws -> TrainedModel {
+        var model = self
+        model.codes = try packed.mapValues { try Quantizer.trainable($0) }
+        return model
     }
 
     /// Vectors as they are stored.
@@ -48,12 +61,28 @@ package struct TrainedModel: Sendable {
         let names = codes.keys.sorted()
         let operators = try concurrentMap(count: names.count, threads: threads) { index in
             codes[names[index]].map {
-                TrainingMatrix($0.decoded(), activations: activations[names[index]] ?? .fp32)
+                TrainingMatrix(
+                    $0.decoded(), activations: schemes[names[index]]?.family.activations ?? .fp32)
             }
         }
         var matrices: [String: any LinearOperator] = [:]
         for (name, matrix) in zip(names, operators) { matrices[name] = matrix }
         return try full.replacing(matrices, vectors: storedVectors)
+    }
+
+    /// The network over latent weights and vectors as they are.
+    func latentNetwork<Net: Network>(over full: Net) throws -> Net {
+        try full.replacing(latents.mapValues { TrainingMatrix($0) }, vectors: vectors)
+    }
+
+    /// Codes the latent weights anew, numbers included, and puts what codes stand for in their place where
+    /// `isReplaced` says so of a tensor's sublayer.
+    mutating func replaceWeights(threads: Int, isReplaced: (SublayerKind) -> Bool) throws {
+        for (tensor, latent) in latents {
+            guard let scheme = schemes[tensor] else { continue }
+            try codes[tensor]?.refit(latent, as: scheme, threads: threads)
+            if let kind = kinds[tensor], isReplaced(kind) { latents[tensor] = codes[tensor]?.decoded() }
+        }
     }
 
     /// The names of all parameters, in a fixed order.

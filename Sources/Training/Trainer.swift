@@ -14,7 +14,7 @@ import PlanFormat
 /// the same bytes on any number of threads.
 package struct Trainer<Net: Network> {
     private let full: Net
-    private let loss: DistillationLoss<Net>
+    private let loss: TrainingLoss<Net>
     private let examples: [Net.Example]
     private let heldOut: Evaluator<Net>
     /// How it is trained.
@@ -34,7 +34,7 @@ package struct Trainer<Net: Network> {
         state: TrainingState, threads: Int
     ) {
         self.full = full
-        loss = DistillationLoss(teacher: full)
+        loss = TrainingLoss(teacher: full, smoothing: settings.recipe.labelSmoothing)
         self.examples = examples.map(full.trainingExample)
         self.heldOut = heldOut
         self.settings = settings
@@ -95,9 +95,10 @@ package struct Trainer<Net: Network> {
         let parts = BatchOrder(count: examples.count, seed: settings.seed)
             .batch(state.step, size: settings.batchSize)
             .sharded(settings.shards) { full.tokens(examples[$0]).count }
-        let teacher = try targets.outputs(parts, threads: threads)
-        let predictions = teacher.reduce(0) { $0 + $1.rows }
-        let network = try state.model.network(over: full, threads: threads)
+        let labels = parts.map { $0.flatMap { full.targets(examples[$0]) } }
+        let teacher = loss.smoothing == nil ? try targets.outputs(parts, threads: threads) : []
+        let predictions = labels.reduce(0) { $0 + $1.count }
+        let network = try state.network(over: full, settings, threads: threads)
         let scales = state.model.rowScales
         let vectors = Set(state.model.vectors.keys)
         let factor = 1 / Float(max(1, predictions))
@@ -108,7 +109,8 @@ package struct Trainer<Net: Network> {
             let after = network.state(items, observing: ForwardObserver(tape))
             let outputs = network.outputs(after, observing: ForwardObserver(tape))
             let (nats, gradient) = loss.backward(
-                network, outputs, teacher: teacher[part], factor: factor, keepsOutputs: !scales.isEmpty, sink)
+                network, outputs, teacher: teacher.isEmpty ? outputs : teacher[part], labels: labels[part],
+                factor: factor, keepsOutputs: !scales.isEmpty, sink)
             network.backward(items, after, outputs: gradient, tape, sink)
             return (nats: nats, matrices: sink.matrices, vectors: sink.vectors)
         }

@@ -104,10 +104,9 @@ package struct TrainingCheckpoint: Sendable {
         }
         let shapes = try start.model.packed()
         do {
-            state.model = try TrainedModel(
-                try shapes.map { ($0, try packed("codes", $0, like: $1)) }
-                    .reduce(into: [:]) { $0[$1.0] = $1.1 },
-                vectors: start.model.vectors, as: start.model.vectorType, latents: start.model.latents)
+            var matrices: [String: PackedMatrix] = [:]
+            for (tensor, matrix) in shapes { matrices[tensor] = try packed("codes", tensor, like: matrix) }
+            state.model = try start.model.over(matrices)
         } catch let error as PackedMatrixError { throw FileError(file, "\(error)") }
         for parameter in start.model.parameters {
             let count = start.model[parameter].count

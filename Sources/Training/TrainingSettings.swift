@@ -69,7 +69,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         warmUp = 10
         schedule = .cosine
         clip = 1
-        recodeEvery = 1
+        recodeEvery = recipe.replacesWeights ? max(1, min(100, steps / 30)) : recipe.learnsWeights ? 4 : 1
         evaluateEvery = Self.evaluateEvery(steps)
         // Every part has gradients of its own: two for what is large.
         shards = parameters > 8_000_000 ? 2 : 4
@@ -86,6 +86,15 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
             "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)",
         ]
+    }
+
+    /// Whether weights of a sublayer are replaced by what codes stand for, so far into the run.
+    ///
+    /// - Source: Chung et al. 2020, section 3.3: first the embedding, then the decoder, then the encoder.
+    func isQuantized(_ kind: SublayerKind, at step: Int) -> Bool {
+        let phase = 3 * step / max(1, steps)
+        if kind == .embedding { return true }
+        return phase >= (kind.stack == SublayerKind.decoderStack ? 1 : 2)
     }
 
     /// What rates are multiplied by at step `step`, from 0.
@@ -105,14 +114,30 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
     case scales
     /// Latent weights too, from which codes follow.
     case weights
+    /// Weights in full precision, replaced by what their codes stand for every few steps: those of the
+    /// embedding in the first third of the run, those of decoders too in the second, all in the last; the
+    /// loss is cross-entropy to references.
+    ///
+    /// - Source: Chung et al. 2020, section 3.3.
+    case chung
 
     /// Whether there are latent weights.
     package var learnsWeights: Bool { self != .scales }
 
+    /// What the loss takes from labels; nil for KL to the full-precision model.
+    var labelSmoothing: Float? { self == .chung ? 0.1 : nil }
+
+    /// Whether the recipe learns from references.
+    package var needsReferences: Bool { labelSmoothing != nil }
+
+    /// Whether weights are free between two replacements, rather than codes at every step.
+    var replacesWeights: Bool { self == .chung }
+
     var rates: TrainingSettings.Rates {
         switch self {
-        case .scales: .init(numbers: 0.01, weights: 0, vectors: 0.01)
-        case .weights: .init(numbers: 0.003, weights: 0.01, vectors: 0.003)
+        case .scales: .init(numbers: 0.003, weights: 0, vectors: 0.001)
+        case .weights: .init(numbers: 0.002, weights: 0.01, vectors: 0.002)
+        case .chung: .init(numbers: 0, weights: 0.003, vectors: 0.003)
         }
     }
 }

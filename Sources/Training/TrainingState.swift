@@ -55,6 +55,12 @@ package struct TrainingState: Sendable {
 
     private static let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.99, 1e-10)
 
+    /// The network that the next step runs: over codes, or over the weights that they will replace.
+    func network<Net: Network>(over full: Net, _ settings: TrainingSettings, threads: Int) throws -> Net {
+        settings.recipe.replacesWeights
+            ? try model.latentNetwork(over: full) : try model.network(over: full, threads: threads)
+    }
+
     /// Moves all parameters by their gradients: shortened together, then AdamW; codes follow latent weights.
     ///
     /// - Throws: `TrainingError` where a gradient is not finite; nothing has moved then.
@@ -91,7 +97,11 @@ package struct TrainingState: Sendable {
             if let own { self.moments[parameter] = own }
         }
         self.step += 1
-        if !model.latents.isEmpty, self.step % settings.recodeEvery == 0 || self.step == settings.steps {
+        guard !model.latents.isEmpty, self.step % settings.recodeEvery == 0 || self.step == settings.steps
+        else { return }
+        if settings.recipe.replacesWeights {
+            try self.model.replaceWeights(threads: threads) { settings.isQuantized($0, at: self.step) }
+        } else {
             try self.model.recode(threads: threads)
         }
     }

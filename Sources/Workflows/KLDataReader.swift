@@ -30,6 +30,9 @@ final class KLDataReader<Family: ModelFamily> {
     /// The network without weights.
     var outline: Family.Net { model.family.outline }
 
+    /// What the model is used for.
+    var task: any Task<Family.Net> { model.family.task }
+
     /// The network in full precision, read once.
     func network() throws -> Family.Net {
         if let loaded { return loaded }

@@ -106,9 +106,13 @@ package func tune<Family: ModelFamily>(
     let start = try TuningStart(request, model, full, identity, data.calibration)
 
     let recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
+    guard !recipe.needsReferences || data.hasReferences else {
+        throw UsageError(
+            "recipe '\(recipe.rawValue)' learns from references: expected data with them, got texts alone")
+    }
     let trained = try TrainedModel(
         start.packed, vectors: start.vectors, as: start.vectorType,
-        latents: recipe.learnsWeights ? try start.latents(model) : [:])
+        latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
     var settings = TrainingSettings(recipe, steps: 1, parameters: model.layout.parameterCount)
     if case .steps(let steps) = request.length { settings.steps = steps }
     request.changes(&settings)
@@ -216,6 +220,7 @@ extension TuneRequest {
 /// The items of a run: learned from, chosen by, calibrated on.
 private struct TuningData<Family: ModelFamily> {
     let examples: [Family.Net.Example]
+    let hasReferences: Bool
     let heldOut: Dataset<Family.Net.Example>
     let calibration: [Family.Net.Example]
 
@@ -252,6 +257,10 @@ private struct TuningData<Family: ModelFamily> {
             try request.calibration.map { try reader.read($0, note: note).examples }
             ?? Array(examples.prefix(Self.calibrationLimit))
         self.examples = examples
+        // Own outputs are no references.
+        hasReferences =
+            data.hasReferences
+            || !reader.task.hasTargetTokens && network.targets(examples[0]).contains { $0 != nil }
         self.heldOut = heldOut
     }
 }
@@ -298,8 +307,12 @@ private struct TuningStart<Family: ModelFamily> {
         bytes = model.layout.sizeInBytes(try plan.schemes(of: plan.layout(of: model.layout)))
     }
 
-    /// Where latent weights start: at what codes stand for.
-    func latents(_ model: Model<Family>) throws -> [String: Matrix] {
-        try packed.mapValues { try Quantizer.decode($0) }
+    /// Where latent weights start: at what codes stand for; of weights that are only now and then replaced,
+    /// in full precision.
+    func latents(_ model: Model<Family>, _ recipe: TrainingRecipe) throws -> [String: Matrix] {
+        guard recipe == .chung else { return try packed.mapValues { try Quantizer.decode($0) } }
+        var weights: [String: Matrix] = [:]
+        for shape in model.layout.sublayers.flatMap(\.matrices) { weights[shape.tensor] = try model.matrix(shape) }
+        return weights
     }
 }

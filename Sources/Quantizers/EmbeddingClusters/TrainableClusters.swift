@@ -73,6 +73,14 @@ struct TrainableClusters: TrainableCodes {
         }
     }
 
+    /// Rows stay in their clusters.
+    mutating func refit(_ latent: Matrix, as _: Scheme, threads: Int?) throws {
+        for (cluster, tokens) in members.enumerated() {
+            try clusters[cluster].refit(
+                latent.gathering(rows: tokens), as: scheme.codes(of: cluster).scheme, threads: threads)
+        }
+    }
+
     func packed() -> PackedMatrix {
         var parts = ["cluster": membership]
         for (cluster, tokens) in members.enumerated() {

@@ -32,6 +32,9 @@ package protocol TrainableCodes: Sendable {
     /// weights take them from these.
     mutating func recode(_ latent: Matrix, threads: Int?)
 
+    /// Codes and numbers of latent weights, fitted anew as `scheme`, which is the matrix's own.
+    mutating func refit(_ latent: Matrix, as scheme: Scheme, threads: Int?) throws
+
     /// The packed form, in stored order.
     func packed() throws -> PackedMatrix
 
@@ -48,6 +51,12 @@ extension TrainableCodes {
     package func passThrough(_ gradient: inout Matrix, latent: Matrix) {}
 
     package var rowScales: RowScales? { nil }
+
+    package mutating func refit(_ latent: Matrix, as scheme: Scheme, threads: Int?) throws {
+        let packed = try Quantizer.encode(
+            latent, as: scheme, fit: .alternating, context: CalibrationContext(threads: threads))
+        if let fitted = try Quantizer.trainable(packed) as? Self { self = fitted }
+    }
 }
 
 /// A matrix whose numbers are scales of its rows, and perhaps of its columns: `w = scale[r] column[c] level`.

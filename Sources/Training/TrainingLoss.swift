@@ -2,21 +2,27 @@ import BitplanKernels
 import BitplanModels
 import BitplanTensors
 
-/// What a student's outputs lose against the teacher's, and the gradient of its outputs.
-struct DistillationLoss<Net: Network>: Sendable {
+/// What a student's outputs lose, and the gradient of its outputs: KL to the teacher, or cross-entropy to
+/// labels.
+struct TrainingLoss<Net: Network>: Sendable {
     /// The network in full precision.
     let teacher: Net
+    /// nil for KL to the teacher; else cross-entropy to labels, of whose probability so much is spread evenly
+    /// over all classes.
+    ///
+    /// - Source: Szegedy et al. 2016, label smoothing as PyTorch has it.
+    let smoothing: Float?
     /// Rows of logits that are in memory at a time.
     private static var chunk: Int { 64 }
 
-    /// The summed KL(teacher || student) of the rows, in nats, and the gradient of `factor` times it.
+    /// The summed loss of the rows, in nats, and the gradient of `factor` times it.
     ///
     /// Logits are computed a chunk of rows at a time, the teacher's from its outputs. Of a network that ends
     /// with vectors of texts, the distributions are those of each text over the other texts of the part, as a
     /// search ranks them: softmax of cosines divided by their temperature.
     func backward(
-        _ student: Net, _ outputs: Matrix, teacher target: Matrix, factor: Float, keepsOutputs: Bool,
-        _ sink: any GradientSink
+        _ student: Net, _ outputs: Matrix, teacher target: Matrix, labels: [Int?], factor: Float,
+        keepsOutputs: Bool, _ sink: any GradientSink
     ) -> (nats: Double, gradient: Matrix) {
         guard student.hasHead else { return ranking(outputs, target, factor: factor) }
         var gradient: [Float] = []
@@ -25,9 +31,13 @@ struct DistillationLoss<Net: Network>: Sendable {
         for first in stride(from: 0, to: outputs.rows, by: Self.chunk) {
             let rows = first..<min(first + Self.chunk, outputs.rows)
             let tape = Tape(keepsOutputs: keepsOutputs)
-            var p = teacher.logits(target.slice(rows: rows), observing: nil)
             var q = student.logits(outputs.slice(rows: rows), observing: ForwardObserver(tape))
-            nats += Self.klGradient(&p, &q, factor: factor)
+            if let smoothing {
+                nats += Self.labelGradient(labels[rows], &q, smoothing: smoothing, factor: factor)
+            } else {
+                var p = teacher.logits(target.slice(rows: rows), observing: nil)
+                nats += Self.klGradient(&p, &q, factor: factor)
+            }
             gradient += student.backwardLogits(q, tape, sink).storage
         }
         return (nats, Matrix(rows: outputs.rows, columns: outputs.columns, storage: gradient))
@@ -44,6 +54,35 @@ struct DistillationLoss<Net: Network>: Sendable {
                         + BitplanKernels.klGradient(
                             p + row * columns, q + row * columns, count: columns, factor: factor)
                 }
+            }
+        }
+    }
+
+    /// Summed cross-entropy of rows of logits; q becomes its gradient, softmax(q) less the smoothed label, or
+    /// 0 where there is none.
+    private static func labelGradient(
+        _ labels: ArraySlice<Int?>, _ q: inout Matrix, smoothing: Float, factor: Float
+    ) -> Double {
+        let columns = q.columns
+        let even = smoothing / Float(columns)
+        return q.storage.withUnsafeMutableBufferPointer { q in
+            guard let base = q.baseAddress else { return 0 }
+            return labels.enumerated().reduce(0.0) { sum, next in
+                let line = base + next.offset * columns
+                guard let label = next.element else {
+                    line.update(repeating: 0, count: columns)
+                    return sum
+                }
+                let top = Double(logSumExp(line, count: columns))
+                var mean = 0.0
+                for index in 0..<columns { mean += Double(line[index]) }
+                let nats =
+                    top - Double(1 - smoothing) * Double(line[label])
+                    - Double(smoothing) * mean / Double(columns)
+                softmax(line, count: columns)
+                for index in 0..<columns { line[index] = factor * (line[index] - even) }
+                line[label] -= factor * (1 - smoothing)
+                return sum + nats
             }
         }
     }
