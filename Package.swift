@@ -112,7 +112,7 @@ let package = Package(
             dependencies: [
                 "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanMeasurements",
                 "BitplanModels", "BitplanPlanning", "BitplanReporting", "BitplanSensitivity",
-                "BitplanTensors", "BitplanWorkflows", "PlanFormat",
+                "BitplanTensors", "BitplanTraining", "BitplanWorkflows", "PlanFormat",
             ]),
         .executableTarget(
             name: "BitplanCommand",

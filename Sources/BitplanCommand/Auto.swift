@@ -22,6 +22,9 @@ struct Auto: ParsableCommand {
     @OptionGroup var task: TaskArguments
     @OptionGroup var storage: StoreOptions
     @Option(help: "Most measurements in context.") var effort = 1000
+    @Option(help: "Minutes for which the packed plan is trained, on the calibration text where one is given.")
+    var tune: Double?
+    @Option(help: "The same in steps: the same bytes again.") var tuneSteps: Int?
     @Option(help: "Name of the files that are written.") var name = "auto"
     @Option(help: "Directory of the reports.") var reports = "Reports"
     @Option(help: "Directory of the plan.") var plans = "Plans"
@@ -33,6 +36,18 @@ struct Auto: ParsableCommand {
     struct Row: Encodable {
         let name: String
         let evaluation: Evaluation
+    }
+
+    func validate() throws {
+        guard tune == nil || tuneSteps == nil else {
+            throw ValidationError("expected one of --tune and --tune-steps")
+        }
+        if let tune, !(tune > 0 && tune.isFinite) {
+            throw ValidationError("--tune: expected more than 0 minutes, got \(tune)")
+        }
+        if let tuneSteps, tuneSteps < 1 {
+            throw ValidationError("--tune-steps: expected at least 1, got \(tuneSteps)")
+        }
     }
 
     func run() throws {
@@ -70,11 +85,13 @@ struct Auto: ParsableCommand {
             calibration: calibration.source(data.windows), target: try target.target(),
             sweep: sweep.cells, measuring: sweep.measuring(task.options, store), effort: effort,
             output: AutoOutput(
-                name: name, reports: URL(path: reports), plans: URL(path: plans), packed: URL(path: output)))
+                name: name, reports: URL(path: reports), plans: URL(path: plans), packed: URL(path: output)),
+            tuning: tuneSteps.map { .steps($0) } ?? tune.map { .minutes($0) })
     }
 
     private func show(_ event: AutoEvent, _ progress: ProgressLine) {
         if case .note(let line) = event { return writeNote(line) }
+        if case .tuning(let event) = event { return writeNote(event) }
         guard !json else { return }
         switch event {
         case .cells(let done, let total): progress.show(done, of: total)
@@ -89,7 +106,7 @@ struct Auto: ParsableCommand {
             )
             let metric = metricName(result.plan.provenance?.metric)
             for line in result.plan.judgement(metricName: metric) { tell(line + "\n") }
-        case .evaluating, .note: break
+        case .evaluating, .note, .tuning: break
         }
     }
 

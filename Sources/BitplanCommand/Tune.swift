@@ -38,6 +38,8 @@ struct Tune: ParsableCommand {
     @Flag(help: "Go on from the checkpoint of an interrupted run.") var resume = false
     @Option(help: "Seconds from one checkpoint to the next.") var checkpointEvery = 60.0
     @Option(help: "Packed directory to write.") var output: String
+    @Flag(help: "Only try a few steps, and say what memory and how many steps a minute they take.")
+    var dryRun = false
     @Flag(help: "Print the log as JSON.") var json = false
 
     func run() throws {
@@ -62,14 +64,12 @@ struct Tune: ParsableCommand {
                     checkpointInterval: checkpointEvery
                 ) { settings.apply(to: &$0) }
                 try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
+                guard !dryRun else {
+                    let estimate = try TuneEstimate(family, request)
+                    return try printResult(estimate, asJSON: json, estimate.text)
+                }
                 let log = try naming(URL(path: plans.plan ?? packed ?? model)) {
-                    try tune(family, request) { event in
-                        switch event {
-                        case .note(let line): writeNote(line)
-                        case .point(let point, let steps, let left):
-                            writeNote(point.text(of: steps, left: left))
-                        }
-                    }
+                    try tune(family, request) { writeNote($0) }
                 }
                 try printResult(log, asJSON: json, log.summary(output: output))
             }
@@ -128,6 +128,21 @@ struct TrainingOptions: ParsableArguments {
         if let recodeEvery { settings.recodeEvery = recodeEvery }
         if let evaluateEvery { settings.evaluateEvery = evaluateEvery }
         if let trainingSeed { settings.seed = trainingSeed }
+    }
+}
+
+/// Tells what training has to tell.
+func writeNote(_ event: TuneEvent) {
+    switch event {
+    case .note(let line): writeNote(line)
+    case .point(let point, let steps, let left): writeNote(point.text(of: steps, left: left))
+    }
+}
+
+extension TuneEstimate {
+    fileprivate var text: String {
+        "\(fixed(stepsPerMinute, 0)) steps of \(grouped(batchSize)) items a minute, \(fixed(tokensPerSecond, 0)) tokens a second, "
+            + "\(fixed(Double(peakMemoryBytes) / 1e6, 0)) MB of memory; recipe \(recipe), \(grouped(items)) items"
     }
 }
 

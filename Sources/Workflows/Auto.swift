@@ -4,6 +4,7 @@ import BitplanPlanning
 import BitplanReporting
 import BitplanSensitivity
 import BitplanTensors
+import BitplanTraining
 import Foundation
 import PlanFormat
 
@@ -33,6 +34,11 @@ package struct AutoOutput: Sendable {
     var page: URL { reports.appending(path: "\(name).html") }
     var timings: URL { reports.appending(path: "\(name).timings.md") }
 
+    /// Where the packed plan goes once it is trained.
+    package var tuned: URL {
+        packed.deletingLastPathComponent().appending(path: "\(packed.lastPathComponent)-tuned")
+    }
+
     /// Where a uniform model is packed that the plan is compared with.
     func uniform(_ scheme: Scheme) -> URL {
         packed.deletingLastPathComponent().appending(path: "\(packed.lastPathComponent)-uniform").appending(
@@ -60,12 +66,14 @@ package struct AutoRequest: Sendable {
     package var effort: Int
     /// Where the results go.
     package var output: AutoOutput
+    /// Trains what the plan has quantized, for so long; nil for codes as they are fitted.
+    package var tuning: TrainingLength?
 
     /// A request from its parts.
     package init(
         model: URL, source: DataSource, check: DataSource? = nil, calibration: DataSource? = nil,
         target: PlanTarget, sweep: SweepOptions, measuring: MeasuringOptions = MeasuringOptions(),
-        effort: Int = 1000, output: AutoOutput
+        effort: Int = 1000, output: AutoOutput, tuning: TrainingLength? = nil
     ) {
         self.model = model
         self.source = source
@@ -76,11 +84,22 @@ package struct AutoRequest: Sendable {
         self.measuring = measuring
         self.effort = effort
         self.output = output
+        self.tuning = tuning
+    }
+
+    /// Training of the packed plan: on the text that codes are calibrated on, chosen by the planning data;
+    /// where both are the same, on a part of them.
+    fileprivate func tuneRequest(_ length: TrainingLength) -> TuneRequest {
+        TuneRequest(
+            model: model, start: .packed(output.packed), data: calibration ?? source,
+            heldOut: calibration == nil ? nil : source, length: length, task: measuring.task,
+            store: measuring.store, output: output.tuned)
     }
 
     /// Tries what can be wrong with the outputs before the long work.
     fileprivate func checkOutputs<Family: ModelFamily>(of family: Family.Type) throws {
-        let packed = [output.packed] + sweep.candidates.map(output.uniform)
+        let packed =
+            [output.packed] + (tuning == nil ? [] : [output.tuned]) + sweep.candidates.map(output.uniform)
         for directory in packed { try PackedModel<Family>.checkReplaceable(directory) }
         let sources = [source, check, calibration].compactMap { $0?.files }.joined()
         try BitplanWorkflows.checkOutputs(
@@ -98,6 +117,8 @@ package enum AutoEvent: Sendable {
     case planned(PlanningResult)
     /// A line about what is made of data without references.
     case note(String)
+    /// What training has to tell.
+    case tuning(TuneEvent)
     /// A model directory is about to be evaluated.
     case evaluating(String)
 }
@@ -150,6 +171,10 @@ package func auto<Family: ModelFamily>(
     }
     try opened.write(plan, to: output.packed)
     models.append(("plan (\(plan.origin?.description ?? "unnamed"))", output.packed))
+    if let length = request.tuning {
+        let log = try tune(family, request.tuneRequest(length)) { event(.tuning($0)) }
+        models.append(("plan, trained \(log.bestStep) steps", output.tuned))
+    }
 
     var rows: [(name: String, evaluation: Evaluation)] = []
     for model in models {

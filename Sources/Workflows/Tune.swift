@@ -95,41 +95,21 @@ package enum TuneEvent: Sendable {
 package func tune<Family: ModelFamily>(
     _ family: Family.Type, _ request: TuneRequest, event: (TuneEvent) -> Void = { _ in }
 ) throws -> TrainingLog {
-    try request.check(family)
-    let model = try Model<Family>(directory: request.model)
-    let reader = KLDataReader(model, options: request.task, store: request.store)
-    let identity = try reader.identity()
-    // Said when nothing is left to refuse.
-    var notes: [String] = []
-    let data = try TuningData(request, reader) { notes.append($0) }
-    let full = try reader.network()
-    let start = try TuningStart(request, model, full, identity, data.calibration)
-
-    let recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
-    guard !recipe.needsReferences || data.hasReferences else {
-        throw UsageError(
-            "recipe '\(recipe.rawValue)' learns from references: expected data with them, got texts alone")
-    }
-    let trained = try TrainedModel(
-        start.packed, vectors: start.vectors, as: start.vectorType,
-        latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
-    var settings = TrainingSettings(recipe, steps: 1, parameters: model.layout.parameterCount)
-    if case .steps(let steps) = request.length { settings.steps = steps }
-    request.changes(&settings)
-    let evaluator = try Evaluator(
-        reference: full, examples: data.heldOut.examples, threads: request.task.threads)
+    let opened = try OpenedTuning<Family>(request)
+    let (model, full, start, data) = (opened.model, opened.full, opened.start, opened.data)
+    let (identity, recipe, evaluator) = (opened.identity, opened.recipe, opened.evaluator)
+    var settings = opened.settings
     var log = TrainingLog(
         model: identity, plan: start.plan.origin?.description ?? "plan", bytes: start.bytes,
         recipe: recipe.rawValue, settings: settings.text, items: data.examples.count,
         heldOutItems: data.heldOut.examples.count, dataSHA256: try request.data.contentHash(),
         heldOutSHA256: try request.heldOut?.contentHash(), steps: settings.steps)
-
     let signature = log.settings.merging([
         "model": identity.sha256, "plan": try start.plan.signature(), "recipe": recipe.rawValue,
         "data": log.dataSHA256, "held-out data": log.heldOutSHA256 ?? "a part of the data",
         "steps": request.length == .steps(settings.steps) ? "\(settings.steps)" : "by minutes",
     ]) { first, _ in first }
-    var state = TrainingState(trained)
+    var state = TrainingState(opened.trained)
     var checkpoint: TrainingCheckpoint?
     if request.resumes {
         checkpoint = try TrainingCheckpoint(request.checkpoint, from: state, signature: signature)
@@ -146,7 +126,7 @@ package func tune<Family: ModelFamily>(
         checkpoints: .init(
             file: request.checkpoint, signature: signature, interval: request.checkpointInterval),
         from: checkpoint)
-    for note in notes { event(.note(note)) }
+    for note in opened.notes { event(.note(note)) }
     try run.run(request.length) { event(.point($0, of: $1, left: $2)) }
     guard let best = run.best else { return log }
     (log.points, log.steps, log.bestStep) = (run.points, run.settings.steps, best.step)
@@ -195,6 +175,86 @@ extension [ItemLoss] {
     fileprivate var meanKL: Double {
         let (nats, tokens) = reduce((0.0, 0)) { ($0.0 + $1.kl.nats, $0.1 + $1.kl.tokens) }
         return nats / Double(Swift.max(1, tokens))
+    }
+}
+
+/// A run of training with everything that it needs, before its first step.
+private struct OpenedTuning<Family: ModelFamily> {
+    let model: Model<Family>
+    let identity: ModelIdentity
+    let full: Family.Net
+    let data: TuningData<Family>
+    let start: TuningStart<Family>
+    let recipe: TrainingRecipe
+    let settings: TrainingSettings
+    let trained: TrainedModel
+    let evaluator: Evaluator<Family.Net>
+    /// What is to be said once nothing is left to refuse.
+    let notes: [String]
+
+    init(_ request: TuneRequest) throws {
+        try request.check(Family.self)
+        model = try Model<Family>(directory: request.model)
+        let reader = KLDataReader(model, options: request.task, store: request.store)
+        identity = try reader.identity()
+        var notes: [String] = []
+        data = try TuningData(request, reader) { notes.append($0) }
+        self.notes = notes
+        recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
+        guard !recipe.needsReferences || data.hasReferences else {
+            throw UsageError(
+                "recipe '\(recipe.rawValue)' learns from references: expected data with them, got texts alone"
+            )
+        }
+        full = try reader.network()
+        start = try TuningStart(request, model, full, identity, data.calibration)
+        trained = try TrainedModel(
+            start.packed, vectors: start.vectors, as: start.vectorType,
+            latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
+        let steps = if case .steps(let steps) = request.length { steps } else { 1 }
+        var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
+        request.changes(&settings)
+        self.settings = settings
+        evaluator = try Evaluator(
+            reference: full, examples: data.heldOut.examples, threads: request.task.threads)
+    }
+}
+
+/// What a run of training takes, by a few of its steps.
+package struct TuneEstimate: Sendable, Encodable {
+    /// Steps in a minute, without measurements.
+    package let stepsPerMinute: Double
+    /// Tokens in a second, of all that is read and predicted.
+    package let tokensPerSecond: Double
+    /// Most memory of the process so far.
+    package let peakMemoryBytes: Int
+    /// Items of a step.
+    package let batchSize: Int
+    /// Items that are learned from.
+    package let items: Int
+    /// What is learned.
+    package let recipe: String
+
+    /// Tries a few steps; nothing is written.
+    package init<Family: ModelFamily>(_ family: Family.Type, _ request: TuneRequest) throws {
+        let opened = try OpenedTuning<Family>(request)
+        var trainer = Trainer(
+            opened.full, examples: opened.data.examples, heldOut: opened.evaluator,
+            settings: opened.settings, state: TrainingState(opened.trained), threads: request.task.threads)
+        try trainer.step()
+        let start = Date()
+        let steps = 8
+        for _ in 0..<steps { try trainer.step() }
+        let seconds = -start.timeIntervalSinceNow
+        stepsPerMinute = 60 * Double(steps) / seconds
+        let order = BatchOrder(count: opened.data.examples.count, seed: opened.settings.seed)
+        let read = (1...steps).flatMap { order.batch($0, size: opened.settings.batchSize) }
+        tokensPerSecond =
+            Double(read.reduce(0) { $0 + opened.full.tokens(opened.data.examples[$1]).count }) / seconds
+        peakMemoryBytes = BitplanWorkflows.peakMemoryBytes()
+        batchSize = opened.settings.batchSize
+        items = opened.data.examples.count
+        recipe = opened.recipe.rawValue
     }
 }
 
@@ -312,7 +372,9 @@ private struct TuningStart<Family: ModelFamily> {
     func latents(_ model: Model<Family>, _ recipe: TrainingRecipe) throws -> [String: Matrix] {
         guard recipe == .chung else { return try packed.mapValues { try Quantizer.decode($0) } }
         var weights: [String: Matrix] = [:]
-        for shape in model.layout.sublayers.flatMap(\.matrices) { weights[shape.tensor] = try model.matrix(shape) }
+        for shape in model.layout.sublayers.flatMap(\.matrices) {
+            weights[shape.tensor] = try model.matrix(shape)
+        }
         return weights
     }
 }
