@@ -145,7 +145,9 @@ let package = Package(
         tests("Measurements", [grdb]),
         tests(
             "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
-        tests("Training", ["BitplanModels", "BitplanQuantizers", "BitplanTensors"]),
+        tests(
+            "Training", ["BitplanKernels", "BitplanModels", "BitplanQuantizers", "BitplanTensors"],
+            exclude: ["Goldens"]),
         tests("Latency", ["BitplanModels"]),
         tests("Planning", ["BitplanAllocation", "BitplanLatency", "PlanFormat"]),
         tests("Reporting", ["PlanFormat"]),

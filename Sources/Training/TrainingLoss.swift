@@ -4,14 +4,21 @@ import BitplanTensors
 
 /// What a student's outputs lose, and the gradient of its outputs: KL to the teacher, or cross-entropy to
 /// labels.
-struct TrainingLoss<Net: Network>: Sendable {
+package struct TrainingLoss<Net: Network>: Sendable {
     /// The network in full precision.
-    let teacher: Net
+    private let teacher: Net
     /// nil for KL to the teacher; else cross-entropy to labels, of whose probability so much is spread evenly
     /// over all classes.
     ///
     /// - Source: Szegedy et al. 2016, label smoothing as PyTorch has it.
     let smoothing: Float?
+
+    /// A loss against a teacher, or where `smoothing` is given against labels.
+    package init(teacher: Net, smoothing: Float? = nil) {
+        self.teacher = teacher
+        self.smoothing = smoothing
+    }
+
     /// Rows of logits that are in memory at a time.
     private static var chunk: Int { 64 }
 
@@ -20,7 +27,7 @@ struct TrainingLoss<Net: Network>: Sendable {
     /// Logits are computed a chunk of rows at a time, the teacher's from its outputs. Of a network that ends
     /// with vectors of texts, the distributions are those of each text over the other texts of the part, as a
     /// search ranks them: softmax of cosines divided by their temperature.
-    func backward(
+    package func backward(
         _ student: Net, _ outputs: Matrix, teacher target: Matrix, labels: [Int?], factor: Float,
         keepsOutputs: Bool, _ sink: any GradientSink
     ) -> (nats: Double, gradient: Matrix) {
