@@ -8,12 +8,11 @@
 
 enum { MOST_TOKENS = 6, MOST_VECTORS = 4 };
 
-// A tile of TOKENS x 16 VECTORS outputs goes on with its sums over `columns` columns of a panel. Column c of
-// token t is x[t x_stride + c x_step]. Meanwhile two lines at `next`, which moves on by `step` bytes a
-// column, are fetched for later.
+// A tile of TOKENS x 16 VECTORS outputs goes on with its sums over `columns` columns of a panel. Meanwhile
+// two lines at `next`, which moves on by `step` bytes a column, are fetched for later.
 INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict panel, size_t columns,
-                 const float *restrict x, size_t x_stride, const size_t x_step, float *restrict y, size_t y_stride,
-                 size_t width, int first, const char *next, size_t step) {
+                 const float *restrict x, size_t x_stride, float *restrict y, size_t y_stride, size_t width, int first,
+                 const char *next, size_t step) {
     const size_t whole = 16 * (size_t)VECTORS;
     v16 sums[MOST_TOKENS][MOST_VECTORS];
     float edge[16 * MOST_VECTORS];
@@ -40,7 +39,7 @@ INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict pane
         for (int v = 0; v < VECTORS; v++) w[v] = *(const v16 *)(panel + 16 * v);
 #pragma clang loop unroll(full)
         for (int t = 0; t < TOKENS; t++) {
-            const float a = x[t * x_stride + c * x_step];
+            const float a = x[t * x_stride + c];
 #pragma clang loop unroll(full)
             for (int v = 0; v < VECTORS; v++) sums[t][v] += w[v] * a;
         }
@@ -86,8 +85,8 @@ INLINE void vector_panels(const int COUNT, const float *restrict panel, size_t c
 // All products, in tiles of at most HEIGHT tokens by 16 VECTORS rows; one token meets TOGETHER panels at
 // once. The next tile of tokens follows after CHUNK columns, whose part of a panel stays in the near caches.
 INLINE void panels_multiply_tiles(const int HEIGHT, const int VECTORS, const size_t CHUNK, const float *panels,
-                                  size_t rows, size_t columns, const float *x, size_t x_stride, const size_t x_step,
-                                  size_t tokens, float *y, size_t y_stride, int adds) {
+                                  size_t rows, size_t columns, const float *x, size_t tokens, float *y,
+                                  size_t y_stride, int adds) {
     // Tiles of nearly equal height: 32 tokens are 6 6 5 5 5 5, not 6 6 6 6 6 2.
     const size_t most = (size_t)HEIGHT, tiles = (tokens + most - 1) / most, height = tokens / tiles, higher = tokens % tiles;
     for (size_t r = 0; r < rows; r += BP_PANEL) {
@@ -101,14 +100,13 @@ INLINE void panels_multiply_tiles(const int HEIGHT, const int VECTORS, const siz
             for (size_t index = 0; index < tiles; index++) {
                 const size_t count = height + (index < higher), step = index < parts ? 4 * BP_PANEL / parts : 0;
                 for (size_t s = 0; s < BP_PANEL && r + s < rows; s += 16 * (size_t)VECTORS) {
-                    const float *w = panel + c * BP_PANEL + s, *from = x + t * x_stride + c * x_step;
+                    const float *w = panel + c * BP_PANEL + s, *from = x + t * columns + c;
                     float *to = y + t * y_stride + r + s;
                     const char *later = step ? next + index * bytes / parts : next;
 #define CASE(n) \
     case n: \
         if (n <= HEIGHT) \
-            tile(n, VECTORS, w, chunk, from, x_stride, x_step, to, y_stride, rows - r - s, c == 0 && !adds, later, \
-                 s ? 0 : step); \
+            tile(n, VECTORS, w, chunk, from, columns, to, y_stride, rows - r - s, c == 0 && !adds, later, s ? 0 : step); \
         break;
                     switch (count) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
 #undef CASE
@@ -135,6 +133,6 @@ INLINE void panels_multiply(const int HEIGHT, const int VECTORS, const int TOGET
         }
         return;
     }
-    panels_multiply_tiles(HEIGHT, VECTORS, CHUNK, panels, rows, columns, x, columns, 1, tokens, y, y_stride, 0);
+    panels_multiply_tiles(HEIGHT, VECTORS, CHUNK, panels, rows, columns, x, tokens, y, y_stride, 0);
 }
 #endif

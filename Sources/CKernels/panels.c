@@ -45,7 +45,17 @@ void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t col
     bp_panels_multiply_into(isa, panels, rows, columns, x, tokens, y, rows);
 }
 
-void bp_panels_multiply_across(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
-                               float *y, int adds) {
-    if (rows && tokens) DISPATCH(isa, bp_panels_multiply_across, panels, rows, columns, x, tokens, y, adds);
+void bp_panels_multiply_add(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                            float *y) {
+    if (rows && tokens) DISPATCH(isa, bp_panels_multiply_add, panels, rows, columns, x, tokens, y);
+}
+
+void bp_transpose(const float *w, size_t rows, size_t columns, float *out) {
+    // Blocks of a cache line either way.
+    for (size_t r0 = 0; r0 < rows; r0 += 16)
+        for (size_t c0 = 0; c0 < columns; c0 += 16) {
+            const size_t r1 = r0 + 16 < rows ? r0 + 16 : rows, c1 = c0 + 16 < columns ? c0 + 16 : columns;
+            for (size_t r = r0; r < r1; r++)
+                for (size_t c = c0; c < c1; c++) out[c * rows + r] = w[r * columns + c];
+        }
 }

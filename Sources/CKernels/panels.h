@@ -5,8 +5,8 @@
 
 DECLARE(void, bp_panels_multiply, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
         size_t y_stride);
-DECLARE(void, bp_panels_multiply_across, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
-        float *y, int adds);
+DECLARE(void, bp_panels_multiply_add, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+        float *y);
 // n halves, a multiple of 16, as floats.
 DECLARE(void, bp_widen, const uint16_t *halves, size_t n, float *out);
 // One token times a panel of halves. `end` is where all panels end, `is_long` whether they leave the caches.

@@ -138,9 +138,12 @@ package func addWeightGradient(
     let panels = AlignedMemory(byteCount: 4 * bp_panels_count(x.columns, x.rows))
     let base = panels.base.assumingMemoryBound(to: Float.self)
     bp_panels_pack_transposed(x.storage, x.rows, x.columns, base)
-    gradient.storage.withUnsafeMutableBufferPointer { y in
-        guard let y = y.baseAddress else { return }
-        bp_panels_multiply_across(
-            instructions.code, base, x.columns, x.rows, dy.storage, dy.columns, y, 1)
+    // Rows of dY^T take the part of tokens.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: dy.storage.count) { turned in
+        gradient.storage.withUnsafeMutableBufferPointer { y in
+            guard let y = y.baseAddress, let turned = turned.baseAddress else { return }
+            bp_transpose(dy.storage, dy.rows, dy.columns, turned)
+            bp_panels_multiply_add(instructions.code, base, x.columns, x.rows, turned, dy.columns, y)
+        }
     }
 }

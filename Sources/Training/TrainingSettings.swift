@@ -19,6 +19,9 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     package var schedule: Schedule
     /// The longest gradient of all parameters together; a longer one is shortened.
     package var clip: Float
+    /// How much the steps of latent weights are shortened whose gradients are small beside those of their
+    /// matrix: added to Adam's divisor, as a share of their root mean square. 0 moves all weights alike.
+    package var damping: Float
     /// Latent weights are coded anew after so many steps.
     package var recodeEvery: Int
     /// Held-out items are measured after so many steps.
@@ -69,6 +72,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         warmUp = 10
         schedule = .cosine
         clip = 1
+        damping = 0
         recodeEvery = recipe.replacesWeights ? max(1, min(100, steps / 30)) : recipe.learnsWeights ? 4 : 1
         evaluateEvery = Self.evaluateEvery(steps)
         // Every part has gradients of its own: two for what is large.
@@ -83,7 +87,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         [
             "batchSize": "\(batchSize)", "seed": "\(seed)", "rates.numbers": "\(rates.numbers)",
             "rates.weights": "\(rates.weights)", "rates.vectors": "\(rates.vectors)",
-            "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
+            "warmUp": "\(warmUp)", "damping": "\(damping)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)",
         ]
     }

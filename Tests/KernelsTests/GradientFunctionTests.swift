@@ -12,7 +12,10 @@ import Testing
             (.relu, { max($0, 0) }), (.swish, { $0 / (1 + exp(-$0)) }), (.geluErf, gelu),
             (
                 .geluTanh,
-                { $0 / 2 * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+                {
+                    $0 / 2
+                        * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0)))
+                }
             ), (.tanh, { Foundation.tanh($0) }),
         ]
         for (function, exact) in functions {
@@ -24,7 +27,9 @@ import Testing
                 for (input, slope) in zip(x, dy) {
                     let step = 1e-5
                     let expected = (exact(Double(input) + step) - exact(Double(input) - step)) / step
-                    #expect(abs(Double(slope) - expected) < 2e-6 * max(1, abs(expected)), "\(function)'(\(input))")
+                    #expect(
+                        abs(Double(slope) - expected) < 2e-6 * max(1, abs(expected)), "\(function)'(\(input))"
+                    )
                 }
             }
         }
@@ -46,7 +51,9 @@ import Testing
                     }
                 }
                 var dx = dy
-                var (gains, biases) = ([Float](repeating: 1, count: count), [Float](repeating: 1, count: count))
+                var (gains, biases) = (
+                    [Float](repeating: 1, count: count), [Float](repeating: 1, count: count)
+                )
                 gains.withUnsafeMutableBufferPointer { gains in
                     biases.withUnsafeMutableBufferPointer { biases in
                         guard let gains = gains.baseAddress, let biases = biases.baseAddress else { return }
@@ -57,7 +64,9 @@ import Testing
                 }
                 let (at, scale) = (x.map(Double.init), gain.map(Double.init))
                 for index in 0..<count {
-                    func slope(_ change: (Double) -> Double) -> Double { (change(1e-5) - change(-1e-5)) / 2e-5 }
+                    func slope(_ change: (Double) -> Double) -> Double {
+                        (change(1e-5) - change(-1e-5)) / 2e-5
+                    }
                     let ofX = slope { step in
                         var moved = at
                         moved[index] += step

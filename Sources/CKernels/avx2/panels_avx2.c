@@ -9,9 +9,8 @@ void bp_panels_multiply_avx2(const float *panels, size_t rows, size_t columns, c
     panels_multiply(6, 1, 1, 512, panels, rows, columns, x, tokens, y, y_stride);
 }
 
-void bp_panels_multiply_across_avx2(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
-                                    int adds) {
-    panels_multiply_tiles(6, 1, 512, panels, rows, columns, x, 1, tokens, tokens, y, rows, adds);
+void bp_panels_multiply_add_avx2(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
+    panels_multiply_tiles(6, 1, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
 void bp_widen_avx2(const uint16_t *halves, size_t n, float *out) {

@@ -10,9 +10,8 @@ void bp_panels_multiply_avx512(const float *panels, size_t rows, size_t columns,
     panels_multiply(6, 4, 4, 512, panels, rows, columns, x, tokens, y, y_stride);
 }
 
-void bp_panels_multiply_across_avx512(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
-                                    int adds) {
-    panels_multiply_tiles(6, 4, 512, panels, rows, columns, x, 1, tokens, tokens, y, rows, adds);
+void bp_panels_multiply_add_avx512(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
+    panels_multiply_tiles(6, 4, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
 void bp_widen_avx512(const uint16_t *halves, size_t n, float *out) {

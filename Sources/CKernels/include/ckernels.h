@@ -43,10 +43,11 @@ void bp_panels_multiply(bp_isa isa, const float *panels, size_t rows, size_t col
 void bp_panels_multiply_into(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
                              float *y, size_t y_stride);
 
-// From activations whose tokens lie side by side: y[t][r] = sum_c w[r][c] x[c][t], or y += that where `adds`,
-// summed in the order of c. With panels of a transposed batch this is the gradient of weights.
-void bp_panels_multiply_across(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
-                               float *y, int adds);
+// y += that, the sums going on with what is there.
+void bp_panels_multiply_add(bp_isa isa, const float *panels, size_t rows, size_t columns, const float *x, size_t tokens,
+                            float *y);
+// out (columns, rows) = w (rows, columns) with rows and columns exchanged.
+void bp_transpose(const float *w, size_t rows, size_t columns, float *out);
 
 // FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none
 // of them where the instruction set converts halves.
