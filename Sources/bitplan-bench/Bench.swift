@@ -7,7 +7,7 @@ import PlanFormat
 
 /// One line of the benchmark.
 struct Record: Codable {
-    /// The case: gemm, matvec, batch or dram.
+    /// The case: gemm, training, matvec, batch or dram.
     let name: String
     let kernel: String
     let rows: Int
@@ -25,7 +25,7 @@ struct Record: Codable {
     let overFP32: Double?
     /// Part of the bandwidth of reading the same codes in the same rotation, measured in the same run.
     let ofReadBandwidth: Double?
-    /// What is aimed at: a ratio over OpenBLAS, or a part of the read bandwidth.
+    /// What is aimed at: a ratio over OpenBLAS or over the forward product, or a part of the read bandwidth.
     let target: Double?
 }
 
@@ -51,6 +51,7 @@ struct Bench: ParsableCommand {
             medians of thread time are shown.
 
             gemm    FP32 products, against OpenBLAS if it is installed
+            training  the three products of a step of training, the ways back against the forward
             matvec  one token, (2048, 512) in rotation over 24 matrices, of which a cache holds what it can, as in decoding
             batch   16 tokens, (2048, 512) in rotation over 4 matrices
             dram    one token, (32000, 512) in rotation over 128 MiB, against the bandwidth of reading
@@ -65,7 +66,7 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print JSON instead of a table.")
     var json = false
 
-    @Option(help: "Run only one case, or only one kernel: gemm, matvec, batch, dram, bcq1, int4...")
+    @Option(help: "Run only one case, or only one kernel: gemm, training, matvec, batch, dram, bcq1, int4...")
     var only: String?
 
     @Option(help: "Timed repetitions of each kernel; of whole models 3 where not given.")

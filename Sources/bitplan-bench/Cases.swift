@@ -34,6 +34,10 @@ struct Cases {
                 try gemm(tokens: shape.0, rows: shape.1, columns: shape.2, target: target)
             }
         }
+        for (tokens, rows, columns) in [(32, 2048, 512), (176, 512, 128), (128, 2048, 512), (64, 4000, 128)]
+        where wants("training", "fp32") {
+            training(tokens: tokens, rows: rows, columns: columns)
+        }
         try rotation("matvec", rows: 2048, columns: 512, tokens: 1, count: 24, kernels: Self.matvecTargets)
         try rotation(
             "batch", rows: 2048, columns: 512, tokens: 16, count: 4,
@@ -44,6 +48,28 @@ struct Cases {
 
     private func wants(_ name: String, _ kernel: String) -> Bool {
         only == nil || only == name || only == kernel
+    }
+
+    /// The three products of a step: y = x W', dx = dy W, dW += dy' x, the latter two beside the first.
+    private mutating func training(tokens: Int, rows: Int, columns: Int) {
+        let weights = RandomWeights.activations(tokens: rows, columns: columns, seed: 1)
+        let x = RandomWeights.activations(tokens: tokens, columns: columns, seed: 2)
+        let dy = RandomWeights.activations(tokens: tokens, columns: rows, seed: 3)
+        let matrix = TrainingMatrix(weights)
+        var sum = Matrix(rows: rows, columns: columns)
+        let calls = max(1, Int(1e9 / (2 * Double(tokens * rows * columns))))
+        let names = ["forward", "input gradient", "weight gradient"]
+        let timings = alternated(
+            [
+                { for _ in 0..<calls { _ = matrix(x) } },
+                { for _ in 0..<calls { _ = matrix.inputGradient(dy, input: x) } },
+                { for _ in 0..<calls { addWeightGradient(dy, x, to: &sum) } },
+            ], calls: calls, repetitions: repetitions)
+        for (index, timing) in timings.enumerated() {
+            add(
+                "training", names[index], rows, columns, tokens, timing, bytes: 4 * rows * columns,
+                fp32: index == 0 ? nil : timings[0], target: index == 0 ? nil : 0.85)
+        }
     }
 
     private mutating func gemm(tokens: Int, rows: Int, columns: Int, target: Double) throws {
