@@ -17,6 +17,25 @@ import Testing
         return directory
     }
 
+    @Test func tunes() throws {
+        let workspace = try workspace()
+        defer { try? FileManager.default.removeItem(at: workspace) }
+        let model = try Model(at: Self.translation)
+        var plan = try model.plan(.uniform(.bcq(2)))
+        plan.fit = .greedy
+        let heldOut = TextData(
+            ["check.en", "check.de"].map { Self.fixtures.appending(path: "data/\($0)") }, limit: 8)
+        var points = 0
+        let (packed, log) = try model.tune(
+            plan, on: Self.data,
+            options: TuningOptions(length: .steps(3), recipe: .scales, heldOut: heldOut, batchSize: 4),
+            to: workspace.appending(path: "tuned")
+        ) { _ in points += 1 }
+        #expect(points == log.points.count && log.steps == 3)
+        #expect(try packed.packedPlan().tuning?.recipe == "scales")
+        #expect(try packed.evaluate(on: heldOut, against: model).kl ?? 9 <= log.points[0].heldOut * 1.001)
+    }
+
     @Test func sweepPlanQuantizeRunEvaluateReportExport() throws {
         let workspace = try workspace()
         defer { try? FileManager.default.removeItem(at: workspace) }
