@@ -18,7 +18,7 @@ package struct Trainer<Net: Network> {
     private let examples: [Net.Example]
     private let heldOut: Evaluator<Net>
     /// How it is trained.
-    package private(set) var settings: TrainingSettings
+    package let settings: TrainingSettings
     private let threads: Int
     private var targets: TeacherOutputs<Net>
     /// The parameters, the optimizer's memory, and how far the run is.
@@ -43,20 +43,26 @@ package struct Trainer<Net: Network> {
         targets = TeacherOutputs(full, self.examples)
     }
 
-    /// Sets the largest number of steps for which `fits` says yes, given how often is measured; no fewer than
-    /// are done.
-    mutating func setSteps(_ fits: (Int, Int) -> Bool) {
-        var (low, high) = (max(1, state.step), 1 << 30)
+    /// The most steps that fit into so many seconds with their measurements, by the time of a few; at least
+    /// 1. The run itself does not move.
+    package func steps(fitting seconds: Double) throws -> Int {
+        var copy = self
+        try copy.step()
+        var start = Date()
+        _ = try copy.heldOutLoss()
+        let measurement = -start.timeIntervalSinceNow
+        start = Date()
+        let tried = 8
+        for _ in 0..<tried { try copy.step() }
+        let perStep = -start.timeIntervalSinceNow / Double(tried)
+        var (low, high) = (1, 1 << 30)
         while low < high {
             let middle = (low + high + 1) / 2
-            if fits(middle, TrainingSettings.evaluateEvery(middle)) {
-                low = middle
-            } else {
-                high = middle - 1
-            }
+            let measurements = middle / TrainingSettings.evaluateEvery(middle) + 1
+            let needed = Double(middle) * perStep + Double(measurements) * measurement
+            if needed <= seconds { low = middle } else { high = middle - 1 }
         }
-        settings.steps = low
-        settings.evaluateEvery = TrainingSettings.evaluateEvery(low)
+        return low
     }
 
     /// Whether all steps are done.

@@ -6,7 +6,7 @@ import PlanFormat
 /// How long a run is.
 package enum TrainingLength: Sendable, Hashable {
     case steps(Int)
-    /// As many steps as fit, by the time that those of the warm-up take.
+    /// As many steps as fit, by the time that the first few take.
     case minutes(Double)
 }
 
@@ -59,12 +59,9 @@ package struct TrainingRun<Net: Network> {
     ///
     /// - Parameter event: called with every measurement, the steps of the run and the seconds that are left.
     /// - Throws: `TrainingError`; the best parameters so far are then in the checkpoint.
-    package mutating func run(_ length: TrainingLength, event: (TrainingLog.Point, Int, Double) -> Void)
-        throws
-    {
+    package mutating func run(event: (TrainingLog.Point, Int, Double) -> Void) throws {
         if points.isEmpty {
             try measure()
-            if case .minutes(let minutes) = length { try setSteps(minutes: minutes) }
             event(points[0], settings.steps, .infinity)
         }
         var saved = Date()
@@ -98,17 +95,6 @@ package struct TrainingRun<Net: Network> {
                 training: recent.isEmpty ? nil : recent.reduce(0, +) / Double(recent.count),
                 cpuSeconds: processSeconds() - started.cpu, seconds: -started.wall.timeIntervalSinceNow))
         recent = []
-    }
-
-    /// Runs the warm-up, which is the same in runs of all lengths, and sets as many steps as fit.
-    private mutating func setSteps(minutes: Double) throws {
-        let begin = Date()
-        let evaluation = points[0].seconds
-        for _ in 0..<max(1, settings.warmUp) { recent.append(try trainer.step()) }
-        let perStep = -begin.timeIntervalSinceNow / Double(max(1, settings.warmUp))
-        trainer.setSteps { steps, evaluateEvery in
-            Double(steps) * perStep + Double(steps / evaluateEvery) * evaluation <= 60 * minutes
-        }
     }
 
     private func save() throws {

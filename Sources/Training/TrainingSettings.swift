@@ -68,7 +68,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         self.steps = steps
         batchSize = 64
         seed = 0
-        rates = recipe.rates
+        rates = recipe.rates(steps: steps)
         warmUp = 10
         schedule = .cosine
         clip = 1
@@ -103,7 +103,6 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
 
     /// What rates are multiplied by at step `step`, from 0.
     func rateFactor(_ step: Int) -> Double {
-        // The warm-up is the same in runs of all lengths.
         guard step >= warmUp else { return Double(step + 1) / Double(warmUp) }
         return schedule.factor(Double(step - warmUp) / Double(max(1, steps - warmUp)))
     }
@@ -137,10 +136,14 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
     /// Whether weights are free between two replacements, rather than codes at every step.
     var replacesWeights: Bool { self == .chung }
 
-    var rates: TrainingSettings.Rates {
+    /// Rates that measured best for a run of so many steps. Latent weights that go too far too fast leave
+    /// good codes and find none again before the rate has fallen: in a short run they need larger steps to
+    /// reach other codes at all, in a long one small steps do (Reports/tuning.md).
+    func rates(steps: Int) -> TrainingSettings.Rates {
         switch self {
         case .scales: .init(numbers: 0.003, weights: 0, vectors: 0.001)
-        case .weights: .init(numbers: 0.002, weights: 0.01, vectors: 0.002)
+        case .weights: .init(
+                numbers: 0.002, weights: Float(min(0.005, max(0.002, 4 / Double(max(1, steps))))), vectors: 0.002)
         case .chung: .init(numbers: 0, weights: 0.003, vectors: 0.003)
         }
     }

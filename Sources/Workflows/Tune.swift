@@ -98,7 +98,8 @@ package func tune<Family: ModelFamily>(
     let opened = try OpenedTuning<Family>(request)
     let (model, full, start, data) = (opened.model, opened.full, opened.start, opened.data)
     let (identity, recipe, evaluator) = (opened.identity, opened.recipe, opened.evaluator)
-    var settings = opened.settings
+    let steps = if case .steps(let steps) = request.length { steps } else { 1000 }
+    var settings = opened.settings(steps: steps)
     var log = TrainingLog(
         model: identity, plan: start.plan.origin?.description ?? "plan", bytes: start.bytes,
         recipe: recipe.rawValue, settings: settings.text, items: data.examples.count,
@@ -118,17 +119,21 @@ package func tune<Family: ModelFamily>(
             request.checkpoint,
             "an interrupted run has left this: go on from it with --resume, or remove it to start anew")
     }
-    if let checkpoint { (state, settings) = (checkpoint.state, checkpoint.settings) }
+    if let checkpoint {
+        (state, settings) = (checkpoint.state, checkpoint.settings)
+    } else if case .minutes(let minutes) = request.length {
+        settings = opened.settings(
+            steps: try opened.trainer(settings, state).steps(fitting: 60 * minutes))
+    }
     var run = TrainingRun(
-        Trainer(
-            full, examples: data.examples, heldOut: evaluator, settings: settings, state: state,
-            threads: request.task.threads),
+        opened.trainer(settings, state),
         checkpoints: .init(
             file: request.checkpoint, signature: signature, interval: request.checkpointInterval),
         from: checkpoint)
     for note in opened.notes { event(.note(note)) }
-    try run.run(request.length) { event(.point($0, of: $1, left: $2)) }
+    try run.run { event(.point($0, of: $1, left: $2)) }
     guard let best = run.best else { return log }
+    log.settings = settings.text
     (log.points, log.steps, log.bestStep) = (run.points, run.settings.steps, best.step)
 
     var plan = start.plan
@@ -186,8 +191,9 @@ private struct OpenedTuning<Family: ModelFamily> {
     let data: TuningData<Family>
     let start: TuningStart<Family>
     let recipe: TrainingRecipe
-    let settings: TrainingSettings
     let trained: TrainedModel
+    private let changes: @Sendable (inout TrainingSettings) -> Void
+    private let threads: Int
     let evaluator: Evaluator<Family.Net>
     /// What is to be said once nothing is left to refuse.
     let notes: [String]
@@ -211,12 +217,26 @@ private struct OpenedTuning<Family: ModelFamily> {
         trained = try TrainedModel(
             start.packed, vectors: start.vectors, as: start.vectorType,
             latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
-        let steps = if case .steps(let steps) = request.length { steps } else { 1 }
-        var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
-        request.changes(&settings)
-        self.settings = settings
+        changes = request.changes
+        threads = request.task.threads
         evaluator = try Evaluator(
             reference: full, examples: data.heldOut.examples, threads: request.task.threads)
+    }
+}
+
+extension OpenedTuning {
+    /// The recipe's settings for so many steps, with the request's changes.
+    fileprivate func settings(steps: Int) -> TrainingSettings {
+        var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
+        changes(&settings)
+        return settings
+    }
+
+    /// A run at `state`.
+    fileprivate func trainer(_ settings: TrainingSettings, _ state: TrainingState) -> Trainer<Family.Net> {
+        Trainer(
+            full, examples: data.examples, heldOut: evaluator, settings: settings, state: state,
+            threads: threads)
     }
 }
 
@@ -238,21 +258,20 @@ package struct TuneEstimate: Sendable, Encodable {
     /// Tries a few steps; nothing is written.
     package init<Family: ModelFamily>(_ family: Family.Type, _ request: TuneRequest) throws {
         let opened = try OpenedTuning<Family>(request)
-        var trainer = Trainer(
-            opened.full, examples: opened.data.examples, heldOut: opened.evaluator,
-            settings: opened.settings, state: TrainingState(opened.trained), threads: request.task.threads)
+        let settings = opened.settings(steps: 1000)
+        var trainer = opened.trainer(settings, TrainingState(opened.trained))
         try trainer.step()
         let start = Date()
         let steps = 8
         for _ in 0..<steps { try trainer.step() }
         let seconds = -start.timeIntervalSinceNow
         stepsPerMinute = 60 * Double(steps) / seconds
-        let order = BatchOrder(count: opened.data.examples.count, seed: opened.settings.seed)
-        let read = (1...steps).flatMap { order.batch($0, size: opened.settings.batchSize) }
+        let order = BatchOrder(count: opened.data.examples.count, seed: settings.seed)
+        let read = (1...steps).flatMap { order.batch($0, size: settings.batchSize) }
         tokensPerSecond =
             Double(read.reduce(0) { $0 + opened.full.tokens(opened.data.examples[$1]).count }) / seconds
         peakMemoryBytes = BitplanWorkflows.peakMemoryBytes()
-        batchSize = opened.settings.batchSize
+        batchSize = settings.batchSize
         items = opened.data.examples.count
         recipe = opened.recipe.rawValue
     }
