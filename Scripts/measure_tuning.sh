@@ -5,7 +5,7 @@
 # usage: measure_tuning.sh OUT > Reports/tuning.md
 # OUT keeps plans, packed models, logs and results by name: a second run goes on from them.
 # In the environment: BITPLAN, SHARED (../shared), CASES (all), STEPS (a number in place of every case's own, for a trial).
-# The translation model's plans are made here, too, as `bitplan plan` makes them (about half an hour).
+# The translation model's plans are made here, too.
 set -eu
 work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
@@ -14,15 +14,17 @@ mkdir -p "$work"
 [ -e "$work/ta-en-de/train.en" ] || tar -xJf "$shared/data/tatoeba-en-de.tar.xz" -C "$work"
 [ -e "$work/wikitext2.train.txt" ] || xz -dc "$shared/data/wikitext2.train.xz" > "$work/wikitext2.train.txt"
 
-# The plan of a budget for the translation model: swept and planned on 200 sentence pairs, calibrated on 1,000 others.
+train="$work/ta-en-de/train.en $work/ta-en-de/train.de"
+val="$work/ta-en-de/val.en $work/ta-en-de/val.de"
+test="$work/ta-en-de/test.en $work/ta-en-de/test.de"
+
+# The plan of a budget for the translation model: the sum of losses, swept on 200 sentence pairs, calibrated on 1,000 others.
 translation=Fixtures/tatoeba-en-de
-plan() { # SCHEMES SIZE
-    name=$work/$1-$2 text="$work/ta-en-de/train.en $work/ta-en-de/train.de"
-    planning="--data $work/ta-en-de/val.en $work/ta-en-de/val.de --limit 200 --calibration $text --calibration-limit 1000 --store $work/store.sqlite"
+plan() { # NAME SCHEMES SIZE
     # shellcheck disable=SC2086
-    [ -e "$work/$1.table.json" ] || "$bitplan" sweep "$translation" $planning --schemes "$1" --output "$work/$1.table.json" > /dev/null
-    # shellcheck disable=SC2086
-    [ -e "$name.plan.json" ] || "$bitplan" plan "$work/$1.table.json" --size "$2" --model "$translation" $planning --output "$name.plan.json" > /dev/null
+    [ -e "$work/$1.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 \
+        --schemes "$2" --store "$work/store.sqlite" --output "$work/$1.table.json" > /dev/null
+    [ -e "$work/$1-$3.plan.json" ] || "$bitplan" plan "$work/$1.table.json" --size "$3" --output "$work/$1-$3.plan.json" > /dev/null
 }
 
 # row NAME METRIC MODEL "START" "DATA" "HELD-OUT" "CALIBRATION" "CHECK" "RECIPE AND SETTINGS" STEPS
@@ -46,13 +48,12 @@ row() {
     [ -e "$out.after.json" ] || "$bitplan" evaluate "$out" --data $check --reference "$model" --timed 0 --no-store --json > "$out.after.json"
     # shellcheck disable=SC2086
     [ -e "$work/${model##*/}.full.json" ] || "$bitplan" evaluate "$model" --data $check --timed 0 --no-store --json > "$work/${model##*/}.full.json"
-    [ -e Reports ] && "$bitplan" report --training "$out.training.json" --name "$name" --output "$work/$name.md"
-    python3 - "$name" "$metric" "$out" "$work/${model##*/}.full.json" "bitplan tune $model $start $settings --steps $steps" <<'P'
+    "$bitplan" report --training "$out.training.json" --name "$name" --output "$work/$name.md"
+    python3 - "$name" "$metric" "$out" "$work/${model##*/}.full.json" <<'P'
 import json, sys
-name, metric, out, full, command = sys.argv[1:]
+name, metric, out, full = sys.argv[1:]
 log, before, after = (json.load(open(f"{out}.{part}.json")) for part in ["training", "before", "after"])
 full = json.load(open(full))
-log["command"] = command
 print(f"| {name} | {after['bytes']:,} | {log['recipe']} | {log['steps']:,} | {log['points'][-1]['cpuSeconds'] / 60:.1f} "
       f"| {before['kl']:.4f} | {after['kl']:.4f} | {full[metric]:.4g} | {before[metric]:.4g} | {after[metric]:.4g} |", flush=True)
 P
@@ -68,22 +69,20 @@ the run, on two cores. "Before" is the same start without training: codes calibr
 | case | bytes | recipe | steps | CPU minutes | KL before | after | metric, full precision | before | after |
 |---|---:|---|---:|---:|---:|---:|---:|---:|---:|
 T
-train="$work/ta-en-de/train.en $work/ta-en-de/train.de"
-val="$work/ta-en-de/val.en $work/ta-en-de/val.de --held-out-limit 200"
-test="$work/ta-en-de/test.en $work/ta-en-de/test.de"
+held="$val --held-out-limit 200"
 first="$train --calibration-limit 1000"
-for size in 790444B 662000B 580000B; do plan auto "$size"; done
-plan bcq1:fp16,bcq2:fp16,bcq3:fp16,bcq4:fp16 790444B
-row translation-12x-scales bleu "$translation" "--plan $work/auto-790444B.plan.json" "$train" "$val" "$first" "$test" "--recipe scales" 1500
-row translation-12x bleu "$translation" "--plan $work/auto-790444B.plan.json" "$train" "$val" "$first" "$test" "--recipe weights" 12000
-row translation-14x bleu "$translation" "--plan $work/auto-662000B.plan.json" "$train" "$val" "$first" "$test" "--recipe weights" 12000
-row translation-16x bleu "$translation" "--plan $work/auto-580000B.plan.json" "$train" "$val" "$first" "$test" "--recipe weights" 12000
-row translation-12x-binary bleu "$translation" "--plan $work/bcq1:fp16,bcq2:fp16,bcq3:fp16,bcq4:fp16-790444B.plan.json" "$train" "$val" "$first" "$test" "--recipe weights" 12000
-row translation-12x-chung bleu "$translation" "--plan $work/bcq1:fp16,bcq2:fp16,bcq3:fp16,bcq4:fp16-790444B.plan.json" "$train" "$val" "$first" "$test" "--recipe chung" 12000
+for size in 802549B 676434B 591880B; do plan auto auto "$size"; done
+plan binary bcq1:fp16,bcq2:fp16,bcq3:fp16 802549B
+row translation-12x-scales bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe scales" 1500
+row translation-12x bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 9000
+row translation-14x bleu "$translation" "--plan $work/auto-676434B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
+row translation-16x bleu "$translation" "--plan $work/auto-591880B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
+row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
+row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 2400
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
-row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8" 1500
+row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8" 1200
 head -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.plan.tsv"
 tail -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.check.tsv"
 sst="$shared/data/sst2.train.tsv"
-row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights" 1000
+row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights" 400

@@ -188,12 +188,15 @@ extension TrainedModel {
 package enum TrainingError: Error, CustomStringConvertible {
     /// Something became NaN or infinite.
     case notFinite(String, step: Int, TrainingSettings.Rates)
+    /// No parameters were measured.
+    case nothingMeasured
 
     /// One line.
     package var description: String {
         switch self {
         case .notFinite(let what, let step, let rates):
             "training: \(what) is not finite at step \(step), with rates \(rates.numbers) (scales), \(rates.weights) (weights), \(rates.vectors) (biases and norms): lower them"
+        case .nothingMeasured: "training: no held-out items were measured"
         }
     }
 }

@@ -58,31 +58,26 @@ package struct TrainingRun<Net: Network> {
     /// Runs to the end.
     ///
     /// - Parameter event: called with every measurement, the steps of the run and the seconds that are left.
-    /// - Throws: `TrainingError`; the best parameters so far are then in the checkpoint.
+    /// - Throws: `TrainingError`; `best` has the best parameters all the same.
     package mutating func run(event: (TrainingLog.Point, Int, Double) -> Void) throws {
         if points.isEmpty {
             try measure()
             event(points[0], settings.steps, .infinity)
         }
         var saved = Date()
-        do {
-            while !trainer.isDone {
-                recent.append(try trainer.step())
-                let step = trainer.state.step
-                if step % settings.evaluateEvery == 0 || trainer.isDone {
-                    try measure()
-                    let point = points[points.count - 1]
-                    event(
-                        point, settings.steps, point.seconds / Double(step) * Double(settings.steps - step))
-                }
-                if -saved.timeIntervalSinceNow >= checkpoints.interval {
-                    try save()
-                    saved = Date()
-                }
+        while !trainer.isDone {
+            recent.append(try trainer.step())
+            let step = trainer.state.step
+            if step % settings.evaluateEvery == 0 || trainer.isDone {
+                try measure()
+                let point = points[points.count - 1]
+                event(
+                    point, settings.steps, point.seconds / Double(step) * Double(settings.steps - step))
             }
-        } catch let error as TrainingError {
-            try save()
-            throw error
+            if -saved.timeIntervalSinceNow >= checkpoints.interval {
+                try save()
+                saved = Date()
+            }
         }
     }
 

@@ -127,6 +127,13 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
     /// Whether there are latent weights.
     package var learnsWeights: Bool { self != .scales }
 
+    /// Bytes that a run needs beside its activations: the full network, levels of codes, weights in both
+    /// directions; with latent weights also these, two moments and the gradients of each part.
+    package func memoryBytes(parameters: Int) -> Int {
+        let shards = TrainingSettings(self, steps: 1, parameters: parameters).shards
+        return 4 * parameters * (learnsWeights ? 7 + shards : 4)
+    }
+
     /// What the loss takes from labels; nil for KL to the full-precision model.
     var labelSmoothing: Float? { self == .chung ? 0.1 : nil }
 
@@ -142,8 +149,10 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
     func rates(steps: Int) -> TrainingSettings.Rates {
         switch self {
         case .scales: .init(numbers: 0.003, weights: 0, vectors: 0.001)
-        case .weights: .init(
-                numbers: 0.002, weights: Float(min(0.005, max(0.002, 4 / Double(max(1, steps))))), vectors: 0.002)
+        case .weights:
+            .init(
+                numbers: 0.002, weights: Float(min(0.005, max(0.002, 4 / Double(max(1, steps))))),
+                vectors: 0.002)
         case .chung: .init(numbers: 0, weights: 0.003, vectors: 0.003)
         }
     }

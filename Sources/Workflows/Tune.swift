@@ -131,8 +131,14 @@ package func tune<Family: ModelFamily>(
             file: request.checkpoint, signature: signature, interval: request.checkpointInterval),
         from: checkpoint)
     for note in opened.notes { event(.note(note)) }
-    try run.run { event(.point($0, of: $1, left: $2)) }
-    guard let best = run.best else { return log }
+    // Where something is not finite, the best parameters so far are written all the same.
+    var failure: TrainingError?
+    do {
+        try run.run { event(.point($0, of: $1, left: $2)) }
+    } catch let error as TrainingError {
+        failure = error
+    }
+    guard let best = run.best else { throw failure ?? .nothingMeasured }
     log.settings = settings.text
     (log.points, log.steps, log.bestStep) = (run.points, run.settings.steps, best.step)
 
@@ -142,6 +148,10 @@ package func tune<Family: ModelFamily>(
         klBefore: log.points[0].heldOut, klAfter: best.kl)
     let tuned = try full.replacing([:], vectors: best.vectors)
     try PackedModel.write(model.reading(from: tuned), plan, to: request.output, packed: best.packed)
+    if let failure {
+        try JSONFile.write(log, to: request.log)
+        throw StoppedTraining(failure: failure, step: best.step, output: request.output)
+    }
     // What was written is what counts: its own kernels, its own file.
     let written = try PackedModel<Family>(directory: request.output).network()
     log.packedHeldOut = try evaluator.losses(of: written).meanKL
@@ -212,6 +222,8 @@ private struct OpenedTuning<Family: ModelFamily> {
                 "recipe '\(recipe.rawValue)' learns from references: expected data with them, got texts alone"
             )
         }
+        try AvailableMemory.require(
+            recipe.memoryBytes(parameters: model.layout.parameterCount), for: request.model)
         full = try reader.network()
         start = try TuningStart(request, model, full, identity, data.calibration)
         trained = try TrainedModel(
@@ -277,6 +289,18 @@ package struct TuneEstimate: Sendable, Encodable {
     }
 }
 
+/// A run that ended before its steps were done.
+private struct StoppedTraining: Error, CustomStringConvertible {
+    let failure: TrainingError
+    /// The step whose parameters are written.
+    let step: Int
+    let output: URL
+
+    var description: String {
+        "\(failure); \(output.path) has the parameters of step \(step), the best so far"
+    }
+}
+
 extension TuneRequest {
     /// What can be wrong before anything is read.
     fileprivate func check<Family: ModelFamily>(_ family: Family.Type) throws {
@@ -284,7 +308,7 @@ extension TuneRequest {
         switch length {
         case .steps(let steps) where steps < 1:
             throw UsageError("steps: expected at least 1, got \(steps)")
-        case .minutes(let minutes) where !(minutes > 0):
+        case .minutes(let minutes) where !(minutes > 0 && minutes.isFinite):
             throw UsageError("minutes: expected more than 0, got \(minutes)")
         default: break
         }

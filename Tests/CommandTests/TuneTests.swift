@@ -95,6 +95,38 @@ import Testing
         #expect(try tensors(workspace, "ruined") == tensors(workspace, "plain"))
     }
 
+    /// Rates beyond all numbers end the run with a line that says where; what was best is written.
+    @Test func notFinite() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.bitplan(
+            Self.head + Self.options + ["--preset", "bcq2", "--recipe", "scales", "--rate", "1e30"]
+                + ["--vector-rate", "1e30", "--output", workspace.path("stopped")])
+        #expect(outcome.status == 1)
+        let line = try #require(outcome.errorLines.last)
+        #expect(
+            line.contains("not finite at step") && line.contains("rates 1e+30") && line.contains("step 0"))
+        #expect(try Program.succeed(["inspect", workspace.path("stopped")]).status == 0)
+        #expect(try !workspace.contents().contains { $0.contains("checkpoint") })
+    }
+
+    @Test func autoTrainsWhatItHasPlanned() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.succeed(
+            [
+                "auto", Fixture.model.path, "--no-store", "--limit", "12", "--schemes", "bcq1,bcq2", "--fit",
+                "greedy",
+            ]
+                + ["--size", "13x", "--effort", "4", "--tune-steps", "3", "--name", "t", "--no-groups"]
+                + ["--reports", workspace.path("r"), "--plans", workspace.path("p")]
+                + ["--output", workspace.path("packed"), "--data"] + Fixture.planning)
+        #expect(outcome.text.contains("plan, trained"))
+        #expect(
+            try workspace.contents().isSuperset(of: [
+                "packed-tuned.training.json", "packed-tuned/config.json",
+            ]))
+        #expect(String(decoding: try workspace.read("r/t.md"), as: UTF8.self).contains("plan, trained"))
+    }
+
     /// Steps that fit into so many minutes: the same as asking for those steps.
     @Test func minutesAreSteps() throws {
         let workspace = try Workspace()
@@ -116,7 +148,10 @@ import Testing
             saying: ["is data and held-out data"])
         let short = ["--limit", "60", "--preset", "tcq2"] + output
         try expectRefusal(Self.head + short, in: workspace, saying: ["--minutes", "--steps"])
-        for bad in [["--minutes", "0"], ["--minutes", "-1"], ["--steps", "0"], ["--minutes", "nan"]] {
+        for bad in [
+            ["--minutes", "0"], ["--minutes", "-1"], ["--steps", "0"], ["--minutes", "nan"],
+            ["--minutes", "inf"],
+        ] {
             try expectRefusal(Self.head + short + bad, in: workspace, saying: [String(bad[0].dropFirst(2))])
         }
         try expectRefusal(
