@@ -81,8 +81,8 @@ row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 2400
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
-row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8" 1200
+row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8 --weight-rate 0.002" 1200
 head -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.plan.tsv"
 tail -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.check.tsv"
 sst="$shared/data/sst2.train.tsv"
-row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights" 400
+row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights --weight-rate 0.002" 400
