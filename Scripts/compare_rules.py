@@ -70,10 +70,11 @@ class Comparison:
         self.is_decoder = (configuration.get("architectures") or [""])[0].endswith("ForCausalLM")
 
     def note(self, checked):
-        """What plans are made from and on how many items they are checked, as text."""
+        """What plans are made from, of which candidates, and on how many items they are checked, as text."""
         planned = self.sweep("measured")["provenance"]["sentences"]
         return (f"Planned on {planned:,} items of {self.model.planning}, calibrated on {self.text_note}, "
-                f"checked on {checked:,} items of {self.model.checking}.")
+                f"checked on {checked:,} items of {self.model.checking}. "
+                f"Candidates: {', '.join(self.table.schemes)}.")
 
     def sweep_file(self, signal, fit="calibrated"):
         return self.work.bitplan(

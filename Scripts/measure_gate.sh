@@ -72,12 +72,16 @@ P
     printf '\nPlanned on %s items, measured on %s others.\n' "$planned" "$checked"
 }
 
-cat <<'T'
+cat <<T
 # Plans against uniform ones, beyond noise
 
-`Scripts/measure_gate.sh` makes these tables. At each budget a plan is made on some items, with codes that are calibrated on the same ones, and
-measured on others beside the best uniform plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals:
-of KL from the differences of the items, of the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
+\`\`\`
+${MODELS:+MODELS="$MODELS" }${SCHEMES:+SCHEMES="$SCHEMES" }${EFFORT:+EFFORT=$EFFORT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
+\`\`\`
+
+At each budget a plan is made on some items, with codes that are calibrated on the same ones, and measured on others beside the best uniform
+plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals: of KL from the differences of the items, of
+the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
 T
 for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm}; do
     data=$shared/models/$model/data
