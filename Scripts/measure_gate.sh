@@ -37,12 +37,14 @@ print(names[0].split()[-1])
 P
         )
         # shellcheck disable=SC2086
-        "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning --output "$out/$size" > /dev/null
+        "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning $store --output "$out/$size" > /dev/null
         # shellcheck disable=SC2086
         [ -e "$out/uniform-$uniform" ] ||
-            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning --output "$out/uniform-$uniform" > /dev/null
+            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning $store \
+                --output "$out/uniform-$uniform" > /dev/null
         # shellcheck disable=SC2086
-        "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking --reference "$model" --timed 0 --json > "$out/$size.json"
+        "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking $store --reference "$model" --timed 0 --json \
+            > "$out/$size.json"
         python3 - "$size" "$out/$size.plan.json" "$out/$size.json" "$uniform" <<'P'
 import json, sys
 size, uniform = sys.argv[1], sys.argv[4]
