@@ -63,17 +63,18 @@ class Comparison:
             self.text = ["--data", *text.files, "--limit", text.limit]
             self.text_note = f"{text.limit:,} items of {text}"
             self.calibration = ["--calibration", *text.files, "--calibration-limit", text.limit]
-        self.threads = ["--threads", options.threads]
-        self.unkeyed = [*self.threads, "--store", work.directory / "measurements.sqlite"]
+        self.store = ["--store", work.directory / "measurements.sqlite"]
+        self.unkeyed = ["--threads", options.threads, *self.store]
         self.table = Table(self.sweep("measured"))
         configuration = json.loads((model.directory / "config.json").read_text(encoding="utf-8"))
         self.is_decoder = (configuration.get("architectures") or [""])[0].endswith("ForCausalLM")
 
     def note(self, checked):
-        """What plans are made from and on how many items they are checked, as text."""
+        """What plans are made from, of which candidates, and on how many items they are checked, as text."""
         planned = self.sweep("measured")["provenance"]["sentences"]
         return (f"Planned on {planned:,} items of {self.model.planning}, calibrated on {self.text_note}, "
-                f"checked on {checked:,} items of {self.model.checking}.")
+                f"checked on {checked:,} items of {self.model.checking}. "
+                f"Candidates: {', '.join(self.table.schemes)}.")
 
     def sweep_file(self, signal, fit="calibrated"):
         return self.work.bitplan(
@@ -160,7 +161,8 @@ class Comparison:
         plan = {"schemaVersion": 1, "model": self.table.model, "fit": fit, "sublayers": assignment}
         text = json.dumps(plan, indent=1, sort_keys=True)
         path = self.work.result("rule", [text], lambda new: new.write_text(text))
-        return self.work.bitplan("quantize", self.model.directory, "--plan", path, *self.text)
+        return self.work.bitplan(
+            "quantize", self.model.directory, "--plan", path, *self.text, unkeyed=self.store)
 
     def measured(self, budget, rules):
         """Rule to what `bitplan evaluate --json` says of its plan; `against` is None where that is ours.
@@ -182,7 +184,7 @@ class Comparison:
     def evaluated(self, packed, *against):
         result = self.work.json(
             "evaluate", packed, "--data", *self.model.checking.files, "--limit", self.check_limit,
-            "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.threads,
+            "--reference", self.model.directory, "--timed", "0", *against, "--json", unkeyed=self.unkeyed,
             writes_output=False)
         return {"against": None} | result
 

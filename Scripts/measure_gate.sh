@@ -37,12 +37,14 @@ print(names[0].split()[-1])
 P
         )
         # shellcheck disable=SC2086
-        "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning --output "$out/$size" > /dev/null
+        "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning $store --output "$out/$size" > /dev/null
         # shellcheck disable=SC2086
         [ -e "$out/uniform-$uniform" ] ||
-            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning --output "$out/uniform-$uniform" > /dev/null
+            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning $store \
+                --output "$out/uniform-$uniform" > /dev/null
         # shellcheck disable=SC2086
-        "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking --reference "$model" --timed 0 --json > "$out/$size.json"
+        "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking $store --reference "$model" --timed 0 --json \
+            > "$out/$size.json"
         python3 - "$size" "$out/$size.plan.json" "$out/$size.json" "$uniform" <<'P'
 import json, sys
 size, uniform = sys.argv[1], sys.argv[4]
@@ -72,12 +74,16 @@ P
     printf '\nPlanned on %s items, measured on %s others.\n' "$planned" "$checked"
 }
 
-cat <<'T'
+cat <<T
 # Plans against uniform ones, beyond noise
 
-`Scripts/measure_gate.sh` makes these tables. At each budget a plan is made on some items, with codes that are calibrated on the same ones, and
-measured on others beside the best uniform plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals:
-of KL from the differences of the items, of the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
+\`\`\`
+${MODELS:+MODELS="$MODELS" }${SCHEMES:+SCHEMES="$SCHEMES" }${EFFORT:+EFFORT=$EFFORT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
+\`\`\`
+
+At each budget a plan is made on some items, with codes that are calibrated on the same ones, and measured on others beside the best uniform
+plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals: of KL from the differences of the items, of
+the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
 T
 for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm}; do
     data=$shared/models/$model/data
