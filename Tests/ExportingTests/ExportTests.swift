@@ -197,6 +197,29 @@ import Testing
         #expect(everything == .nothingToQuantize(consumer))
     }
 
+    /// No consumer has trellis codes: they are refused by name, or become integers of no fewer bits, with a note
+    /// that says so.
+    @Test(arguments: Consumer.allCases, ["tcq1", "tcq2", "tcq4", "tcq3:c:h"])
+    func trellisCodesAreRefusedOrMapped(_ consumer: Consumer, _ text: String) throws {
+        let scheme = try #require(Scheme(text))
+        let error = try refusal("llama", ["*": .fp32, "FFN.1": scheme], consumer)
+        #expect(
+            error.map { if case .inexpressible(consumer, scheme, _, _) = $0 { true } else { false } } == true
+        )
+        let line = try #require(error?.description)
+        for part in ["'FFN.1'", text, consumer.rawValue] { #expect(line.contains(part), "\(line)") }
+        #expect(!line.contains("\n"))
+        let plan = Plan(model: ModelIdentity(type: "llama", sha256: "0"), sublayers: ["*": scheme])
+        let export = try plan.export(Self.layout("llama"), to: consumer, nearest: true)
+        #expect(
+            export.notes.contains { $0.hasPrefix("\(text) becomes ") && $0.contains("FFN.1") },
+            "\(export.notes)")
+        let planned = try bits(of: scheme)
+        for setting in export.settings {
+            #expect(try bits(of: setting.setting) >= planned, "\(setting.tensor): \(setting.setting)")
+        }
+    }
+
     @Test func depthsThatDifferAreRefusedByHQQ() throws {
         let four = try #require(Scheme("int4:g32:asym"))
         let two = try #require(Scheme("int2:g32:asym"))

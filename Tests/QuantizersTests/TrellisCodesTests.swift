@@ -75,6 +75,25 @@ import Testing
         }
     }
 
+    /// One row, one column, segments of which the last is short: the same bytes on any number of threads, also
+    /// where there are more of them than segments or columns.
+    @Test(
+        arguments: [(1, 1), (1, 65), (7, 1), (255, 17), (257, 33), (515, 130)],
+        [CodeFit.greedy, .calibrated])
+    func bytesOnAnyThreads(_ shape: (rows: Int, columns: Int), _ fit: CodeFit) throws {
+        let weights = randomWeights(rows: shape.rows, columns: shape.columns, seed: 79)
+        func encoded(threads: Int) throws -> PackedMatrix {
+            let context = CalibrationContext(
+                moments: moments(columns: shape.columns, seed: 80), threads: threads)
+            return try Quantizer.encode(
+                weights, as: .trellisCodes(bits: 2), fit: fit, context: context)
+        }
+        let alone = try encoded(threads: 1)
+        for threads in [2, 3, 5, 16] {
+            #expect(try encoded(threads: threads) == alone, "\(threads) threads")
+        }
+    }
+
     /// Inputs that say nothing: the feedback has nothing to gain, and what it finds is not worse.
     @Test(arguments: 1...4)
     func neverWorseThanPlain(_ bits: Int) throws {

@@ -9,6 +9,8 @@ import BitplanTensors
 enum CorrectedTarget {
     /// Keeps T near W where the text says little.
     static let ridge = 0.1
+    /// Rows that are corrected together, so that a row of the factor is fetched once for all of them.
+    private static let together = 8
 
     /// `weights` where the context has no cross moments.
     ///
@@ -49,12 +51,14 @@ enum CorrectedTarget {
             factor.withUnsafeBufferPointer { factor in
                 difference.withUnsafeBufferPointer { difference in
                     forEachRun(rows: weights.rows, threads: context.threads) { run in
-                        withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * size) { room in
-                            for row in run {
+                        withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * size * together) {
+                            room in
+                            for first in stride(from: run.lowerBound, to: run.upperBound, by: together) {
+                                let rows = first..<min(first + together, run.upperBound)
                                 correct(
                                     UnsafeMutableBufferPointer(
-                                        rebasing: target[row * size..<(row + 1) * size]),
-                                    factor: factor, difference: difference, room: room)
+                                        rebasing: target[rows.lowerBound * size..<rows.upperBound * size]),
+                                    size: size, factor: factor, difference: difference, room: room)
                             }
                         }
                     }
@@ -64,28 +68,37 @@ enum CorrectedTarget {
         return target
     }
 
-    /// Adds `w (C - H) (L L')^-1` to a row; `factor` has L and, above its diagonal, L'.
+    /// Adds `w (C - H) (L L')^-1` to every row; `factor` has L and, above its diagonal, L'. `room` has a
+    /// sum and a copy of each row.
     private static func correct(
-        _ row: UnsafeMutableBufferPointer<Float>, factor: UnsafeBufferPointer<Double>,
+        _ rows: UnsafeMutableBufferPointer<Float>, size: Int, factor: UnsafeBufferPointer<Double>,
         difference: UnsafeBufferPointer<Double>, room: UnsafeMutableBufferPointer<Double>
     ) {
-        let size = row.count
-        for index in 0..<size { room[size + index] = Double(row[index]) }
+        let sums = stride(from: 0, to: rows.count, by: size)
+        let copies = rows.count
+        for index in rows.indices { room[copies + index] = Double(rows[index]) }
         for column in 0..<size {
-            room[column] = dot(difference, column * size, room, size, count: size)
+            for sum in sums {
+                room[sum + column] = dot(difference, column * size, room, copies + sum, count: size)
+            }
         }
         for index in 0..<size {
-            room[index] =
-                (room[index] - dot(factor, index * size, room, 0, count: index))
-                / factor[index * size + index]
+            for sum in sums {
+                room[sum + index] =
+                    (room[sum + index] - dot(factor, index * size, room, sum, count: index))
+                    / factor[index * size + index]
+            }
         }
         for index in stride(from: size - 1, through: 0, by: -1) {
             let after = index + 1
-            room[index] =
-                (room[index] - dot(factor, index * size + after, room, after, count: size - after))
-                / factor[index * size + index]
+            for sum in sums {
+                room[sum + index] =
+                    (room[sum + index]
+                        - dot(factor, index * size + after, room, sum + after, count: size - after))
+                    / factor[index * size + index]
+            }
         }
-        for index in 0..<size { row[index] = Float(Double(row[index]) + room[index]) }
+        for index in rows.indices { rows[index] = Float(Double(rows[index]) + room[index]) }
     }
 
     @inline(__always)

@@ -20,25 +20,34 @@ extension Scheme.TrellisCodes: SchemeCodec {
         var codes = [UInt8](repeating: 0, count: parts[0].sizeInBytes)
         var scales = [Float](repeating: 0, count: rows)
         let segments = segments(rows: rows)
-        codes.withUnsafeMutableBufferPointer { codes in
-            scales.withUnsafeMutableBufferPointer { scales in
-                // A segment writes its own scales and its own bytes of streams.
-                nonisolated(unsafe) let (codes, scales) = (codes, scales)
-                forEachRun(rows: segments.count, threads: context.threads, minimumRows: 1) { run in
-                    for segment in segments[run] {
-                        let fitted = TrellisSegment(
-                            coded.slice(rows: segment.rows), bits: bits, feedback: feedback
-                        ).fitted()
-                        for (row, scale) in zip(segment.rows, fitted.scales) { scales[row] = scale }
-                        let stored = UnsafeMutableBufferPointer(
-                            rebasing: codes[
-                                segment.bytes.lowerBound * columns..<segment.bytes.upperBound * columns])
-                        for (position, column) in (feedback?.order ?? Array(0..<columns)).enumerated() {
-                            let first = position * segment.rows.count
-                            TrellisStreams.pack(
-                                fitted.windows[first..<first + segment.rows.count], bits: bits, into: stored,
-                                column: column, columns: columns)
-                        }
+        let threads = max(1, context.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        // As many segments at a time as there are threads: all threads share the columns of each, then each
+        // takes one with feedback, where a column waits for the one before.
+        for first in stride(from: 0, to: segments.count, by: threads) {
+            let places = first..<min(first + threads, segments.count)
+            var fits = segments[places].map { segment in
+                TrellisSegment(coded.slice(rows: segment.rows), bits: bits, order: feedback?.order)
+            }
+            for index in fits.indices { fits[index].fit(threads: threads) }
+            if let feedback {
+                fits.withUnsafeMutableBufferPointer { fits in
+                    nonisolated(unsafe) let fits = fits
+                    forEachRun(rows: fits.count, threads: threads, minimumRows: 1) { run in
+                        for index in run { fits[index].fit(feedback) }
+                    }
+                }
+            }
+            for (segment, fit) in zip(segments[places], fits) {
+                scales.replaceSubrange(segment.rows, with: fit.best.scales)
+                codes.withUnsafeMutableBufferPointer { codes in
+                    let stored = UnsafeMutableBufferPointer(
+                        rebasing: codes[
+                            segment.bytes.lowerBound * columns..<segment.bytes.upperBound * columns])
+                    for (position, column) in (feedback?.order ?? Array(0..<columns)).enumerated() {
+                        let first = position * segment.rows.count
+                        TrellisStreams.pack(
+                            fit.best.windows[first..<first + segment.rows.count], bits: bits, into: stored,
+                            column: column, columns: columns)
                     }
                 }
             }

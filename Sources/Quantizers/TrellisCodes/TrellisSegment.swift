@@ -5,12 +5,14 @@ import PlanFormat
 /// The fit of a segment: paths for all columns and a scale for every row.
 ///
 /// Scales start at the root mean square of their rows, or where rows are levels already. A round finds the
-/// best path of every column, then solves the scales by least squares; the best of a few rounds is kept. With
-/// moments H, rounds of error feedback follow: columns in order of falling H_jj, each aiming at its weights
-/// and what the errors before it ask for, the search in the place of rounding; scales and errors are those
-/// under H. A segment's result is the best of all rounds, those without feedback included.
+/// best path of every column, then solves the scales by least squares; the best of a few rounds is kept
+/// (`fit`). With moments H, rounds of error feedback follow (`fit(_:)`): columns in order of falling H_jj,
+/// each aiming at its weights and what the errors before it ask for, the search in the place of rounding;
+/// scales and errors are those under H. A segment's result is the best of all rounds, those without feedback
+/// included.
 ///
-/// Segments share no path and no scale, so they are fitted each alone.
+/// Segments share no path and no scale, so they are fitted each alone. Without feedback, columns share
+/// nothing but the scales.
 /// - Source: Tseng et al. 2024 (QTIP), section 4; `InputMoments` for the feedback.
 struct TrellisSegment {
     /// Rounds of either kind. Those without feedback go on while the error falls below so much of the last
@@ -21,7 +23,6 @@ struct TrellisSegment {
 
     private let bits: Int
     private let levels: [Float]
-    private let feedback: TrellisFeedback?
     private let rows: Int
     private let columns: Int
     /// (columns, rows), columns in the order of coding.
@@ -29,6 +30,9 @@ struct TrellisSegment {
     private var scales: [Float]
     /// (columns, rows).
     private var windows: [UInt8]
+    /// The best fit so far, and its error.
+    private(set) var best: Fit
+    private var least = Double.infinity
 
     /// Paths, (columns, rows) in the order of coding, and the scales of rows, as they are stored.
     struct Fit {
@@ -36,14 +40,13 @@ struct TrellisSegment {
         var scales: [Float]
     }
 
-    /// The rows of one segment, (rows, columns).
-    init(_ weights: Matrix, bits: Int, feedback: TrellisFeedback?) {
+    /// The rows of one segment, (rows, columns), and the order in which columns are coded.
+    init(_ weights: Matrix, bits: Int, order: [Int]? = nil) {
         self.bits = bits
-        self.feedback = feedback
         levels = TrellisTable.bits(bits).values
         (rows, columns) = (weights.rows, weights.columns)
         let turned = weights.transposed()
-        self.weights = feedback.map { turned.gathering(rows: $0.order) } ?? turned
+        self.weights = order.map { turned.gathering(rows: $0) } ?? turned
         windows = [UInt8](repeating: 0, count: rows * columns)
         let table = TrellisTable.bits(bits)
         let sums = Set(table.high.flatMap { high in table.low.map { Float(high + $0) } })
@@ -52,6 +55,7 @@ struct TrellisSegment {
             let size = Float((squares / Double(max(1, weights.columns))).squareRoot())
             return Self.scale(of: weights[row: row], table, sums, near: size) ?? HalfPrecision.rounded(size)
         }
+        best = Fit(windows: windows, scales: scales)
     }
 
     /// The half-precision scale under which a row's weights are levels, as weights that were decoded are;
@@ -74,39 +78,58 @@ struct TrellisSegment {
             }
     }
 
-    /// The best fit.
-    func fitted() -> Fit {
-        guard rows > 0, columns > 0 else { return Fit(windows: windows, scales: scales) }
-        var state = self
-        var best = Fit(windows: state.windows, scales: state.scales)
-        var least = Double.infinity
+    /// The rounds without feedback, columns on as many threads.
+    mutating func fit(threads: Int?) {
+        guard rows > 0, columns > 0 else { return }
         for round in 0..<Self.mostRounds {
             let last = least
-            state.search(nil)
-            state.refit(nil, target: weights, &best, &least)
+            search(threads: threads)
+            refit(nil, target: weights)
             if round + 1 >= Self.rounds, least > Self.worthwhile * last { break }
         }
-        guard let feedback else { return best }
-        (state.windows, state.scales) = (best.windows, best.scales)
+    }
+
+    /// The rounds with feedback, which begin at the best fit without it; `best` is then the least under H.
+    mutating func fit(_ feedback: TrellisFeedback) {
+        guard rows > 0, columns > 0 else { return }
+        (windows, scales) = (best.windows, best.scales)
         let target = weights.multiplied(by: feedback)
         least = .infinity
-        state.refit(feedback, target: target, &best, &least)
+        refit(feedback, target: target)
         for _ in 0..<Self.rounds {
-            state.search(feedback)
-            state.refit(feedback, target: target, &best, &least)
+            search(feedback)
+            refit(feedback, target: target)
         }
-        return best
+    }
+
+    /// The best path of every column alone.
+    private mutating func search(threads: Int?) {
+        let (bits, rows, columns, levels, scales) = (bits, rows, columns, levels, scales)
+        weights.storage.withUnsafeBufferPointer { weights in
+            windows.withUnsafeMutableBufferPointer { windows in
+                guard let weights = weights.baseAddress, let windows = windows.baseAddress else { return }
+                // A column writes its own windows.
+                nonisolated(unsafe) let (targets, paths) = (weights, windows)
+                forEachRun(rows: columns, threads: threads) { run in
+                    for column in run {
+                        TrellisPath.find(
+                            bits: bits, table: levels, targets: targets + column * rows, factors: scales,
+                            count: rows, windows: paths + column * rows)
+                    }
+                }
+            }
+        }
     }
 
     /// The best path of every column, the errors of columns before it fed back.
-    private mutating func search(_ feedback: TrellisFeedback?) {
+    private mutating func search(_ feedback: TrellisFeedback) {
         var targets = weights
         var errors = Matrix(rows: TrellisFeedback.block, columns: rows)
         for first in stride(from: 0, to: columns, by: TrellisFeedback.block) {
-            let block = feedback?.blocks[first / TrellisFeedback.block]
+            let block = feedback.blocks[first / TrellisFeedback.block]
             let width = min(TrellisFeedback.block, columns - first)
             searchBlock(first..<first + width, block, &targets, &errors)
-            guard let block, first + width < columns else { continue }
+            guard first + width < columns else { continue }
             let behind = block.slice(rows: width..<block.rows)
             let asked = DenseMatrix(errors.slice(rows: 0..<width).transposed())(behind)
             targets.storage.withUnsafeMutableBufferPointer { targets in
@@ -118,7 +141,7 @@ struct TrellisSegment {
 
     /// One column after the other; errors inside the block reach its later columns at once.
     private mutating func searchBlock(
-        _ block: Range<Int>, _ feedback: Matrix?, _ targets: inout Matrix, _ errors: inout Matrix
+        _ block: Range<Int>, _ feedback: Matrix, _ targets: inout Matrix, _ errors: inout Matrix
     ) {
         let (bits, rows, levels, scales) = (bits, rows, levels, scales)
         let first = block.lowerBound * rows
@@ -131,12 +154,10 @@ struct TrellisSegment {
                         else { return }
                         for index in 0..<block.count {
                             let start = first + index * rows
-                            if let feedback {
-                                for before in 0..<index {
-                                    Self.add(
-                                        errors + before * rows, times: feedback[index, before],
-                                        to: targets + start, count: rows)
-                                }
+                            for before in 0..<index {
+                                Self.add(
+                                    errors + before * rows, times: feedback[index, before],
+                                    to: targets + start, count: rows)
                             }
                             TrellisPath.find(
                                 bits: bits, table: levels, targets: targets + start, factors: scales,
@@ -172,9 +193,7 @@ struct TrellisSegment {
     /// rows, H without its damping, is the least so far.
     ///
     /// - Parameter target: H w, (columns, rows).
-    private mutating func refit(
-        _ feedback: TrellisFeedback?, target: Matrix, _ best: inout Fit, _ least: inout Double
-    ) {
+    private mutating func refit(_ feedback: TrellisFeedback?, target: Matrix) {
         let (levels, weights, rows) = (levels, weights.storage, rows)
         let chosen = Matrix(rows: columns, columns: rows, storage: windows.map { levels[Int($0)] })
         let product = feedback.map { chosen.multiplied(by: $0) } ?? chosen
