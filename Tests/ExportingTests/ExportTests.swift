@@ -197,8 +197,8 @@ import Testing
         #expect(everything == .nothingToQuantize(consumer))
     }
 
-    /// No consumer has trellis codes: they are refused by name, or become integers of no fewer bits, with a note
-    /// that says so.
+    /// No consumer has trellis codes: they are refused by name, or become integers of no fewer bits, with a
+    /// note that says so.
     @Test(arguments: Consumer.allCases, ["tcq1", "tcq2", "tcq4", "tcq3:c:h"])
     func trellisCodesAreRefusedOrMapped(_ consumer: Consumer, _ text: String) throws {
         let scheme = try #require(Scheme(text))

@@ -75,8 +75,8 @@ import Testing
         }
     }
 
-    /// One row, one column, segments of which the last is short: the same bytes on any number of threads, also
-    /// where there are more of them than segments or columns.
+    /// One row, one column, segments of which the last is short: the same bytes on any number of threads,
+    /// also where there are more of them than segments or columns.
     @Test(
         arguments: [(1, 1), (1, 65), (7, 1), (255, 17), (257, 33), (515, 130)],
         [CodeFit.greedy, .calibrated])
