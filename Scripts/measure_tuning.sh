@@ -74,11 +74,12 @@ first="$train --calibration-limit 1000"
 for size in 802549B 676434B 591880B; do plan auto auto "$size"; done
 plan binary bcq1:fp16,bcq2:fp16,bcq3:fp16 802549B
 row translation-12x-scales bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe scales" 1500
+row translation-12x-short bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-12x bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 9000
-row translation-14x bleu "$translation" "--plan $work/auto-676434B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
-row translation-16x bleu "$translation" "--plan $work/auto-591880B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
-row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 2400
-row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 2400
+row translation-14x bleu "$translation" "--plan $work/auto-676434B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
+row translation-16x bleu "$translation" "--plan $work/auto-591880B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
+row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
+row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
 row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8 --weight-rate 0.002" 1200
