@@ -97,8 +97,6 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Relative rate of biases and norms.") var vectorRate: Float?
     @Option(help: "How rates fall: cosine, linear, constant.") var schedule: TrainingSettings.Schedule?
     @Option(help: "Longest gradient of all parameters together.") var clip: Float?
-    @Option(help: "How much steps of latent weights of small gradients are shortened; 0 moves all alike.")
-    var damping: Float?
     @Option(help: "Steps after which latent weights are coded again.") var recodeEvery: Int?
     @Option(help: "Steps after which held-out data are measured.") var evaluateEvery: Int?
     @Option(help: "Where the order of the items starts.") var trainingSeed: UInt64?
@@ -113,7 +111,6 @@ struct TrainingOptions: ParsableArguments {
         }
         for (name, value) in [
             ("--rate", rate), ("--weight-rate", weightRate), ("--vector-rate", vectorRate), ("--clip", clip),
-            ("--damping", damping),
         ] {
             if let value, !(value >= 0 && value.isFinite) {
                 throw ValidationError("\(name): expected 0 or more, got \(value)")
@@ -128,7 +125,6 @@ struct TrainingOptions: ParsableArguments {
         if let vectorRate { settings.rates.vectors = vectorRate }
         if let schedule { settings.schedule = schedule }
         if let clip { settings.clip = clip }
-        if let damping { settings.damping = damping }
         if let recodeEvery { settings.recodeEvery = recodeEvery }
         if let evaluateEvery { settings.evaluateEvery = evaluateEvery }
         if let trainingSeed { settings.seed = trainingSeed }

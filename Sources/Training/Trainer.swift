@@ -70,9 +70,7 @@ package struct Trainer<Net: Network> {
 
     /// The held-out KL of the parameters as they are, in nats per prediction.
     package func heldOutLoss() throws -> Double {
-        let losses = try heldOut.losses(of: state.model.network(over: full, threads: threads))
-        let (nats, tokens) = losses.reduce((0.0, 0)) { ($0.0 + $1.kl.nats, $0.1 + $1.kl.tokens) }
-        return nats / Double(max(1, tokens))
+        LossMeasurement(try heldOut.losses(of: state.model.network(over: full, threads: threads))).klNats
     }
 
     /// Measures held-out items, and keeps the parameters where they are the best so far.

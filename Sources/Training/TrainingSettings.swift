@@ -19,9 +19,6 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     package var schedule: Schedule
     /// The longest gradient of all parameters together; a longer one is shortened.
     package var clip: Float
-    /// How much the steps of latent weights are shortened whose gradients are small beside those of their
-    /// matrix: added to Adam's divisor, as a share of their root mean square. 0 moves all weights alike.
-    package var damping: Float
     /// Latent weights are coded anew after so many steps.
     package var recodeEvery: Int
     /// Held-out items are measured after so many steps.
@@ -72,7 +69,6 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         warmUp = 10
         schedule = .cosine
         clip = 1
-        damping = 0
         recodeEvery = recipe.replacesWeights ? max(1, min(100, steps / 30)) : recipe.learnsWeights ? 4 : 1
         evaluateEvery = Self.evaluateEvery(steps)
         // Every part has gradients of its own: two for what is large.
@@ -87,7 +83,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         [
             "batchSize": "\(batchSize)", "seed": "\(seed)", "rates.numbers": "\(rates.numbers)",
             "rates.weights": "\(rates.weights)", "rates.vectors": "\(rates.vectors)",
-            "warmUp": "\(warmUp)", "damping": "\(damping)", "schedule": schedule.rawValue, "clip": "\(clip)",
+            "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)",
         ]
     }
@@ -141,11 +137,11 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
     package var needsReferences: Bool { labelSmoothing != nil }
 
     /// Whether weights are free between two replacements, rather than codes at every step.
-    var replacesWeights: Bool { self == .chung }
+    package var replacesWeights: Bool { self == .chung }
 
     /// Rates that measured best for a run of so many steps. Latent weights that go too far too fast leave
     /// good codes and find none again before the rate has fallen: in a short run they need larger steps to
-    /// reach other codes at all, in a long one small steps do (Reports/tuning.md).
+    /// reach other codes at all, in a long one small steps do.
     func rates(steps: Int) -> TrainingSettings.Rates {
         switch self {
         case .scales: .init(numbers: 0.003, weights: 0, vectors: 0.001)

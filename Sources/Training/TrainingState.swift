@@ -20,17 +20,6 @@ package struct TrainingState: Sendable {
     struct Moments: Sendable {
         var first: [Float]
         var second: [Float]
-
-        /// The root mean square of the gradients of all weights, as Adam remembers them, once it has seen one
-        /// more.
-        func rootMeanSquare(adding gradient: [Float], factor: Float, at step: Int) -> Float {
-            let old = second.reduce(0.0) { $0 + Double($1) }
-            let new = gradient.reduce(0.0) { $0 + Double($1) * Double($1) } * Double(factor) * Double(factor)
-            let beta = Double(TrainingState.beta2)
-            let share = 1 - pow(beta, Double(step))
-            return Float(
-                ((beta * old + (1 - beta) * new) / share / Double(max(1, second.count))).squareRoot())
-        }
     }
 
     /// Parameters as a packed model has them.
@@ -64,7 +53,7 @@ package struct TrainingState: Sendable {
     /// Biases that start near 0 move as if they were of this size.
     private static let leastSize: Float = 1e-2
 
-    fileprivate static let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.99, 1e-10)
+    private static let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.99, 1e-10)
 
     /// The network that the next step runs: over codes, or over the weights that they will replace.
     func network<Net: Network>(over full: Net, _ settings: TrainingSettings, threads: Int) throws -> Net {
@@ -97,13 +86,8 @@ package struct TrainingState: Sendable {
                 return (values, Moments?.none)
             }
             let rate = settings.rates[parameter] * share * sizes[parameter, default: 1]
-            var epsilon = Self.epsilon
-            if case .weights = parameter, settings.damping > 0 {
-                epsilon +=
-                    settings.damping * own.rootMeanSquare(adding: gradient, factor: factor, at: step + 1)
-            }
             AdamStep(
-                step + 1, rate: rate, beta1: Self.beta1, beta2: Self.beta2, epsilon: epsilon, decay: 0,
+                step + 1, rate: rate, beta1: Self.beta1, beta2: Self.beta2, epsilon: Self.epsilon, decay: 0,
                 factor: factor
             ).apply(gradient, to: &values, m: &own.first, v: &own.second)
             return (values, own)

@@ -100,7 +100,7 @@ import Testing
         let workspace = try Workspace()
         let outcome = try Program.bitplan(
             Self.head + Self.options + ["--preset", "bcq2", "--recipe", "scales", "--rate", "1e30"]
-                + ["--vector-rate", "1e30", "--output", workspace.path("stopped")])
+                + ["--vector-rate", "1e30", "--checkpoint-every", "0", "--output", workspace.path("stopped")])
         #expect(outcome.status == 1)
         let line = try #require(outcome.errorLines.last)
         #expect(

@@ -47,14 +47,3 @@ struct OutputProjection: Sublayer {
 
     var work: SublayerWork { SublayerWork(products: [.init([0], .predict)]) }
 }
-
-extension Matrix {
-    /// A matrix of `count` rows with these rows at `places`, zeros elsewhere: the way back of `gathering`.
-    func scattered(to places: some Collection<Int>, of count: Int) -> Matrix {
-        var result = Matrix(rows: count, columns: columns)
-        for (row, place) in places.enumerated() {
-            for column in 0..<columns { result[place, column] += self[row, column] }
-        }
-        return result
-    }
-}

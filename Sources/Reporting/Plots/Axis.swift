@@ -88,3 +88,25 @@ struct Axis {
         return ticks.enumerated().filter { $0.offset % every == 0 }.map(\.element)
     }
 }
+
+extension Picture {
+    /// The lines and numbers of two axes, which end at the corners of the field that they span.
+    ///
+    /// - Parameters:
+    ///   - across: from left to right, with about so many numbers below.
+    ///   - up: from the bottom upwards, with about so many numbers to the left.
+    mutating func draw(_ across: Axis, about columns: Int, _ up: Axis, about rows: Int) {
+        let (left, right) = across.pixels
+        let (bottom, top) = up.pixels
+        for tick in across.ticks(about: columns) {
+            let x = across.pixel(tick.value)
+            line([(x, top), (x, bottom)], colour: Palette.ink, width: 1, opacity: 0.3)
+            text(tick.text, x: x, y: bottom + 17, anchor: .middle, size: 11)
+        }
+        for tick in up.ticks(about: rows) {
+            let y = up.pixel(tick.value)
+            line([(left, y), (right, y)], colour: Palette.ink, width: 1, opacity: 0.3)
+            text(tick.text, x: left - 7, y: y + 4, anchor: .end, size: 11)
+        }
+    }
+}

@@ -71,16 +71,7 @@ struct PlanScatter {
     }
 
     mutating func drawAxes() {
-        for tick in bytes.ticks(about: 9) {
-            let x = bytes.pixel(tick.value)
-            picture.line([(x, area.top), (x, area.bottom)], colour: Palette.ink, width: 1, opacity: 0.3)
-            picture.text(tick.text, x: x, y: area.bottom + 17, anchor: .middle, size: 11)
-        }
-        for tick in loss.ticks(about: 8) {
-            let y = loss.pixel(tick.value)
-            picture.line([(area.left, y), (area.right, y)], colour: Palette.ink, width: 1, opacity: 0.3)
-            picture.text(tick.text, x: area.left - 7, y: y + 4, anchor: .end, size: 11)
-        }
+        picture.draw(bytes, about: 9, loss, about: 8)
         picture.text("megabytes", x: (area.left + area.right) / 2, y: area.bottom + 35, anchor: .middle)
         picture.verticalText(
             ProxySignal.lossName(table.proxy) + (table.hasNats ? ", nats" : ""), x: 14,

@@ -43,16 +43,7 @@ extension TrainingLog {
         let up = Axis(
             .linear, over: points.flatMap { [$0.heldOut] + ($0.training.map { [$0] } ?? []) },
             from: area.bottom, to: area.top)
-        for tick in across.ticks(about: 8) {
-            let x = across.pixel(tick.value)
-            picture.line([(x, area.top), (x, area.bottom)], colour: Palette.ink, width: 1, opacity: 0.3)
-            picture.text(tick.text, x: x, y: area.bottom + 17, anchor: .middle, size: 11)
-        }
-        for tick in up.ticks(about: 7) {
-            let y = up.pixel(tick.value)
-            picture.line([(area.left, y), (area.right, y)], colour: Palette.ink, width: 1, opacity: 0.3)
-            picture.text(tick.text, x: area.left - 7, y: y + 4, anchor: .end, size: 11)
-        }
+        picture.draw(across, about: 8, up, about: 7)
         picture.text("steps", x: (area.left + area.right) / 2, y: area.bottom + 35, anchor: .middle)
         picture.verticalText("KL, nats", x: 14, y: (area.top + area.bottom) / 2)
         let training = points.compactMap { point in
