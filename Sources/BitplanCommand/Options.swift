@@ -192,7 +192,7 @@ struct PlanOptions: ParsableArguments {
     @Option(help: "Plan file.") var plan: String?
     @Option(
         help:
-            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), or a scheme for all sublayers."
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), ipq or ipq:int8 (QuantNoise's product codes), or a scheme for all sublayers."
     )
     var preset: String?
     @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?

@@ -28,7 +28,10 @@ struct Tune: ParsableCommand {
     var heldOut: [String] = []
     @Option(help: "Use only the first items of the held-out data.") var heldOutLimit: Int?
     @OptionGroup var calibration: CalibrationOptions
-    @Option(help: "What is learned: scales (small memory), weights; by the model's size where not given.")
+    @Option(
+        help:
+            "What is learned and how: scales (small memory) or weights, by the model's size where not given; or as a paper has it."
+    )
     var recipe: TrainingRecipe?
     @Option(help: "Minutes that training takes; the log says the steps.") var minutes: Double?
     @Option(help: "Steps that training takes.") var steps: Int?
@@ -62,7 +65,7 @@ struct Tune: ParsableCommand {
                     calibration: calibration.source(data.windows), recipe: recipe, length: length,
                     task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
                     checkpointInterval: checkpointEvery
-                ) { settings.apply(to: &$0) }
+                ) { try settings.apply(to: &$0) }
                 try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
                 guard !dryRun else {
                     let estimate = try TuneEstimate(family, request)
@@ -88,9 +91,20 @@ struct Tune: ParsableCommand {
 
 extension TrainingRecipe: ExpressibleByArgument {}
 extension TrainingSettings.Schedule: ExpressibleByArgument {}
+extension TrainingObjective: ExpressibleByArgument {}
+extension QuantizationNoise.Kind: ExpressibleByArgument {}
 
 /// Settings in place of a recipe's own.
 struct TrainingOptions: ParsableArguments {
+    @Option(help: "What is learned from: the full model's answers (kl), or labels and references.")
+    var objective: TrainingObjective?
+    @Option(help: "quant-noise: what becomes of chosen blocks, their codes (exact) or zeros (proxy).")
+    var noise: QuantizationNoise.Kind?
+    @Option(help: "quant-noise: the share of blocks that are chosen in a step; 1 is all.")
+    var noiseRate: Double?
+    @Option(help: "quant-noise: weights of a block, next to each other in a row.") var noiseBlock: Int?
+    @Option(parsing: .upToNextOption, help: "sensimix: what is left out, of abwr, pt, ilf.")
+    var without: [String] = []
     @Option(help: "Items of a step.") var batchSize: Int?
     @Option(help: "Relative rate of scales, alphas and centroids.") var rate: Float?
     @Option(help: "Relative rate of latent weights.") var weightRate: Float?
@@ -118,7 +132,26 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    func apply(to settings: inout TrainingSettings) {
+    func apply(to settings: inout TrainingSettings) throws {
+        if let objective { settings.objective = objective }
+        for (name, isGiven) in [
+            ("--noise", noise != nil), ("--noise-rate", noiseRate != nil),
+            ("--noise-block", noiseBlock != nil),
+        ] where isGiven && settings.noise == nil {
+            throw RecipeError.notHonoured(setting: name, settings.recipe, of: .quantNoise)
+        }
+        if let noise { settings.noise?.kind = noise }
+        if let noiseRate { settings.noise?.rate = noiseRate }
+        if let noiseBlock { settings.noise?.block = noiseBlock }
+        if !without.isEmpty, settings.sensimix == nil {
+            throw RecipeError.notHonoured(setting: "--without", settings.recipe, of: .sensimix)
+        }
+        for name in without {
+            guard let part = SensiMixParts.part(name) else {
+                throw UsageError("--without: expected abwr, pt or ilf, got \(name)")
+            }
+            settings.sensimix?[keyPath: part] = false
+        }
         if let batchSize { settings.batchSize = batchSize }
         if let rate { settings.rates.numbers = rate }
         if let weightRate { settings.rates.weights = weightRate }
@@ -150,6 +183,7 @@ extension TrainingLog.Point {
     /// One line of progress.
     fileprivate func text(of steps: Int, left: Double) -> String {
         var line = "step \(step) of \(steps): held-out KL \(fixed(heldOut, 4))"
+        if let heldOutCrossEntropy { line += ", cross-entropy \(fixed(heldOutCrossEntropy, 4))" }
         if let training { line += ", training \(fixed(training, 4))" }
         if left.isFinite { line += ", \(fixed(left / 60, 1)) minutes left" }
         return line

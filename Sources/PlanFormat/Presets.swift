@@ -4,6 +4,8 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
     case chung(ratio: Int)
     /// SensiMix's map with so many lower and upper layers: `sensimix:3+3`.
     case sensimix(lower: Int, upper: Int)
+    /// QuantNoise's product codes with codewords in FP16 or 8 bits: `ipq`, `ipq:int8`.
+    case ipq(Scheme.CentroidType)
     /// One scheme for all sublayers: `bcq3`.
     case uniform(Scheme)
 
@@ -26,6 +28,11 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
                 throw .malformed(text, expected: "sensimix:LOWER+UPPER, such as sensimix:3+3")
             }
             self = .sensimix(lower: lower, upper: upper)
+        case "ipq":
+            guard parts.count == 1 || parts[1] == "int8" else {
+                throw .malformed(text, expected: "ipq or ipq:int8")
+            }
+            self = .ipq(parts.count == 1 ? .fp16 : .int8)
         default:
             guard let scheme = Scheme(text) else { throw .unknown(text) }
             self = .uniform(scheme)
@@ -40,6 +47,7 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
         switch self {
         case .chung(let ratio): ratio == 1 ? "chung" : "chung:\(ratio)"
         case .sensimix(let lower, let upper): "sensimix:\(lower)+\(upper)"
+        case .ipq(let storage): storage == .int8 ? "ipq:int8" : "ipq"
         case .uniform(let scheme): scheme.description
         }
     }
@@ -51,6 +59,7 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
     public func schemes(of layout: ModelLayout, modelType: String) throws(PresetError) -> [Scheme] {
         switch self {
         case .uniform(let scheme): return layout.uniform(scheme)
+        case .ipq(let storage): return layout.ipq(storage)
         case .chung(let ratio):
             guard let schemes = layout.chung(ratio: ratio) else {
                 throw .otherModel(self, needs: "an encoder and a decoder", got: "a \(modelType)")
@@ -138,6 +147,23 @@ extension ModelLayout {
                 case (layers - upper)...: .sign(scaled: false)
                 default: .full(.fp16)
                 }
+            default: .full(.fp16)
+            }
+        }
+    }
+
+    /// QuantNoise's product codes, 256 codewords a matrix: subvectors of 8 weights for embeddings and
+    /// feed-forward, of 4 for attention; what is left (positions, pooler, heads) is FP16.
+    ///
+    /// - Source: Stock, Fan et al. 2020, appendix; the block sizes of the code published with it.
+    public func ipq(_ storage: Scheme.CentroidType) -> [Scheme] {
+        sublayers.map { sublayer in
+            switch sublayer.name.kind {
+            case .vectors: .fp32
+            case .embedding, .encoderFeedForward, .decoderFeedForward, .feedForward:
+                .productCodes(block: 8, centroids: 256, storage: storage)
+            case .attention, .encoderSelfAttention, .decoderSelfAttention, .decoderCrossAttention:
+                .productCodes(block: 4, centroids: 256, storage: storage)
             default: .full(.fp16)
             }
         }

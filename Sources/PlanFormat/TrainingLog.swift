@@ -35,7 +35,9 @@ public struct TrainingLog: Codable, Hashable, Sendable {
         public let step: Int
         /// KL on held-out items, in nats per prediction.
         public let heldOut: Double
-        /// Mean KL of the batches since the point before; nil for the start.
+        /// Cross-entropy to their labels, in nats per label; nil where the run learns from KL.
+        public let heldOutCrossEntropy: Double?
+        /// Mean loss of the batches since the point before, KL or cross-entropy; nil for the start.
         public let training: Double?
         /// Seconds of process time since the start.
         public let cpuSeconds: Double
@@ -44,10 +46,12 @@ public struct TrainingLog: Codable, Hashable, Sendable {
 
         /// A point from its parts.
         public init(
-            step: Int, heldOut: Double, training: Double?, cpuSeconds: Double, seconds: Double
+            step: Int, heldOut: Double, heldOutCrossEntropy: Double? = nil, training: Double?,
+            cpuSeconds: Double, seconds: Double
         ) {
             self.step = step
             self.heldOut = heldOut
+            self.heldOutCrossEntropy = heldOutCrossEntropy
             self.training = training
             self.cpuSeconds = cpuSeconds
             self.seconds = seconds

@@ -14,8 +14,8 @@ package struct TrainedModel: Sendable {
     package var vectors: [String: [Float]]
     /// How vectors are stored.
     package let vectorType: Scheme.FloatType
-    private let schemes: [String: Scheme]
-    private let kinds: [String: SublayerKind]
+    /// What each matrix is, by tensor.
+    package let matrices: [String: TrainedMatrix]
 
     /// The parameters of packed matrices and of vectors.
     ///
@@ -28,10 +28,16 @@ package struct TrainedModel: Sendable {
         latents: [String: Matrix] = [:], layout: ModelLayout
     ) throws {
         codes = try packed.mapValues { try Quantizer.trainable($0) }
-        schemes = packed.mapValues(\.scheme)
-        kinds = Dictionary(
-            layout.sublayers.flatMap { sublayer in sublayer.matrices.map { ($0.tensor, sublayer.name.kind) } }
-        ) { first, _ in first }
+        var matrices: [String: TrainedMatrix] = [:]
+        for (place, sublayer) in layout.sublayers.enumerated() {
+            for shape in sublayer.matrices {
+                guard let matrix = packed[shape.tensor] else { continue }
+                matrices[shape.tensor] = TrainedMatrix(
+                    tensor: shape.tensor, sublayer: sublayer.name, place: place, scheme: matrix.scheme,
+                    columns: shape.columns)
+            }
+        }
+        self.matrices = matrices
         self.latents = latents
         self.vectors = vectors
         self.vectorType = vectorType
@@ -56,32 +62,56 @@ package struct TrainedModel: Sendable {
     /// The packed matrices.
     package func packed() throws -> [String: PackedMatrix] { try codes.mapValues { try $0.packed() } }
 
-    /// The network over these parameters, for forwards and backwards.
-    func network<Net: Network>(over full: Net, threads: Int) throws -> Net {
+    /// The network that a step runs, for forwards and backwards: its weights as `roles` has them, by tensor.
+    ///
+    /// - Parameter seed: of the step's noise.
+    func network<Net: Network>(
+        over full: Net, _ roles: [String: MatrixRole], seed: UInt64 = 0, threads: Int
+    ) throws -> Net {
         let names = codes.keys.sorted()
         let operators = try concurrentMap(count: names.count, threads: threads) { index in
-            codes[names[index]].map {
-                TrainingMatrix(
-                    $0.decoded(), activations: schemes[names[index]]?.family.activations ?? .fp32)
-            }
+            weights(
+                of: names[index], roles[names[index]] ?? MatrixRole(),
+                seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(index))
         }
         var matrices: [String: any LinearOperator] = [:]
         for (name, matrix) in zip(names, operators) { matrices[name] = matrix }
         return try full.replacing(matrices, vectors: storedVectors)
     }
 
-    /// The network over latent weights and vectors as they are.
-    func latentNetwork<Net: Network>(over full: Net) throws -> Net {
-        try full.replacing(latents.mapValues { TrainingMatrix($0) }, vectors: vectors)
+    private func weights(of tensor: String, _ role: MatrixRole, seed: UInt64) -> TrainingMatrix? {
+        guard let codes = codes[tensor], let matrix = matrices[tensor] else { return nil }
+        let activations = role.quantizesInputs ? matrix.scheme.family.activations : .fp32
+        guard let latent = latents[tensor] else {
+            return TrainingMatrix(codes.decoded(), activations: activations)
+        }
+        switch role.weights {
+        case .codes: return TrainingMatrix(codes.decoded(), activations: activations)
+        case .latent: return TrainingMatrix(latent, activations: activations)
+        case .noise(let noise):
+            return TrainingMatrix(
+                noise.applied(to: latent, quantized: codes.decoded(), scheme: matrix.scheme, seed: seed),
+                activations: activations)
+        }
     }
 
-    /// Codes the latent weights anew, numbers included, and puts what codes stand for in their place where
-    /// `isReplaced` says so of a tensor's sublayer.
-    mutating func replaceWeights(threads: Int, isReplaced: (SublayerKind) -> Bool) throws {
-        for (tensor, latent) in latents {
-            guard let scheme = schemes[tensor] else { continue }
-            try codes[tensor]?.refit(latent, as: scheme, threads: threads)
-            if let kind = kinds[tensor], isReplaced(kind) { latents[tensor] = codes[tensor]?.decoded() }
+    /// The network over what codes stand for.
+    func network<Net: Network>(over full: Net, threads: Int) throws -> Net {
+        try network(over: full, [:], threads: threads)
+    }
+
+    /// Lets codes follow latent weights as `roles` has it.
+    mutating func follow(_ roles: [String: MatrixRole], threads: Int) throws {
+        for (tensor, matrix) in matrices {
+            guard let latent = latents[tensor], let following = roles[tensor]?.following else { continue }
+            switch following {
+            case .nothing: break
+            case .recoding: codes[tensor]?.recode(latent, threads: threads)
+            case .fitting: try codes[tensor]?.refit(latent, as: matrix.scheme, threads: threads)
+            case .replacing:
+                try codes[tensor]?.refit(latent, as: matrix.scheme, threads: threads)
+                latents[tensor] = codes[tensor]?.decoded()
+            }
         }
     }
 
@@ -128,10 +158,5 @@ package struct TrainedModel: Sendable {
             case .vector(let name): vectors[name] = newValue
             }
         }
-    }
-
-    /// Codes anew, from the latent weights.
-    mutating func recode(threads: Int) throws {
-        for (tensor, latent) in latents { codes[tensor]?.recode(latent, threads: threads) }
     }
 }

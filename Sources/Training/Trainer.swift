@@ -19,6 +19,7 @@ package struct Trainer<Net: Network> {
     private let heldOut: Evaluator<Net>
     /// How it is trained.
     package let settings: TrainingSettings
+    private let method: any TrainingMethod
     private let threads: Int
     private var targets: TeacherOutputs<Net>
     /// The parameters, the optimizer's memory, and how far the run is.
@@ -34,10 +35,13 @@ package struct Trainer<Net: Network> {
         state: TrainingState, threads: Int
     ) {
         self.full = full
-        loss = TrainingLoss(teacher: full, smoothing: settings.recipe.labelSmoothing)
+        loss = TrainingLoss(
+            teacher: full,
+            smoothing: settings.objective == .labels ? settings.recipe.labelSmoothing : nil)
         self.examples = examples.map(full.trainingExample)
         self.heldOut = heldOut
         self.settings = settings
+        method = settings.method(Array(state.model.matrices.values))
         self.state = state
         self.threads = threads
         targets = TeacherOutputs(full, self.examples)
@@ -49,7 +53,7 @@ package struct Trainer<Net: Network> {
         var copy = self
         try copy.step()
         var start = Date()
-        _ = try copy.heldOutLoss()
+        _ = try copy.heldOutLoss(copy.state.model)
         let measurement = -start.timeIntervalSinceNow
         start = Date()
         let tried = 8
@@ -68,31 +72,46 @@ package struct Trainer<Net: Network> {
     /// Whether all steps are done.
     package var isDone: Bool { state.step >= settings.steps }
 
-    /// The held-out KL of the parameters as they are, in nats per prediction.
-    package func heldOutLoss() throws -> Double {
-        LossMeasurement(try heldOut.losses(of: state.model.network(over: full, threads: threads))).klNats
+    /// The parts that matrices have in the next step, by tensor.
+    private var roles: [String: MatrixRole] {
+        state.model.matrices.mapValues { method.role(of: $0, at: state.step) }
     }
 
-    /// Measures held-out items, and keeps the parameters where they are the best so far.
-    ///
-    /// - Returns: the KL, in nats per prediction.
+    /// The parameters as codes; those of latent weights that the recipe has left in full precision so far are
+    /// fitted.
+    private func coded() throws -> TrainedModel {
+        guard (1..<settings.steps).contains(state.step) else { return state.model }
+        var model = state.model
+        try model.follow(
+            roles.mapValues { MatrixRole(following: $0.weights == .codes ? .nothing : .fitting) },
+            threads: threads)
+        return model
+    }
+
+    /// What held-out items lose under parameters that are codes.
+    private func heldOutLoss(_ model: TrainedModel) throws -> LossMeasurement {
+        LossMeasurement(try heldOut.losses(of: model.network(over: full, threads: threads)))
+    }
+
+    /// Measures held-out items, and keeps the parameters where they are the best so far by what is learned.
     @discardableResult
-    package mutating func evaluate() throws -> Double {
-        let kl = try heldOutLoss()
-        guard kl.isFinite else {
+    package mutating func evaluate() throws -> LossMeasurement {
+        let model = try coded()
+        let measured = try heldOutLoss(model)
+        let value = settings.objective == .kl ? measured.klNats : measured.crossEntropyNats
+        guard value.isFinite else {
             throw TrainingError.notFinite("the held-out loss", step: state.step, settings.rates)
         }
-        if state.best.map({ kl < $0.kl }) ?? true {
+        if state.best.map({ value < $0.loss }) ?? true {
             state.best = TrainingState.Best(
-                kl: kl, step: state.step, packed: try state.model.packed(), vectors: state.model.storedVectors
-            )
+                loss: value, step: state.step, packed: try model.packed(), vectors: model.storedVectors)
         }
-        return kl
+        return measured
     }
 
     /// One step.
     ///
-    /// - Returns: the batch's mean KL before the step, in nats per prediction.
+    /// - Returns: the batch's mean loss before the step, in nats per prediction.
     /// - Throws: `TrainingError` where loss or gradients are not finite; the parameters are then as before.
     @discardableResult
     package mutating func step() throws -> Double {
@@ -102,8 +121,10 @@ package struct Trainer<Net: Network> {
         let labels = parts.map { $0.flatMap { full.targets(examples[$0]) } }
         let teacher = loss.smoothing == nil ? try targets.outputs(parts, threads: threads) : []
         let predictions = labels.reduce(0) { $0 + $1.count }
-        let network = try state.network(over: full, settings, threads: threads)
-        let scales = state.model.rowScales
+        let roles = roles
+        let network = try state.model.network(
+            over: full, roles, seed: settings.seed &+ UInt64(state.step), threads: threads)
+        let scales = state.model.rowScales(roles)
         let vectors = Set(state.model.vectors.keys)
         let factor = 1 / Float(max(1, predictions))
         let results = try concurrentMap(count: parts.count, threads: threads) { [loss, examples] part in
@@ -122,25 +143,28 @@ package struct Trainer<Net: Network> {
         guard nats.isFinite else {
             throw TrainingError.notFinite("the loss", step: state.step, settings.rates)
         }
-        let gradients = try gradients(results.map { ($0.matrices, $0.vectors) })
-        try state.move(gradients, settings, threads: threads)
+        let gradients = try gradients(results.map { ($0.matrices, $0.vectors) }, roles)
+        try state.move(gradients, settings, roles, threads: threads)
         return nats / Double(max(1, predictions))
     }
 
     /// The gradients of all parameters, parts added in order.
     private func gradients(
-        _ parts: [(matrices: [String: StepGradients.Sums], vectors: [String: [Float]])]
+        _ parts: [(matrices: [String: StepGradients.Sums], vectors: [String: [Float]])],
+        _ roles: [String: MatrixRole]
     ) throws -> [TrainedModel.Parameter: [Float]] {
         let model = state.model
         let tensors = model.codes.keys.sorted()
-        let byTensor = try concurrentMap(count: tensors.count, threads: threads) { index in
+        let byTensor = try concurrentMap(count: tensors.count, threads: threads) {
+            index -> [TrainedModel.Parameter: [Float]] in
             let tensor = tensors[index]
             var sums: StepGradients.Sums?
             for part in parts {
                 guard let more = part.matrices[tensor] else { continue }
                 if sums == nil { sums = more } else { sums?.add(more) }
             }
-            return sums.map { model.gradients($0, of: tensor) } ?? [:]
+            guard let sums, let role = roles[tensor] else { return [:] }
+            return model.gradients(sums, of: tensor, role)
         }
         var gradients: [TrainedModel.Parameter: [Float]] = [:]
         for part in byTensor { gradients.merge(part) { first, _ in first } }
@@ -158,26 +182,42 @@ package struct Trainer<Net: Network> {
 
 extension TrainedModel {
     /// The matrices that need no gradient of weights, and their scales.
-    fileprivate var rowScales: [String: RowScales] {
+    fileprivate func rowScales(_ roles: [String: MatrixRole]) -> [String: RowScales] {
         var scales: [String: RowScales] = [:]
-        for (tensor, codes) in codes where latents[tensor] == nil { scales[tensor] = codes.rowScales }
+        for (tensor, codes) in codes where roles[tensor]?.learnsWeights != true {
+            scales[tensor] = codes.rowScales
+        }
         return scales
     }
 
     /// The gradients of a matrix's parameters, given its sums.
-    fileprivate func gradients(_ sums: StepGradients.Sums, of tensor: String) -> [Parameter: [Float]] {
+    fileprivate func gradients(
+        _ sums: StepGradients.Sums, of tensor: String, _ role: MatrixRole
+    ) -> [Parameter: [Float]] {
         guard let codes = codes[tensor] else { return [:] }
         switch sums {
         case .scales(let rows, let columns):
             return codes.rowScales.map { [.numbers(tensor): $0.gradient(rows: rows, columns: columns)] }
                 ?? [:]
         case .whole(var gradient):
-            guard let latent = latents[tensor] else {
-                return [.numbers(tensor): codes.numbersGradient(gradient)]
+            var gradients: [Parameter: [Float]] = [:]
+            guard role.learnsWeights, let latent = latents[tensor] else {
+                if role.learnsNumbers { gradients[.numbers(tensor)] = codes.numbersGradient(gradient) }
+                return gradients
             }
-            let numbers = codes.numbersGradient(gradient, latent: latent)
-            codes.passThrough(&gradient, latent: latent)
-            return [.numbers(tensor): numbers, .weights(tensor): gradient.storage]
+            if role.learnsNumbers {
+                gradients[.numbers(tensor)] = codes.numbersGradient(gradient, latent: latent)
+            }
+            if role.weights == .codes { codes.passThrough(&gradient, latent: latent) }
+            if role.pull > 0 {
+                // d mean((|w| - 1)^2) = 2 (|w| - 1) sign(w) / n = 2 (w - sign(w)) / n
+                let factor = 2 * role.pull / Float(max(1, latent.storage.count))
+                for (index, weight) in latent.storage.enumerated() where weight != 0 {
+                    gradient.storage[index] += factor * (weight - (weight > 0 ? 1 : -1))
+                }
+            }
+            gradients[.weights(tensor)] = gradient.storage
+            return gradients
         }
     }
 }

@@ -69,7 +69,7 @@ package struct TrainingCheckpoint: Sendable {
         }
         let header = Header(
             signature: signature, settings: settings, step: state.step, points: points, recent: recent,
-            bestLoss: state.best?.kl, bestStep: state.best?.step)
+            bestLoss: state.best?.loss, bestStep: state.best?.step)
         let text = String(decoding: try JSONFile.data(header), as: UTF8.self)
         let byName = Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
         try SafetensorsWriter.write(
@@ -123,7 +123,7 @@ package struct TrainingCheckpoint: Sendable {
             for (name, values) in start.model.vectors {
                 vectors[name] = try tensors.floats("best.\(name)", shape: [values.count])
             }
-            state.best = TrainingState.Best(kl: loss, step: step, packed: matrices, vectors: vectors)
+            state.best = TrainingState.Best(loss: loss, step: step, packed: matrices, vectors: vectors)
         }
         self.init(
             signature: signature, settings: header.settings, state: state, points: header.points,

@@ -86,7 +86,8 @@ package struct TrainingRun<Net: Network> {
         let loss = try trainer.evaluate()
         points.append(
             TrainingLog.Point(
-                step: trainer.state.step, heldOut: loss,
+                step: trainer.state.step, heldOut: loss.klNats,
+                heldOutCrossEntropy: settings.objective == .labels ? loss.crossEntropyNats : nil,
                 training: recent.isEmpty ? nil : recent.reduce(0, +) / Double(recent.count),
                 cpuSeconds: processSeconds() - started.cpu, seconds: -started.wall.timeIntervalSinceNow))
         recent = []

@@ -24,8 +24,8 @@ package struct TrainingState: Sendable {
 
     /// Parameters as a packed model has them.
     package struct Best: Sendable {
-        /// Held-out KL, in nats per prediction.
-        package let kl: Double
+        /// The loss on held-out items that it was chosen by, in nats per prediction.
+        package let loss: Double
         /// Steps that led here.
         package let step: Int
         /// The matrices.
@@ -55,17 +55,13 @@ package struct TrainingState: Sendable {
 
     private static let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.99, 1e-10)
 
-    /// The network that the next step runs: over codes, or over the weights that they will replace.
-    func network<Net: Network>(over full: Net, _ settings: TrainingSettings, threads: Int) throws -> Net {
-        settings.recipe.replacesWeights
-            ? try model.latentNetwork(over: full) : try model.network(over: full, threads: threads)
-    }
-
-    /// Moves all parameters by their gradients: shortened together, then AdamW; codes follow latent weights.
+    /// Moves all parameters by their gradients: shortened together, then AdamW; codes follow latent weights
+    /// as the recipe has it.
     ///
     /// - Throws: `TrainingError` where a gradient is not finite; nothing has moved then.
     mutating func move(
-        _ gradients: [TrainedModel.Parameter: [Float]], _ settings: TrainingSettings, threads: Int
+        _ gradients: [TrainedModel.Parameter: [Float]], _ settings: TrainingSettings,
+        _ roles: [String: MatrixRole], threads: Int
     ) throws {
         let parameters = model.parameters
         var squares = 0.0
@@ -97,13 +93,7 @@ package struct TrainingState: Sendable {
             if let own { self.moments[parameter] = own }
         }
         self.step += 1
-        guard !model.latents.isEmpty, self.step % settings.recodeEvery == 0 || self.step == settings.steps
-        else { return }
-        if settings.recipe.replacesWeights {
-            try self.model.replaceWeights(threads: threads) { settings.isQuantized($0, at: self.step) }
-        } else {
-            try self.model.recode(threads: threads)
-        }
+        try self.model.follow(roles, threads: threads)
     }
 }
 

@@ -16,7 +16,7 @@ struct OpenedTuning<Family: ModelFamily> {
     let start: TuningStart<Family>
     let recipe: TrainingRecipe
     let trained: TrainedModel
-    private let changes: @Sendable (inout TrainingSettings) -> Void
+    private let changes: @Sendable (inout TrainingSettings) throws -> Void
     private let threads: Int
     let evaluator: Evaluator<Family.Net>
     /// What is to be said once nothing is left to refuse.
@@ -31,9 +31,11 @@ struct OpenedTuning<Family: ModelFamily> {
         data = try TuningData(request, reader) { notes.append($0) }
         self.notes = notes
         recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
-        guard !recipe.needsReferences || data.hasReferences else {
+        var settings = TrainingSettings(recipe, steps: 1, parameters: model.layout.parameterCount)
+        try request.changes(&settings)
+        guard settings.objective == .kl || data.hasReferences else {
             throw UsageError(
-                "recipe '\(recipe.rawValue)' learns from references: expected data with them, got texts alone"
+                "recipe '\(recipe.rawValue)' learns from labels or references: expected data with them, got texts alone"
             )
         }
         try AvailableMemory.require(
@@ -43,6 +45,7 @@ struct OpenedTuning<Family: ModelFamily> {
         trained = try TrainedModel(
             start.packed, vectors: start.vectors, as: start.vectorType,
             latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
+        try settings.check(Array(trained.matrices.values))
         changes = request.changes
         threads = request.task.threads
         evaluator = try Evaluator(
@@ -52,9 +55,9 @@ struct OpenedTuning<Family: ModelFamily> {
 
 extension OpenedTuning {
     /// The recipe's settings for so many steps, with the request's changes.
-    func settings(steps: Int) -> TrainingSettings {
+    func settings(steps: Int) throws -> TrainingSettings {
         var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
-        changes(&settings)
+        try changes(&settings)
         return settings
     }
 
@@ -156,10 +159,9 @@ struct TuningStart<Family: ModelFamily> {
         bytes = model.layout.sizeInBytes(try plan.schemes(of: plan.layout(of: model.layout)))
     }
 
-    /// Where latent weights start: at what codes stand for; of weights that are only now and then replaced,
-    /// in full precision.
+    /// Where latent weights start: at what codes stand for, or in full precision, as the recipe has it.
     func latents(_ model: Model<Family>, _ recipe: TrainingRecipe) throws -> [String: Matrix] {
-        guard recipe.replacesWeights else { return try packed.mapValues { try Quantizer.decode($0) } }
+        guard recipe.startsInFullPrecision else { return try packed.mapValues { try Quantizer.decode($0) } }
         var weights: [String: Matrix] = [:]
         for shape in model.layout.sublayers.flatMap(\.matrices) {
             weights[shape.tensor] = try model.matrix(shape)

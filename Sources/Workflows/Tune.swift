@@ -29,7 +29,7 @@ package func tune<Family: ModelFamily>(
     let (model, full, start, data) = (opened.model, opened.full, opened.start, opened.data)
     let (identity, recipe, evaluator) = (opened.identity, opened.recipe, opened.evaluator)
     let steps = if case .steps(let steps) = request.length { steps } else { 1000 }
-    var settings = opened.settings(steps: steps)
+    var settings = try opened.settings(steps: steps)
     var log = TrainingLog(
         model: identity, plan: start.plan.origin?.description ?? "plan", bytes: start.bytes,
         recipe: recipe.rawValue, settings: settings.text, items: data.examples.count,
@@ -52,8 +52,8 @@ package func tune<Family: ModelFamily>(
     if let checkpoint {
         (state, settings) = (checkpoint.state, checkpoint.settings)
     } else if case .minutes(let minutes) = request.length {
-        settings = opened.settings(
-            steps: try opened.trainer(settings, state).steps(fitting: 60 * minutes))
+        settings = try opened.settings(
+            steps: opened.trainer(settings, state).steps(fitting: 60 * minutes))
     }
     var run = TrainingRun(
         opened.trainer(settings, state),
@@ -75,7 +75,8 @@ package func tune<Family: ModelFamily>(
     var plan = start.plan
     plan.tuning = Plan.Tuning(
         recipe: recipe.rawValue, steps: best.step, dataSHA256: log.dataSHA256, seed: settings.seed,
-        klBefore: log.points[0].heldOut, klAfter: best.kl)
+        klBefore: log.points[0].heldOut,
+        klAfter: log.points.first { $0.step == best.step }?.heldOut ?? log.points[0].heldOut)
     let tuned = try full.replacing([:], vectors: best.vectors)
     try PackedModel.write(model.reading(from: tuned), plan, to: request.output, packed: best.packed)
     if let failure {

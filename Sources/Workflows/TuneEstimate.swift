@@ -20,7 +20,7 @@ package struct TuneEstimate: Sendable, Encodable {
     /// Tries a few steps; nothing is written.
     package init<Family: ModelFamily>(_ family: Family.Type, _ request: TuneRequest) throws {
         let opened = try OpenedTuning<Family>(request)
-        let settings = opened.settings(steps: 1000)
+        let settings = try opened.settings(steps: 1000)
         var trainer = opened.trainer(settings, TrainingState(opened.trained))
         try trainer.step()
         let start = Date()

@@ -24,7 +24,7 @@ package struct TuneRequest: Sendable {
     /// Seconds from one checkpoint to the next.
     package var checkpointInterval: Double
     /// Settings in place of the recipe's own.
-    package var changes: @Sendable (inout TrainingSettings) -> Void
+    package var changes: @Sendable (inout TrainingSettings) throws -> Void
     /// How the task is run, and threads.
     package var task: TaskOptions
     /// Where own outputs are kept.
@@ -46,7 +46,7 @@ package struct TuneRequest: Sendable {
         calibration: DataSource? = nil, recipe: TrainingRecipe? = nil, length: TrainingLength,
         task: TaskOptions = TaskOptions(), store: MeasurementStore? = nil, output: URL, resumes: Bool = false,
         checkpointInterval: Double = 60,
-        changes: @escaping @Sendable (inout TrainingSettings) -> Void = { _ in }
+        changes: @escaping @Sendable (inout TrainingSettings) throws -> Void = { _ in }
     ) {
         self.model = model
         self.start = start

@@ -23,11 +23,15 @@ extension TrainingLog {
                 "\(metric.name) on held-out items: \(fixed(metric.start, 4)) before, \(fixed(metric.end, 4)) after.\n\n"
         }
         if let figure { text += "![Held-out and training loss by step](\(figure))\n\n" }
-        var table = MarkdownTable(["step", "held-out KL", "training KL"])
+        // A run that learns from labels is judged by them.
+        let hasLabels = points.contains { $0.heldOutCrossEntropy != nil }
+        var table = MarkdownTable(
+            ["step", "held-out KL"] + (hasLabels ? ["held-out cross-entropy"] : []) + ["training loss"])
         for point in points {
-            table.add([
-                grouped(point.step), fixed(point.heldOut, 4), point.training.map { fixed($0, 4) } ?? "-",
-            ])
+            table.add(
+                [grouped(point.step), fixed(point.heldOut, 4)]
+                    + (hasLabels ? [point.heldOutCrossEntropy.map { fixed($0, 4) } ?? "-"] : [])
+                    + [point.training.map { fixed($0, 4) } ?? "-"])
         }
         text += table.text + "\n"
         var values = MarkdownTable(["setting", "value"])
