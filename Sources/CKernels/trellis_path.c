@@ -66,3 +66,47 @@ void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const floa
         }
     }
 }
+
+// What a path costs under the quadratic form; infinite where there is none.
+static float coupled_cost(const float *table, const float *targets, const float *factors, const float *importance,
+                          const float *coupling, size_t stride, size_t count, const uint8_t *path) {
+    float asked[BP_TRELLIS_ROWS] = {0}, cost = 0;
+    for (size_t t = 0; t < count; t++) {
+        const float error = targets[t] - factors[t] * table[path[t]], rest = error + asked[t];
+        cost += importance[t] * (rest * rest);
+        for (size_t j = t + 1; j < count; j++) asked[j] += error * coupling[t * stride + j];
+    }
+    return cost;
+}
+
+void bp_trellis_coupled_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+                             const float *importance, const float *coupling, size_t stride, size_t count, float *room,
+                             uint8_t *windows) {
+    const size_t before = TRELLIS_WINDOWS >> bits;
+    float costs[TRELLIS_WINDOWS], least = INFINITY, turned[BP_TRELLIS_ROWS], scales[BP_TRELLIS_ROWS];
+    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS];
+    memset(windows, 0, count);
+    if (!count) return;
+    for (size_t t = 0; t < count; t++) {
+        const float root = sqrtf(importance[t]);
+        turned[t] = root * targets[t];
+        scales[t] = root * factors[t];
+    }
+    const int is_short = count <= SHORT;
+    const size_t first = is_short ? 0 : closing_bits(isa, bits, table, turned, scales, count);
+    for (size_t closing = first; closing < (is_short ? before : first + 1); closing++) {
+        for (size_t s = 0; s < TRELLIS_WINDOWS; s++) costs[s] = (s & (before - 1)) == closing ? 0 : INFINITY;
+        DISPATCH(isa, bp_trellis_coupled_search, bits, table, targets, factors, importance, coupling, stride, count, room,
+                 costs, choices);
+        size_t best = closing;
+        for (size_t s = closing; s < TRELLIS_WINDOWS; s += before)
+            if (costs[s] < costs[best]) best = s;
+        if (!(costs[best] < INFINITY)) continue;
+        trace_back(bits, choices, 0, count, best, path);
+        const float cost = coupled_cost(table, targets, factors, importance, coupling, stride, count, path);
+        if (cost < least) {
+            memcpy(windows, path, count);
+            least = cost;
+        }
+    }
+}

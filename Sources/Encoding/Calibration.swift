@@ -12,6 +12,9 @@ package struct Calibration: Sendable {
     /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were
     /// asked for.
     package let moments: [String: Matrix]
+    /// The second moments of the gradients of every matrix's outputs, by tensor: (rows, rows), summed over
+    /// tokens; empty unless codes are fitted to curvature.
+    package let outputMoments: [String: Matrix]
     /// Occurrences of each row of `tokenEmbedding`.
     package let frequencies: [Double]
     private let tokenEmbedding: String
@@ -37,9 +40,12 @@ package struct Calibration: Sendable {
             for token in network.tokens(example) { counts[token] += 1 }
         }
         moments =
-            fit == .calibrated || gathersMoments
+            fit.isCalibrated || gathersMoments
             ? try Self.moments(
                 network, examples, seesSublayers: seesSublayers, threads: threads, batchSize: 32) : [:]
+        outputMoments =
+            fit == .curvature
+            ? try OutputMoments.gathered(network, examples, threads: threads, batchSize: 32) : [:]
     }
 
     /// Whether a matrix is the table whose rows are tokens.
@@ -53,9 +59,9 @@ package struct Calibration: Sendable {
     /// positions).
     package func context(_ shape: MatrixShape) -> CalibrationContext {
         let isEmbedding = isEmbedding(shape)
-        let fitted = fit == .calibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
+        let fitted = fit.isCalibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
-            moments: fitted, lookupWeight: isEmbedding ? Self.lookupWeight : 0,
+            moments: fitted, outputMoments: outputMoments[shape.tensor], lookupWeight: isEmbedding ? Self.lookupWeight : 0,
             rowFrequencies: isEmbedding ? frequencies : nil)
     }
 

@@ -38,14 +38,14 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         self.batches = batches
         // Codes that are fitted alone need no activations, and may be fitted without weights.
         let stateBytes =
-            encodings.fit == .calibrated
+            encodings.fit.isCalibrated
             ? batches.first.map { network.start($0).sizeInBytes * batches.count } ?? 0 : 0
         trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
     }
 
     /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
     /// others depend on their matrix only.
-    package var isInOrder: Bool { encodings.fit == .calibrated && !batches.isEmpty }
+    package var isInOrder: Bool { encodings.fit.isCalibrated && !batches.isEmpty }
 
     /// The packed matrices of a plan, by tensor.
     ///
@@ -98,7 +98,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
                 }
                 let matrix = try context.map {
                     try Quantizer.encode(
-                        try encodings.model.matrix(shape), as: scheme, fit: .calibrated,
+                        try encodings.model.matrix(shape), as: scheme, fit: encodings.fit,
                         context: $0)
                 }
                 try take(try matrix ?? encodings.packed(shape, scheme), shape, &packed, &quantized)

@@ -22,4 +22,29 @@ package enum TrellisPath {
         precondition((1...4).contains(bits) && count <= longest, "\(count) weights of \(bits) bits")
         bp_trellis_path(instructions.code, bits, table, targets, factors, count, windows)
     }
+
+    /// Numbers of room that a coupled search takes.
+    package static func room(stride: Int) -> Int { 256 * stride }
+
+    /// The same for the least `sum_t importance[t] (e_t + sum_{i<t} coupling[i][t] e_i)^2`, e_t being
+    /// `targets[t] - factors[t] table[s_t]`: every path that is still in the search carries its own errors.
+    ///
+    /// - Shapes: `importance` (`count`); `coupling` (`count`, `stride`), `stride` a multiple of 16, zeros
+    ///   behind the last; `room` (`room(stride:)`).
+    /// - Complexity: O((256 + 2^(7 - bits) count) count).
+    /// - Source: Tseng et al. 2025 (YAQA) for the form; the search over survivors is that of decision feedback
+    ///   (Duel-Hallen and Heegard 1989).
+    @inline(__always)
+    package static func findCoupled(
+        bits: Int, table: UnsafePointer<Float>, targets: UnsafePointer<Float>, factors: UnsafePointer<Float>,
+        importance: UnsafePointer<Float>, coupling: UnsafePointer<Float>, stride: Int, count: Int,
+        room: UnsafeMutablePointer<Float>, windows: UnsafeMutablePointer<UInt8>,
+        instructions: InstructionSet = .best
+    ) {
+        precondition((1...4).contains(bits) && count <= longest, "\(count) weights of \(bits) bits")
+        precondition(stride % 16 == 0 && stride >= count, "rows of \(stride) numbers for \(count) weights")
+        bp_trellis_coupled_path(
+            instructions.code, bits, table, targets, factors, importance, coupling, stride, count, room,
+            windows)
+    }
 }

@@ -24,7 +24,7 @@ package enum Quantizer {
     /// - Shapes: `weights` (rows, columns), rows being output channels or tokens.
     /// - Parameters:
     ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only;
-    ///     `calibrated` uses `context.moments` wherever a scheme has a grid for it (binary codes, integers,
+    ///     `calibrated` and `curvature` use `context.moments` wherever a scheme has a grid for it (binary codes, integers,
     ///     NF4) and needs them there.
     ///   - context: what the fit may use besides the weights.
     /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16
@@ -34,7 +34,7 @@ package enum Quantizer {
     ) throws(QuantizationError) -> PackedMatrix {
         try checkFinite(weights)
         var target = weights
-        if fit == .calibrated, context.crossMoments != nil {
+        if fit.isCalibrated, context.crossMoments != nil {
             target = try CorrectedTarget.weights(weights, context: context)
             // Moments that are no moments can send a target anywhere.
             try checkFinite(target)

@@ -88,7 +88,7 @@ extension MeasuredModel {
         if let effort {
             cells += effort
             let mean = places.reduce(0) { $0 + units.measuring(from: $1) } / Double(places.count)
-            if options.fit == .calibrated {
+            if options.fit.isCalibrated {
                 // Whole plans, the uniform ones and others to start from included, and the written plan's
                 // steps up and down.
                 let plans = Double(

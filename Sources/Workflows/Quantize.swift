@@ -37,7 +37,7 @@ package func quantize<Family: ModelFamily>(
     let examples = try source.map { try reader.read($0, note: note).examples } ?? []
     // Only calibrated codes, and own outputs that no store has, need the model to run: else no weights are in
     // memory but those of one matrix.
-    if fit == .calibrated, text != nil { _ = try reader.network() }
+    if fit.isCalibrated, text != nil { _ = try reader.network() }
     let network = reader.loaded ?? model.family.outline
     if let full = reader.loaded { model = model.reading(from: full) }
     // The encoder looks at the inputs of the sublayers itself, as the quantized model has them.
@@ -56,6 +56,6 @@ package struct MissingText: Error, CustomStringConvertible {
 
     /// One line: what needs text.
     package var description: String {
-        "the plan needs text (\(fit == .calibrated ? "calibrated codes" : "clusters by token frequency"))"
+        "the plan needs text (\(fit.isCalibrated ? "calibrated codes" : "clusters by token frequency"))"
     }
 }

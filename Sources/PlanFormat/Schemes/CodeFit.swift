@@ -10,4 +10,11 @@ public enum CodeFit: String, Codable, Hashable, Sendable, CaseIterable {
     case alternating
     /// Second-order error feedback from the inputs that the layer sees on calibration text.
     case calibrated
+    /// The same, with errors weighted also by what the model's predictions make of the layer's outputs, from
+    /// gradients on that text: feedback along rows too, where a scheme's codes allow it. Source: Tseng et al.
+    /// 2025 (YAQA).
+    case curvature
+
+    /// Whether codes are fitted to text.
+    public var isCalibrated: Bool { self == .calibrated || self == .curvature }
 }

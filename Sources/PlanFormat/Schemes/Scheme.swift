@@ -102,6 +102,6 @@ extension Scheme {
 
     /// Whether encoding needs text: for the frequencies of tokens, or for what the layers see.
     package func needsText(_ fit: CodeFit) -> Bool {
-        family.usesRowFrequencies || fit == .calibrated && family.hasCalibratedFit
+        family.usesRowFrequencies || fit.isCalibrated && family.hasCalibratedFit
     }
 }

@@ -27,7 +27,7 @@ extension Scheme.BinaryCodes: SchemeCodec {
         _ weights: Matrix, fit: CodeFit, context: CalibrationContext
     ) throws(QuantizationError) -> (planes: Data, alphas: [Float]) {
         if alphas == .fp16 { try weights.checkHalf() }
-        guard fit == .calibrated else { return rowByRow(weights, fit: fit, context: context) }
+        guard fit.isCalibrated else { return rowByRow(weights, fit: fit, context: context) }
         let fitted = try Calibrated.binaryCodes(self, weights, context: context)
         let planes = SignPlanes.packed(
             fitted.codes, planes: bits, rows: weights.rows, columns: weights.columns)

@@ -17,7 +17,9 @@ enum Calibrated {
             levels: 1 << bits, table: table, ascending: ascending, storedCoefficient: { type.rounded($0) },
             coefficients: start.alphas, offsets: [], codes: start.codes)
         grid.offsets = [Float](repeating: 0, count: grid.rows * grid.units)
-        ErrorFeedback().fit(&grid, weights: weights, moments: moments, threads: context.threads)
+        ErrorFeedback().fit(
+            &grid, weights: weights, moments: moments,
+            outputs: try context.outputMoments(rows: weights.rows), threads: context.threads)
         return (grid.codes, grid.coefficients)
     }
 
@@ -41,7 +43,9 @@ enum Calibrated {
             storedCoefficient: shared ? nil : refit, coefficients: byUnit.map(\.scale),
             offsets: byUnit.map(\.zeroPoint), codes: codes.map { $0 - UInt8(lowest) })
         searchScales(&grid, weights: weights, context: context)
-        ErrorFeedback().fit(&grid, weights: weights, moments: moments, threads: context.threads)
+        ErrorFeedback().fit(
+            &grid, weights: weights, moments: moments,
+            outputs: try context.outputMoments(rows: weights.rows), threads: context.threads)
         let fitted =
             shared
             ? grids
@@ -71,7 +75,9 @@ enum Calibrated {
             storedCoefficient: aligned && !doubleQuantization ? refit : nil, coefficients: units,
             offsets: [Float](repeating: 0, count: units.count), codes: codes)
         searchScales(&grid, weights: weights, context: context)
-        ErrorFeedback().fit(&grid, weights: weights, moments: moments, threads: context.threads)
+        ErrorFeedback().fit(
+            &grid, weights: weights, moments: moments,
+            outputs: try context.outputMoments(rows: weights.rows), threads: context.threads)
         return (aligned && !doubleQuantization ? grid.coefficients : scales, grid.codes)
     }
 

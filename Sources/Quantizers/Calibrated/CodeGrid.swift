@@ -28,4 +28,13 @@ struct CodeGrid {
     var codes: [UInt8]
 
     var units: Int { ceilDivide(columns, unitWidth) }
+
+    /// The weight that a code stands for.
+    func value(_ row: Int, _ column: Int) -> Float {
+        let unit = row * units + column / unitWidth
+        let level = Int(codes[row * columns + column])
+        return (0..<planes).reduce(0) {
+            $0 + coefficients[unit * planes + $1] * (table[$1 * levels + level] - offsets[unit])
+        }
+    }
 }

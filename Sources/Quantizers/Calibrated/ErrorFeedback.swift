@@ -1,3 +1,4 @@
+import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
@@ -11,18 +12,47 @@ import PlanFormat
 ///    coefficients again; a few rounds.
 /// A row that ends worse than it began, without damping, keeps what it had.
 ///
-/// Rows do not touch each other, so the result is the same for any number of threads.
+/// Rows do not touch each other, or only block by block, so the result is the same for any number of threads.
 /// - Complexity: O(rows * columns^2 * (planes + 1)) for each round.
-/// - Source: Frantar et al. 2023 (GPTQ); Hubara et al. 2021, for the descent.
+/// - Source: Frantar et al. 2023 (GPTQ); Hubara et al. 2021, for the descent; Tseng et al. 2025 (YAQA), for
+///   the feedback along rows.
 struct ErrorFeedback {
     var passes = 1
     var feedbackRounds = 3
     var descentRounds = 4
     var sweeps = 16
 
-    /// Improves the codes and coefficients of `grid` for `weights`.
-    func fit(_ grid: inout CodeGrid, weights: Matrix, moments: InputMoments, threads: Int?) {
-        guard grid.rows > 0, grid.columns > 0 else { return }
+    /// Improves the codes and coefficients of `grid` for `weights`; with moments of the outputs, each block of
+    /// rows makes up for the errors of those before it.
+    func fit(
+        _ grid: inout CodeGrid, weights: Matrix, moments: InputMoments, outputs: Matrix? = nil, threads: Int?
+    ) {
+        guard let coupling = outputs.flatMap({ OutputCoupling($0) }) else {
+            return fit(&grid, rows: Array(0..<grid.rows), weights: weights, moments: moments, threads: threads)
+        }
+        var target = weights
+        // Errors of the rows so far, in the order of the blocks, transposed: (columns, rows).
+        var errors: [Float] = []
+        for (block, asked) in zip(coupling.blocks, coupling.asked) {
+            if asked.columns > 0 {
+                let before = Matrix(rows: asked.columns, columns: grid.columns, storage: errors)
+                let shift = DenseMatrix(before.transposed())(asked)
+                for (index, row) in block.enumerated() {
+                    for column in 0..<grid.columns { target[row, column] += shift[index, column] }
+                }
+            }
+            fit(&grid, rows: block, weights: target, moments: moments, threads: threads)
+            for row in block {
+                errors += (0..<grid.columns).map { weights[row, $0] - grid.value(row, $0) }
+            }
+        }
+    }
+
+    /// Fits these rows, which do not touch each other.
+    private func fit(
+        _ grid: inout CodeGrid, rows: [Int], weights: Matrix, moments: InputMoments, threads: Int?
+    ) {
+        guard !rows.isEmpty, grid.columns > 0 else { return }
         let fixed = grid
         grid.codes.withUnsafeMutableBufferPointer { codes in
             grid.coefficients.withUnsafeMutableBufferPointer { coefficients in
@@ -30,13 +60,14 @@ struct ErrorFeedback {
                     guard let codes = codes.baseAddress, let coefficients = coefficients.baseAddress,
                         let weights = weights.baseAddress
                     else { return }
-                    let panels = ceilDivide(fixed.rows, LevelTables.lanes)
+                    let panels = ceilDivide(rows.count, LevelTables.lanes)
                     forEachRun(rows: panels, threads: threads, minimumRows: 1) { run in
                         let panel = FeedbackPanel(fixed, moments: moments, settings: self)
                         for index in run {
                             let first = index * LevelTables.lanes
-                            let end = min(first + LevelTables.lanes, fixed.rows)
-                            panel.fit(first..<end, weights: weights, codes: codes, coefficients: coefficients)
+                            let end = min(first + LevelTables.lanes, rows.count)
+                            panel.fit(
+                                Array(rows[first..<end]), weights: weights, codes: codes, coefficients: coefficients)
                         }
                     }
                 }

@@ -83,7 +83,7 @@ final class FeedbackPanel {
 
     /// Fits these rows, at most 16, and writes their codes and coefficients.
     func fit(
-        _ rows: Range<Int>, weights source: UnsafePointer<Float>, codes target: UnsafeMutablePointer<UInt8>,
+        _ rows: [Int], weights source: UnsafePointer<Float>, codes target: UnsafeMutablePointer<UInt8>,
         coefficients stored: UnsafeMutablePointer<Float>
     ) {
         load(rows, source, target, stored)
@@ -96,8 +96,10 @@ final class FeedbackPanel {
 
         if let searched = grid.searchedCoefficients {
             let perRow = units * planes
-            for index in 0..<rows.count * perRow {
-                coefficients[index] = searched[rows.lowerBound * perRow + index]
+            for (lane, row) in rows.enumerated() {
+                for index in 0..<perRow {
+                    coefficients[lane * perRow + index] = searched[row * perRow + index]
+                }
             }
         }
         for _ in 0..<settings.passes {
@@ -123,11 +125,10 @@ final class FeedbackPanel {
 
         let finalErrors = weightedErrors()
         let finalPlain = plainErrors()
-        for lane in 0..<rows.count {
+        for (lane, row) in rows.enumerated() {
             let before = startErrors[lane] - moments.damping * startPlain[lane]
             let after = finalErrors[lane] - moments.damping * finalPlain[lane]
             if !(after <= before) { copyLane(lane, startCodes, startCoefficients, to: codes, &coefficients) }
-            let row = rows.lowerBound + lane
             for position in 0..<size {
                 target[row * size + moments.order[position]] = codes[position * Self.lanes + lane]
             }
@@ -140,14 +141,13 @@ final class FeedbackPanel {
     // MARK: - Steps
 
     private func load(
-        _ rows: Range<Int>, _ source: UnsafePointer<Float>, _ target: UnsafePointer<UInt8>,
+        _ rows: [Int], _ source: UnsafePointer<Float>, _ target: UnsafePointer<UInt8>,
         _ stored: UnsafePointer<Float>
     ) {
         let perRow = units * planes
         for index in coefficients.indices { coefficients[index] = 0 }
         for index in offsets.indices { offsets[index] = 0 }
-        for lane in 0..<rows.count {
-            let row = rows.lowerBound + lane
+        for (lane, row) in rows.enumerated() {
             for index in 0..<perRow { coefficients[lane * perRow + index] = stored[row * perRow + index] }
             for unit in 0..<units { offsets[lane * units + unit] = grid.offsets[row * units + unit] }
         }
@@ -156,7 +156,7 @@ final class FeedbackPanel {
             let column = moments.order[position]
             for lane in 0..<Self.lanes {
                 let inside = lane < rows.count
-                let index = (rows.lowerBound + (inside ? lane : 0)) * size + column
+                let index = rows[inside ? lane : 0] * size + column
                 flat[position * Self.lanes + lane] = inside ? source[index] : 0
                 codes[position * Self.lanes + lane] = inside ? target[index] : 0
             }

@@ -48,7 +48,7 @@ extension Scheme.Integers: SchemeCodec {
                     .code(Double(weights.storage[index]), lowest: lowest)
             }
         }
-        if fit == .calibrated {
+        if fit.isCalibrated {
             (grids, codes) = try Calibrated.integers(
                 self, weights, grids: grids, codes: codes, context: context)
         }

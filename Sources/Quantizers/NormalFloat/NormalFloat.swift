@@ -16,7 +16,7 @@ extension Scheme.NormalFloat: SchemeCodec {
     {
         var scales = blockScales(weights)
         var codes = nearestCodes(weights) { scales[$0] }
-        if fit == .calibrated {
+        if fit.isCalibrated {
             (scales, codes) = try Calibrated.normalFloat(
                 self, weights, scales: scales, codes: codes, context: context)
         }

@@ -15,7 +15,8 @@ extension Scheme.TrellisCodes: SchemeCodec {
         try weights.checkHalf()
         let (rows, columns) = (weights.rows, weights.columns)
         let (coded, context) = try rotated(weights, context)
-        let feedback = fit == .calibrated ? TrellisFeedback(try InputMoments(context, columns: columns)) : nil
+        let feedback = fit.isCalibrated ? TrellisFeedback(try InputMoments(context, columns: columns)) : nil
+        let outputs = fit.isCalibrated ? try context.outputMoments(rows: rows) : nil
         let parts = parts(rows: rows, columns: columns)
         var codes = [UInt8](repeating: 0, count: parts[0].sizeInBytes)
         var scales = [Float](repeating: 0, count: rows)
@@ -26,7 +27,9 @@ extension Scheme.TrellisCodes: SchemeCodec {
         for first in stride(from: 0, to: segments.count, by: threads) {
             let places = first..<min(first + threads, segments.count)
             var fits = segments[places].map { segment in
-                TrellisSegment(coded.slice(rows: segment.rows), bits: bits, order: feedback?.order)
+                TrellisSegment(
+                    coded.slice(rows: segment.rows), bits: bits, order: feedback?.order,
+                    coupling: outputs.flatMap { RowCoupling($0, rows: segment.rows) })
             }
             for index in fits.indices { fits[index].fit(threads: threads) }
             if let feedback {

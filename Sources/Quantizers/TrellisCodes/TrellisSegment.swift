@@ -25,6 +25,8 @@ struct TrellisSegment {
     private let levels: [Float]
     private let rows: Int
     private let columns: Int
+    /// How the errors of rows meet; nil where each counts alone.
+    private let coupling: RowCoupling?
     /// (columns, rows), columns in the order of coding.
     private let weights: Matrix
     private var scales: [Float]
@@ -40,9 +42,11 @@ struct TrellisSegment {
         var scales: [Float]
     }
 
-    /// The rows of one segment, (rows, columns), and the order in which columns are coded.
-    init(_ weights: Matrix, bits: Int, order: [Int]? = nil) {
+    /// The rows of one segment, (rows, columns), the order in which columns are coded, and how the rows'
+    /// errors meet in rounds with feedback.
+    init(_ weights: Matrix, bits: Int, order: [Int]? = nil, coupling: RowCoupling? = nil) {
         self.bits = bits
+        self.coupling = coupling
         levels = TrellisTable.bits(bits).values
         (rows, columns) = (weights.rows, weights.columns)
         let turned = weights.transposed()
@@ -143,8 +147,9 @@ struct TrellisSegment {
     private mutating func searchBlock(
         _ block: Range<Int>, _ feedback: Matrix, _ targets: inout Matrix, _ errors: inout Matrix
     ) {
-        let (bits, rows, levels, scales) = (bits, rows, levels, scales)
+        let (bits, rows, levels, scales, coupling) = (bits, rows, levels, scales, coupling)
         let first = block.lowerBound * rows
+        var room = [Float](repeating: 0, count: coupling.map { TrellisPath.room(stride: $0.stride) } ?? 0)
         weights.storage.withUnsafeBufferPointer { weights in
             targets.storage.withUnsafeMutableBufferPointer { targets in
                 errors.storage.withUnsafeMutableBufferPointer { errors in
@@ -159,9 +164,17 @@ struct TrellisSegment {
                                     errors + before * rows, times: feedback[index, before],
                                     to: targets + start, count: rows)
                             }
-                            TrellisPath.find(
-                                bits: bits, table: levels, targets: targets + start, factors: scales,
-                                count: rows, windows: windows + start)
+                            if let coupling {
+                                TrellisPath.findCoupled(
+                                    bits: bits, table: levels, targets: targets + start, factors: scales,
+                                    importance: coupling.importance, coupling: coupling.coupling,
+                                    stride: coupling.stride, count: rows, room: &room,
+                                    windows: windows + start)
+                            } else {
+                                TrellisPath.find(
+                                    bits: bits, table: levels, targets: targets + start, factors: scales,
+                                    count: rows, windows: windows + start)
+                            }
                             for row in 0..<rows {
                                 errors[index * rows + row] =
                                     weights[start + row] - scales[row] * levels[Int(windows[start + row])]
@@ -190,7 +203,8 @@ struct TrellisSegment {
 
     /// Solves the scales for the paths: with u the row's levels, `s = (u' H w) / (u' H u)`, H with its
     /// damping, or the identity. Keeps paths and scales where their error, `(w - s u)' H (w - s u)` of all
-    /// rows, H without its damping, is the least so far.
+    /// rows, H without its damping, is the least so far; with a coupling G `tr(E' G E H)`, E being the errors.
+    /// Scales are each row's own all the same: solved together under G they fit worse.
     ///
     /// - Parameter target: H w, (columns, rows).
     private mutating func refit(_ feedback: TrellisFeedback?, target: Matrix) {
@@ -200,6 +214,10 @@ struct TrellisSegment {
         var cross = [Double](repeating: 0, count: rows)
         var square = cross
         var error = 0.0
+        // Errors, and errors times H: (columns, rows).
+        let isCoupled = feedback != nil && coupling != nil
+        var rests = Matrix(rows: isCoupled ? columns : 0, columns: rows)
+        var weighteds = rests
         chosen.storage.withUnsafeBufferPointer { level in
             product.storage.withUnsafeBufferPointer { product in
                 for first in stride(from: 0, to: level.count, by: rows) {
@@ -217,9 +235,20 @@ struct TrellisSegment {
                         let index = first + row
                         let rest = weights[index] - scale * level[index]
                         let weighted = target.storage[index] - scale * product[index]
-                        error += Double(rest * (weighted - damping * rest))
+                        if isCoupled {
+                            rests.storage[index] = rest
+                            weighteds.storage[index] = weighted - damping * rest
+                        } else {
+                            error += Double(rest * (weighted - damping * rest))
+                        }
                     }
                 }
+            }
+        }
+        if isCoupled, let coupling {
+            let met = DenseMatrix(coupling.matrix)(weighteds)
+            for index in rests.storage.indices {
+                error += Double(rests.storage[index]) * Double(met.storage[index])
             }
         }
         guard error < least else { return }
