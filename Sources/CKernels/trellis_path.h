@@ -15,9 +15,9 @@ enum { TRELLIS_WINDOWS = 256, TRELLIS_RENORMALIZE = 8 };
 DECLARE(void, bp_trellis_search, size_t bits, const float *table, const float *targets, const float *factors,
         size_t count, float *costs, uint8_t *choices);
 
-// As bp_trellis_search, with the cost of weight t being `importance[t] (e_t + sum_{i<t} coupling[i][t] e_i)^2`,
-// e_i the path's own errors, targets less values. Rows of coupling are `stride` numbers, a multiple of 16,
-// zeros behind the last. `asked`: room for 2 * 128 * stride numbers.
+// As bp_trellis_search, with the cost of weight t being `importance[t] (e_t + sum_{i<t} coupling[i][t]
+// e_i)^2`, e_i the path's own errors, targets less values. Rows of coupling are `stride` numbers, a multiple
+// of 16, zeros behind the last. `asked`: room for 2 * 128 * stride numbers.
 //
 // What the errors of a path ask of the weights to come depends on all of it, so every path that is still in
 // the run carries it: those through the same m share it, the last error left out.

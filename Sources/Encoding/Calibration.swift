@@ -12,9 +12,8 @@ package struct Calibration: Sendable {
     /// By tensor: (columns, columns), summed over tokens; empty unless codes are calibrated or they were
     /// asked for.
     package let moments: [String: Matrix]
-    /// The second moments of the gradients of every matrix's outputs, by tensor: (rows, rows), summed over
-    /// tokens; empty unless codes are fitted to curvature.
-    package let outputMoments: [String: Matrix]
+    /// What predictions make of errors in outputs; empty unless codes are fitted to it.
+    let curvature: OutputCurvature
     /// Occurrences of each row of `tokenEmbedding`.
     package let frequencies: [Double]
     private let tokenEmbedding: String
@@ -43,9 +42,9 @@ package struct Calibration: Sendable {
             fit.isCalibrated || gathersMoments
             ? try Self.moments(
                 network, examples, seesSublayers: seesSublayers, threads: threads, batchSize: 32) : [:]
-        outputMoments =
+        curvature =
             fit == .curvature
-            ? try OutputMoments.gathered(network, examples, threads: threads, batchSize: 32) : [:]
+            ? try OutputCurvature(network, examples, threads: threads) : OutputCurvature()
     }
 
     /// Whether a matrix is the table whose rows are tokens.
@@ -61,7 +60,8 @@ package struct Calibration: Sendable {
         let isEmbedding = isEmbedding(shape)
         let fitted = fit.isCalibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
-            moments: fitted, outputMoments: outputMoments[shape.tensor], lookupWeight: isEmbedding ? Self.lookupWeight : 0,
+            moments: fitted, outputMoments: curvature.moments[shape.tensor],
+            lookupWeight: isEmbedding ? Self.lookupWeight : 0,
             rowFrequencies: isEmbedding ? frequencies : nil)
     }
 

@@ -32,8 +32,9 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         self.network = network
         self.calibration = calibration
         self.threads = threads
-        let batches = stride(from: 0, to: text.count, by: 32).map {
-            Array(text[$0..<min($0 + 32, text.count)])
+        let size = OutputCurvature.batchSize
+        let batches = stride(from: 0, to: text.count, by: size).map {
+            Array(text[$0..<min($0 + size, text.count)])
         }
         self.batches = batches
         // Codes that are fitted alone need no activations, and may be fitted without weights.
@@ -84,7 +85,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
                 var context: CalibrationContext?
                 let scheme = schemes[shape.tensor]
                 if !scheme.isFullPrecision {
-                    // Queries, keys and values have one input: what is known of it is computed once.
+                    // Queries, keys and values have one input: what is known of it is computed once, unless
+                    // each weighs its tokens.
                     if last?.tensors.contains(shape.tensor) != true {
                         last = try moments(shape, index, exact, rounded, quantized)
                         // The activations that they were made of would stay beside what the fit takes.
@@ -154,8 +156,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         }
     }
 
-    /// The moments of a matrix's input; nil where its sublayer does not multiply with it (a head, a
-    /// projection).
+    /// The moments of a matrix's input, tokens weighted as its curvature has it; nil where its sublayer does
+    /// not multiply with it (a head, a projection).
     private func moments(
         _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
         _ quantized: Family.Net
@@ -165,7 +167,9 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
-                moments(shape, index, exact[first + $0], rounded[first + $0], quantized)
+                moments(
+                    shape, index, exact[first + $0], rounded[first + $0], quantized,
+                    weights: calibration.curvature.weights[shape.tensor]?[first + $0])
             }
             for sum in sums {
                 guard let sum else { return nil }
@@ -178,11 +182,16 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
 
     private func moments(
         _ shape: MatrixShape, _ index: Int, _ exact: Family.Net.State, _ rounded: Family.Net.State,
-        _ quantized: Family.Net
+        _ quantized: Family.Net, weights: [Float]?
     ) -> Moments? {
-        guard let x = input(shape.tensor, network, exact, index),
-            let z = input(shape.tensor, quantized, rounded, index)
+        guard var x = input(shape.tensor, network, exact, index),
+            var z = input(shape.tensor, quantized, rounded, index)
         else { return nil }
+        if let weights {
+            x.input = x.input.weighing(rows: weights)
+            z.input = z.input.weighing(rows: weights)
+            x.tensors = [shape.tensor]
+        }
         let transposed = z.input.transposed()
         let product = DenseMatrix(transposed)
         return Moments(
@@ -199,5 +208,17 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         _ = network.advance(state, through: index, observing: observer)
         guard let input = inputs.last(where: { $0.tensor == tensor })?.input else { return nil }
         return (input, Set(inputs.filter { $0.input == input }.map(\.tensor)))
+    }
+}
+
+extension Matrix {
+    /// Every row times the root of its weight, so that it counts so much in second moments.
+    fileprivate func weighing(rows weights: [Float]) -> Matrix {
+        var result = self
+        for (row, weight) in zip(0..<rows, weights) {
+            let root = weight.squareRoot()
+            for index in row * columns..<(row + 1) * columns { result.storage[index] *= root }
+        }
+        return result
     }
 }

@@ -32,8 +32,8 @@ package enum TrellisPath {
     /// - Shapes: `importance` (`count`); `coupling` (`count`, `stride`), `stride` a multiple of 16, zeros
     ///   behind the last; `room` (`room(stride:)`).
     /// - Complexity: O((256 + 2^(7 - bits) count) count).
-    /// - Source: Tseng et al. 2025 (YAQA) for the form; the search over survivors is that of decision feedback
-    ///   (Duel-Hallen and Heegard 1989).
+    /// - Source: Tseng et al. 2025 (YAQA) for the form; the search over survivors is that of decision
+    ///   feedback (Duel-Hallen and Heegard 1989).
     @inline(__always)
     package static func findCoupled(
         bits: Int, table: UnsafePointer<Float>, targets: UnsafePointer<Float>, factors: UnsafePointer<Float>,

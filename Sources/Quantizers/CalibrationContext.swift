@@ -28,7 +28,8 @@ package struct CalibrationContext: Sendable {
 
     /// A context of these parts.
     package init(
-        moments: Matrix? = nil, crossMoments: Matrix? = nil, outputMoments: Matrix? = nil, lookupWeight: Double = 0, damping: Double = 0.05,
+        moments: Matrix? = nil, crossMoments: Matrix? = nil, outputMoments: Matrix? = nil,
+        lookupWeight: Double = 0, damping: Double = 0.05,
         rowFrequencies: [Double]? = nil, seed: UInt64 = 0, threads: Int? = nil
     ) {
         self.moments = moments

@@ -24,8 +24,8 @@ package enum Quantizer {
     /// - Shapes: `weights` (rows, columns), rows being output channels or tokens.
     /// - Parameters:
     ///   - fit: how codes are chosen. `greedy`, `refined` and `alternating` differ for binary codes only;
-    ///     `calibrated` and `curvature` use `context.moments` wherever a scheme has a grid for it (binary codes, integers,
-    ///     NF4) and needs them there.
+    ///     `calibrated` and `curvature` use `context.moments` wherever a scheme has a grid for it (binary
+    ///     codes, integers, NF4) and needs them there.
     ///   - context: what the fit may use besides the weights.
     /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16
     ///   cannot hold a number; `.momentsMissing` and `.contextMismatch` for what the fit was given.

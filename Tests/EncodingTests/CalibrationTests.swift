@@ -34,6 +34,32 @@ import Testing
         return sums
     }
 
+    /// What errors of outputs do to predictions: symmetric, the same on any number of threads, of every
+    /// matrix but the output projection, and tokens count 1 on average.
+    @Test func curvatureOfOutputs() throws {
+        let bench = try Bench.shared.get()
+        let examples = Array(bench.examples[..<Self.count])
+        let shapes = bench.network.layout.sublayers.flatMap(\.matrices)
+        func contexts(_ threads: Int) throws -> [String: Matrix] {
+            let calibration = try Calibration(bench.network, examples, fit: .curvature, threads: threads)
+            return Dictionary(
+                uniqueKeysWithValues: shapes.compactMap { shape in
+                    calibration.context(shape).outputMoments.map { (shape.tensor, $0) }
+                })
+        }
+        let moments = try contexts(2)
+        #expect(Set(moments.keys) == Set(shapes.map(\.tensor)).subtracting([bench.network.tokenEmbedding]))
+        #expect(try contexts(1) == moments)
+        for shape in shapes where shape.tensor != bench.network.tokenEmbedding {
+            let matrix = try #require(moments[shape.tensor])
+            #expect(matrix.rows == shape.rows && matrix.columns == shape.rows)
+            #expect((0..<matrix.rows).allSatisfy { matrix[$0, $0] >= 0 && matrix[$0, $0].isFinite })
+            #expect(matrix[0, shape.rows - 1] == matrix[shape.rows - 1, 0])
+        }
+        let alone = try Calibration(bench.network, examples, fit: .calibrated)
+        #expect(shapes.allSatisfy { alone.context($0).outputMoments == nil })
+    }
+
     @Test func momentsAreTheInputsProducts() throws {
         let bench = try Bench.shared.get()
         let examples = Array(bench.examples[..<Self.count])

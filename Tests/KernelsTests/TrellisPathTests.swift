@@ -119,6 +119,80 @@ import Testing
         }
     }
 
+    private struct Coupling {
+        let importance: [Float]
+        /// (count, stride).
+        let coupling: [Float]
+        let stride: Int
+
+        /// Rows that meet the more the nearer they are; not at all where `isEmpty`.
+        init(count: Int, seed: UInt64, isEmpty: Bool = false) {
+            var generator = SeededGenerator(seed: seed)
+            stride = (count + 15) / 16 * 16
+            importance = (0..<count).map { _ in isEmpty ? 1 : Float(0.2 + generator.uniform()) }
+            var coupling = [Float](repeating: 0, count: count * stride)
+            if !isEmpty {
+                for i in 0..<count {
+                    for j in i + 1..<max(count, i + 1) {
+                        coupling[i * stride + j] = Float(pow(0.7, Double(j - i)))
+                    }
+                }
+            }
+            self.coupling = coupling
+        }
+
+        func cost(_ windows: [UInt8], bits: Int, targets: [Float], factors: [Float]) -> Double {
+            let levels = TrellisTable.bits(bits).values
+            let errors = windows.indices.map {
+                Double(targets[$0]) - Double(factors[$0]) * Double(levels[Int(windows[$0])])
+            }
+            return errors.indices.reduce(0) { sum, j in
+                let rest = (0..<j).reduce(errors[j]) { $0 + Double(coupling[$1 * stride + j]) * errors[$1] }
+                return sum + Double(importance[j]) * rest * rest
+            }
+        }
+
+        func windows(
+            bits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
+        ) -> [UInt8] {
+            var windows = [UInt8](repeating: 0xAA, count: targets.count)
+            var room = [Float](repeating: .nan, count: TrellisPath.room(stride: stride))
+            TrellisPath.findCoupled(
+                bits: bits, table: TrellisTable.bits(bits).values, targets: targets, factors: factors,
+                importance: importance, coupling: coupling, stride: stride, count: targets.count,
+                room: &room, windows: &windows, instructions: instructions)
+            return windows
+        }
+    }
+
+    /// Every build gives the same windows under a coupling; without one, those of the plain search.
+    @Test(arguments: 1...4)
+    func coupledBuildsAgree(_ bits: Int) {
+        var generator = SeededGenerator(seed: UInt64(40 + bits))
+        for count in [1, 2, 5, 16, 17, 33, 100, 255, 256] {
+            let targets = (0..<count).map { _ in Float(generator.normal()) }
+            let factors = (0..<count).map { _ in Float(0.5 + generator.uniform()) }
+            let coupling = Coupling(count: count, seed: UInt64(count))
+            let expected = coupling.windows(bits: bits, targets: targets, factors: factors, .portable)
+            for instructions in InstructionSet.available {
+                #expect(
+                    coupling.windows(bits: bits, targets: targets, factors: factors, instructions)
+                        == expected, "\(instructions), \(count) weights")
+            }
+            let plain = windows(bits: bits, targets: targets, factors: factors)
+            #expect(
+                Coupling(count: count, seed: 1, isEmpty: true)
+                    .windows(bits: bits, targets: targets, factors: factors) == plain, "\(count) weights")
+            // Not the best of all, which no search over survivors finds, but better than not looking.
+            if count > 16 {
+                #expect(
+                    coupling.cost(expected, bits: bits, targets: targets, factors: factors)
+                        < coupling.cost(plain, bits: bits, targets: targets, factors: factors),
+                    "\(count) weights")
+            }
+        }
+    }
+
     /// No stream of a short sequence is better than the one found.
     @Test(arguments: [(1, 8), (1, 3), (2, 4), (3, 3), (3, 1), (4, 2)])
     func shortSequencesAreBest(_ bits: Int, _ count: Int) throws {

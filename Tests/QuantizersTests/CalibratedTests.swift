@@ -126,6 +126,58 @@ private func weightedErrors(_ weights: Matrix, _ decoded: Matrix, _ moments: Mat
         }
     }
 
+    /// `tr(E' G E H)` of all errors, both moments scaled to a mean diagonal of 1.
+    private func errors(_ weights: Matrix, _ decoded: Matrix, inputs: Matrix, outputs: Matrix) -> Double {
+        func scaled(_ m: Matrix) -> (Int, Int) -> Double {
+            let trace = (0..<m.rows).reduce(0.0) { $0 + Double(m[$1, $1]) }
+            return { Double(m[$0, $1]) * Double(m.rows) / trace }
+        }
+        let (h, g) = (scaled(inputs), scaled(outputs))
+        let (rows, columns) = (weights.rows, weights.columns)
+        func error(_ r: Int, _ c: Int) -> Double { Double(weights[r, c]) - Double(decoded[r, c]) }
+        var sum = 0.0
+        for c in 0..<columns {
+            let behind = (0..<rows).map { r in (0..<columns).reduce(0.0) { $0 + error(r, $1) * h($1, c) } }
+            for r in 0..<rows {
+                sum += error(r, c) * (0..<rows).reduce(0.0) { $0 + g(r, $1) * behind[$1] }
+            }
+        }
+        return sum
+    }
+
+    /// Feedback along rows lowers the error that both moments weigh; without moments of outputs, or with
+    /// those of outputs that count alike, the codes are those of the one-sided fit.
+    @Test(arguments: ["tcq1", "tcq2", "tcq3", "tcq2:h", "bcq2", "bcq3:g16", "int3", "nf4"])
+    func curvatureOfBothSides(_ text: String) throws {
+        let scheme = try #require(Scheme(text))
+        let (rows, columns) = (96, 64)
+        let weights = randomWeights(rows: rows, columns: columns, seed: 51)
+        let inputs = randomMoments(columns: columns, tokens: 300, seed: 52)
+        let outputs = randomMoments(columns: rows, tokens: 400, seed: 53)
+        func encoded(_ outputs: Matrix?, threads: Int = 2) throws -> PackedMatrix {
+            try Quantizer.encode(
+                weights, as: scheme, fit: .curvature,
+                context: CalibrationContext(moments: inputs, outputMoments: outputs, threads: threads))
+        }
+        let both = try encoded(outputs)
+        for threads in [1, 3] {
+            #expect(try encoded(outputs, threads: threads) == both, "\(threads) threads")
+        }
+        let oneSided = try Quantizer.encode(
+            weights, as: scheme, fit: .calibrated, context: CalibrationContext(moments: inputs))
+        #expect(try encoded(nil) == oneSided)
+        let silent = Matrix(rows: rows, columns: rows)
+        #expect(try encoded(silent) == oneSided)
+        let before = errors(
+            weights, try Quantizer.decode(oneSided), inputs: inputs, outputs: outputs)
+        let after = errors(weights, try Quantizer.decode(both), inputs: inputs, outputs: outputs)
+        #expect(after < 0.9 * before, "\(before) -> \(after)")
+        #expect(throws: QuantizationError.self) { try encoded(randomMoments(columns: 5, tokens: 9, seed: 1)) }
+        var broken = outputs
+        broken[3, 4] = .nan
+        #expect(throws: QuantizationError.self) { try encoded(broken) }
+    }
+
     @Test func emptyMatrices() throws {
         for (rows, columns) in [(0, 8), (4, 0), (0, 0)] {
             let moments = Matrix(rows: columns, columns: columns)

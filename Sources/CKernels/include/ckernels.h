@@ -229,9 +229,9 @@ void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, 
 void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
                      size_t count, uint8_t *windows);
 // The same for the least sum of `importance[t] (e_t + sum_{i<t} coupling[i][t] e_i)^2`, e_t = targets[t] -
-// factors[t] table[s_t]: paths that see a quadratic form of their errors, each survivor of the search carrying
-// its own. Rows of coupling are `stride` numbers, a multiple of 16 and at least `count`, zeros behind; room for
-// 256 * stride numbers.
+// factors[t] table[s_t]: paths that see a quadratic form of their errors, each survivor of the search
+// carrying its own. Rows of coupling are `stride` numbers, a multiple of 16 and at least `count`, zeros
+// behind; room for 256 * stride numbers.
 void bp_trellis_coupled_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
                              const float *importance, const float *coupling, size_t stride, size_t count, float *room,
                              uint8_t *windows);

@@ -22,13 +22,14 @@ struct ErrorFeedback {
     var descentRounds = 4
     var sweeps = 16
 
-    /// Improves the codes and coefficients of `grid` for `weights`; with moments of the outputs, each block of
-    /// rows makes up for the errors of those before it.
+    /// Improves the codes and coefficients of `grid` for `weights`; with moments of the outputs, each block
+    /// of rows makes up for the errors of those before it.
     func fit(
         _ grid: inout CodeGrid, weights: Matrix, moments: InputMoments, outputs: Matrix? = nil, threads: Int?
     ) {
         guard let coupling = outputs.flatMap({ OutputCoupling($0) }) else {
-            return fit(&grid, rows: Array(0..<grid.rows), weights: weights, moments: moments, threads: threads)
+            return fit(
+                &grid, rows: Array(0..<grid.rows), weights: weights, moments: moments, threads: threads)
         }
         var target = weights
         // Errors of the rows so far, in the order of the blocks, transposed: (columns, rows).
@@ -67,7 +68,8 @@ struct ErrorFeedback {
                             let first = index * LevelTables.lanes
                             let end = min(first + LevelTables.lanes, rows.count)
                             panel.fit(
-                                Array(rows[first..<end]), weights: weights, codes: codes, coefficients: coefficients)
+                                Array(rows[first..<end]), weights: weights, codes: codes,
+                                coefficients: coefficients)
                         }
                     }
                 }

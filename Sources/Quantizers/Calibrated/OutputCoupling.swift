@@ -49,8 +49,8 @@ struct OutputFactor {
 /// Rows in blocks, and what the errors of earlier blocks ask of each.
 ///
 /// With P a block and < the rows before it, P's rows aim at `W_P + R_PP'^-1 R_<P' E_<`. Inside a block rows
-/// count alone, so that they are fitted side by side; they are taken from all over the matrix, since rows that
-/// are neighbours share a head and meet most.
+/// count alone, so that they are fitted side by side; they are taken from all over the matrix, since rows
+/// that are neighbours share a head and meet most.
 struct OutputCoupling {
     /// Rows of a block.
     static let block = 2 * LevelTables.lanes

@@ -203,8 +203,8 @@ struct TrellisSegment {
 
     /// Solves the scales for the paths: with u the row's levels, `s = (u' H w) / (u' H u)`, H with its
     /// damping, or the identity. Keeps paths and scales where their error, `(w - s u)' H (w - s u)` of all
-    /// rows, H without its damping, is the least so far; with a coupling G `tr(E' G E H)`, E being the errors.
-    /// Scales are each row's own all the same: solved together under G they fit worse.
+    /// rows, H without its damping, is the least so far; with a coupling G `tr(E' G E H)`, E being the
+    /// errors. Scales are each row's own all the same: solved together under G they fit worse.
     ///
     /// - Parameter target: H w, (columns, rows).
     private mutating func refit(_ feedback: TrellisFeedback?, target: Matrix) {
