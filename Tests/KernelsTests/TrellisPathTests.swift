@@ -184,7 +184,7 @@ import Testing
                 Coupling(count: count, seed: 1, isEmpty: true)
                     .windows(bits: bits, targets: targets, factors: factors) == plain, "\(count) weights")
             // Not the best of all, which no search over survivors finds, but better than not looking.
-            if count > 16 {
+            if count >= 64 {
                 #expect(
                     coupling.cost(expected, bits: bits, targets: targets, factors: factors)
                         < coupling.cost(plain, bits: bits, targets: targets, factors: factors),
