@@ -9,7 +9,8 @@ Marian's engine. This script has the network a second time, in PyTorch and FP64;
 
 Copies the stored logits to MODEL/golden.*.safetensors. Writes for each model MODEL/gradients.safetensors, as gradients.py does, under Marian's names, matrices as (out, in), and MODEL/gradients.json;
 for `ssru` and `selfatt` MODEL/search.json: beam searches as Marian has them (a finished hypothesis keeps its place), lines cut into parts; for
-`ssru` lex.bin, a random shortlist, and what is translated with it.
+`ssru` lex.bin, a random shortlist, and what is translated with it. And Tests/TokenizersTests/Goldens/marian-native.json: the texts of texts.json
+beside it under the vocabulary of these models, by the SentencePiece library.
 """
 import glob, json, math, os, random, struct, sys
 
@@ -212,3 +213,14 @@ for name in ["ssru", "selfatt", "split", "prenorm"]:
                                for beams in (1, 3)]
         result["candidates"] = [candidates(s) for s in sources]
     json.dump(result, open(f"{OUT}/{name}/search.json", "w"))
+
+import sentencepiece
+
+TOKENIZERS = os.path.join(OUT, "../../../TokenizersTests/Goldens")
+vocabulary = sentencepiece.SentencePieceProcessor(model_file=f"{OUT}/vocab.spm")
+texts = json.load(open(f"{TOKENIZERS}/texts.json"))
+generator = random.Random(5)
+decoded = [[generator.randrange(2, len(vocabulary)) for _ in range(generator.randrange(12))] for _ in range(100)]
+json.dump({"ids": [vocabulary.encode(text) + [END] for text in texts],
+           "decoded": [{"ids": ids, "text": vocabulary.decode(ids)} for ids in decoded]},
+          open(f"{TOKENIZERS}/marian-native.json", "w"))

@@ -42,7 +42,8 @@ struct Evaluate: ParsableCommand {
                     family,
                     EvaluationRequest(
                         model: model.place, reference: reference.map { URL(path: $0) },
-                        other: against.map { URL(path: $0) }, source: data.source(), options: shortlist.adding(to: task.options),
+                        other: against.map { URL(path: $0) }, source: data.source(),
+                        options: shortlist.adding(to: task.options),
                         timed: timed, profile: profile.map { URL(path: $0) }, measuresOwn: own,
                         store: store?.file),
                     note: writeNote)

@@ -63,7 +63,8 @@ struct Tune: ParsableCommand {
                     task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
                     checkpointInterval: checkpointEvery
                 ) { settings.apply(to: &$0) }
-                try checkOutputs([request.log], inputs: ([model.model] + data.data + heldOut).map { URL(path: $0) })
+                try checkOutputs(
+                    [request.log], inputs: ([model.model] + data.data + heldOut).map { URL(path: $0) })
                 guard !dryRun else {
                     let estimate = try TuneEstimate(family, request)
                     return try printResult(estimate, asJSON: json, estimate.text)

@@ -31,7 +31,8 @@ package struct Calibration: Sendable {
         var frequencies: [String: [Double]] = [:]
         for (place, tensor) in network.tokenMatrices.enumerated() {
             let rows = network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == tensor }?.rows ?? 0
-            frequencies[tensor] = examples.reduce(into: [Double](repeating: 0, count: rows)) { counts, example in
+            frequencies[tensor] = examples.reduce(into: [Double](repeating: 0, count: rows)) {
+                counts, example in
                 for token in network.tokenRows(example)[place] { counts[token] += 1 }
             }
         }

@@ -19,8 +19,8 @@ package struct Model<Family: ModelFamily>: Sendable {
     package let constants: ConstantVectors
     private let storedNames: [String: String]
 
-    /// Opens a model directory, or one of Marian's files of weights in it, and checks that every tensor is there in its shape; of the weights, only the
-    /// vectors are read.
+    /// Opens a model directory, or one of Marian's files of weights in it, and checks that every tensor is
+    /// there in its shape; of the weights, only the vectors are read.
     ///
     /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor, a wrong
     ///   shape, or a vector with a NaN or an infinity.

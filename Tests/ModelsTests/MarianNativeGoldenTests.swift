@@ -174,22 +174,26 @@ import Testing
     }
 }
 
-/// The published English-Portuguese model, fetched by `../shared/tools/fetch_bergamot.py`.
-@Suite(
-    .enabled(
-        if: BergamotTests.isThere,
-        "needs BITPLAN_BERGAMOT or ~/.cache/bitplan-models/bergamot, made by ../shared/tools/fetch_bergamot.py, and ../shared/models/bergamot"
-    ))
-struct BergamotTests {
+/// Where the published English-Portuguese model lies, and its goldens.
+private enum Bergamot {
     private static let directory: URL =
         ProcessInfo.processInfo.environment["BITPLAN_BERGAMOT"].map { URL(filePath: $0) }
         ?? FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache/bitplan-models/bergamot")
-    private static let model = directory.appending(path: "en-pt")
-    private static let goldens = "models/bergamot/goldens/en-pt"
+    static let model = directory.appending(path: "en-pt")
+    private static let path = "models/bergamot/goldens/en-pt"
+    static let goldens = TestFiles.shared.appending(path: path)
     static let isThere =
         FileManager.default.fileExists(atPath: model.appending(path: "model.bin").path)
-        && TestFiles.hasShared(goldens)
+        && TestFiles.hasShared(path)
+}
 
+/// The published English-Portuguese model, fetched by `../shared/tools/fetch_bergamot.py`.
+@Suite(
+    .enabled(
+        if: Bergamot.isThere,
+        "needs BITPLAN_BERGAMOT or ~/.cache/bitplan-models/bergamot, made by ../shared/tools/fetch_bergamot.py, and ../shared/models/bergamot"
+    ))
+struct BergamotTests {
     private struct Sentence: Decodable {
         let source: String
         let source_ids: [Int]
@@ -210,14 +214,14 @@ struct BergamotTests {
     private func withoutEnd(_ ids: [Int]) -> [Int] { ids.last == 0 ? ids.dropLast() : ids }
 
     @Test func goldens() throws {
-        let folder = TestFiles.shared.appending(path: Self.goldens)
+        let folder = Bergamot.goldens
         let sentences = try JSONDecoder().decode(
             [Sentence].self, from: Data(contentsOf: folder.appending(path: "sentences.json")))
-        let model = try Model<MarianNativeFamily>(directory: Self.model)
+        let model = try Model<MarianNativeFamily>(directory: Bergamot.model)
         #expect(model.layout.parameterCount == 16_907_008)
         #expect(model.checkpoint.integerFileBytes == 17_140_836)
         let network = try model.network()
-        let shortlist = try Shortlist(Self.model.appending(path: "lex.bin"))
+        let shortlist = try Shortlist(Bergamot.model.appending(path: "lex.bin"))
         let sources = sentences.map { model.family.tokenizer.encodeSource($0.source) }
         #expect(sources == sentences.map(\.source_ids))
         let greedy = network.greedy(sources)
@@ -229,11 +233,11 @@ struct BergamotTests {
     }
 
     @Test func states() throws {
-        let folder = TestFiles.shared.appending(path: Self.goldens)
+        let folder = Bergamot.goldens
         let configuration = try JSONDecoder().decode(
             Configuration.self, from: Data(contentsOf: folder.appending(path: "config.json")))
         let arrays = try NumpyArchive(folder.appending(path: "tensors.npz"))
-        let network = try Model<MarianNativeFamily>(directory: Self.model).network()
+        let network = try Model<MarianNativeFamily>(directory: Bergamot.model).network()
         var worst: (encoder: Float, logits: Float, logSumExp: Float) = (0, 0, 0)
         for item in configuration.tensors {
             let target = try arrays.floats("targets.\(item.n)").map { Int($0) }
@@ -264,9 +268,9 @@ struct BergamotTests {
     @Test(arguments: [(false, 34.93), (true, 34.87)])
     func translationsOfNTREX(_ usesShortlist: Bool, _ expected: Double) throws {
         let files = ["ntrex.en", "ntrex.pt-BR"].map { TestFiles.shared.appending(path: "data/\($0)") }
-        let model = try Model<MarianNativeFamily>(directory: Self.model)
+        let model = try Model<MarianNativeFamily>(directory: Bergamot.model)
         let options = TaskOptions(
-            shortlist: usesShortlist ? Self.model.appending(path: "lex.bin") : nil)
+            shortlist: usesShortlist ? Bergamot.model.appending(path: "lex.bin") : nil)
         let task = try model.family.task.prepared(options)
         let data = try task.dataset(files, limit: nil)
         #expect(data.examples.count == 998)

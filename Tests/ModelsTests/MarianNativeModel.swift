@@ -3,8 +3,8 @@ import BitplanTensors
 import Foundation
 import TestSupport
 
-/// A model directory in Marian's own format, made of the random goldens (Scripts/goldens/marian_native.py), in
-/// which a test may change anything.
+/// A model directory in Marian's own format, made of the random goldens (Scripts/goldens/marian_native.py),
+/// in which a test may change anything.
 final class MarianNativeModel {
     static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/marian-native")
 

@@ -3,8 +3,8 @@ import Foundation
 
 /// Matrices in NumPy's `.npy` files, as independent references write them.
 ///
-/// Reads little-endian float32, float64 and int32 arrays in C order of one or two dimensions (a vector becomes
-/// one row), format versions 1 to 3. Source: NumPy's format specification (`numpy.lib.format`).
+/// Reads little-endian float32, float64 and int32 arrays in C order of one or two dimensions (a vector
+/// becomes one row), format versions 1 to 3. Source: NumPy's format specification (`numpy.lib.format`).
 package enum NumpyFile {
     /// What is wrong with a file.
     package struct Malformed: Error, CustomStringConvertible {

@@ -114,8 +114,8 @@ struct Normalization: Sendable {
             : .layer(try LayerNorm(name, width: width, epsilon: epsilon, &reader))
     }
 
-    /// The residual connection of a sublayer whose norm is called `name`, with a further norm of the sum where
-    /// one is named.
+    /// The residual connection of a sublayer whose norm is called `name`, with a further norm of the sum
+    /// where one is named.
     func residual(
         _ name: String, last: String? = nil, _ reader: inout ParameterReader
     ) throws(MissingWeight) -> Residual {

@@ -13,8 +13,8 @@ struct Sinusoids: Sendable {
         divisors = (0..<(width + 1) / 2).map { pow(10000, 2 * Double($0) / Double(width)) }
     }
 
-    /// Divisors from 1 to 10000, `10000^(i / (width / 2 - 1))`, as Marian itself has them; an even width from 4
-    /// on.
+    /// Divisors from 1 to 10000, `10000^(i / (width / 2 - 1))`, as Marian itself has them; an even width from
+    /// 4 on.
     init(marianWidth width: Int) {
         divisors = (0..<width / 2).map { pow(10000, Double($0) / Double(width / 2 - 1)) }
     }

@@ -86,7 +86,9 @@ enum FlatYAML {
     /// The start of a text in quotes, without what would break the line of an error.
     private static func quoted(_ text: String) -> String {
         let shown = String(
-            text.unicodeScalars.prefix(60).map { $0.properties.generalCategory == .control ? " " : Character($0) })
+            text.unicodeScalars.prefix(60).map {
+                $0.properties.generalCategory == .control ? " " : Character($0)
+            })
         return "'\(shown)'" + (text.unicodeScalars.count > 60 ? "..." : "")
     }
 }

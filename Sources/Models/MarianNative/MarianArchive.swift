@@ -49,7 +49,8 @@ enum MarianArchive {
         guard needed == range.upperBound - first else {
             throw FileError(
                 file,
-                "tensor '\(name)': shape \(shape) needs \(needed) bytes, the file has \(range.upperBound - first)")
+                "tensor '\(name)': shape \(shape) needs \(needed) bytes, the file has \(range.upperBound - first)"
+            )
         }
         return MarianTensor(element: element, shape: shape, start: first)
     }

@@ -3,9 +3,9 @@ import Foundation
 
 /// Marian's `*.bin`: headers, names and shapes of all tensors, one after the other, then their bytes.
 ///
-/// All numbers are little-endian: a version (1), the number of tensors, for each of them four numbers (bytes of
-/// the name with its NUL, code of the type, rank, bytes of the data), the names, the shapes as 32-bit numbers,
-/// the bytes of a filling and the filling, and the data back to back.
+/// All numbers are little-endian: a version (1), the number of tensors, for each of them four numbers (bytes
+/// of the name with its NUL, code of the type, rank, bytes of the data), the names, the shapes as 32-bit
+/// numbers, the bytes of a filling and the filling, and the data back to back.
 /// - Source: `src/common/binary.cpp` of marian-nmt/marian-dev.
 enum MarianBinary {
     /// The version that is read; 2 is encrypted.
@@ -15,8 +15,8 @@ enum MarianBinary {
 
     /// The tensors, by name.
     ///
-    /// - Throws: `FileError` where the file is truncated, of another version, has a name twice, a type that is
-    ///   arranged for one processor, or less bytes than a shape needs.
+    /// - Throws: `FileError` where the file is truncated, of another version, has a name twice, a type that
+    ///   is arranged for one processor, or less bytes than a shape needs.
     static func tensors(_ data: Data, _ file: URL) throws(FileError) -> [String: MarianTensor] {
         let bytes = LittleEndianBytes(data, file, of: "model")
         let found = try bytes.integer(0, 8)
@@ -29,7 +29,8 @@ enum MarianBinary {
         let count = try bytes.integer(8, 8)
         guard count <= (data.count - 16) / 32 else {
             throw FileError(
-                file, "truncated: \(count) tensors have headers of 32 bytes, the file has \(data.count) bytes")
+                file, "truncated: \(count) tensors have headers of 32 bytes, the file has \(data.count) bytes"
+            )
         }
         var position = 16 + 32 * count
         var names: [String] = []

@@ -133,8 +133,8 @@ package struct MarianFiles {
             && !isDirectory.boolValue
     }
 
-    /// Whether a file starts as one of Marian's models does: with version 1 or 2 of the binary form, or, called
-    /// `*.npz`, as a ZIP archive. A shortlist starts with a number of its own.
+    /// Whether a file starts as one of Marian's models does: with version 1 or 2 of the binary form, or,
+    /// called `*.npz`, as a ZIP archive. A shortlist starts with a number of its own.
     private static func isModel(_ file: URL) -> Bool {
         guard let handle = try? FileHandle(forReadingFrom: file),
             let start = try? handle.read(upToCount: 8), start.count == 8

@@ -8,8 +8,8 @@ extension MarianNativeFamily {
 
     /// The network of this shape.
     ///
-    /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Kim et al. 2019 for the recurrent decoder; Chung et al.
-    ///   2020 for the names of the sublayers.
+    /// - Source: Junczys-Dowmunt et al. 2018 (Marian); Kim et al. 2019 for the recurrent decoder; Chung et
+    ///   al. 2020 for the names of the sublayers.
     package static func network(
         _ configuration: MarianNativeConfiguration, _ generation: TranslationSettings,
         _ weights: WeightTable? = nil

@@ -33,7 +33,8 @@ package struct MarianNativeFamily: ModelFamily {
             throw FileError(
                 file, "has \(tokenizer.vocabularySize) pieces, the model's dim-vocabs say \(size)")
         }
-        companionFiles = Set([vocabularies.source, vocabularies.target].map(\.lastPathComponent)).sorted()
+        companionFiles =
+            Set([vocabularies.source, vocabularies.target].map(\.lastPathComponent)).sorted()
             + ["config.yml"]
         outline = try Self.network(
             configuration,
@@ -72,7 +73,8 @@ package struct MarianNativeFamily: ModelFamily {
         switch name {
         case "embedding": return [stem.isEmpty ? "Wemb" : stem + "_Wemb"]
         case "output":
-            return isWeight ? ["decoder_ff_logit_out_Wt", "decoder_ff_logit_out_W"] : ["decoder_ff_logit_out_b"]
+            return isWeight
+                ? ["decoder_ff_logit_out_Wt", "decoder_ff_logit_out_W"] : ["decoder_ff_logit_out_b"]
         case "top": return ["\(stem)_top_ln_\(isWeight ? "scale" : "bias")"]
         case "norm":
             let block: String

@@ -4,8 +4,8 @@ import Foundation
 /// What the family does with every key of Marian's settings: `special:model.yml` in the weights, which
 /// describes the network, and `config.yml` beside them, which says how it decodes.
 ///
-/// - Source: the options of `addOptionsModel` and `addOptionsTranslation` in `src/common/config_parser.cpp` of
-///   marian-nmt/marian-dev 1.12, and those that browsermt/marian-dev and bergamot-translator add.
+/// - Source: the options of `addOptionsModel` and `addOptionsTranslation` in `src/common/config_parser.cpp`
+///   of marian-nmt/marian-dev 1.12, and those that browsermt/marian-dev and bergamot-translator add.
 package enum MarianNativeSettings {
     package static let model: SettingRules = SettingRules().adding(
         read: [
@@ -45,7 +45,8 @@ package enum MarianNativeSettings {
 
     package static let decoding: SettingRules = SettingRules().adding(
         read: [
-            "allow-unk", "beam-size", "max-length-break", "max-length-factor", "models", "normalize", "vocabs",
+            "allow-unk", "beam-size", "max-length-break", "max-length-factor", "models", "normalize",
+            "vocabs",
             "word-penalty",
         ],
         harmless: [

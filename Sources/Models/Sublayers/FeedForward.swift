@@ -26,8 +26,8 @@ struct FeedForward: Sublayer {
     private let residual: Residual
     private let stack: Stack
 
-    /// Takes the linear layers that `shape` names, the norm called `norm` and, where a stack ends with a norm,
-    /// that one.
+    /// Takes the linear layers that `shape` names, the norm called `norm` and, where a stack ends with a
+    /// norm, that one.
     init(
         _ shape: Shape, norm: String, last: String? = nil, _ normalization: Normalization, _ stack: Stack,
         _ reader: inout ParameterReader

@@ -5,8 +5,8 @@ import PlanFormat
 /// A recurrent sublayer of a decoder in the place of self-attention, on top of its input: an SSRU cell.
 ///
 /// With `u_t = W x_t` and `f_t = sigmoid(F x_t + b)` the cell is `c_t = f_t c_(t-1) + (1 - f_t) u_t` with
-/// `c_(-1) = 0`, channel by channel, and the branch is `relu(c_t)`. A step needs the last cell alone, whatever
-/// the length of the sequence.
+/// `c_(-1) = 0`, channel by channel, and the branch is `relu(c_t)`. A step needs the last cell alone,
+/// whatever the length of the sequence.
 /// - Source: Kim et al. 2019, "From Research to Production and Back: Ludicrously Fast Neural Machine
 ///   Translation" (the simpler simple recurrent unit), after Lei et al. 2018.
 struct SimpleRecurrence: Sublayer {

@@ -5,7 +5,8 @@ import PlanFormat
 /// The matrix whose rows are tokens; where the output projection is tied to it, scores are products with it
 /// too.
 struct TokenEmbedding: Sublayer {
-    /// In the place of a token: nothing, whose embedding is zeros, a position added where there are positions.
+    /// In the place of a token: nothing, whose embedding is zeros, a position added where there are
+    /// positions.
     static let nothing = -1
 
     let name: String

@@ -130,7 +130,8 @@ extension EncoderDecoderNetwork {
     }
 }
 
-/// The best continuations of a sentence's beams, best first; of equal scores the earlier beam and lower token.
+/// The best continuations of a sentence's beams, best first; of equal scores the earlier beam and lower
+/// token.
 private struct BestCandidates {
     private let count: Int
     private(set) var best: [(beam: Int, token: Int, score: Float)] = []

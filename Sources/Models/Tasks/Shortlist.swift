@@ -4,9 +4,9 @@ import Foundation
 /// A lexical shortlist in Marian's binary form: for every source token, the target tokens that are likely in
 /// its translation.
 ///
-/// Six numbers of 8 bytes, little-endian: a mark, a checksum of all that follows, how many of the most frequent
-/// target tokens always count, how many were kept a source token, the number of offsets (source tokens and 1)
-/// and of target tokens; then the offsets, 8 bytes each, and the target tokens, 4 bytes each.
+/// Six numbers of 8 bytes, little-endian: a mark, a checksum of all that follows, how many of the most
+/// frequent target tokens always count, how many were kept a source token, the number of offsets (source
+/// tokens and 1) and of target tokens; then the offsets, 8 bytes each, and the target tokens, 4 bytes each.
 /// - Source: `src/data/shortlist.cpp` of browsermt/marian-dev.
 package struct Shortlist: Sendable {
     /// The file.
@@ -62,7 +62,7 @@ package struct Shortlist: Sendable {
     /// Refuses a shortlist that was made for other vocabularies.
     ///
     /// - Throws: `FileError` where source tokens or target tokens are others.
-    func check(source: Int, target: Int) throws(FileError) {
+    package func check(source: Int, target: Int) throws(FileError) {
         guard offsets.count == source + 1 else {
             throw FileError(
                 file,

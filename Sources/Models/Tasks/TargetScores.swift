@@ -1,7 +1,8 @@
 import BitplanKernels
 import BitplanTensors
 
-/// Scores the target tokens of a batch: all of the vocabulary, or those that a shortlist allows each sentence.
+/// Scores the target tokens of a batch: all of the vocabulary, or those that a shortlist allows each
+/// sentence.
 ///
 /// Of a shortlist the rows of all sentences are decoded once a batch and multiplied together, but a sentence
 /// sees its own alone: its translation does not depend on the batch.

@@ -12,7 +12,9 @@
 struct CharacterMapCheck {
     /// Why a model must not be handed to the library; nil where it may.
     static func problem(inModel bytes: [UInt8]) -> String? {
-        guard let fields = SentencePieceFile.delimitedFields(of: bytes[...]) else { return "damaged protobuf message" }
+        guard let fields = SentencePieceFile.delimitedFields(of: bytes[...]) else {
+            return "damaged protobuf message"
+        }
         for (number, specification) in fields where number == 3 || number == 5 {
             guard let maps = SentencePieceFile.delimitedFields(of: specification) else {
                 return "damaged normalizer specification"

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A SentencePiece model that numbers its own pieces, as Marian's `.spm` vocabularies do: `</s>` is 0 and ends
-/// every text, `<unk>` is 1; there is neither a start symbol nor padding.
+/// A SentencePiece model that numbers its own pieces, as Marian's `.spm` vocabularies do: `</s>` is 0 and
+/// ends every text, `<unk>` is 1; there is neither a start symbol nor padding.
 ///
 /// What looks like a special token in a text is text.
 /// - Source: Marian's `SentencePieceVocab`; ids and texts are equal on the stored goldens.
