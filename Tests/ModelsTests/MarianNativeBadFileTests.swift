@@ -170,6 +170,46 @@ private enum Bytes {
         }
     }
 
+    /// Every type of number, and how matrices lie: as (in, out), but integers turned, but embeddings as they are.
+    @Test func numbersAndMatrices() throws {
+        func read(_ name: String, _ code: UInt64, _ shape: [Int32], _ data: Data, _ own: [Int]) throws
+            -> [Float]
+        {
+            let tensor = Bytes.Tensor(name, code: code, shape: shape, data: data)
+            let file = try temporary(Bytes.binary([tensor, Bytes.settings()]))
+            defer { try? FileManager.default.removeItem(at: file.deletingLastPathComponent()) }
+            let checkpoint = try MarianCheckpoint(file)
+            #expect(checkpoint.shapes == [name: own])
+            #expect((checkpoint.integerFileBytes != nil) == (code > 0x1000))
+            return try checkpoint.floats(name, shape: own)
+        }
+        func bytes<Element>(_ values: [Element]) -> Data { values.withUnsafeBytes { Data($0) } }
+        let (two, shape): ([Float], [Int32]) = ([0.5, -1], [1, 2])
+        #expect(try read("b", 0x404, shape, bytes(two), [1, 2]) == two)
+        #expect(try read("b", 0x408, shape, bytes([0.5, -1.0]), [1, 2]) == two)
+        #expect(try read("b", 0x402, shape, bytes([0x3800, 0xBC00] as [UInt16]), [1, 2]) == two)
+        for code: UInt64 in [0x4101, 0x10001] {
+            #expect(
+                try read("b", code, shape, bytes([64, -128] as [Int8]) + bytes([128 as Float]), [1, 2]) == two
+            )
+        }
+        for code: UInt64 in [0x4102, 0x10002] {
+            let stored = bytes([512, -1024] as [Int16]) + bytes([1024 as Float])
+            #expect(try read("b", code, shape, stored, [1, 2]) == two)
+        }
+        let floats = bytes([1, 2, 3, 4, 5, 6] as [Float])
+        let integers = bytes([1, 2, 3, 4, 5, 6] as [Int8]) + bytes([1 as Float])
+        let (rows, turned): ([Float], [Float]) = ([1, 2, 3, 4, 5, 6], [1, 4, 2, 5, 3, 6])
+        #expect(try read("l1_Wq", 0x404, [2, 3], floats, [3, 2]) == turned)
+        #expect(try read("l1_Wq", 0x4101, [2, 3], integers, [3, 2]) == rows)
+        #expect(try read("l1_rnn_W", 0x404, [2, 3], floats, [3, 2]) == turned)
+        #expect(try read("encoder_Wemb", 0x404, [2, 3], floats, [2, 3]) == rows)
+        #expect(try read("encoder_Wemb", 0x4101, [2, 3], integers, [2, 3]) == rows)
+        #expect(try read("decoder_ff_logit_out_Wt", 0x404, [2, 3], floats, [2, 3]) == rows)
+        #expect(try read("decoder_ff_logit_out_Wt", 0x4101, [3, 2], integers, [3, 2]) == turned)
+        #expect(try read("decoder_ff_logit_out_W", 0x404, [2, 3], floats, [3, 2]) == turned)
+    }
+
     @Test func archives() throws {
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n"
         let numbers = Self.good.data
@@ -420,7 +460,7 @@ private enum Bytes {
                 try self.remove($0, "model.npz")
                 try $0.copy("ssru/lex.bin", to: "lex.bin")
             }
-                == "DIR: no model of Marian's among lex.bin: expected a *.bin that starts with its version, or an *.npz"
+                == "DIR: no config.json, and no model of Marian's among lex.bin: expected a *.bin that starts with its version, or an *.npz"
         )
         #expect(
             try problem { try $0.write("models:\n  - other.bin\n", to: "config.yml") }

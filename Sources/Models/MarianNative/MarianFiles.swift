@@ -48,7 +48,7 @@ package struct MarianFiles {
         guard let model = models.first else {
             throw FileError(
                 directory,
-                "no model of Marian's among \(files.map(\.lastPathComponent).joined(separator: ", ")): expected a *.bin that starts with its version, or an *.npz"
+                "no config.json, and no model of Marian's among \(files.map(\.lastPathComponent).joined(separator: ", ")): expected a *.bin that starts with its version, or an *.npz"
             )
         }
         guard models.count == 1 else {

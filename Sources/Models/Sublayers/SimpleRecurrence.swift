@@ -26,7 +26,7 @@ struct SimpleRecurrence: Sublayer {
         residual = try normalization.residual(norm, &reader)
     }
 
-    var work: SublayerWork { SublayerWork(products: [.init([0, 1], .step)]) }
+    var work: SublayerWork { SublayerWork(products: [.init([0, 1], .step, isActivated: true)]) }
 
     func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
         let sequences = state.decoder.sequences

@@ -13,10 +13,15 @@ package struct Shortlist: Sendable {
     package let file: URL
     /// The most frequent target tokens, which always count.
     private let frequent: Int
-    private let offsets: [Int]
-    private let tokens: [Int]
+    /// The number of source tokens.
+    private let sources: Int
+    /// The largest target token.
+    private let largest: Int
+    /// The file's bytes, which stay where they are.
+    private let data: Data
 
     private static let mark: UInt64 = 0xF11A_48D5_0134_17F5
+    private static let headerBytes = 48
 
     /// Reads the file and checks its checksum.
     ///
@@ -24,55 +29,60 @@ package struct Shortlist: Sendable {
     ///   rise.
     package init(_ file: URL) throws(FileError) {
         let data = try FileError.read(file)
-        func word(_ index: Int) -> UInt64 {
-            data.withUnsafeBytes {
-                UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
-            }
-        }
-        guard data.count >= 48, word(0) == Self.mark else {
+        guard data.count >= Self.headerBytes, Self.word(data, 0) == Self.mark else {
             throw FileError(file, "is no shortlist: expected Marian's binary form")
         }
-        let (offsets, tokens) = (word(4), word(5))
-        guard word(2) < 1 << 32, offsets >= 1, offsets < 1 << 32, tokens < 1 << 40,
-            UInt64(data.count) == 48 + 8 * offsets + 4 * tokens
+        let (frequent, offsets, tokens) = (Self.word(data, 2), Self.word(data, 4), Self.word(data, 5))
+        guard frequent < 1 << 32, offsets >= 1, offsets < 1 << 32, tokens < 1 << 40,
+            UInt64(data.count) == UInt64(Self.headerBytes) + 8 * offsets + 4 * tokens
         else {
             throw FileError(
                 file,
-                "has \(data.count) bytes, expected 48 + 8 x \(offsets) offsets + 4 x \(tokens) tokens")
+                "has \(data.count) bytes, expected \(Self.headerBytes) + 8 x \(offsets) offsets + 4 x \(tokens) tokens"
+            )
         }
         var hash: UInt64 = 0
         for index in 2..<data.count / 8 {
-            hash ^= word(index) &+ 0x9E37_79B9 &+ (hash << 6) &+ (hash >> 2)
+            hash ^= Self.word(data, index) &+ 0x9E37_79B9 &+ (hash << 6) &+ (hash >> 2)
         }
-        guard hash == word(1) else { throw FileError(file, "is damaged: another checksum than it says") }
-        self.file = file
-        frequent = Int(word(2))
-        self.offsets = (0..<Int(offsets)).map { Int(truncatingIfNeeded: word(6 + $0)) }
-        let start = 48 + 8 * Int(offsets)
-        self.tokens = data.withUnsafeBytes { raw in
-            (0..<Int(tokens)).map {
-                Int(UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: start + 4 * $0, as: UInt32.self)))
-            }
+        guard hash == Self.word(data, 1) else {
+            throw FileError(file, "is damaged: another checksum than it says")
         }
-        guard self.offsets.first == 0, self.offsets.last == self.tokens.count,
-            zip(self.offsets, self.offsets.dropFirst()).allSatisfy({ $0 <= $1 })
+        let (first, last) = (6, 5 + Int(offsets))
+        guard Self.word(data, first) == 0, Self.word(data, last) == tokens,
+            (first..<last).allSatisfy({ Self.word(data, $0) <= Self.word(data, $0 + 1) })
         else { throw FileError(file, "its offsets do not rise from 0 to its \(tokens) tokens") }
+        self.file = file
+        self.data = data
+        self.frequent = Int(frequent)
+        sources = Int(offsets) - 1
+        let start = Self.headerBytes + 8 * Int(offsets)
+        largest = (0..<Int(tokens)).reduce(Int(frequent) - 1) { max($0, Self.token(data, start + 4 * $1)) }
+    }
+
+    private static func word(_ data: Data, _ index: Int) -> UInt64 {
+        data.withUnsafeBytes {
+            UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+        }
+    }
+
+    private static func token(_ data: Data, _ position: Int) -> Int {
+        data.withUnsafeBytes {
+            Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+        }
     }
 
     /// Refuses a shortlist that was made for other vocabularies.
     ///
     /// - Throws: `FileError` where source tokens or target tokens are others.
     package func check(source: Int, target: Int) throws(FileError) {
-        guard offsets.count == source + 1 else {
+        guard sources == source else {
             throw FileError(
-                file,
-                "is for a vocabulary of \(offsets.count - 1) source tokens, the model's has \(source)")
+                file, "is for a vocabulary of \(sources) source tokens, the model's has \(source)")
         }
-        if frequent > target || tokens.contains(where: { $0 >= target }) {
+        if largest >= target {
             throw FileError(
-                file,
-                "has target token \(max(frequent - 1, tokens.max() ?? 0)), the model's vocabulary \(target) tokens"
-            )
+                file, "has target token \(largest), the model's vocabulary \(target) tokens")
         }
     }
 
@@ -84,7 +94,10 @@ package struct Shortlist: Sendable {
         for token in 0..<frequent { isAllowed[token] = true }
         for token in Set(source) {
             if isShared { isAllowed[token] = true }
-            for place in offsets[token]..<offsets[token + 1] { isAllowed[tokens[place]] = true }
+            let start = Self.headerBytes + 8 * (sources + 1)
+            for place in Int(Self.word(data, 6 + token))..<Int(Self.word(data, 7 + token)) {
+                isAllowed[Self.token(data, start + 4 * place)] = true
+            }
         }
         var count = isAllowed.reduce(0) { $0 + ($1 ? 1 : 0) }
         var next = frequent
