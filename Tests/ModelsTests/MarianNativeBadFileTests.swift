@@ -170,7 +170,8 @@ private enum Bytes {
         }
     }
 
-    /// Every type of number, and how matrices lie: as (in, out), but integers turned, but embeddings as they are.
+    /// Every type of number, and how matrices lie: as (in, out), but integers turned, but embeddings as they
+    /// are.
     @Test func numbersAndMatrices() throws {
         func read(_ name: String, _ code: UInt64, _ shape: [Int32], _ data: Data, _ own: [Int]) throws
             -> [Float]

@@ -5,8 +5,8 @@ import BitplanTensors
 /// sentence.
 ///
 /// Of a shortlist the rows of all sentences are decoded once a batch and multiplied together, but a sentence
-/// sees its own alone: its translation does not depend on the batch. They are multiplied as FP32, under schemes
-/// that quantize activations too.
+/// sees its own alone: its translation does not depend on the batch. They are multiplied as FP32, under
+/// schemes that quantize activations too.
 struct TargetScores {
     private let network: EncoderDecoderNetwork
     /// By sentence, its tokens in rising order; nil for all of the vocabulary.
