@@ -8,15 +8,19 @@ extension Model {
     /// - Parameters:
     ///   - lines: what the task reads: sentences, pairs with a tab between them, beginnings of texts.
     ///   - options: how the task is run.
+    ///   - shortlist: of a translation model in Marian's own format, the tokens that translations may have.
     /// - Returns: an answer for each line, in their order.
     /// - Throws: `BitplanError` for a line that the model cannot answer; it says which.
     public func answer(
-        _ lines: [String], options: RunOptions = RunOptions()
+        _ lines: [String], options: RunOptions = RunOptions(), shortlist: URL? = nil
     ) throws(BitplanError) -> [String] {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> [String] {
                 let opened = try OpenedModel<F>(directory)
-                return try opened.family.task.run(opened.network, lines: lines, options: options.task)
+                var options = options.task
+                options.shortlist = shortlist
+                return try opened.family.task.prepared(options)
+                    .run(opened.network, lines: lines, options: options)
             }
             return try run(try Families.family(of: directory))
         }
@@ -29,17 +33,21 @@ extension Model {
     ///   - data: the items.
     ///   - reference: the full-precision model that KL is measured against.
     ///   - options: how the task is run.
+    ///   - shortlist: of a translation model in Marian's own format, the tokens that translations may have.
     /// - Throws: `BitplanError` for what is wrong with models or data.
     public func evaluate(
-        on data: TextData, against reference: Model? = nil, options: RunOptions = RunOptions()
+        on data: TextData, against reference: Model? = nil, options: RunOptions = RunOptions(),
+        shortlist: URL? = nil
     ) throws(BitplanError) -> Evaluation {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> Evaluation {
-                try BitplanWorkflows.evaluate(
+                var options = options.task
+                options.shortlist = shortlist
+                return try BitplanWorkflows.evaluate(
                     family,
                     EvaluationRequest(
                         model: directory, reference: reference?.directory, source: data.source,
-                        options: options.task, timed: 0))
+                        options: options, timed: 0))
             }
             return try run(try Families.family(of: directory))
         }

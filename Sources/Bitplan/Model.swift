@@ -10,7 +10,7 @@ import Foundation
 /// A full-precision model can be swept, planned, quantized, evaluated and run; a packed one evaluated and
 /// run. Every call reads what it needs from the directory, and no weights stay in memory between calls.
 public struct Model: Sendable {
-    /// The directory.
+    /// The directory, or one of Marian's files of weights in it.
     public let directory: URL
     /// The sublayers with their matrices, and what runs of them when.
     public let layout: ModelLayout
@@ -20,6 +20,7 @@ public struct Model: Sendable {
     public let isPacked: Bool
 
     /// Opens a model directory: configuration, tokenizer and shapes are read and checked, weights are not.
+    /// Where a directory has several models in Marian's own format, one of their files is named in its place.
     ///
     /// - Throws: `BitplanError` for what is missing, damaged or not supported.
     public init(at directory: URL) throws(BitplanError) {

@@ -10,7 +10,7 @@ struct Auto: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "All of it: sweep, plan, quantize, evaluate beside uniform plans, report.")
 
-    @Argument(help: "Model directory.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var data: DataOptions
     @OptionGroup var targets: KLTargetOptions
     @Option(parsing: .upToNextOption, help: "Other data that the final table is measured on.") var check:
@@ -67,16 +67,17 @@ struct Auto: ParsableCommand {
                     event: { show($0, progress) })
                 progress.tell(store)
                 try printResult(
-                    rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json, finalTable(rows)
-                )
+                    rows.map { Row(name: $0.name, evaluation: $0.evaluation) }, asJSON: json,
+                    finalTable(
+                        rows, shipped: try Model<F>(directory: request.model).checkpoint.integerFileBytes))
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: model.place))
         }
     }
 
     private func request(_ store: MeasurementStore?) throws -> AutoRequest {
         AutoRequest(
-            model: URL(path: model), source: data.source(targets.targets),
+            model: try model.place, source: data.source(targets.targets),
             check: check.isEmpty
                 ? nil
                 : DataSource(
@@ -114,7 +115,8 @@ struct Auto: ParsableCommand {
     /// one's error.
     private func tell(_ text: String) { try? writeOutput(text + "\n") }
 
-    private func finalTable(_ rows: [(name: String, evaluation: Evaluation)]) -> String {
+    /// - Parameter shipped: bytes of the model's own file, where it has integers already.
+    private func finalTable(_ rows: [(name: String, evaluation: Evaluation)], shipped: Int?) -> String {
         let names = rows[0].evaluation.metrics.keys.sorted()
         var table = MarkdownTable(
             ["model", "bytes", "compression"] + names + ["KL", "tokens/s", "peak memory, MB"])
@@ -126,6 +128,9 @@ struct Auto: ParsableCommand {
             cells.append(fixed(Double(result.peakMemoryBytes) / 1e6, 1))
             table.add(cells)
         }
+        guard let shipped, let plan = rows.last?.evaluation.bytes else { return table.text }
         return table.text
+            + "\nThe model's own file of integers has \(grouped(shipped)) bytes: the last of these is "
+            + "\(fixed(Double(shipped) / Double(plan), 2))x smaller.\n"
     }
 }

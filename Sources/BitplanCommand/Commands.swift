@@ -13,7 +13,7 @@ struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures every sublayer, alone and by type, under every candidate scheme.")
 
-    @Argument(help: "Model directory.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var data: DataOptions
     @OptionGroup var targets: KLTargetOptions
     @OptionGroup var sweep: SweepOptions
@@ -30,18 +30,18 @@ struct Sweep: ParsableCommand {
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 try checkOutputs(
                     [output].compactMap { $0.map { URL(path: $0) } },
-                    inputs: ([model] + data.data + calibration.calibration).map { URL(path: $0) })
+                    inputs: ([model.model] + data.data + calibration.calibration).map { URL(path: $0) })
                 let store = try storage.open()
                 let options = sweep.measuring(task.options, store)
                 guard !dryRun else {
                     let estimate = try MeasuredModel<F>.estimate(
-                        URL(path: model), source: data.source(targets.targets),
+                        model.place, source: data.source(targets.targets),
                         calibration: calibration.source(data.windows),
                         options: options, sweep: sweep.cells)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let opened = try MeasuredModel<F>(
-                    URL(path: model), source: data.source(targets.targets),
+                    model.place, source: data.source(targets.targets),
                     calibration: calibration.source(data.windows),
                     options: options, note: writeNote)
                 let progress = ProgressLine("sweep")
@@ -51,7 +51,7 @@ struct Sweep: ParsableCommand {
                 if let output { try JSONFile.write(table, to: URL(path: output)) }
                 try printResult(table, asJSON: json, table.markdown)
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: try model.place))
         }
     }
 }
@@ -70,6 +70,7 @@ struct PlanCommand: ParsableCommand {
             "Model directory: the plan is then improved in context and compared with uniform ones before it is written."
     )
     var model: String?
+    @OptionGroup var weights: WeightsOption
     @Option(parsing: .upToNextOption, help: "Data files to measure plans on.") var data: [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
     @Option(help: "What KL is measured on (references, own); as the table says where not given.")
@@ -105,6 +106,7 @@ struct PlanCommand: ParsableCommand {
                     try naming(profile: options.profile, file) { try additivePlan(table, target: target) },
                     table)
             }
+            let place = try weights.place(in: model)
             guard !data.isEmpty else { throw UsageError("--model needs --data to measure plans on") }
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let store = try storage.open()
@@ -115,13 +117,13 @@ struct PlanCommand: ParsableCommand {
                     targets: targets ?? table.provenance.targets ?? .references)
                 guard !dryRun else {
                     let estimate = try MeasuredModel<F>.estimate(
-                        URL(path: model), source: source, calibration: calibration.source(windows),
+                        place, source: source, calibration: calibration.source(windows),
                         options: measuring, sweep: .init(candidates: table.candidates), sweeps: false,
                         effort: effort)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let opened = try MeasuredModel<F>(
-                    URL(path: model), source: source, calibration: calibration.source(windows),
+                    place, source: source, calibration: calibration.source(windows),
                     options: measuring, note: writeNote)
                 let result = try naming(profile: options.profile, file) {
                     try opened.plan(table, target: target, effort: effort)
@@ -129,7 +131,7 @@ struct PlanCommand: ParsableCommand {
                 ProgressLine("plan").tell(store)
                 try finish(result.record, table)
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: place))
         }
     }
 
@@ -156,7 +158,7 @@ struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Encodes a model as a plan says and writes a packed directory.")
 
-    @Argument(help: "Model directory.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var plans: PlanOptions
     @Option(parsing: .upToNextOption, help: "Text for calibrated codes and token frequencies.") var data:
         [String] = []
@@ -169,12 +171,14 @@ struct Quantize: ParsableCommand {
     struct Result: Encodable {
         let bytes: Int
         let fullPrecisionBytes: Int
+        /// Bytes of the model's own file, where it has integers already.
+        let shippedBytes: Int?
         let output: String
     }
 
     func run() throws {
         try reporting {
-            let directory = URL(path: model)
+            let directory = try model.place
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let text =
                     data.isEmpty
@@ -192,11 +196,16 @@ struct Quantize: ParsableCommand {
                 } catch let error as MissingText {
                     throw UsageError("\(error): give it with --data")
                 }
-                let full = try Model<F>(directory: directory).layout.fullPrecisionBytes
+                let model = try Model<F>(directory: directory)
+                let full = model.layout.fullPrecisionBytes
+                let shipped = model.checkpoint.integerFileBytes
                 try printResult(
-                    Result(bytes: bytes, fullPrecisionBytes: full, output: output), asJSON: json,
+                    Result(bytes: bytes, fullPrecisionBytes: full, shippedBytes: shipped, output: output),
+                    asJSON: json,
                     "\(output): \(grouped(bytes)) bytes, \(fixed(Double(full) / Double(bytes), 2))x smaller than FP32"
-                )
+                        + (shipped.map {
+                            ", \(fixed(Double($0) / Double(bytes), 2))x smaller than the model's file of integers (\(grouped($0)) bytes)"
+                        } ?? ""))
             }
             try run(try Families.family(of: directory))
         }
@@ -211,8 +220,9 @@ struct Run: ParsableCommand {
             command with an error that says which; the lines before it are answered.
             """)
 
-    @Argument(help: "Model directory, packed or not.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var task: TaskArguments
+    @OptionGroup var shortlist: ShortlistOption
     @Flag(help: "Print JSON, one object a line.") var json = false
 
     func run() throws {
@@ -220,7 +230,8 @@ struct Run: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                try BitplanWorkflows.run(family, model: URL(path: model), options: task.options) { lines in
+                let options = shortlist.adding(to: task.options)
+                try BitplanWorkflows.run(family, model: try model.place, options: options) { lines in
                     // Written at once: who reads the other end of a pipe gets every answer as soon as it is
                     // known.
                     try writeOutput(
@@ -230,7 +241,7 @@ struct Run: ParsableCommand {
                         }.joined())
                 }
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: try model.place))
         }
     }
 }
@@ -241,19 +252,21 @@ struct Inspect: ParsableCommand {
             "Prints a model's sublayers, their sizes, and the identity that a plan names; of a packed model, what lies where in its file."
     )
 
-    @Argument(help: "Model directory, packed or not.") var model: String
+    @OptionGroup var model: ModelArguments
     @Flag(help: "Print JSON.") var json = false
 
     struct Result: Encodable {
         let model: ModelIdentity
         let layout: ModelLayout
         let fullPrecisionBytes: Int
+        /// Bytes of the model's own file, where it has integers already.
+        let shippedBytes: Int?
     }
 
     func run() throws {
         try reporting {
             func run<F: ModelFamily>(_ family: F.Type) throws {
-                let directory = URL(path: model)
+                let directory = try model.place
                 guard try !PackedModel<F>.isPacked(directory) else {
                     let result = try PackedContents(family, directory)
                     return try printResult(result, asJSON: json, text(result))
@@ -261,7 +274,8 @@ struct Inspect: ParsableCommand {
                 let model = try Model<F>(directory: directory)
                 let result = Result(
                     model: try model.identity(), layout: model.layout,
-                    fullPrecisionBytes: model.layout.fullPrecisionBytes)
+                    fullPrecisionBytes: model.layout.fullPrecisionBytes,
+                    shippedBytes: model.checkpoint.integerFileBytes)
                 var table = MarkdownTable(["sublayer", "matrices", "weights"])
                 for sublayer in model.layout.sublayers {
                     table.add([
@@ -271,10 +285,12 @@ struct Inspect: ParsableCommand {
                 try printResult(
                     result, asJSON: json,
                     "\(result.model.type) \(result.model.sha256)\n\(grouped(model.layout.parameterCount)) weights, "
-                        + "\(grouped(result.fullPrecisionBytes)) bytes as FP32, \(grouped(model.layout.fixedParameters)) "
+                        + "\(grouped(result.fullPrecisionBytes)) bytes as FP32, "
+                        + (result.shippedBytes.map { "\(grouped($0)) in its file of integers, " } ?? "")
+                        + "\(grouped(model.layout.fixedParameters)) "
                         + "weights in constant vectors, which a packed file does not store\n\n" + table.text)
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: try model.place))
         }
     }
 

@@ -11,7 +11,7 @@ struct Evaluate: ParsableCommand {
             "Measures a model on data: the task's metrics, cross-entropy, KL, bytes, tokens per second, peak memory."
     )
 
-    @Argument(help: "Model directory, packed or not.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var data: DataOptions
     @Option(help: "Full-precision model directory that KL is measured against.") var reference: String?
     @Option(
@@ -30,6 +30,7 @@ struct Evaluate: ParsableCommand {
     )
     var own = true
     @OptionGroup var task: TaskArguments
+    @OptionGroup var shortlist: ShortlistOption
     @OptionGroup var storage: StoreOptions
     @Flag(help: "Print JSON.") var json = false
 
@@ -40,14 +41,15 @@ struct Evaluate: ParsableCommand {
                 let result = try BitplanWorkflows.evaluate(
                     family,
                     EvaluationRequest(
-                        model: URL(path: model), reference: reference.map { URL(path: $0) },
-                        other: against.map { URL(path: $0) }, source: data.source(), options: task.options,
+                        model: model.place, reference: reference.map { URL(path: $0) },
+                        other: against.map { URL(path: $0) }, source: data.source(),
+                        options: shortlist.adding(to: task.options),
                         timed: timed, profile: profile.map { URL(path: $0) }, measuresOwn: own,
                         store: store?.file),
                     note: writeNote)
                 try printResult(result, asJSON: json, text(result))
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: model.place))
         }
     }
 

@@ -82,6 +82,7 @@ extension DataError {
     var option: String {
         switch self {
         case .files, .noOutput: "--data"
+        case .shortlist: "--shortlist"
         case .windowsOfItems: "--context, --stride"
         case .context: "--context"
         case .stride: "--stride"

@@ -15,7 +15,7 @@ struct Tune: ParsableCommand {
             written. The packed directory has the plan's bytes; beside it lies a log for `bitplan report --training`.
             """)
 
-    @Argument(help: "Model directory, in full precision.") var model: String
+    @OptionGroup var model: ModelArguments
     @OptionGroup var plans: PlanOptions
     @Option(help: "Packed directory to start from, instead of a plan.") var packed: String?
     @OptionGroup var data: DataOptions
@@ -56,7 +56,7 @@ struct Tune: ParsableCommand {
             let settings = settings
             func run<F: ModelFamily>(_ family: F.Type) throws {
                 let request = TuneRequest(
-                    model: URL(path: model), start: try start(family), data: data.source(targets.targets),
+                    model: try model.place, start: try start(family), data: data.source(targets.targets),
                     heldOut: heldOut.isEmpty
                         ? nil
                         : DataSource(
@@ -66,22 +66,23 @@ struct Tune: ParsableCommand {
                     task: task.options, store: try storage.open(), output: URL(path: output), resumes: resume,
                     checkpointInterval: checkpointEvery
                 ) { try settings.apply(to: &$0) }
-                try checkOutputs([request.log], inputs: ([model] + data.data + heldOut).map { URL(path: $0) })
+                try checkOutputs(
+                    [request.log], inputs: ([model.model] + data.data + heldOut).map { URL(path: $0) })
                 guard !dryRun else {
                     let estimate = try TuneEstimate(family, request)
                     return try printResult(estimate, asJSON: json, estimate.text)
                 }
-                let log = try naming(URL(path: plans.plan ?? packed ?? model)) {
+                let log = try naming(URL(path: plans.plan ?? packed ?? model.model)) {
                     try tune(family, request) { writeNote($0) }
                 }
                 try printResult(log, asJSON: json, log.summary(output: output))
             }
-            try run(try Families.family(of: URL(path: model)))
+            try run(try Families.family(of: model.place))
         }
     }
 
     private func start<F: ModelFamily>(_ family: F.Type) throws -> TuneRequest.Start {
-        guard let packed else { return .plan(try plans.plan(of: family, URL(path: model), hasText: true)) }
+        guard let packed else { return .plan(try plans.plan(of: family, model.place, hasText: true)) }
         guard plans.plan == nil, plans.preset == nil else {
             throw UsageError("expected one of --plan, --preset and --packed")
         }

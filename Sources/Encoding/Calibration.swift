@@ -14,9 +14,8 @@ package struct Calibration: Sendable {
     package let moments: [String: Matrix]
     /// What predictions make of errors in outputs; empty unless codes are fitted to it.
     let curvature: OutputCurvature
-    /// Occurrences of each row of `tokenEmbedding`.
-    package let frequencies: [Double]
-    private let tokenEmbedding: String
+    /// Occurrences of each row of the matrices whose rows are tokens, by tensor.
+    package let frequencies: [String: [Double]]
     private let fit: CodeFit
 
     /// Counts the tokens of `examples` and, for calibrated codes, runs `network` over them.
@@ -30,14 +29,16 @@ package struct Calibration: Sendable {
         _ network: Net, _ examples: [Net.Example], fit: CodeFit, gathersMoments: Bool = false,
         seesSublayers: Bool = true, threads: Int = 2
     ) throws {
-        tokenEmbedding = network.tokenEmbedding
         self.fit = fit
-        let rows =
-            network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == network.tokenEmbedding }?.rows
-            ?? 0
-        frequencies = examples.reduce(into: [Double](repeating: 0, count: rows)) { counts, example in
-            for token in network.tokens(example) { counts[token] += 1 }
+        var frequencies: [String: [Double]] = [:]
+        for (place, tensor) in network.tokenMatrices.enumerated() {
+            let rows = network.layout.sublayers.flatMap(\.matrices).first { $0.tensor == tensor }?.rows ?? 0
+            frequencies[tensor] = examples.reduce(into: [Double](repeating: 0, count: rows)) {
+                counts, example in
+                for token in network.tokenRows(example)[place] { counts[token] += 1 }
+            }
         }
+        self.frequencies = frequencies
         moments =
             fit.isCalibrated || gathersMoments
             ? try Self.moments(
@@ -47,8 +48,8 @@ package struct Calibration: Sendable {
             ? try OutputCurvature(network, examples, threads: threads) : OutputCurvature()
     }
 
-    /// Whether a matrix is the table whose rows are tokens.
-    package func isEmbedding(_ shape: MatrixShape) -> Bool { shape.tensor == tokenEmbedding }
+    /// Whether a matrix is a table whose rows are tokens.
+    package func isEmbedding(_ shape: MatrixShape) -> Bool { frequencies[shape.tensor] != nil }
 
     /// How much look-ups count beside the output projection; see `CalibrationContext.lookupWeight`.
     private static var lookupWeight: Double { 3 }
@@ -61,8 +62,7 @@ package struct Calibration: Sendable {
         let fitted = fit.isCalibrated ? moments[shape.tensor] ?? Matrix.identity(shape.columns) : nil
         return CalibrationContext(
             moments: fitted, outputMoments: curvature.moments[shape.tensor],
-            lookupWeight: isEmbedding ? Self.lookupWeight : 0,
-            rowFrequencies: isEmbedding ? frequencies : nil)
+            lookupWeight: isEmbedding ? Self.lookupWeight : 0, rowFrequencies: frequencies[shape.tensor])
     }
 
     /// Adds up the moments of all inputs, padding left out (there is none).

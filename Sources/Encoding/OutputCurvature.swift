@@ -68,7 +68,7 @@ struct OutputCurvature: Sendable {
     private static func gradients<Net: Network>(
         _ network: Net, _ batch: [Net.Example], seed: UInt64
     ) -> CurvatureSink {
-        let sink = CurvatureSink(except: network.tokenEmbedding)
+        let sink = CurvatureSink(except: Set(network.tokenMatrices))
         let tape = Tape()
         let state = network.state(batch, observing: ForwardObserver(tape))
         let outputs = network.outputs(state, observing: ForwardObserver(tape))
@@ -114,15 +114,15 @@ struct OutputCurvature: Sendable {
 private final class CurvatureSink: GradientSink, @unchecked Sendable {
     private(set) var moments: [String: Matrix] = [:]
     private(set) var lengths: [String: [Float]] = [:]
-    private let except: String
+    private let except: Set<String>
     /// An output projection of its own has as many as there are tokens.
     private static let mostRows = 16384
 
-    init(except: String) { self.except = except }
+    init(except: Set<String>) { self.except = except }
 
     func product(_ tensor: String, _ product: ProductGradient) {
         let gradient = product.outputGradient
-        guard tensor != except, gradient.columns <= Self.mostRows else { return }
+        guard !except.contains(tensor), gradient.columns <= Self.mostRows else { return }
         let transposed = gradient.transposed()
         let sum = DenseMatrix(transposed)(transposed)
         if moments[tensor] == nil { moments[tensor] = sum } else { moments[tensor]?.add(sum) }

@@ -77,7 +77,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Whether a directory holds a packed model.
     package static func isPacked(_ directory: URL) throws -> Bool {
-        let settings = try FileError.readObject(directory.appending(path: "config.json"))
+        let settings = try modelSettings(of: directory).object
         return (settings[configurationKey] as? [String: Any])?["quant_method"] as? String == method
     }
 
@@ -155,7 +155,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Copies the tokenizer's and the other files that the weights are useless without.
     package static func copyCompanions(of model: Model<Family>, to target: URL) throws {
-        for name in Family.companionFiles {
+        for name in model.family.companionFiles {
             let source = model.directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: source.path) else { continue }
             try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
@@ -163,7 +163,7 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     }
 
     private static func writeConfiguration(_ model: Model<Family>, _ plan: Plan, to target: URL) throws {
-        var settings = try FileError.readObject(model.directory.appending(path: "config.json"))
+        var settings = try modelSettings(of: model.place).object
         let planObject = try JSONSerialization.jsonObject(with: try JSONFile.data(plan))
         settings[configurationKey] = ["quant_method": method, "plan": planObject]
         let data = try JSONSerialization.data(

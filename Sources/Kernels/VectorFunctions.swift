@@ -35,6 +35,13 @@ package func hyperbolicTangent(
     bp_tanh(instructions.code, x, count)
 }
 
+/// `x[i] = 1 / (1 + e^-x[i])`, as `(1 + tanh(x[i] / 2)) / 2`.
+package func sigmoid(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
+    for i in 0..<count { x[i] *= 0.5 }
+    bp_tanh(instructions.code, x, count)
+    for i in 0..<count { x[i] = 0.5 + 0.5 * x[i] }
+}
+
 /// `x[i] = max(x[i], 0)`.
 package func relu(_ x: UnsafeMutablePointer<Float>, count: Int, instructions: InstructionSet = .best) {
     bp_relu(instructions.code, x, count)

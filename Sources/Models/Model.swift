@@ -5,6 +5,8 @@ import PlanFormat
 
 /// A model directory, opened: its family, its checkpoint, and the names that its tensors have there.
 package struct Model<Family: ModelFamily>: Sendable {
+    /// What was opened: the directory, or one of the files of weights in it.
+    package let place: URL
     /// The directory.
     package let directory: URL
     /// Configuration and tokenizer.
@@ -17,15 +19,16 @@ package struct Model<Family: ModelFamily>: Sendable {
     package let constants: ConstantVectors
     private let storedNames: [String: String]
 
-    /// Opens a model directory and checks that every tensor is there in its shape; of the weights, only the
-    /// vectors are read.
+    /// Opens a model directory, or one of Marian's files of weights in it, and checks that every tensor is
+    /// there in its shape; of the weights, only the vectors are read.
     ///
     /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor, a wrong
     ///   shape, or a vector with a NaN or an infinity.
-    package init(directory: URL) throws {
-        self.directory = directory
-        let family = try Family(directory: directory)
-        let checkpoint = try openCheckpoint(directory)
+    package init(directory place: URL) throws {
+        self.place = place
+        directory = MarianFiles.directory(of: place)
+        let family = try Family(directory: place)
+        let checkpoint = try openCheckpoint(place)
         var names: [String: String] = [:]
         let shapes = checkpoint.shapes
         func find(_ tensor: String, _ expected: [Int], fits: ([Int]) -> Bool) throws(FileError) {
@@ -67,6 +70,7 @@ package struct Model<Family: ModelFamily>: Sendable {
 
     /// The model with its weights read from another checkpoint, which has them under their own names.
     private init(_ model: Model, _ checkpoint: any Checkpoint) {
+        place = model.place
         directory = model.directory
         family = model.family
         layout = model.layout
@@ -117,10 +121,12 @@ package struct Model<Family: ModelFamily>: Sendable {
     }
 }
 
-/// Opens the weights of a model directory: one file or shards, safetensors before `pytorch_model.bin`.
+/// Opens the weights of a model directory: one file or shards, safetensors before `pytorch_model.bin`; or
+/// those in one of Marian's own files.
 ///
 /// - Throws: `FileError` where there are none in a form that bitplan reads.
 func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
+    if MarianFiles.mayHoldModel(directory) { return try MarianCheckpoint(at: directory) }
     func existing(_ name: String) -> URL? {
         let file = directory.appending(path: name)
         return FileManager.default.fileExists(atPath: file.path) ? file : nil
@@ -133,9 +139,22 @@ func openCheckpoint(_ directory: URL) throws(FileError) -> any Checkpoint {
         directory, "no weights: expected model.safetensors, pytorch_model.bin or the index of their shards")
 }
 
+/// The settings of a model directory: config.json, or what one of Marian's files says in its place.
+///
+/// - Throws: `FileError` where there are none.
+package func modelSettings(of place: URL) throws(FileError) -> Settings {
+    if MarianFiles.mayHoldModel(place) { return try MarianCheckpoint(at: place).modelSettings() }
+    guard !MarianFiles.isFile(place) else {
+        throw FileError(place, "expected a model directory, or one of Marian's *.bin and *.npz")
+    }
+    return try Settings(place.appending(path: "config.json"))
+}
+
 /// `model_type` of a model directory.
 ///
-/// - Throws: `FileError` where config.json is missing, is no JSON object, or names no type.
-package func modelType(of directory: URL) throws(FileError) -> String {
-    try Settings(directory.appending(path: "config.json")).text("model_type")
+/// - Throws: `FileError` where its settings are missing, are no JSON object, or name no type.
+package func modelType(of place: URL) throws(FileError) -> String {
+    // The error of a damaged file is the family's to throw.
+    if MarianFiles.mayHoldModel(place) { return MarianNativeFamily.modelType }
+    return try modelSettings(of: place).text("model_type")
 }

@@ -13,15 +13,15 @@ package protocol ModelFamily: TimedFamily {
 
     /// `model_type` in config.json.
     static var modelType: String { get }
-    /// Files beside config.json that a packed model needs.
-    static var companionFiles: [String] { get }
+    /// Files beside config.json that a packed model needs, by name; those that are not there are left out.
+    var companionFiles: [String] { get }
 
     /// Where tensors and config.json count the layers of the one stack that a model has; nil for families of
     /// several stacks.
     static var layerStack: LayerStack? { get }
 
-    /// Reads configuration and tokenizer of a model directory; one-line errors for what is missing or
-    /// unsupported.
+    /// Reads configuration and tokenizer of a model directory, or of the one that a file of weights lies in;
+    /// one-line errors for what is missing or unsupported.
     init(directory: URL) throws
 
     /// The network without weights: sublayers, their shapes, and what an item's tokens are.

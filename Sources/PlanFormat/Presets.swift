@@ -109,7 +109,8 @@ extension ModelLayout {
     public func chung(ratio: Int = 1) -> [Scheme]? {
         let bits: [SublayerKind: Int] = [
             .encoderSelfAttention: 3, .encoderFeedForward: 4,
-            .decoderSelfAttention: 2, .decoderCrossAttention: 3, .decoderFeedForward: 1,
+            .decoderSelfAttention: 2, .decoderRecurrence: 2, .decoderCrossAttention: 3,
+            .decoderFeedForward: 1,
         ]
         var schemes: [Scheme] = []
         for sublayer in sublayers {

@@ -22,6 +22,8 @@ public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Co
     public static let encoderFeedForward: SublayerKind = "Enc_ffn"
     /// The self-attention of a decoder behind an encoder.
     public static let decoderSelfAttention: SublayerKind = "Dec_dd"
+    /// The recurrent cell of a decoder behind an encoder, in the place of its self-attention.
+    public static let decoderRecurrence: SublayerKind = "Dec_rnn"
     /// The decoder's attention to the encoder.
     public static let decoderCrossAttention: SublayerKind = "Dec_ed"
     /// The feed-forward of a decoder behind an encoder.

@@ -131,7 +131,7 @@ package struct Evaluator<Net: Network>: Sendable {
     private static func split(_ network: Net) throws -> Net {
         let names = network.layout.sublayers.flatMap(\.matrices).map(\.tensor)
         var matrices: [String: any LinearOperator] = [:]
-        for name in names where name != network.tokenEmbedding {
+        for name in names where !network.tokenMatrices.contains(name) {
             matrices[name] = SplitMatrix(try network.weights.matrix(name).decoded())
         }
         return try network.replacing(matrices)
@@ -139,7 +139,7 @@ package struct Evaluator<Net: Network>: Sendable {
 
     /// The operator of a probe's weights: of the reference's kind.
     func weights(_ matrix: Matrix, of tensor: String) -> any LinearOperator {
-        splitsWeights && tensor != reference.tokenEmbedding ? SplitMatrix(matrix) : DenseMatrix(matrix)
+        splitsWeights && !reference.tokenMatrices.contains(tensor) ? SplitMatrix(matrix) : DenseMatrix(matrix)
     }
 
     /// The operator of an encoded matrix in a probe.

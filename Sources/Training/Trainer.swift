@@ -117,7 +117,7 @@ package struct Trainer<Net: Network> {
     package mutating func step() throws -> Double {
         let parts = BatchOrder(count: examples.count, seed: settings.seed)
             .batch(state.step, size: settings.batchSize)
-            .sharded(settings.shards) { full.tokens(examples[$0]).count }
+            .sharded(settings.shards) { full.tokenCount(examples[$0]) }
         let labels = parts.map { $0.flatMap { full.targets(examples[$0]) } }
         let teacher = loss.smoothing == nil ? try targets.outputs(parts, threads: threads) : []
         let predictions = labels.reduce(0) { $0 + $1.count }

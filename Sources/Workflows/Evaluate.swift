@@ -60,6 +60,7 @@ package func evaluate<Family: ModelFamily>(
     let (directory, options) = (request.model, request.options)
     let profile = try request.profile.map { try readProfile($0) }
     let opened = try OpenedModel<Family>(directory)
+    let task = try opened.family.task.prepared(options)
     let data = try request.source.read(opened.family)
     guard data.hasReferences || request.reference != nil else {
         throw UsageError(
@@ -67,7 +68,7 @@ package func evaluate<Family: ModelFamily>(
         )
     }
     let start = ContinuousClock.now
-    let score = try opened.family.task.score(opened.network, on: data, options: options)
+    let score = try task.score(opened.network, on: data, options: options)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let peak = peakMemoryBytes()
     var alone: SentenceTimes?
@@ -88,7 +89,6 @@ package func evaluate<Family: ModelFamily>(
             throw FileError(other, "has other embeddings or outputs than \(directory.path)")
         }
     }
-    let task = opened.family.task
     let evaluator: Evaluator<Family.Net>
     /// Only where KL on own outputs is another than the first one.
     var ownEvaluator: Evaluator<Family.Net>?
@@ -117,7 +117,7 @@ package func evaluate<Family: ModelFamily>(
         let its = try OpenedModel<Family>(other)
         try requireSameEnds(its.family.layout, of: other)
         // Read by its own family, which refuses what its network cannot take.
-        let itsScore = try its.family.task.score(
+        let itsScore = try its.family.task.prepared(options).score(
             its.network, on: try request.source.read(its.family), options: options)
         let itsMeasurement = PlanMeasurement(
             request.reference == nil ? measured.losses : try evaluator.losses(of: its.network),

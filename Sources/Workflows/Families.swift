@@ -5,7 +5,9 @@ import Foundation
 /// The families that bitplan knows, by `model_type`.
 package enum Families {
     /// All of them; a new family is one more entry.
-    package static let all: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self, LlamaFamily.self]
+    package static let all: [any ModelFamily.Type] = [
+        MarianFamily.self, MarianNativeFamily.self, BertFamily.self, LlamaFamily.self,
+    ]
 
     /// The family of a model directory, packed or not.
     ///

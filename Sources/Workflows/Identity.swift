@@ -22,11 +22,16 @@ extension Model {
         return ModelIdentity(type: Family.modelType, sha256: hash.finish())
     }
 
-    /// SHA-256 of configuration and tokenizer: config.json and the family's other files, as far as they are
-    /// there.
+    /// SHA-256 of configuration and tokenizer: config.json, or the settings that stand in its place, and the
+    /// family's other files, as far as they are there.
     func configurationHash() throws -> String {
         let hash = ContentHash()
-        for name in ["config.json"] + Family.companionFiles {
+        if !FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path) {
+            let settings = try modelSettings(of: place).object
+            hash.add(
+                "settings", try JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys]))
+        }
+        for name in ["config.json"] + family.companionFiles {
             let file = directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
             hash.add(name, try FileError.read(file))

@@ -87,8 +87,8 @@ struct TuningData<Family: ModelFamily> {
         var examples = data.examples
         if let source = request.heldOut {
             heldOut = try reader.read(source, note: note)
-            let seen = Set(heldOut.examples.map { network.tokens($0) })
-            examples.removeAll { seen.contains(network.tokens($0)) }
+            let seen = Set(heldOut.examples.map { network.tokenRows($0) })
+            examples.removeAll { seen.contains(network.tokenRows($0)) }
             if examples.count < data.examples.count {
                 note(
                     "\(data.examples.count - examples.count) items of the data are held-out items too: they are not learned from"

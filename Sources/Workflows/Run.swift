@@ -24,6 +24,7 @@ package func run<Family: ModelFamily>(
     answer: ([AnsweredLine]) throws -> Void
 ) throws {
     let opened = try OpenedModel<Family>(directory)
+    let task = try opened.family.task.prepared(options)
     let size = options.batchSize * options.threads
     var lines: [String] = []
     var answered = 0
@@ -34,7 +35,7 @@ package func run<Family: ModelFamily>(
         // A line's seed is its own, however many lines are answered at a time.
         options.seed &+= UInt64(answered)
         func outputs(_ lines: [String]) throws -> [AnsweredLine] {
-            zip(lines, try opened.family.task.run(opened.network, lines: lines, options: options))
+            zip(lines, try task.run(opened.network, lines: lines, options: options))
                 .map { AnsweredLine(input: $0, output: $1) }
         }
         do {

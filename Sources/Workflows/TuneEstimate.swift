@@ -31,7 +31,7 @@ package struct TuneEstimate: Sendable, Encodable {
         let order = BatchOrder(count: opened.data.examples.count, seed: settings.seed)
         let read = (1...steps).flatMap { order.batch($0, size: settings.batchSize) }
         tokensPerSecond =
-            Double(read.reduce(0) { $0 + opened.full.tokens(opened.data.examples[$1]).count }) / seconds
+            Double(read.reduce(0) { $0 + opened.full.tokenCount(opened.data.examples[$1]) }) / seconds
         peakMemoryBytes = BitplanWorkflows.peakMemoryBytes()
         batchSize = settings.batchSize
         items = opened.data.examples.count

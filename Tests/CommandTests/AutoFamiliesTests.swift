@@ -6,12 +6,13 @@ import Testing
 /// in processes of their own.
 @Suite struct AutoFamiliesTests {
     enum Family: String, CaseIterable {
-        case translation, classifier, sentenceEncoder, languageModel
+        case translation, marianNative, classifier, sentenceEncoder, languageModel
 
         fileprivate func model(_ workspace: Workspace) throws -> String {
             let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
             switch self {
             case .translation: return Fixture.model.path
+            case .marianNative: return Fixture.marianNative.path
             case .classifier: return goldens.appending(path: "tiny-bert").path
             case .languageModel: return goldens.appending(path: "tiny-llama").path
             case .sentenceEncoder:
@@ -29,6 +30,14 @@ import Testing
         fileprivate func data(_ workspace: Workspace) throws -> [String] {
             switch self {
             case .translation: return Fixture.planning
+            case .marianNative:
+                return [
+                    try workspace.write(
+                        "the cat sat on the mat\na small bird\nrain fell on the roof all night\nthe dog\n",
+                        to: "data.en"
+                    ).path,
+                    try workspace.write("on the mat\nbird\nthe roof\nthe dog\n", to: "data.xx").path,
+                ]
             case .classifier:
                 return [
                     try workspace.write(

@@ -4,6 +4,8 @@ import TestSupport
 /// The model and data of the repository, and what several tests share.
 enum Fixture {
     static let model = TestFiles.root.appending(path: "Fixtures/tatoeba-en-de")
+    /// A random model in Marian's own format.
+    static let marianNative = TestFiles.root.appending(path: "Fixtures/marian-native")
     private static let data = TestFiles.root.appending(path: "Fixtures/data")
     static let planning = [data.appending(path: "plan.en").path, data.appending(path: "plan.de").path]
     static let checking = [data.appending(path: "check.en").path, data.appending(path: "check.de").path]

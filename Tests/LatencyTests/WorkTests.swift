@@ -6,7 +6,9 @@ import Testing
 
 /// The descriptions of what families run, against what they run.
 @Suite struct WorkTests {
-    static let families: [any ModelFamily.Type] = [MarianFamily.self, BertFamily.self, LlamaFamily.self]
+    static let families: [any ModelFamily.Type] = [
+        MarianFamily.self, MarianNativeFamily.self, BertFamily.self, LlamaFamily.self,
+    ]
 
     /// The smallest shapes of all families.
     static func specimens() throws -> [Specimen] {

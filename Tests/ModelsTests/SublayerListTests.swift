@@ -38,7 +38,8 @@ import Testing
         let whole = network.logits(
             network.outputs(network.state(pairs.map { .init(source: $0.0, target: $0.1) })))
         var cache = network.read(pairs.map(\.0))
-        var tokens = pairs.map { _ in network.generation.startToken }
+        let start = try #require(network.generation.startToken)
+        var tokens = pairs.map { _ in start }
         for position in 0..<4 {
             let logits = network.step(tokens, &cache)
             for row in pairs.indices {

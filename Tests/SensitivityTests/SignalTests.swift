@@ -82,7 +82,9 @@ import Testing
                 func square(_ row: Int) -> Double {
                     change[row * shape.columns..<(row + 1) * shape.columns].reduce(0) { $0 + $1 * $1 }
                 }
-                if shape.tensor == network.tokenEmbedding { expected += tokens.reduce(0) { $0 + square($1) } }
+                if network.tokenMatrices == [shape.tensor] {
+                    expected += tokens.reduce(0) { $0 + square($1) }
+                }
                 func observe(_ name: String, _ x: Matrix) {
                     guard name == shape.tensor else { return }
                     for token in 0..<x.rows {

@@ -83,6 +83,32 @@ import Testing
         #expect(differences.count == 0, "\(differences)")
     }
 
+    /// A vocabulary that numbers its own pieces, as Marian trains them.
+    @Test func sentencePiece() throws {
+        struct Golden: Decodable {
+            struct Decoded: Decodable {
+                let ids: [Int]
+                let text: String
+            }
+            let ids: [[Int]]
+            let decoded: [Decoded]
+        }
+        let golden = try GoldenFiles.own("marian-native.json", as: Golden.self)
+        let tokenizer = try SentencePieceTokenizer(
+            file: TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/marian-native/vocab.spm"))
+        #expect(tokenizer.vocabularySize == 56)
+        var differences = Differences()
+        for (index, text) in try Self.texts().enumerated() {
+            differences.compare(tokenizer.encode(text), golden.ids[index], text)
+        }
+        for row in golden.decoded {
+            differences.compare(Array(tokenizer.decode(row.ids).utf8), Array(row.text.utf8), row.text)
+        }
+        #expect(golden.decoded.count >= 100)
+        #expect(differences.count == 0, "\(differences)")
+        #expect(tokenizer.decode([0, 1, 56, -1, 4000]).isEmpty, "special and unknown ids are left out")
+    }
+
     @Test(arguments: ["wordpiece", "wordpiece-cased", "wordpiece-accents", "wordpiece-json"])
     func wordPiece(name: String) throws {
         let golden = try GoldenFiles.own("\(name)/golden.json", as: WordPiece.self)

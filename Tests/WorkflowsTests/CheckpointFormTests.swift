@@ -50,7 +50,7 @@ import Testing
             let place = workspace.appending(path: weights.lastPathComponent)
             let model = place.appending(path: "model")
             try manager.createDirectory(at: model, withIntermediateDirectories: true)
-            let companions = ["config.json"] + family.companionFiles
+            let companions = ["config.json"] + (try family.init(directory: golden).companionFiles)
             for file in companions
             where manager.fileExists(atPath: golden.appending(path: file).path) {
                 try manager.copyItem(at: golden.appending(path: file), to: model.appending(path: file))

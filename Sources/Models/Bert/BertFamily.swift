@@ -9,7 +9,7 @@ package struct BertFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "bert"
     /// The tokenizer and what else a packed model needs.
-    package static let companionFiles = [
+    package let companionFiles = [
         "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",
         "sentence_bert_config.json", "1_Pooling/config.json",
     ]

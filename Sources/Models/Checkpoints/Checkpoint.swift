@@ -9,10 +9,18 @@ package protocol Checkpoint: Sendable {
     var file: URL { get }
     /// Names and shapes of all tensors.
     var shapes: [String: [Int]] { get }
+    /// Bytes of the file where its weights are integers already, so that FP32 says little of its size; else
+    /// nil.
+    var integerFileBytes: Int? { get }
     /// Numbers of a tensor, widened to FP32.
     ///
     /// - Throws: `FileError` where the tensor is missing, of another shape, or holds a NaN or an infinity.
     func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float]
+}
+
+extension Checkpoint {
+    /// Floats.
+    package var integerFileBytes: Int? { nil }
 }
 
 /// A checkpoint in one `model.safetensors`.

@@ -1,11 +1,12 @@
 import BitplanTensors
 import Foundation
 
-/// A JSON object of settings, read with the type that each key must have.
+/// An object of settings, read with the type that each key must have.
 package struct Settings {
     /// The file, for errors.
     package let file: URL
-    private let object: [String: Any]
+    /// The values by key, as JSON has them.
+    package let object: [String: Any]
 
     /// Reads `file`; `FileError` where it is missing or not a JSON object.
     package init(_ file: URL) throws(FileError) {
@@ -18,6 +19,9 @@ package struct Settings {
         self.file = file
         self.object = object
     }
+
+    /// All keys, in alphabetical order.
+    var keys: [String] { object.keys.sorted() }
 
     /// Whether the key is there and not null.
     package func has(_ key: String) -> Bool { object[key] != nil && !(object[key] is NSNull) }

@@ -1,8 +1,8 @@
 import BitplanTensors
 import Foundation
 
-/// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch writes them; ZIP64
-/// too.
+/// The files in a ZIP archive, as ranges of its bytes: stored entries only, as PyTorch and NumPy write them;
+/// ZIP64 too.
 ///
 /// Nothing is unpacked, checksums are not compared. Not read: compressed, encrypted or split archives.
 /// - Source: PKWARE's APPNOTE, sections 4.3.6 to 4.5.3.
@@ -14,7 +14,7 @@ struct ZipArchive: Sendable {
     ///
     /// - Throws: `FileError` where the file is no ZIP archive, is damaged, or holds what is not read here.
     init(_ data: Data, _ file: URL) throws(FileError) {
-        let bytes = LittleEndianBytes(data: data, file: file)
+        let bytes = LittleEndianBytes(data, file, of: "archive")
         var entries: [String: Range<Int>] = [:]
         var (position, count) = try ZipArchive.directory(bytes)
         while count > 0 {
@@ -40,7 +40,7 @@ struct ZipArchive: Sendable {
         let lowest = max(0, size - 22 - 0xFFFF)
         while end >= lowest, try bytes.integer(end, 4) != 0x0605_4b50 { end -= 1 }
         guard end >= lowest else {
-            throw FileError(bytes.file, "is no ZIP archive: expected what torch.save writes")
+            throw FileError(bytes.file, "is no ZIP archive: expected what torch.save or numpy.savez writes")
         }
         let count = try bytes.integer(end + 10, 2)
         let position = try bytes.integer(end + 16, 4)
@@ -105,30 +105,5 @@ struct ZipArchive: Sendable {
                 "'\(name)': \(size) bytes from \(start) reach beyond the \(bytes.data.count) of the file")
         }
         return (name, start..<start + size, extraEnd + commentLength)
-    }
-}
-
-/// Little-endian numbers at checked places.
-private struct LittleEndianBytes {
-    let data: Data
-    let file: URL
-
-    /// The unsigned number of `width` bytes at `position`.
-    func integer(_ position: Int, _ width: Int) throws(FileError) -> Int {
-        let bytes = try slice(position, width)
-        let value = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard let number = Int(exactly: value) else {
-            throw FileError(file, "a size of \(value) at byte \(position) of the archive")
-        }
-        return number
-    }
-
-    func slice(_ position: Int, _ count: Int) throws(FileError) -> Data {
-        guard position >= 0, position <= data.count, count <= data.count - position else {
-            throw FileError(
-                file,
-                "the archive is truncated: \(count) bytes needed at \(position), the file has \(data.count)")
-        }
-        return data[position..<position + count]
     }
 }

@@ -98,13 +98,15 @@ struct Attention: Sendable {
 
     /// Attention of every sequence of `x` over itself.
     ///
-    /// - Shapes: `x` (rows of `offsets`, width).
-    /// - Parameter remember: called with the keys and values, turned by their positions.
+    /// - Shapes: `x` (rows of `offsets`, width), and `source` like it.
+    /// - Parameters:
+    ///   - source: what keys and values are made of; `x` where nil.
+    ///   - remember: called with the keys and values, turned by their positions.
     func callAsFunction(
-        _ x: Matrix, _ offsets: SequenceOffsets, causal: Bool, observing: ForwardObserver?,
-        remember: (Matrix, Matrix) -> Void = { _, _ in }
+        _ x: Matrix, keysOf source: Matrix? = nil, _ offsets: SequenceOffsets, causal: Bool,
+        observing: ForwardObserver?, remember: (Matrix, Matrix) -> Void = { _, _ in }
     ) -> Matrix {
-        var projections = Linear.together([query, key, value], x, observing: observing)
+        var projections = self.projections(x, keysOf: source, observing: observing)
         if let rotary {
             rotary.apply(to: &projections[0], offsets)
             rotary.apply(to: &projections[1], offsets)
@@ -114,6 +116,13 @@ struct Attention: Sendable {
         let context = contexts(
             projections[0], offsets, over: projections[1], projections[2], offsets, causal: causal)
         return output(context, observing: observing)
+    }
+
+    /// Queries, keys and values before they are turned by their positions.
+    func projections(_ x: Matrix, keysOf source: Matrix?, observing: ForwardObserver? = nil) -> [Matrix] {
+        guard let source else { return Linear.together([query, key, value], x, observing: observing) }
+        return [query(x, observing: observing)]
+            + Linear.together([key, value], source, observing: observing)
     }
 
     /// Attention of every sequence of `x` over the same sequence of `source`; positions play no part.
@@ -226,17 +235,25 @@ extension Attention {
         observer?.keep(value.name, values)
     }
 
-    /// Attention of every sequence over itself: the gradient of its input, given that of its output.
+    /// Attention of every sequence over itself: the gradient of its input, given that of its output; that of
+    /// what keys and values are made of apart, where that is something else.
     func backward(
-        _ gradient: Matrix, _ offsets: SequenceOffsets, causal: Bool, _ tape: Tape, _ sink: any GradientSink
-    ) -> Matrix {
+        _ gradient: Matrix, _ offsets: SequenceOffsets, causal: Bool, splitsSource: Bool = false,
+        _ tape: Tape, _ sink: any GradientSink
+    ) -> (input: Matrix, source: Matrix?) {
         var gradients = contextGradients(
             output.backward(gradient, tape, sink), offsets, offsets, causal: causal, tape)
         if let rotary {
             rotary.apply(to: &gradients[0], offsets, isReversed: true)
             rotary.apply(to: &gradients[1], offsets, isReversed: true)
         }
-        return Linear.together([query, key, value], gradients, tape, sink)
+        guard splitsSource else {
+            return (Linear.together([query, key, value], gradients, tape, sink), nil)
+        }
+        return (
+            query.backward(gradients[0], tape, sink),
+            Linear.together([key, value], Array(gradients[1...]), tape, sink)
+        )
     }
 
     /// Attention over a source: the gradients of the input and of the source.

@@ -60,11 +60,11 @@ struct KeyValueHistory: Sendable {
 extension Attention {
     /// Attention of every row of `queries` over its history, and the output projection.
     ///
-    /// - Shapes: `queries` (histories, width).
-    func read(_ histories: [KeyValueHistory], _ queries: Matrix, scores: inout [Float]) -> Matrix {
+    /// - Shapes: `queries` (memories, width).
+    func read(_ memories: [SequenceMemory], _ queries: Matrix, scores: inout [Float]) -> Matrix {
         var context = Matrix(rows: queries.rows, columns: queries.columns)
-        for (row, history) in histories.enumerated() {
-            read(history, query: row, of: queries, scores: &scores, into: &context)
+        for (row, memory) in memories.enumerated() {
+            read(memory.history, query: row, of: queries, scores: &scores, into: &context)
         }
         return output(context)
     }

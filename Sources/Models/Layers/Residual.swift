@@ -51,6 +51,8 @@ struct Residual: Sendable {
 
     let norm: Norm
     let placement: Placement
+    /// A further norm of the sum: where it is a stack's last, some models end the stack with one.
+    var last: Norm?
 
     /// Adds what `branch` makes of `x`.
     func apply(_ x: inout Matrix, observing: ForwardObserver? = nil, _ branch: (Matrix) -> Matrix) {
@@ -61,12 +63,14 @@ struct Residual: Sendable {
             x.add(branch(x))
             norm.apply(&x, observing: observing)
         }
+        last?.apply(&x, observing: observing)
     }
 
     /// Takes the gradient of the output to that of the input, in place; `branch` does so for what it adds.
     func backward(
         _ gradient: inout Matrix, _ tape: Tape, _ sink: any GradientSink, _ branch: (Matrix) -> Matrix
     ) {
+        last?.backward(&gradient, tape, sink)
         switch placement {
         case .before:
             var inner = branch(gradient)
@@ -93,6 +97,11 @@ struct Normalization: Sendable {
         Normalization(width: width, epsilon: epsilon, placement: .after, isRootMeanSquare: false)
     }
 
+    /// LayerNorms before every sublayer.
+    static func pre(width: Int, epsilon: Float) -> Normalization {
+        Normalization(width: width, epsilon: epsilon, placement: .before, isRootMeanSquare: false)
+    }
+
     /// RMSNorms before every sublayer.
     static func preRootMeanSquare(width: Int, epsilon: Float) -> Normalization {
         Normalization(width: width, epsilon: epsilon, placement: .before, isRootMeanSquare: true)
@@ -105,8 +114,14 @@ struct Normalization: Sendable {
             : .layer(try LayerNorm(name, width: width, epsilon: epsilon, &reader))
     }
 
-    /// The residual connection of a sublayer whose norm is called `name`.
-    func residual(_ name: String, _ reader: inout ParameterReader) throws(MissingWeight) -> Residual {
-        Residual(norm: try norm(name, &reader), placement: placement)
+    /// The residual connection of a sublayer whose norm is called `name`, with a further norm of the sum
+    /// where one is named.
+    func residual(
+        _ name: String, last: String? = nil, _ reader: inout ParameterReader
+    ) throws(MissingWeight) -> Residual {
+        let norm = try norm(name, &reader)
+        var further: Norm?
+        if let last { further = try self.norm(last, &reader) }
+        return Residual(norm: norm, placement: placement, last: further)
     }
 }

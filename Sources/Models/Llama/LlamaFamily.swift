@@ -8,7 +8,7 @@ package struct LlamaFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "llama"
     /// The tokenizer and what else a packed model needs.
-    package static let companionFiles = [
+    package let companionFiles = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
 

@@ -8,7 +8,7 @@ package struct MarianFamily: ModelFamily {
     /// `marian`.
     package static let modelType = "marian"
     /// Generation settings and the tokenizer.
-    package static let companionFiles = [
+    package let companionFiles = [
         "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
@@ -119,7 +119,7 @@ package struct MarianFamily: ModelFamily {
         }
         // Most models have a bias of zeros, which costs a pass over the scores.
         return EncoderDecoderNetwork.Parts(
-            sublayers: list, embedding: embedding,
+            sublayers: list, source: embedding, target: embedding,
             output: Linear(
                 tied: embeddingName, embedding.matrix,
                 bias: outputBias.contains { $0 != 0 } ? outputBias : nil, called: outputBiasName))

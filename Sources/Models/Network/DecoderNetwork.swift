@@ -121,10 +121,10 @@ package struct DecoderNetwork: Network {
     package func targets(_ example: Example) -> [Int?] { example.tokens.suffix(example.scored) }
 
     /// The word embedding.
-    package var tokenEmbedding: String { embedding.name }
+    package var tokenMatrices: [String] { [embedding.name] }
 
     /// The tokens that an item looks up.
-    package func tokens(_ example: Example) -> [Int] { example.tokens.dropLast() }
+    package func tokenRows(_ example: Example) -> [[Int]] { [example.tokens.dropLast()] }
 
     // MARK: Decoding
 
@@ -133,7 +133,7 @@ package struct DecoderNetwork: Network {
     /// - Shapes: (prompts, vocabulary).
     package func read(_ prompts: [[Int]]) -> (logits: Matrix, cache: DecodingCache) {
         var state = State(decoder: embedding(prompts))
-        var memories: [[KeyValueHistory]] = []
+        var memories: [[SequenceMemory]] = []
         for entry in sublayers.entries {
             var memory = entry.sublayer.memory(before: state)
             entry.sublayer.read(&state, into: &memory)

@@ -4,14 +4,14 @@ import BitplanTensors
 /// token.
 package struct DecodingCache: Sendable {
     /// By sublayer of the network, then by row; nothing for sublayers that remember nothing.
-    private(set) var memories: [[KeyValueHistory]]
+    private(set) var memories: [[SequenceMemory]]
     /// By row, the place of the token that comes next.
     private(set) var positions: [Int]
     /// Memory for the scores of attention.
     private var scores: [Float] = []
 
     /// What the sublayers remember before the first step, of rows whose next token stands at `positions`.
-    init(_ memories: [[KeyValueHistory]], positions: [Int]) {
+    init(_ memories: [[SequenceMemory]], positions: [Int]) {
         self.memories = memories
         self.positions = positions
     }

@@ -2,7 +2,7 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// An encoder and a decoder that reads it, with one embedding for source, target and output.
+/// An encoder and a decoder that reads it.
 package struct EncoderDecoderNetwork: Network {
     /// A sentence pair as token ids, both ending with the end symbol.
     package struct Example: Sendable, Equatable {
@@ -21,7 +21,10 @@ package struct EncoderDecoderNetwork: Network {
     /// The parts that a family makes of weights.
     struct Parts: Sendable {
         let sublayers: SublayerList
-        let embedding: TokenEmbedding
+        /// Looks up the tokens of sources.
+        let source: TokenEmbedding
+        /// Looks up those of targets; in most models the same.
+        let target: TokenEmbedding
         /// Scores of every token.
         let output: Linear
     }
@@ -36,8 +39,9 @@ package struct EncoderDecoderNetwork: Network {
     package let layout: ModelLayout
     /// Matrices and vectors, by name.
     package let weights: WeightTable
-    let embedding: TokenEmbedding
-    private let output: Linear
+    let source: TokenEmbedding
+    let target: TokenEmbedding
+    let output: Linear
     private let make: @Sendable (WeightTable?) throws(MissingWeight) -> Parts
     /// Where the decoder's sublayers begin.
     let firstOfDecoder: Int
@@ -50,7 +54,8 @@ package struct EncoderDecoderNetwork: Network {
         let parts = try make(weights)
         sublayers = parts.sublayers
         layout = parts.sublayers.layout
-        embedding = parts.embedding
+        source = parts.source
+        target = parts.target
         output = parts.output
         self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
         self.generation = generation
@@ -69,18 +74,21 @@ package struct EncoderDecoderNetwork: Network {
 
     /// Embeds sources, and targets behind the start symbol.
     package func start(_ examples: [Example]) -> State {
-        State(encoder: embedding(examples.map(\.source)), decoder: embedding(examples.map(decoderTokens)))
+        State(encoder: source(examples.map(\.source)), decoder: target(examples.map(decoderTokens)))
     }
 
     /// What the decoder reads to predict an item's target.
     private func decoderTokens(_ example: Example) -> [Int] {
-        [generation.startToken] + example.target.dropLast()
+        [firstToken] + example.target.dropLast()
     }
+
+    /// What a target starts from.
+    var firstToken: Int { generation.startToken ?? TokenEmbedding.nothing }
 
     /// Hands on the gradients of what `start` looked up.
     package func backwardStart(_ examples: [Example], _ gradient: State, _ sink: any GradientSink) {
-        embedding.backward(examples.map(\.source), gradient.encoder.hidden, sink)
-        embedding.backward(examples.map(decoderTokens), gradient.decoder.hidden, sink)
+        source.backward(examples.map(\.source), gradient.encoder.hidden, sink)
+        target.backward(examples.map(decoderTokens), gradient.decoder.hidden, sink)
     }
 
     /// Behind the embedding: the decoder's first sublayer, which every change in the encoder leaves as it is.
@@ -128,11 +136,22 @@ package struct EncoderDecoderNetwork: Network {
     /// The target tokens.
     package func targets(_ example: Example) -> [Int?] { example.target }
 
-    /// The one embedding.
-    package var tokenEmbedding: String { embedding.name }
+    /// The embeddings and the scores of tokens, each matrix once.
+    package var tokenMatrices: [String] {
+        var names: [String] = []
+        for name in [source.name, target.name, output.name] where !names.contains(name) {
+            names.append(name)
+        }
+        return names
+    }
 
-    /// Source and target tokens.
-    package func tokens(_ example: Example) -> [Int] { example.source + example.target }
+    /// Source tokens of the source's embedding; target tokens of the target's and of the scores.
+    package func tokenRows(_ example: Example) -> [[Int]] {
+        tokenMatrices.map { name in
+            (name == source.name ? example.source : [])
+                + (name == target.name || name == output.name ? example.target : [])
+        }
+    }
 
     // MARK: Decoding
 
@@ -140,7 +159,7 @@ package struct EncoderDecoderNetwork: Network {
     /// once.
     package func read(_ sources: [[Int]]) -> DecodingCache {
         var state = State(
-            encoder: embedding(sources), decoder: embedding(sources.map { _ in [Int]() }))
+            encoder: source(sources), decoder: target(sources.map { _ in [Int]() }))
         state = advance(state, from: 1, to: firstOfDecoder)
         return DecodingCache(
             sublayers.entries.map { $0.sublayer.memory(before: state) }, positions: sources.map { _ in 0 })
@@ -150,8 +169,13 @@ package struct EncoderDecoderNetwork: Network {
     ///
     /// - Shapes: (rows, vocabulary).
     package func step(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
-        var x = embedding.embed(tokens, at: cache.positions)
+        logits(states(tokens, &cache))
+    }
+
+    /// One step up to the scores: the decoder's states.
+    func states(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
+        var x = target.embed(tokens, at: cache.positions)
         cache.step(&x, sublayers)
-        return logits(x)
+        return x
     }
 }

@@ -135,10 +135,10 @@ package struct EncoderNetwork: Network {
     package func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
 
     /// The word embedding.
-    package var tokenEmbedding: String { embedding.name }
+    package var tokenMatrices: [String] { [embedding.name] }
 
     /// The tokens that an item looks up.
-    package func tokens(_ example: Example) -> [Int] { example.sequences.flatMap(\.ids) }
+    package func tokenRows(_ example: Example) -> [[Int]] { [example.sequences.flatMap(\.ids)] }
 }
 
 extension Matrix {

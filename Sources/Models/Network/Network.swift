@@ -57,11 +57,11 @@ package protocol Network: TimedNetwork {
     /// none.
     func targets(_ example: Example) -> [Int?]
 
-    /// The matrix whose rows are tokens.
-    var tokenEmbedding: String { get }
+    /// The matrices whose rows are tokens: embeddings, and a translation's scores of tokens.
+    var tokenMatrices: [String] { get }
 
-    /// The rows of `tokenEmbedding` that an item looks up.
-    func tokens(_ example: Example) -> [Int]
+    /// The rows of each of `tokenMatrices`, in their order, that stand for tokens of an item.
+    func tokenRows(_ example: Example) -> [[Int]]
 
     /// Activations between two sublayers.
     typealias State = NetworkState
@@ -115,6 +115,9 @@ extension Network {
 
     /// The item itself.
     package func trainingExample(_ example: Example) -> Example { example }
+
+    /// The rows that stand for tokens of an item, of all matrices together: how long it is.
+    package func tokenCount(_ example: Example) -> Int { tokenRows(example).reduce(0) { $0 + $1.count } }
 
     /// Most networks end with a product.
     package var hasHead: Bool { true }

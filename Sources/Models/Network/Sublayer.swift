@@ -25,37 +25,37 @@ protocol Sublayer: Sendable {
     ///   - tape: what the forward of the same batch wrote down.
     func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink)
 
-    /// Runs over all tokens of the batch and keeps in `memory`, one history a sequence, what later steps read
+    /// Runs over all tokens of the batch and keeps in `memory`, one a sequence, what later steps read
     /// of them.
-    func read(_ state: inout NetworkState, into memory: inout [KeyValueHistory])
+    func read(_ state: inout NetworkState, into memory: inout [SequenceMemory])
 
-    /// What it remembers before the first step, one history a row; nothing where steps need none.
-    func memory(before state: NetworkState) -> [KeyValueHistory]
+    /// What it remembers before the first step, one memory a row; nothing where steps need none.
+    func memory(before state: NetworkState) -> [SequenceMemory]
 
     /// Runs one more token of every row.
     ///
-    /// - Shapes: `x` (rows, width); `memory` has a history a row, or none.
+    /// - Shapes: `x` (rows, width); `memory` has one a row, or none.
     /// - Parameters:
     ///   - positions: each token's place in its sequence.
     ///   - scores: memory for the scores of attention, which grows as needed.
     func step(
-        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float])
+        _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float])
 }
 
-/// Sublayers at the ends of a network, and those of encoders, take no part in steps; only attentions remember
-/// something.
+/// Sublayers at the ends of a network, and those of encoders, take no part in steps; only attentions and
+/// recurrent cells remember something.
 extension Sublayer {
     func forward(_ state: inout NetworkState, observing: ForwardObserver?) {}
 
     func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {}
 
-    func read(_ state: inout NetworkState, into memory: inout [KeyValueHistory]) {
+    func read(_ state: inout NetworkState, into memory: inout [SequenceMemory]) {
         forward(&state, observing: nil)
     }
 
-    func memory(before state: NetworkState) -> [KeyValueHistory] { [] }
+    func memory(before state: NetworkState) -> [SequenceMemory] { [] }
 
     func step(
-        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float]
+        _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float]
     ) {}
 }

@@ -48,17 +48,18 @@ struct CrossAttention: Sublayer {
         if let source { gradient.encoder.hidden.add(source) }
     }
 
-    func memory(before state: NetworkState) -> [KeyValueHistory] {
+    func memory(before state: NetworkState) -> [SequenceMemory] {
         let read = attention.memory(of: state.encoder.hidden)
         return (0..<state.encoder.sequences.count).map {
-            KeyValueHistory(
-                keys: read.keys, values: read.values, rows: state.encoder.sequences[$0],
-                heads: attention.keyHeads)
+            SequenceMemory(
+                history: KeyValueHistory(
+                    keys: read.keys, values: read.values, rows: state.encoder.sequences[$0],
+                    heads: attention.keyHeads))
         }
     }
 
     func step(
-        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float]
+        _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float]
     ) {
         residual.apply(&x) { attention.read(memory, attention.query($0), scores: &scores) }
     }

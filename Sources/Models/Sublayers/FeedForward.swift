@@ -26,9 +26,10 @@ struct FeedForward: Sublayer {
     private let residual: Residual
     private let stack: Stack
 
-    /// Takes the linear layers that `shape` names, and the norm called `norm`.
+    /// Takes the linear layers that `shape` names, the norm called `norm` and, where a stack ends with a
+    /// norm, that one.
     init(
-        _ shape: Shape, norm: String, _ normalization: Normalization, _ stack: Stack,
+        _ shape: Shape, norm: String, last: String? = nil, _ normalization: Normalization, _ stack: Stack,
         _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         var inner: [Linear] = []
@@ -41,7 +42,7 @@ struct FeedForward: Sublayer {
         outer = try Linear(
             shape.outer, rows: shape.width, columns: shape.innerWidth, hasBias: shape.hasBias, &reader)
         activation = shape.activation
-        residual = try normalization.residual(norm, &reader)
+        residual = try normalization.residual(norm, last: last, &reader)
         self.stack = stack
     }
 
@@ -74,7 +75,7 @@ struct FeedForward: Sublayer {
     }
 
     func step(
-        _ x: inout Matrix, _ memory: inout [KeyValueHistory], positions: [Int], scores: inout [Float]
+        _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float]
     ) {
         guard stack != .encoder else { return }
         residual.apply(&x) { run($0) }

@@ -5,6 +5,10 @@ import PlanFormat
 /// The matrix whose rows are tokens; where the output projection is tied to it, scores are products with it
 /// too.
 struct TokenEmbedding: Sublayer {
+    /// In the place of a token: nothing, whose embedding is zeros, a position added where there are
+    /// positions.
+    static let nothing = -1
+
     let name: String
     let matrix: any LinearOperator
     let work: SublayerWork
@@ -40,9 +44,11 @@ struct TokenEmbedding: Sublayer {
 
     /// Hands on the gradients of embeddings of token sequences.
     func backward(_ sequences: [some Collection<Int>], _ gradient: Matrix, _ sink: any GradientSink) {
-        var scaled = gradient
+        let tokens = sequences.flatMap { $0 }
+        let places = tokens.indices.filter { tokens[$0] != Self.nothing }
+        var scaled = places.count == tokens.count ? gradient : gradient.gathering(rows: places)
         if scale != 1 { for index in scaled.storage.indices { scaled.storage[index] *= scale } }
-        sink.lookup(name, rows: sequences.flatMap { $0 }, scaled)
+        sink.lookup(name, rows: places.map { tokens[$0] }, scaled)
     }
 
     /// Embeddings of tokens that stand at `places` in their sequences, a row each.
@@ -53,7 +59,7 @@ struct TokenEmbedding: Sublayer {
             guard let base = buffer.baseAddress else { return }
             for (row, token) in tokens.enumerated() {
                 let line = base + row * width
-                matrix.copyRow(token, into: line)
+                if token != Self.nothing { matrix.copyRow(token, into: line) }
                 if let positions {
                     for channel in 0..<width {
                         line[channel] = line[channel] * scale + positions.value(places[row], channel)

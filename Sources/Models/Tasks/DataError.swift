@@ -10,6 +10,8 @@ package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
     case windowsOfItems
     /// A window that the model has not the positions for.
     case context(Int, positions: Int)
+    /// A shortlist for a model whose tokens have other numbers than Marian's.
+    case shortlist(URL)
     /// Windows that leave tokens out, or never move on.
     case stride(Int, context: Int)
 
@@ -20,6 +22,8 @@ package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(files.first?.path ?? "data"): expected \(expected), got \(files.count) files"
         case .noOutput(let index, let positions):
             "the model's own translation of sentence \(index + 1) is empty: expected at least one token, the end symbol included; the model generates up to \(max(0, positions - 1))"
+        case .shortlist(let file):
+            "\(file.path): a shortlist: expected a translation model in Marian's own format"
         case .windowsOfItems: "windows of a text: expected only for language models"
         case .context(let tokens, let positions):
             "windows of a text: expected 2 to the model's \(positions) positions, got \(tokens)"

@@ -50,7 +50,7 @@ package struct SentenceSimilarity: Task {
         _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let cosines = try input.vectors(network, data.examples, options).map(Self.cosine)
-        let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
+        let tokens = data.examples.reduce(0) { $0 + network.tokenCount($1) }
         let outputs = cosines.map { String($0) }
         guard data.hasReferences else {
             return TaskScore(values: [], signature: "", tokens: tokens, outputs: outputs)

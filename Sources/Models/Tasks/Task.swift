@@ -14,6 +14,9 @@ package protocol Task<Net>: Sendable {
     /// Whether KL is measured along target tokens that the data may lack: those of a translation.
     var hasTargetTokens: Bool { get }
 
+    /// The task with what files `options` name, read once.
+    func prepared(_ options: TaskOptions) throws -> any Task<Net>
+
     /// Reads the data that a model is measured on; `limit` keeps the first items. Data without references are
     /// read too, where the task has references.
     ///
@@ -41,6 +44,12 @@ package protocol Task<Net>: Sendable {
 extension Task {
     /// More is better.
     package var prefersLessMetric: Bool { false }
+
+    /// Refuses a shortlist, which is for translations.
+    package func prepared(_ options: TaskOptions) throws -> any Task<Net> {
+        if let file = options.shortlist { throw DataError.shortlist(file) }
+        return self
+    }
 
     /// KL compares what the network says of an item as it is.
     package var hasTargetTokens: Bool { false }
@@ -124,12 +133,14 @@ package struct TaskOptions: Sendable, Codable, Hashable {
     package var temperature: Double
     /// Where drawing starts; the same seed draws the same text, whatever the batches.
     package var seed: UInt64
+    /// The shortlist of the tokens that a translation may have; all where nil.
+    package var shortlist: URL?
 
     /// Options with their defaults: greedy, 32 items at a time, two threads.
     package init(
         beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2,
         temperature: Double = 0,
-        seed: UInt64 = 0
+        seed: UInt64 = 0, shortlist: URL? = nil
     ) {
         self.beams = beams
         self.maximumLength = maximumLength
@@ -137,6 +148,7 @@ package struct TaskOptions: Sendable, Codable, Hashable {
         self.threads = threads
         self.temperature = temperature
         self.seed = seed
+        self.shortlist = shortlist
     }
 }
 

@@ -47,7 +47,7 @@ package struct TextClassification: Task {
     ) throws -> TaskScore {
         let outputs = try input.vectors(network, data.examples, options)
         let predictions = outputs.map { Self.best(network.logits($0)).label }
-        let tokens = data.examples.reduce(0) { $0 + network.tokens($1).count }
+        let tokens = data.examples.reduce(0) { $0 + network.tokenCount($1) }
         let answers = predictions.map { labels[$0] }
         guard data.hasReferences else {
             return TaskScore(values: [], signature: "", tokens: tokens, outputs: answers)

@@ -6,9 +6,38 @@ import Foundation
 /// Translation of sentences, measured by BLEU and chrF2.
 package struct Translation: Task {
     /// The tokenizers of both sides.
-    let tokenizer: MarianTokenizer
+    let tokenizer: any TranslationTokenizer
     /// No sentence is longer in tokens.
     let maximumPositions: Int
+    /// Tokens of the vocabularies of source and target, where shortlists are read for them; nil for a model
+    /// whose tokens have other numbers.
+    var shortlistedVocabularies: (source: Int, target: Int)?
+    /// The tokens that translations may have; all where nil.
+    private var shortlist: Shortlist?
+
+    /// Translation with a tokenizer.
+    init(
+        tokenizer: any TranslationTokenizer, maximumPositions: Int,
+        shortlistedVocabularies: (source: Int, target: Int)? = nil
+    ) {
+        self.tokenizer = tokenizer
+        self.maximumPositions = maximumPositions
+        self.shortlistedVocabularies = shortlistedVocabularies
+    }
+
+    /// The task with the shortlist that `options` name, read.
+    ///
+    /// - Throws: `DataError` where the model has tokens of other numbers; `FileError` where the file is no
+    ///   shortlist, or is for other vocabularies.
+    package func prepared(_ options: TaskOptions) throws -> any Task<EncoderDecoderNetwork> {
+        guard let file = options.shortlist else { return self }
+        guard let sizes = shortlistedVocabularies else { throw DataError.shortlist(file) }
+        var task = self
+        let shortlist = try Shortlist(file)
+        try shortlist.check(source: sizes.source, target: sizes.target)
+        task.shortlist = shortlist
+        return task
+    }
 
     /// KL is measured along the tokens of a translation.
     package var hasTargetTokens: Bool { true }
@@ -97,7 +126,7 @@ package struct Translation: Task {
             outputs: outputs, items: bleu)
     }
 
-    /// Translates lines; `FileError` for one that has more tokens than the model has positions.
+    /// Translates lines; `LineError` for one that has more tokens than the model has positions.
     package func run(_ network: EncoderDecoderNetwork, lines: [String], options: TaskOptions) throws
         -> [String]
     {
@@ -114,17 +143,50 @@ package struct Translation: Task {
     }
 
     /// Translates in batches of similar length; the results stand in order of the sources.
+    ///
+    /// A source that is longer than the settings admit is translated in parts, and its translation is theirs,
+    /// one behind the other.
     func translate(_ network: EncoderDecoderNetwork, _ sources: [[Int]], _ options: TaskOptions) throws
         -> [[Int]]
     {
+        guard let longest = network.generation.longestSource, sources.contains(where: { $0.count > longest })
+        else { return try translateWhole(network, sources, options) }
+        var parts: [(sentence: Int, tokens: [Int])] = []
+        for (sentence, source) in sources.enumerated() {
+            guard source.count > longest else {
+                parts.append((sentence, source))
+                continue
+            }
+            // Each part has the end symbol of its own.
+            for start in stride(from: 0, to: source.count - 1, by: longest - 1) {
+                let words = source[start..<min(start + longest - 1, source.count - 1)]
+                parts.append((sentence, words + source.suffix(1)))
+            }
+        }
+        var results = [[Int]](repeating: [], count: sources.count)
+        let translated = try translateWhole(network, parts.map(\.tokens), options)
+        for (part, tokens) in zip(parts, translated) {
+            // The end symbol of a part is not that of the sentence.
+            if results[part.sentence].last == network.generation.endToken {
+                results[part.sentence].removeLast()
+            }
+            results[part.sentence] += tokens
+        }
+        return results
+    }
+
+    /// Translates sources that are not cut.
+    private func translateWhole(
+        _ network: EncoderDecoderNetwork, _ sources: [[Int]], _ options: TaskOptions
+    ) throws -> [[Int]] {
         let order = sources.indices.sorted { (sources[$0].count, $0) < (sources[$1].count, $1) }
         let batches = stride(from: 0, to: order.count, by: options.batchSize).map {
             Array(order[$0..<min($0 + options.batchSize, order.count)])
         }
         let translated = try concurrentMap(count: batches.count, threads: options.threads) { index in
             network.translate(
-                batches[index].map { sources[$0] }, beams: options.beams, maximumLength: options.maximumLength
-            )
+                batches[index].map { sources[$0] }, beams: options.beams,
+                maximumLength: options.maximumLength, shortlist: shortlist)
         }
         var results = [[Int]](repeating: [], count: sources.count)
         for (batch, ids) in zip(batches, translated) {

@@ -16,7 +16,7 @@ extension EncoderDecoderNetwork {
     /// Translates a sentence of so many tokens into exactly so many.
     package func perform(_ workload: Workload) {
         _ = greedy(
-            [Specimen.tokens(workload.read, vocabularySize: embedding.matrix.rows)],
+            [Specimen.tokens(workload.read, vocabularySize: source.matrix.rows)],
             forcedLength: workload.steps)
     }
 }

@@ -95,7 +95,7 @@ package struct UnitCosts: Sendable {
             try Calibration(network, few, fit: fit, threads: 1)
         }
         let tokens = { (examples: [Family.Net.Example]) in
-            max(1, examples.reduce(0) { $0 + network.tokens($1).count })
+            max(1, examples.reduce(0) { $0 + network.tokenCount($1) })
         }
         let resident = residentBytes()
 

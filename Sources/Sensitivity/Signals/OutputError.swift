@@ -36,12 +36,12 @@ struct OutputError {
 
 extension Calibration {
     /// Tokens that the calibration text looks up; 1 where there is none.
-    var tokens: Double { max(frequencies.reduce(0, +), 1) }
+    var tokens: Double { max(frequencies.values.reduce(0) { $0 + $1.reduce(0, +) }, 1) }
 
     /// What the errors of a matrix are weighted with; needs gathered moments.
     func outputError(_ shape: MatrixShape) -> OutputError {
         let known = moments[shape.tensor]
-        if isEmbedding(shape) { return OutputError(moments: known, occurrences: frequencies) }
+        if isEmbedding(shape) { return OutputError(moments: known, occurrences: frequencies[shape.tensor]) }
         if known != nil { return OutputError(moments: known, occurrences: nil) }
         // A table beside the embedding (positions, segments): each token looks up one row, which is not
         // counted.

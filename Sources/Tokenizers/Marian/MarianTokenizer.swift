@@ -13,7 +13,7 @@ import Foundation
 ///
 /// - Source: `MarianTokenizer` of Hugging Face transformers without sacremoses; ids and texts are equal on
 ///   the stored goldens.
-package struct MarianTokenizer: Tokenizer {
+package struct MarianTokenizer: Tokenizer, TranslationTokenizer {
     private let source: Side
     private let target: Side
     private let sourceModel: SentencePieceModel

@@ -12,9 +12,11 @@
 struct CharacterMapCheck {
     /// Why a model must not be handed to the library; nil where it may.
     static func problem(inModel bytes: [UInt8]) -> String? {
-        guard let fields = delimitedFields(of: bytes[...]) else { return "damaged protobuf message" }
+        guard let fields = SentencePieceFile.delimitedFields(of: bytes[...]) else {
+            return "damaged protobuf message"
+        }
         for (number, specification) in fields where number == 3 || number == 5 {
-            guard let maps = delimitedFields(of: specification) else {
+            guard let maps = SentencePieceFile.delimitedFields(of: specification) else {
                 return "damaged normalizer specification"
             }
             for (number, map) in maps where number == 2 && !map.isEmpty {
@@ -24,41 +26,6 @@ struct CharacterMapCheck {
             }
         }
         return nil
-    }
-
-    /// The length-delimited fields of a protobuf message; nil where it is not one.
-    private static func delimitedFields(of message: ArraySlice<UInt8>) -> [(Int, ArraySlice<UInt8>)]? {
-        var rest = message
-        func varint() -> UInt64? {
-            var value: UInt64 = 0
-            for shift in stride(from: UInt64(0), to: 70, by: 7) {
-                guard let byte = rest.popFirst() else { return nil }
-                value |= UInt64(byte & 0x7F) << shift
-                if byte < 0x80 { return value }
-            }
-            return nil
-        }
-        var fields: [(Int, ArraySlice<UInt8>)] = []
-        while !rest.isEmpty {
-            guard let tag = varint() else { return nil }
-            let length: UInt64
-            switch tag & 7 {
-            case 0:
-                guard varint() != nil else { return nil }
-                continue
-            case 1: length = 8
-            case 2:
-                guard let value = varint() else { return nil }
-                length = value
-            case 5: length = 4
-            default: return nil
-            }
-            guard length <= UInt64(rest.count) else { return nil }
-            let content = rest.prefix(Int(length))
-            rest = rest.dropFirst(Int(length))
-            if tag & 7 == 2 { fields.append((Int(truncatingIfNeeded: tag >> 3), content)) }
-        }
-        return fields
     }
 
     /// The library's buffer for the matches at one place.

@@ -1,0 +1,61 @@
+#!/bin/sh
+# A translation model of Firefox's family at several sizes: uniform schemes with and without rotation, and plans, planned and calibrated on English text
+# alone; BLEU and chrF2 on NTREX, which neither planning nor calibration saw. Prints the table of Reports/bergamot.md.
+#
+# usage: measure_bergamot.sh OUT
+# OUT keeps the model, tables, plans, packed models and results by name: a second run goes on from them.
+# In the environment: BITPLAN, SHARED (../shared), THREADS (1), SIZES and UNIFORM (in place of the table's own; "" for none).
+set -eu
+work=$1
+bitplan=${BITPLAN:-.build/release/bitplan}
+shared=${SHARED:-../shared}
+threads=${THREADS:-1}
+mkdir -p "$work"
+[ -e "$work/models/en-pt/model.bin" ] || python3 "$shared/tools/fetch_bergamot.py" "$work/models" > /dev/null
+model=$work/models/en-pt
+store="--store $work/store.sqlite"
+
+# 200 sentences to plan on, 500 others for the moments of the sweep, 1,000 to calibrate what is packed.
+news=$shared/data/newstest2019.zh-en.en
+head -n 200 "$news" > "$work/plan.en"
+sed -n 201,700p "$news" > "$work/moments.en"
+head -n 1000 "$news" > "$work/calibration.en"
+schemes=tcq2..4,tcq2:h,tcq3:h,tcq4:h,int5:fp16,int6:fp16
+
+echo "| weights | bytes | over FP32 | over the file | KL | KL on own outputs | BLEU | chrF2 |"
+echo "|---|---:|---:|---:|---:|---:|---:|---:|"
+
+# row NAME DIRECTORY
+row() {
+    # shellcheck disable=SC2086
+    [ -e "$work/$1.json" ] || "$bitplan" evaluate "$2" --reference "$model" --data "$shared/data/ntrex.en" "$shared/data/ntrex.pt-BR" \
+        $store --timed 0 --threads "$threads" --json > "$work/part.json"
+    [ -e "$work/$1.json" ] || mv "$work/part.json" "$work/$1.json"
+    python3 - "$1" "$work/$1.json" "$model/model.bin" <<'P'
+import json, os, sys
+name, path, shipped = sys.argv[1:]
+d = json.load(open(path))
+print(f"| {name} | {d['bytes']:,} | {67628032 / d['bytes']:.2f}x | {os.path.getsize(shipped) / d['bytes']:.2f}x | {d['kl']:.4f} | {d['klOwn']:.4f} "
+      f"| {d['bleu']:.2f} | {d['chrf2']:.2f} |", flush=True)
+P
+}
+
+row full "$model"
+for scheme in ${UNIFORM-tcq2 tcq2:h tcq3 tcq3:h tcq4 tcq4:h}; do
+    name=uniform-$(echo "$scheme" | tr : -)
+    # shellcheck disable=SC2086
+    [ -e "$work/$name" ] || "$bitplan" quantize "$model" --preset "$scheme" --data "$work/calibration.en" $store --output "$work/$name" > /dev/null
+    row "$name" "$work/$name"
+done
+
+# Plans are solved from the table of a sweep: the least sum of losses within a size.
+# shellcheck disable=SC2086
+[ -e "$work/table.json" ] || "$bitplan" sweep "$model" --data "$work/plan.en" --calibration "$work/moments.en" --schemes "$schemes" --no-groups \
+    --threads "$threads" $store --output "$work/table.json" > /dev/null
+for size in ${SIZES-9.0MB 8.0MB 6.8MB 5.73MB}; do
+    [ -e "$work/plan-$size.plan.json" ] || "$bitplan" plan "$work/table.json" --size "$size" --output "$work/plan-$size.plan.json" > /dev/null
+    # shellcheck disable=SC2086
+    [ -e "$work/plan-$size" ] || "$bitplan" quantize "$model" --plan "$work/plan-$size.plan.json" --data "$work/calibration.en" $store \
+        --output "$work/plan-$size" > /dev/null
+    row "plan-$size" "$work/plan-$size"
+done
