@@ -60,13 +60,16 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
             }
             continue;
         }
+        if (HAS_AVX2(isa)) {
+            bp_code_block_avx2(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            continue;
+        }
         for (size_t t = 0; t < tokens; t++)
             for (size_t i = 0; i < in_block; i += 16) {
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
                 const uint8_t *rows = block + 4 * i, *of_token = activations + t * size;
                 float *out = y + t * m->rows + r + i;
-                if (HAS_AVX2(isa)) bp_code_rows_avx2(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
-                else bp_code_rows_portable(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
+                bp_code_rows_portable(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
             }
     }
 }

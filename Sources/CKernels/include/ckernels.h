@@ -49,8 +49,8 @@ void bp_panels_multiply_add(bp_isa isa, const float *panels, size_t rows, size_t
 // out (columns, rows) = w (rows, columns) with rows and columns exchanged.
 void bp_transpose(const float *w, size_t rows, size_t columns, float *out);
 
-// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none
-// of them where the instruction set converts halves.
+// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers, of which none are
+// needed where an instruction converts halves.
 void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_t *panels);
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
                              size_t tokens, float *y, float *scratch);
