@@ -15,6 +15,7 @@ void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, si
                              size_t tokens, float *y, float *scratch) {
     const uint16_t *end = panels + (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns;
     const int is_long = (size_t)(end - panels) * sizeof *panels >= LONG_STREAM;
+    if (HAS_NEON(isa)) return bp_half_panels_tiles_neon(panels, rows, columns, x, tokens, y);
     if (HAS_AVX2(isa) && tokens > 1) {
         if (HAS_AVX512(isa)) bp_half_panels_tiles_avx512(panels, rows, columns, x, tokens, y);
         else bp_half_panels_tiles_avx2(panels, rows, columns, x, tokens, y);

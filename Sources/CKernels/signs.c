@@ -63,7 +63,8 @@ static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int1
     int32_t magnitude = 0;
     for (size_t i = before; i < before + n; i++) magnitude += q[i] < 0 ? -q[i] : q[i];
     *place->magnitude++ = magnitude;
-    DISPATCH(isa, bp_sign_word_tables, q, segment->units, place->at);
+    if (HAS_NEON(isa)) bp_sign_word_tables_neon(q, segment->units, place->at);
+    else DISPATCH(isa, bp_sign_word_tables, q, segment->units, place->at);
     place->at += TABLE * segment->units;
 }
 
@@ -109,6 +110,10 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
     for (size_t r = 0; r < rows; r += height) {
         const size_t in_block = rows - r < height ? rows - r : height;
         const uint8_t *block = signs + row_bytes * r;
+        if (HAS_NEON(isa)) {
+            bp_sign_block_neon(&m, block, r, in_block, tables, size, tokens, y + r);
+            continue;
+        }
         if (HAS_AVX2(isa) && !HAS_AVX512(isa)) {
             bp_sign_block_avx2(&m, block, r, in_block, tables, size, tokens, y + r);
             continue;
@@ -127,10 +132,6 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
             }
             for (size_t i = 0; i < in_block; i += 16) {
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
-                if (HAS_NEON(isa)) {
-                    bp_sign_rows_neon(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
-                    continue;
-                }
                 if (HAS_AVX512(isa)) bp_sign_rows_avx512(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
                 else bp_sign_rows_portable(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
             }

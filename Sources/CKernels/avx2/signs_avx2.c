@@ -109,24 +109,23 @@ INLINE void add_sums_avx2(const sums_avx2 *sums, float scale, int32_t magnitude,
     }
 }
 
-// The nibbles of a segment's words.
-INLINE void nibbles_avx2(const sign_matrix *m, sign_words words, __m256i *nibbles) {
-    for (size_t w = 0; w < words.count; w++, words.at += words.stride, nibbles += 8) {
+INLINE void nibbles_avx2(const sign_matrix *m, sign_words words, uint8_t *nibbles) {
+    __m256i *to = (__m256i *)nibbles;
+    for (size_t w = 0; w < words.count; w++, words.at += words.stride, to += 8) {
         __m256i bytes[4];
         fetch_ahead(words.at, m->end, m->is_long, 2048);
         fetch_ahead(words.at + 64, m->end, m->is_long, 2048);
         turn_avx2(words.at, bytes);
 #pragma clang loop unroll(full)
         for (int j = 0; j < 4; j++) {
-            nibbles[2 * j] = low_nibbles_avx2(bytes[j]);
-            nibbles[2 * j + 1] = high_nibbles_avx2(bytes[j]);
+            to[2 * j] = low_nibbles_avx2(bytes[j]);
+            to[2 * j + 1] = high_nibbles_avx2(bytes[j]);
         }
     }
 }
 
-// Goes on with the sums of CHUNKS x 32 strings by one segment.
-INLINE void add_chunks_avx2(const int CHUNKS, const sign_matrix *m, const __m256i (*nibbles)[8 * SEGMENT_WORDS],
-                          size_t words, size_t s, const uint8_t *tables, const uint8_t *prepared, float *out) {
+INLINE void add_chunks_avx2(const int CHUNKS, const sign_matrix *m, const uint8_t (*nibbles)[WORD_NIBBLES * SEGMENT_WORDS],
+                            size_t words, size_t s, const uint8_t *tables, const uint8_t *prepared, float *out) {
     sums_avx2 sums[2];
 #pragma clang loop unroll(full)
     for (int c = 0; c < CHUNKS; c++) clear_avx2(&sums[c]);
@@ -134,64 +133,18 @@ INLINE void add_chunks_avx2(const int CHUNKS, const sign_matrix *m, const __m256
 #pragma clang loop unroll(full)
         for (int j = 0; j < 4; j++)
 #pragma clang loop unroll(full)
-            for (int c = 0; c < CHUNKS; c++)
-                look_up_avx2(&sums[c], nibbles[c][8 * w + 2 * j], nibbles[c][8 * w + 2 * j + 1], j, tables);
+            for (int c = 0; c < CHUNKS; c++) {
+                const __m256i *at = (const __m256i *)nibbles[c] + 8 * w + 2 * j;
+                look_up_avx2(&sums[c], at[0], at[1], j, tables);
+            }
 #pragma clang loop unroll(full)
     for (int c = 0; c < CHUNKS; c++)
         add_sums_avx2(&sums[c], sign_scale(m, prepared, s), sign_magnitude(m, prepared, s), out + STRINGS * c);
 }
 
-// The rows of a block times some tokens, at most SIGN_TOKENS.
-static void tokens_avx2(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *prepared,
-                        size_t size, size_t tokens, float *y) {
-    float sums[SIGN_TOKENS][MOST_STRINGS], out[SIGN_TOKENS][64];
-    const size_t strings = in_block * m->bits, padded = (strings + STRINGS - 1) / STRINGS * STRINGS;
-    for (size_t t = 0; t < tokens; t++) {
-        memset(sums[t], 0, padded * sizeof(float));
-        memset(out[t], 0, sizeof out[t]);
-    }
-    const uint8_t *tables = prepared;
-    for (size_t s = 0; s < m->count; tables += TABLE * m->segments[s++].units) {
-        uint8_t edge[SEGMENT_WORDS * 4 * STRINGS];
-        for (size_t first = 0; first < strings; first += 2 * STRINGS) {
-            __m256i nibbles[2][8 * SEGMENT_WORDS];
-            const size_t left = strings - first, chunks = left > STRINGS ? 2 : 1;
-            size_t count = 0;
-            for (size_t c = 0; c < chunks; c++) {
-                const sign_words words = words_at(m, block, row, in_block, first + STRINGS * c, s, edge);
-                count = words.count;
-                nibbles_avx2(m, words, nibbles[c]);
-            }
-            for (size_t t = 0; t < tokens; t++) {
-                const uint8_t *of_token = prepared + t * size, *look_in = tables + t * size;
-                if (chunks == 2) add_chunks_avx2(2, m, nibbles, count, s, look_in, of_token, sums[t] + first);
-                else add_chunks_avx2(1, m, nibbles, count, s, look_in, of_token, sums[t] + first);
-            }
-        }
-        if (s + 1 < m->count && m->segments[s + 1].group == m->segments[s].group) continue;
-        for (size_t t = 0; t < tokens; t++) {
-            for (size_t i = 0; i < in_block; i += 16)
-                for (size_t p = 0; p < m->bits; p++) {
-                    const float *alpha = m->alphas + (row + i) * m->groups * m->bits + (m->segments[s].group * m->bits + p) * 16;
-                    for (size_t lane = 0; lane < 16; lane += 8) {
-                        const __m256 sum = _mm256_loadu_ps(sums[t] + p * in_block + i + lane);
-                        const __m256 term = _mm256_mul_ps(_mm256_loadu_ps(alpha + lane), sum);
-                        float *to = out[t] + i + lane;
-                        _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), term));
-                    }
-                }
-            memset(sums[t], 0, padded * sizeof(float));
-        }
-    }
-    for (size_t t = 0; t < tokens; t++) memcpy(y + t * m->rows, out[t], in_block * sizeof(float));
-}
-
 void bp_sign_block_avx2(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
                         size_t size, size_t tokens, float *y) {
-    for (size_t t = 0; t < tokens; t += SIGN_TOKENS) {
-        const size_t left = tokens - t < SIGN_TOKENS ? tokens - t : SIGN_TOKENS;
-        tokens_avx2(m, block, row, in_block, tables + t * size, size, left, y + t * m->rows);
-    }
+    sign_block(nibbles_avx2, add_chunks_avx2, m, block, row, in_block, tables, size, tokens, y);
 }
 
 #pragma clang attribute pop

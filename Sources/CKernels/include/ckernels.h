@@ -14,7 +14,8 @@ typedef enum {
     BP_AVX2 = 1,      // AVX2, FMA, F16C
     BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI, VPOPCNTDQ
     BP_AMX = 3,       // the same, GFNI, and AMX tiles of 8-bit integers
-    BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON where only intrinsics do it
+    BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON for products of codes
+    BP_NEON_DOT = 5,  // the same, and dot products of bytes
 } bp_isa;
 
 // The widest set that this machine has.
