@@ -56,6 +56,7 @@ format:
 check: lint
 	sh Scripts/install_dependencies.sh arm
 	sh Scripts/check_kernels.sh
+	sh Scripts/check_neon.sh
 	sh Scripts/check_version.sh
 	sh Scripts/check_documentation.sh
 	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system packages that bitplan builds with, where they are missing, and says before which ones.
-# Arguments add what else is needed: `python` for the checks that Python makes, `arm` for the C kernels' check for 64-bit ARM.
+# Arguments add what else is needed: `python` for the checks that Python makes, `arm` for the C kernels' checks for 64-bit ARM.
 set -eu
 
 run() {
@@ -35,7 +35,11 @@ need libssl-dev pkg-config --exists libcrypto
 for extra in "$@"; do
     case $extra in
     python) need python3-venv python3 -c "import venv, ensurepip" ;;
-    arm) [ "$(uname -m)" = aarch64 ] || need libc6-dev-arm64-cross [ -e /usr/aarch64-linux-gnu/include/math.h ] ;;
+    arm)
+        [ "$(uname -m)" = aarch64 ] && continue
+        need libc6-dev-arm64-cross [ -e /usr/aarch64-linux-gnu/include/math.h ]
+        need qemu-user command -v qemu-aarch64
+        ;;
     *)
         echo "install_dependencies: unknown argument '$extra', expected python or arm" >&2
         exit 64

@@ -1,9 +1,9 @@
 // Integer codes of 2 to 8 bits times activations of 16 or 8 bits. Sums within a segment are exact integers
 // and segments are added in one order, so all builds agree bit for bit.
 //
-// The activations of a unit of 32 columns take 64 bytes: for AVX-512 the 32 high bytes and the 32 low bytes
-// (signed, so that q = 256 high + low), otherwise 32 16-bit integers. Behind the units follow the segments'
-// scales and sums.
+// The activations of a unit of 32 columns take 64 bytes: for AVX-512 and NEON the 32 high bytes and the 32
+// low bytes (signed, so that q = 256 high + low), otherwise 32 16-bit integers. Behind the units follow the
+// segments' scales and sums.
 #include "activations.h"
 #include "codes.h"
 #pragma STDC FP_CONTRACT OFF
@@ -31,7 +31,7 @@ void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t toke
             for (size_t i = before; i < before + n; i++) sum += q[i];
             sums[s] = sum;
             for (size_t u = 0; u < segments[s].units; u++, unit += UNIT) {
-                if (HAS_AVX512(isa)) {
+                if (HAS_AVX512(isa) || HAS_NEON(isa)) {
                     for (size_t i = 0; i < 32; i++) {
                         const int high = (q[32 * u + i] + 128) >> 8;
                         unit[i] = (uint8_t)high;
@@ -60,13 +60,21 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
             }
             continue;
         }
+        if (HAS_NEON(isa)) {
+            if (HAS_NEON_DOT(isa)) bp_code_block_neon_dot(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            else bp_code_block_neon(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            continue;
+        }
+        if (HAS_AVX2(isa)) {
+            bp_code_block_avx2(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            continue;
+        }
         for (size_t t = 0; t < tokens; t++)
             for (size_t i = 0; i < in_block; i += 16) {
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
                 const uint8_t *rows = block + 4 * i, *of_token = activations + t * size;
                 float *out = y + t * m->rows + r + i;
-                if (HAS_AVX2(isa)) bp_code_rows_avx2(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
-                else bp_code_rows_portable(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
+                bp_code_rows_portable(m, segments, count, rows, 4 * in_block, r + i, lanes, of_token, out);
             }
     }
 }

@@ -2,6 +2,9 @@
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #if defined(__x86_64__)
@@ -11,6 +14,18 @@ static int has_amx(void) {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("gfni")
         && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return 0;
+#endif
+}
+#endif
+
+#if defined(__aarch64__)
+static int has_dot_products(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return 1;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #else
     return 0;
 #endif
@@ -27,7 +42,7 @@ bp_isa bp_best_isa(void) {
         return has_amx() ? BP_AMX : BP_AVX512;
     return BP_AVX2;
 #elif defined(__aarch64__)
-    return BP_NEON;
+    return has_dot_products() ? BP_NEON_DOT : BP_NEON;
 #else
     return BP_PORTABLE;
 #endif

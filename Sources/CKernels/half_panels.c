@@ -15,17 +15,23 @@ void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, si
                              size_t tokens, float *y, float *scratch) {
     const uint16_t *end = panels + (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns;
     const int is_long = (size_t)(end - panels) * sizeof *panels >= LONG_STREAM;
+    if (HAS_NEON(isa)) return bp_half_panels_tiles_neon(panels, rows, columns, x, tokens, y);
+    if (HAS_AVX2(isa) && tokens > 1) {
+        if (HAS_AVX512(isa)) bp_half_panels_tiles_avx512(panels, rows, columns, x, tokens, y);
+        else bp_half_panels_tiles_avx2(panels, rows, columns, x, tokens, y);
+        return;
+    }
     for (size_t r = 0; r < rows; r += BP_PANEL) {
         const uint16_t *panel = panels + r * columns;
         const size_t height = rows - r < BP_PANEL ? rows - r : BP_PANEL;
-        if (HAS_AVX2(isa) && tokens == 1) {
+        if (HAS_AVX2(isa)) {
             float sums[BP_PANEL];
             if (HAS_AVX512(isa)) bp_half_panel_avx512(panel, end, is_long, columns, x, sums);
             else bp_half_panel_avx2(panel, columns, x, sums);
             memcpy(y + r, sums, height * sizeof(float));
             continue;
         }
-        DISPATCH(isa, bp_widen, panel, BP_PANEL * columns, scratch);
+        bp_widen_portable(panel, BP_PANEL * columns, scratch);
         bp_panels_multiply_into(isa, scratch, height, columns, x, tokens, y + r, rows);
     }
 }

@@ -7,6 +7,11 @@ void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16]
     const size_t height = bp_block_rows(1);
     for (size_t r = 0; r < rows; r += height) {
         const size_t in_block = rows - r < height ? rows - r : height;
+        if (HAS_NEON(isa)) {
+            bp_levels_block_neon(codes + columns / 2 * r, in_block, levels, rows, columns, block,
+                                 scales + r * (columns / block), x, tokens, y + r);
+            continue;
+        }
         DISPATCH(isa, bp_levels_block, codes + columns / 2 * r, in_block, levels, rows, columns, block,
                  scales + r * (columns / block), x, tokens, y + r);
     }

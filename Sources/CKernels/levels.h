@@ -17,4 +17,6 @@ INLINE void load_lanes(uint32_t *words, const uint8_t *from, size_t lanes) {
 // One block of rows times all tokens. `codes` and `scales` begin at the block, `y` at its first row.
 DECLARE(void, bp_levels_block, const uint8_t *codes, size_t in_block, const float *levels, size_t rows, size_t columns,
         size_t block, const float *scales, const float *x, size_t tokens, float *y);
+void bp_levels_block_neon(const uint8_t *codes, size_t in_block, const float *levels, size_t rows, size_t columns,
+                          size_t block, const float *scales, const float *x, size_t tokens, float *y);
 #endif

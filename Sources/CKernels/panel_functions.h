@@ -1,5 +1,5 @@
-// The FP32 product on vectors of 16 numbers, which a compiler cuts into those of an instruction set. A result
-// is one sum in the order of the columns, whatever the tiles.
+// The product of weights in panels on vectors of 16 numbers, which a compiler cuts into those of an
+// instruction set. A result is one sum in the order of the columns, whatever the tiles.
 #ifndef PANEL_FUNCTIONS_H
 #define PANEL_FUNCTIONS_H
 #include "lanes.h"
@@ -8,9 +8,24 @@
 
 enum { MOST_TOKENS = 6, MOST_VECTORS = 4 };
 
-// A tile of TOKENS x 16 VECTORS outputs goes on with its sums over `columns` columns of a panel. Meanwhile
-// two lines at `next`, which moves on by `step` bytes a column, are fetched for later.
-INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict panel, size_t columns,
+typedef _Float16 h16 __attribute__((vector_size(32), aligned(2)));
+
+// Number `i` of weights of FP32 or FP16.
+INLINE const void *weight_at(const int HALF, const void *weights, size_t i) {
+    return (const char *)weights + (HALF ? 2 : 4) * i;
+}
+
+// 16 weights from number `i` on.
+INLINE void load_weights(const int HALF, const void *weights, size_t i, v16 *out) {
+    const void *at = weight_at(HALF, weights, i);
+    if (HALF) *out = __builtin_convertvector(*(const h16 *)at, v16);
+    else *out = *(const v16 *)at;
+}
+
+// A tile of TOKENS x 16 VECTORS outputs, with weights of FP16 where HALF is 1, goes on with its sums over
+// `columns` columns of a panel. Meanwhile two lines at `next`, which moves on by `step` bytes a column, are
+// fetched for later.
+INLINE void tile(const int HALF, const int TOKENS, const int VECTORS, const void *restrict panel, size_t columns,
                  const float *restrict x, size_t x_stride, float *restrict y, size_t y_stride, size_t width, int first,
                  const char *next, size_t step) {
     const size_t whole = 16 * (size_t)VECTORS;
@@ -31,12 +46,12 @@ INLINE void tile(const int TOKENS, const int VECTORS, const float *restrict pane
             for (int v = 0; v < VECTORS; v++) sums[t][v] = *(const v16 *)(from + 16 * v);
         }
     }
-    for (size_t c = 0; c < columns; c++, panel += BP_PANEL, next += step) {
+    for (size_t c = 0; c < columns; c++, panel = weight_at(HALF, panel, BP_PANEL), next += step) {
         v16 w[MOST_VECTORS];
         __builtin_prefetch(next, 0, 2);
         __builtin_prefetch(next + 64, 0, 2);
 #pragma clang loop unroll(full)
-        for (int v = 0; v < VECTORS; v++) w[v] = *(const v16 *)(panel + 16 * v);
+        for (int v = 0; v < VECTORS; v++) load_weights(HALF, panel, 16 * v, &w[v]);
 #pragma clang loop unroll(full)
         for (int t = 0; t < TOKENS; t++) {
             const float a = x[t * x_stride + c];
@@ -84,29 +99,30 @@ INLINE void vector_panels(const int COUNT, const float *restrict panel, size_t c
 
 // All products, in tiles of at most HEIGHT tokens by 16 VECTORS rows; one token meets TOGETHER panels at
 // once. The next tile of tokens follows after CHUNK columns, whose part of a panel stays in the near caches.
-INLINE void panels_multiply_tiles(const int HEIGHT, const int VECTORS, const size_t CHUNK, const float *panels,
+INLINE void panels_multiply_tiles(const int HALF, const int HEIGHT, const int VECTORS, const size_t CHUNK, const void *panels,
                                   size_t rows, size_t columns, const float *x, size_t tokens, float *y,
                                   size_t y_stride, int adds) {
     // Tiles of nearly equal height: 32 tokens are 6 6 5 5 5 5, not 6 6 6 6 6 2.
     const size_t most = (size_t)HEIGHT, tiles = (tokens + most - 1) / most, height = tokens / tiles, higher = tokens % tiles;
     for (size_t r = 0; r < rows; r += BP_PANEL) {
-        const float *panel = panels + r * columns;
+        const void *panel = weight_at(HALF, panels, r * columns);
         for (size_t c = 0; c < columns || c == 0; c += CHUNK) {
             const size_t chunk = columns - c < CHUNK ? columns - c : CHUNK;
             size_t t = 0;
             // The first tiles fetch the next chunk of weights, a part each: memory works while they compute.
-            const size_t parts = tiles < 4 ? tiles : 4, bytes = chunk * BP_PANEL * sizeof(float);
-            const char *next = (const char *)(panel + c * BP_PANEL) + bytes;
+            const size_t parts = tiles < 4 ? tiles : 4, bytes = chunk * BP_PANEL * (HALF ? 2 : 4);
+            const char *next = weight_at(HALF, panel, (c + chunk) * BP_PANEL);
             for (size_t index = 0; index < tiles; index++) {
-                const size_t count = height + (index < higher), step = index < parts ? 4 * BP_PANEL / parts : 0;
+                const size_t count = height + (index < higher), step = index < parts ? bytes / chunk / parts : 0;
                 for (size_t s = 0; s < BP_PANEL && r + s < rows; s += 16 * (size_t)VECTORS) {
-                    const float *w = panel + c * BP_PANEL + s, *from = x + t * columns + c;
+                    const void *w = weight_at(HALF, panel, c * BP_PANEL + s);
+                    const float *from = x + t * columns + c;
                     float *to = y + t * y_stride + r + s;
                     const char *later = step ? next + index * bytes / parts : next;
 #define CASE(n) \
     case n: \
         if (n <= HEIGHT) \
-            tile(n, VECTORS, w, chunk, from, columns, to, y_stride, rows - r - s, c == 0 && !adds, later, s ? 0 : step); \
+            tile(HALF, n, VECTORS, w, chunk, from, columns, to, y_stride, rows - r - s, c == 0 && !adds, later, s ? 0 : step); \
         break;
                     switch (count) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
 #undef CASE
@@ -133,6 +149,6 @@ INLINE void panels_multiply(const int HEIGHT, const int VECTORS, const int TOGET
         }
         return;
     }
-    panels_multiply_tiles(HEIGHT, VECTORS, CHUNK, panels, rows, columns, x, tokens, y, y_stride, 0);
+    panels_multiply_tiles(0, HEIGHT, VECTORS, CHUNK, panels, rows, columns, x, tokens, y, y_stride, 0);
 }
 #endif

@@ -16,12 +16,14 @@
 typedef struct {
     uint8_t *at;
     float *scales;
+    // Of a segment; null for tiles.
+    int32_t *magnitude;
     // Tokens of a group; 0 for tables.
     size_t height;
 } place;
 
 static size_t table_stride(const bp_segment *segments, size_t count) {
-    return tables_of(segments, count) + (count * sizeof(float) + 63) / 64 * 64;
+    return tables_of(segments, count) + (8 * count + 63) / 64 * 64;
 }
 
 size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count, size_t tokens) {
@@ -37,10 +39,11 @@ static place place_of(bp_isa isa, const bp_segment *segments, size_t count, size
         const size_t height = tile_height(tokens);
         uint8_t *group = tables + t / height * tile_group_size(segments, count, height);
         float *scales = (float *)(group + 128 * height * tile_steps(segments, count));
-        return (place){group + 64 * (t % height), scales + t % height, height};
+        return (place){group + 64 * (t % height), scales + t % height, 0, height};
     }
     uint8_t *table = tables + t * table_stride(segments, count);
-    return (place){table, (float *)(table + tables_of(segments, count)), 0};
+    float *scales = (float *)(table + tables_of(segments, count));
+    return (place){table, scales, (int32_t *)(scales + count), 0};
 }
 
 // Writes a segment, whose numbers stand in `q` from first_column % 32 on, and moves `place` behind it.
@@ -57,7 +60,11 @@ static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int1
         return;
     }
     place->scales++;
-    DISPATCH(isa, bp_sign_word_tables, q, segment->units, place->at);
+    int32_t magnitude = 0;
+    for (size_t i = before; i < before + n; i++) magnitude += q[i] < 0 ? -q[i] : q[i];
+    *place->magnitude++ = magnitude;
+    if (HAS_NEON(isa)) bp_sign_word_tables_neon(q, segment->units, place->at);
+    else DISPATCH(isa, bp_sign_word_tables, q, segment->units, place->at);
     place->at += TABLE * segment->units;
 }
 
@@ -103,6 +110,14 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
     for (size_t r = 0; r < rows; r += height) {
         const size_t in_block = rows - r < height ? rows - r : height;
         const uint8_t *block = signs + row_bytes * r;
+        if (HAS_NEON(isa)) {
+            bp_sign_block_neon(&m, block, r, in_block, tables, size, tokens, y + r);
+            continue;
+        }
+        if (HAS_AVX2(isa) && !HAS_AVX512(isa)) {
+            bp_sign_block_avx2(&m, block, r, in_block, tables, size, tokens, y + r);
+            continue;
+        }
         for (size_t t = 0; t < tokens; t++) {
             const uint8_t *of_token = tables + t * size;
             float *out = y + t * rows + r;
@@ -117,11 +132,8 @@ void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t row
             }
             for (size_t i = 0; i < in_block; i += 16) {
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
-                if (HAS_NEON(isa)) {
-                    bp_sign_rows_neon(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
-                    continue;
-                }
-                DISPATCH(isa, bp_sign_rows, &m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
+                if (HAS_AVX512(isa)) bp_sign_rows_avx512(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
+                else bp_sign_rows_portable(&m, block + 4 * i, 4 * in_block, r + i, lanes, of_token, out + i);
             }
         }
     }

@@ -55,11 +55,17 @@ INLINE void load_tails(const sign_matrix *m, size_t plane, size_t row, size_t la
 
 // The tables of `words` words of 32 columns each.
 DECLARE(void, bp_sign_word_tables, const int16_t *q, size_t words, uint8_t *tables);
+void bp_sign_word_tables_neon(const int16_t *q, size_t words, uint8_t *tables);
 // The sums of up to 16 rows from `row` on times one token: `stride` bytes from one word of a row to the next.
-DECLARE(void, bp_sign_rows, const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-        const uint8_t *tables, float *y);
-void bp_sign_rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                       const uint8_t *tables, float *y);
+void bp_sign_rows_portable(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                           const uint8_t *tables, float *y);
+void bp_sign_rows_avx512(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
+                         const uint8_t *tables, float *y);
+// A block of rows times all tokens, whose tables lie `size` bytes apart.
+void bp_sign_block_avx2(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
+                        size_t size, size_t tokens, float *y);
+void bp_sign_block_neon(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
+                        size_t size, size_t tokens, float *y);
 // A whole block, bp_block_rows(bits) rows, times one token or times two, whose tables lie `size` bytes apart.
 void bp_sign_block_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables, float *y);
 void bp_sign_pair_of_tokens_avx512(const sign_matrix *m, const uint8_t *block, size_t row, const uint8_t *tables,

@@ -5,7 +5,7 @@
 #include "trellis.h"
 
 // Whether activations are multiplied as bytes. AVX2 does so where weights are decoded for one token alone.
-#define USES_BYTES(isa, tokens) (HAS_AVX512(isa) || (HAS_AVX2(isa) && (tokens) == 1))
+#define USES_BYTES(isa, tokens) (HAS_AVX512(isa) || HAS_NEON(isa) || (HAS_AVX2(isa) && (tokens) == 1))
 
 size_t bp_trellis_activations_size(size_t columns) { return activations_size(columns); }
 
@@ -67,7 +67,9 @@ void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows) {
 }
 
 void bp_trellis_multiply(bp_isa isa, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-    if (HAS_AVX512(isa) && tokens == 1) bp_trellis_token_avx512(m, prepared, y);
+    if (HAS_NEON_DOT(isa)) bp_trellis_batch_neon_dot(m, prepared, tokens, y);
+    else if (HAS_NEON(isa)) bp_trellis_batch_neon(m, prepared, tokens, y);
+    else if (HAS_AVX512(isa) && tokens == 1) bp_trellis_token_avx512(m, prepared, y);
     else if (HAS_AVX2(isa) && tokens == 1) bp_trellis_token_avx2(m, prepared, y);
     else DISPATCH(isa, bp_trellis_batch, m, prepared, tokens, y);
 }

@@ -125,6 +125,8 @@ INLINE void trellis_batch(const int BITS, const bp_trellis *m, const uint8_t *pr
 
 // Products with several tokens; the portable build takes one like that too.
 DECLARE(void, bp_trellis_batch, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
+void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
+void bp_trellis_batch_neon_dot(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
 void bp_trellis_token_avx2(const bp_trellis *m, const uint8_t *prepared, float *y);
 void bp_trellis_token_avx512(const bp_trellis *m, const uint8_t *prepared, float *y);
 #endif

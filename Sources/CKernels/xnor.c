@@ -23,8 +23,9 @@ void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t colu
             for (size_t i = 0; i < in_block; i += 16) {
                 uint32_t counts[16];
                 const size_t lanes = in_block - i < 16 ? in_block - i : 16;
-                DISPATCH(isa, bp_xnor_rows, block + 4 * i, 4 * in_block, tails + i * width, width, words, lanes, of_token,
-                         counts);
+                const uint8_t *of_rows = block + 4 * i, *tail = tails + i * width;
+                if (HAS_NEON(isa)) bp_xnor_rows_neon(of_rows, 4 * in_block, tail, width, words, lanes, of_token, counts);
+                else DISPATCH(isa, bp_xnor_rows, of_rows, 4 * in_block, tail, width, words, lanes, of_token, counts);
                 for (size_t lane = 0; lane < lanes; lane++)
                     out[i + lane] = scale * (float)((int32_t)columns - 2 * (int32_t)counts[lane]);
             }

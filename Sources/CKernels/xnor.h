@@ -37,6 +37,8 @@ INLINE void count_differences(const uint8_t *block, size_t stride, const uint8_t
 DECLARE(void, bp_sign_bits_of, const float *x, size_t columns, uint32_t *bits);
 DECLARE(void, bp_xnor_rows, const uint8_t *block, size_t stride, const uint8_t *tails, size_t width, size_t words,
         size_t lanes, const uint32_t *bits, uint32_t *counts);
+void bp_xnor_rows_neon(const uint8_t *block, size_t stride, const uint8_t *tails, size_t width, size_t words, size_t lanes,
+                       const uint32_t *bits, uint32_t *counts);
 void bp_xnor_block_avx512(const uint8_t *block, const uint8_t *end, int is_long, size_t words, const uint32_t *bits,
                           size_t columns, float scale, float *y);
 #endif

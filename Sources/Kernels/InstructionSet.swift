@@ -14,8 +14,10 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
     case avx512 = 2
     /// The same with GFNI and AMX tiles of 8-bit integers, which binary codes use for batches.
     case amx = 3
-    /// 64-bit ARM: the portable code, which becomes NEON, and intrinsics for table look-ups.
+    /// 64-bit ARM: the portable code, which becomes NEON, and intrinsics for products of codes.
     case neon = 4
+    /// The same, and dot products of bytes.
+    case neonDot = 5
 
     /// The set that operators take: the widest of the machine, or the narrower one that `BITPLAN_ISA` names,
     /// so that a machine with more can be measured as one with less.
@@ -34,7 +36,8 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
         _ = try named(ProcessInfo.processInfo.environment[environmentVariable])
     }
 
-    /// The set of this name (`portable`, `avx2`, `avx512`, `amx` or `neon`); without a name the widest.
+    /// The set of this name (`portable`, `avx2`, `avx512`, `amx`, `neon` or `neondot`); without a name the
+    /// widest.
     ///
     /// - Throws: `InstructionSetError` where there is no such set or the machine lacks it.
     package static func named(_ name: String?) throws(InstructionSetError) -> InstructionSet {
@@ -53,7 +56,8 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
     private static let widest = InstructionSet(rawValue: Int(bp_best_isa().rawValue)) ?? .portable
 
     private static func upTo(_ set: InstructionSet) -> [InstructionSet] {
-        set == .neon ? [.portable, .neon] : allCases.filter { $0 <= set }
+        set >= .neon
+            ? [.portable] + allCases.filter { $0 >= .neon && $0 <= set } : allCases.filter { $0 <= set }
     }
 
     /// The description without capitals and hyphens, as the environment spells it.
@@ -67,6 +71,7 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
         case .avx512: "AVX-512"
         case .amx: "AMX"
         case .neon: "NEON"
+        case .neonDot: "NEON-dot"
         }
     }
 

@@ -102,11 +102,15 @@ struct PackedProductTests {
         let scheme = try #require(Scheme(name))
         for (rows, columns) in Self.shapes where columns > 0 {
             let packed = RandomPackedMatrix(scheme, rows: rows, columns: columns, seed: 5).packed
-            let x = randomMatrix(4, columns, seed: 6)
-            let portable = try product(packed, x, .portable)
-            for instructions in InstructionSet.available {
-                #expect(
-                    try product(packed, x, instructions) == portable, "\(rows) x \(columns), \(instructions)")
+            // Few tokens meet codes on their way from memory, more of them decoded panels.
+            for tokens in [1, 4, 7, 37] {
+                let x = randomMatrix(tokens, columns, seed: 6)
+                let portable = try product(packed, x, .portable)
+                for instructions in InstructionSet.available {
+                    #expect(
+                        try product(packed, x, instructions) == portable,
+                        "\(rows) x \(columns), \(tokens) tokens, \(instructions)")
+                }
             }
         }
     }
@@ -123,13 +127,20 @@ struct PackedProductTests {
             } else {
                 random = RandomPackedMatrix(scheme, rows: rows, columns: columns, seed: 8)
             }
-            let matrix = try LinearOperators.make(random.packed)
-            let x = randomMatrix(8, columns, seed: 9)
-            let together = matrix(x)
-            for t in [0, 2, 3, 7] {
-                let alone = matrix(x.gathering(rows: [t]))
-                #expect(alone.storage == Array(together[row: t]), "token \(t)")
+            for instructions in InstructionSet.available {
+                let matrix = try LinearOperators.make(random.packed, instructions: instructions)
+                for tokens in [2, 8, 37] {
+                    let x = randomMatrix(tokens, columns, seed: 9)
+                    let together = matrix(x)
+                    for t in [0, 1, 2, 3, 7, 33, 36] where t < tokens {
+                        let alone = matrix(x.gathering(rows: [t]))
+                        #expect(
+                            alone.storage == Array(together[row: t]),
+                            "token \(t) of \(tokens), \(instructions)")
+                    }
+                }
             }
+            let matrix = try LinearOperators.make(random.packed)
             for row in [0, 63, 64, 69] {
                 var copy = [Float](repeating: 0, count: columns)
                 matrix.copyRow(row, into: &copy)

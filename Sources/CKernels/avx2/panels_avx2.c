@@ -10,12 +10,11 @@ void bp_panels_multiply_avx2(const float *panels, size_t rows, size_t columns, c
 }
 
 void bp_panels_multiply_add_avx2(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
-    panels_multiply_tiles(6, 1, 512, panels, rows, columns, x, tokens, y, rows, 1);
+    panels_multiply_tiles(0, 6, 1, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
-void bp_widen_avx2(const uint16_t *halves, size_t n, float *out) {
-    for (size_t i = 0; i < n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + i))));
+void bp_half_panels_tiles_avx2(const uint16_t *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
+    panels_multiply_tiles(1, 6, 1, 512, panels, rows, columns, x, tokens, y, rows, 0);
 }
 
 void bp_half_panel_avx2(const uint16_t *panel, size_t columns, const float *x, float *y) {

@@ -1,106 +1,150 @@
-// AVX2: 16 rows at a time. A byte shuffle looks up in one table of 16 a lane, so the words are turned first:
-// one lane then holds the same byte of 16 rows.
-#include "../signs.h"
+// AVX2: a byte shuffle looks up in one table of 16 a lane, so the words of 32 strings (rows of a plane,
+// planes one after the other) are turned first: a vector then holds the same byte of all of them.
+#include "../sign_sums.h"
 #pragma STDC FP_CONTRACT OFF
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX2_FEATURES))), apply_to = function)
 
-void bp_sign_word_tables_avx2(const int16_t *q, size_t words, uint8_t *tables) {
-    for (size_t w = 0; w < words; w++) word_tables(q + 32 * w, tables + TABLE * w);
+// In either lane the 8 columns of one byte become the tables of its low nibbles (`first` 0) or of its high
+// ones (`first` 4).
+INLINE void nibble_tables_avx2(__m256i q, const int first, uint8_t *table) {
+    const __m256i zero = _mm256_setzero_si256(), byte = _mm256_set1_epi16(255);
+    // Entry n has column i where bit i of n is set and q is positive, or neither.
+    __m256i entries = zero, last = zero;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+        const int at = 2 * (first + i), period = 1 << i;
+        const __m256i v = _mm256_shuffle_epi8(q, _mm256_set1_epi16((short)(at | (at + 1) << 8)));
+        entries = _mm256_sub_epi16(entries, _mm256_min_epi16(v, zero));
+        if (i == 3) {
+            last = v;
+        } else {
+            int16_t set[16];
+            for (int n = 0; n < 16; n++) set[n] = n & period ? -1 : 0;
+            entries = _mm256_add_epi16(entries, _mm256_and_si256(v, _mm256_loadu_si256((const __m256i *)set)));
+        }
+    }
+    // Entries 0 to 7 are there, 8 to 15 are those with column 3.
+    const __m256i above = _mm256_add_epi16(entries, last);
+    const __m256i low = _mm256_packus_epi16(_mm256_and_si256(entries, byte), _mm256_and_si256(above, byte));
+    const __m256i high = _mm256_packus_epi16(_mm256_srli_epi16(entries, 8), _mm256_srli_epi16(above, 8));
+    _mm256_storeu_si256((__m256i *)table, low);
+    _mm256_storeu_si256((__m256i *)(table + 32), high);
 }
 
+void bp_sign_word_tables_avx2(const int16_t *q, size_t words, uint8_t *tables) {
+    for (size_t w = 0; w < words; w++, q += 32, tables += TABLE)
+        for (int pair = 0; pair < 2; pair++) {
+            const __m256i columns = _mm256_loadu_si256((const __m256i *)(q + 16 * pair));
+            nibble_tables_avx2(columns, 0, tables + 128 * pair);
+            nibble_tables_avx2(columns, 4, tables + 128 * pair + 64);
+        }
+}
 
-// Sums of 16 bits: low bytes and high bytes of table entries, of rows 0-3 and 8-11 ([0]) and 4-7 and 12-15
-// ([1]); the two lanes hold different bytes of the words and are added at the end.
+// Sums of 16 bits of 32 strings: of low bytes and of high ones, which stay below 128, all bytes as numbers of
+// 16 bits, modulo 2^16, and the odd ones alone.
 typedef struct {
-    __m256i low[2], high[2];
+    __m256i low, low_odd, high, high_odd;
 } sums_avx2;
 
-// Adds the entries that one byte of 16 rows chooses, in either lane.
-INLINE void look_up_avx2(sums_avx2 *sums, __m256i bytes, const uint8_t *table) {
-    const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi8(1);
-    const __m256i n0 = _mm256_and_si256(bytes, nibble);
-    const __m256i n1 = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
-#define ENTRIES(at, n) _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(table + (at))), n)
-    const __m256i l0 = ENTRIES(0, n0), h0 = ENTRIES(64, n0), l1 = ENTRIES(128, n1), h1 = ENTRIES(192, n1);
-#undef ENTRIES
-    const __m256i low0 = _mm256_maddubs_epi16(_mm256_unpacklo_epi8(l0, l1), ones);
-    const __m256i low1 = _mm256_maddubs_epi16(_mm256_unpackhi_epi8(l0, l1), ones);
-    const __m256i high0 = _mm256_maddubs_epi16(ones, _mm256_unpacklo_epi8(h0, h1));
-    const __m256i high1 = _mm256_maddubs_epi16(ones, _mm256_unpackhi_epi8(h0, h1));
-    sums->low[0] = _mm256_add_epi16(sums->low[0], low0);
-    sums->low[1] = _mm256_add_epi16(sums->low[1], low1);
-    sums->high[0] = _mm256_add_epi16(sums->high[0], high0);
-    sums->high[1] = _mm256_add_epi16(sums->high[1], high1);
+INLINE void clear_avx2(sums_avx2 *sums) {
+    sums->low = sums->low_odd = sums->high = sums->high_odd = _mm256_setzero_si256();
 }
 
-// The 8 sums of 32 bits: at most 10 words of 8 entries below 256 fit in 16 bits until here.
-INLINE __m256i total_avx2(__m256i low, __m256i high) {
-    const __m128i l = _mm_add_epi16(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
-    const __m128i h = _mm_add_epi16(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
-    return _mm256_add_epi32(_mm256_cvtepi16_epi32(l), _mm256_slli_epi32(_mm256_cvtepi16_epi32(h), 8));
+// Adds what the nibbles of byte `j` of 32 strings choose.
+INLINE void look_up_avx2(sums_avx2 *sums, __m256i n0, __m256i n1, const int j, const uint8_t *table) {
+    const uint8_t *at = table + 128 * (j / 2) + 16 * (j % 2);
+#define TABLE_AT(offset) _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(at + (offset))))
+    const __m256i l0 = _mm256_shuffle_epi8(TABLE_AT(0), n0), l1 = _mm256_shuffle_epi8(TABLE_AT(64), n1);
+    const __m256i h0 = _mm256_shuffle_epi8(TABLE_AT(32), n0), h1 = _mm256_shuffle_epi8(TABLE_AT(96), n1);
+#undef TABLE_AT
+    const __m256i h = _mm256_add_epi8(h0, h1);
+    sums->low = _mm256_add_epi16(sums->low, l0);
+    sums->low_odd = _mm256_add_epi16(sums->low_odd, _mm256_srli_epi16(l0, 8));
+    sums->low = _mm256_add_epi16(sums->low, l1);
+    sums->low_odd = _mm256_add_epi16(sums->low_odd, _mm256_srli_epi16(l1, 8));
+    sums->high = _mm256_add_epi16(sums->high, h);
+    sums->high_odd = _mm256_add_epi16(sums->high_odd, _mm256_srli_epi16(h, 8));
+    // Sums stay in registers, where a compiler that orders additions anew would spill them.
+    __asm__("" : "+x"(sums->low), "+x"(sums->low_odd), "+x"(sums->high), "+x"(sums->high_odd));
 }
 
-void bp_sign_rows_avx2(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                       const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + m->scales_at);
-    const float *alphas = m->alphas + row * m->groups * m->bits;
-    const size_t whole = (m->columns + 7) / 8 / 4;
-    // Bytes 0, 1, 2, 3 of the four words of a lane.
+// The four bytes of 32 words, of rows 0-3, 8-11, 16-19, 24-27 in the low lane and of the others in the high
+// one.
+INLINE void turn_avx2(const uint8_t *at, __m256i bytes[4]) {
     const __m256i turn = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-    __m256 sums[8][2], out[2];
-    for (int p = 0; p < 8; p++) sums[p][0] = sums[p][1] = _mm256_setzero_ps();
-    out[0] = out[1] = _mm256_setzero_ps();
-    for (size_t s = 0; s < m->count; s++) {
-        const bp_segment *segment = m->segments + s;
-        for (size_t p = 0; p < m->bits; p++) {
-            const __m256i zero = _mm256_setzero_si256();
-            sums_avx2 entries = {{zero, zero}, {zero, zero}};
-            const uint8_t *table = tables;
-            for (size_t w = segment->first_unit; w < segment->first_unit + segment->units; w++, table += TABLE) {
-                const uint8_t *at = block + (w * m->bits + p) * stride;
-                uint8_t edge[64];
-                if (w >= whole || lanes < 16) {
-                    if (w < whole) {
-                        memset(edge, 0, sizeof edge);
-                        memcpy(edge, at, 4 * lanes);
-                    } else {
-                        load_tails(m, p, row, lanes, edge);
-                    }
-                    at = edge;
-                }
-                const __m256i a = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)at), turn);
-                const __m256i b = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(at + 32)), turn);
-                // Lanes: byte 0 and byte 1 of rows 0-3, 8-11, 4-7, 12-15; then bytes 2 and 3.
-                const __m256i bytes01 = _mm256_permute4x64_epi64(_mm256_unpacklo_epi32(a, b), 0xd8);
-                const __m256i bytes23 = _mm256_permute4x64_epi64(_mm256_unpackhi_epi32(a, b), 0xd8);
-                look_up_avx2(&entries, bytes01, table);
-                look_up_avx2(&entries, bytes23, table + 32);
-            }
-            const __m256i t0 = total_avx2(entries.low[0], entries.high[0]);
-            const __m256i t1 = total_avx2(entries.low[1], entries.high[1]);
-            const __m256i total[2] = {_mm256_permute2x128_si256(t0, t1, 0x20), _mm256_permute2x128_si256(t0, t1, 0x31)};
-            for (int half = 0; half < 2; half++) {
-                const __m256 scaled = _mm256_mul_ps(_mm256_set1_ps(scales[s]), _mm256_cvtepi32_ps(total[half]));
-                sums[p][half] = _mm256_add_ps(sums[p][half], scaled);
-            }
-        }
-        tables += TABLE * segment->units;
-        if (s + 1 == m->count || segment[1].group != segment->group)
-            for (size_t p = 0; p < m->bits; p++)
-                for (int half = 0; half < 2; half++) {
-                    const float *alpha = alphas + (segment->group * m->bits + p) * 16 + 8 * half;
-                    const __m256 term = _mm256_mul_ps(_mm256_loadu_ps(alpha), sums[p][half]);
-                    out[half] = _mm256_add_ps(out[half], term);
-                    sums[p][half] = _mm256_setzero_ps();
-                }
+    __m256i v[4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) v[i] = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(at + 32 * i)), turn);
+    const __m256i a = _mm256_unpacklo_epi32(v[0], v[1]), b = _mm256_unpacklo_epi32(v[2], v[3]);
+    const __m256i c = _mm256_unpackhi_epi32(v[0], v[1]), d = _mm256_unpackhi_epi32(v[2], v[3]);
+    bytes[0] = _mm256_unpacklo_epi64(a, b);
+    bytes[1] = _mm256_unpackhi_epi64(a, b);
+    bytes[2] = _mm256_unpacklo_epi64(c, d);
+    bytes[3] = _mm256_unpackhi_epi64(c, d);
+}
+
+INLINE __m256i low_nibbles_avx2(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
+INLINE __m256i high_nibbles_avx2(__m256i bytes) { return low_nibbles_avx2(_mm256_srli_epi16(bytes, 4)); }
+
+// out += scale * (2 sums - magnitude) for the 32 strings.
+INLINE void add_sums_avx2(const sums_avx2 *sums, float scale, int32_t magnitude, float *out) {
+    const __m256i weights = _mm256_set1_epi32(2 | 512 << 16), less = _mm256_set1_epi32(magnitude);
+    const __m256 factor = _mm256_set1_ps(scale);
+    const __m256i low = _mm256_sub_epi16(sums->low, _mm256_slli_epi16(sums->low_odd, 8));
+    const __m256i high = _mm256_sub_epi16(sums->high, _mm256_slli_epi16(sums->high_odd, 8));
+#define TOTALS(unpack, low, high) _mm256_madd_epi16(unpack(low, high), weights)
+    const __m256i even0 = TOTALS(_mm256_unpacklo_epi16, low, high), even1 = TOTALS(_mm256_unpackhi_epi16, low, high);
+    const __m256i odd0 = TOTALS(_mm256_unpacklo_epi16, sums->low_odd, sums->high_odd);
+    const __m256i odd1 = TOTALS(_mm256_unpackhi_epi16, sums->low_odd, sums->high_odd);
+#undef TOTALS
+    const __m256i rows[4] = {_mm256_unpacklo_epi32(even0, odd0), _mm256_unpackhi_epi32(even0, odd0),
+                             _mm256_unpacklo_epi32(even1, odd1), _mm256_unpackhi_epi32(even1, odd1)};
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+        const __m256 scaled = _mm256_mul_ps(factor, _mm256_cvtepi32_ps(_mm256_sub_epi32(rows[i], less)));
+        _mm256_storeu_ps(out + 8 * i, _mm256_add_ps(_mm256_loadu_ps(out + 8 * i), scaled));
     }
-    float all[16];
-    _mm256_storeu_ps(all, out[0]);
-    _mm256_storeu_ps(all + 8, out[1]);
-    memcpy(y, all, lanes * sizeof(float));
+}
+
+INLINE void nibbles_avx2(const sign_matrix *m, sign_words words, uint8_t *nibbles) {
+    __m256i *to = (__m256i *)nibbles;
+    for (size_t w = 0; w < words.count; w++, words.at += words.stride, to += 8) {
+        __m256i bytes[4];
+        fetch_ahead(words.at, m->end, m->is_long, 2048);
+        fetch_ahead(words.at + 64, m->end, m->is_long, 2048);
+        turn_avx2(words.at, bytes);
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 4; j++) {
+            to[2 * j] = low_nibbles_avx2(bytes[j]);
+            to[2 * j + 1] = high_nibbles_avx2(bytes[j]);
+        }
+    }
+}
+
+INLINE void add_chunks_avx2(const int CHUNKS, const sign_matrix *m, const uint8_t (*nibbles)[WORD_NIBBLES * SEGMENT_WORDS],
+                            size_t words, size_t s, const uint8_t *tables, const uint8_t *prepared, float *out) {
+    sums_avx2 sums[2];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < CHUNKS; c++) clear_avx2(&sums[c]);
+    for (size_t w = 0; w < words; w++, tables += TABLE)
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 4; j++)
+#pragma clang loop unroll(full)
+            for (int c = 0; c < CHUNKS; c++) {
+                const __m256i *at = (const __m256i *)nibbles[c] + 8 * w + 2 * j;
+                look_up_avx2(&sums[c], at[0], at[1], j, tables);
+            }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < CHUNKS; c++)
+        add_sums_avx2(&sums[c], sign_scale(m, prepared, s), sign_magnitude(m, prepared, s), out + STRINGS * c);
+}
+
+void bp_sign_block_avx2(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
+                        size_t size, size_t tokens, float *y) {
+    sign_block(nibbles_avx2, add_chunks_avx2, m, block, row, in_block, tables, size, tokens, y);
 }
 
 #pragma clang attribute pop

@@ -58,8 +58,12 @@ void bp_levels_block_avx512(const uint8_t *codes, size_t in_block, const float *
         size_t t = 0;
         for (; t + 4 <= tokens; t += 4)
             levels_tile_avx512(4, 4, codes, 256, 0xffff, levels, rows, columns, block, scales, x + t * columns, y + t * rows);
-        for (; t < tokens; t++)
-            levels_tile_avx512(4, 1, codes, 256, 0xffff, levels, rows, columns, block, scales, x + t * columns, y + t * rows);
+#define CASE(n) \
+    case n: \
+        levels_tile_avx512(4, n, codes, 256, 0xffff, levels, rows, columns, block, scales, x + t * columns, y + t * rows); \
+        break;
+        switch (tokens - t) { CASE(1) CASE(2) CASE(3) }
+#undef CASE
         return;
     }
     for (size_t t = 0; t < tokens; t++)

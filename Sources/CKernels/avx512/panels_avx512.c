@@ -11,12 +11,11 @@ void bp_panels_multiply_avx512(const float *panels, size_t rows, size_t columns,
 }
 
 void bp_panels_multiply_add_avx512(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
-    panels_multiply_tiles(6, 4, 512, panels, rows, columns, x, tokens, y, rows, 1);
+    panels_multiply_tiles(0, 6, 4, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
-void bp_widen_avx512(const uint16_t *halves, size_t n, float *out) {
-    for (size_t i = 0; i < n; i += 16)
-        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
+void bp_half_panels_tiles_avx512(const uint16_t *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
+    panels_multiply_tiles(1, 6, 4, 512, panels, rows, columns, x, tokens, y, rows, 0);
 }
 
 void bp_half_panel_avx512(const uint16_t *panel, const uint16_t *end, int is_long, size_t columns, const float *x,

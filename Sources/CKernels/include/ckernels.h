@@ -14,7 +14,8 @@ typedef enum {
     BP_AVX2 = 1,      // AVX2, FMA, F16C
     BP_AVX512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI, VPOPCNTDQ
     BP_AMX = 3,       // the same, GFNI, and AMX tiles of 8-bit integers
-    BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON where only intrinsics do it
+    BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON for products of codes
+    BP_NEON_DOT = 5,  // the same, and dot products of bytes
 } bp_isa;
 
 // The widest set that this machine has.
@@ -49,8 +50,8 @@ void bp_panels_multiply_add(bp_isa isa, const float *panels, size_t rows, size_t
 // out (columns, rows) = w (rows, columns) with rows and columns exchanged.
 void bp_transpose(const float *w, size_t rows, size_t columns, float *out);
 
-// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers; one token needs none
-// of them where the instruction set converts halves.
+// FP16 weights, as their bits, in the same panels. `scratch` has 64 * columns numbers, of which none are
+// needed where an instruction converts halves.
 void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_t *panels);
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
                              size_t tokens, float *y, float *scratch);

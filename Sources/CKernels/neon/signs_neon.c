@@ -1,68 +1,77 @@
-// NEON: 16 rows at a time, one byte of each by a load that takes words apart, one table of 16 a look-up.
-#include "../signs.h"
+// NEON: one byte of 16 strings by a load that takes words apart, one table of 16 a look-up.
+#include "../sign_sums.h"
 #pragma STDC FP_CONTRACT OFF
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
-void bp_sign_rows_neon(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
-                       const uint8_t *tables, float *y) {
-    const float *scales = (const float *)(tables + m->scales_at);
-    const float *alphas = m->alphas + row * m->groups * m->bits;
-    const size_t whole = (m->columns + 7) / 8 / 4;
-    const uint8x16_t nibble = vdupq_n_u8(15);
-    float sums[8][16] = {{0}}, out[16] = {0};
-    for (size_t s = 0; s < m->count; s++) {
-        const bp_segment *segment = m->segments + s;
-        for (size_t p = 0; p < m->bits; p++) {
-            // At most 10 words of 8 entries fit in 16 bits.
-            uint16x8_t low[2] = {vdupq_n_u16(0), vdupq_n_u16(0)};
-            int16x8_t high[2] = {vdupq_n_s16(0), vdupq_n_s16(0)};
-            const uint8_t *table = tables;
-            for (size_t w = segment->first_unit; w < segment->first_unit + segment->units; w++, table += TABLE) {
-                const uint8_t *at = block + (w * m->bits + p) * stride;
-                uint8_t edge[64];
-                if (w >= whole || lanes < 16) {
-                    if (w < whole) {
-                        memset(edge, 0, sizeof edge);
-                        memcpy(edge, at, 4 * lanes);
-                    } else {
-                        load_tails(m, p, row, lanes, edge);
-                    }
-                    at = edge;
-                }
-                const uint8x16x4_t bytes = vld4q_u8(at);
-                for (int j = 0; j < 4; j++) {
-                    const uint8x16_t n[2] = {vandq_u8(bytes.val[j], nibble), vshrq_n_u8(bytes.val[j], 4)};
-                    for (int half = 0; half < 2; half++) {
-                        const uint8_t *entries = table + 128 * half + 16 * j;
-                        const uint8x16_t l = vqtbl1q_u8(vld1q_u8(entries), n[half]);
-                        const int8x16_t h = vreinterpretq_s8_u8(vqtbl1q_u8(vld1q_u8(entries + 64), n[half]));
-                        low[0] = vaddw_u8(low[0], vget_low_u8(l));
-                        low[1] = vaddw_u8(low[1], vget_high_u8(l));
-                        high[0] = vaddw_s8(high[0], vget_low_s8(h));
-                        high[1] = vaddw_s8(high[1], vget_high_s8(h));
-                    }
-                }
-            }
-            uint16_t lows[16];
-            int16_t highs[16];
-            for (int half = 0; half < 2; half++) {
-                vst1q_u16(lows + 8 * half, low[half]);
-                vst1q_s16(highs + 8 * half, high[half]);
-            }
-            for (size_t lane = 0; lane < 16; lane++)
-                sums[p][lane] += scales[s] * (float)((int32_t)lows[lane] + 256 * (int32_t)highs[lane]);
+// Tables of a nibble: 16 low bytes of its entries, then the high ones.
+void bp_sign_word_tables_neon(const int16_t *q, size_t words, uint8_t *tables) {
+    static const int16_t bits[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const int16x8_t numbers = vld1q_s16(bits), zero = vdupq_n_s16(0);
+    for (size_t i = 0; i < 8 * words; i++, q += 4, tables += 32) {
+        // Entry n has column i where bit i of n is set and q is positive, or neither.
+        int16x8_t below = zero;
+        for (int c = 0; c < 4; c++) {
+            const int16x8_t v = vdupq_n_s16(q[c]);
+            below = vsubq_s16(below, vminq_s16(v, zero));
+            if (c < 3) below = vaddq_s16(below, vandq_s16(v, vreinterpretq_s16_u16(vtstq_s16(numbers, vdupq_n_s16((int16_t)(1 << c))))));
         }
-        tables += TABLE * segment->units;
-        if (s + 1 == m->count || segment[1].group != segment->group) {
-            for (size_t p = 0; p < m->bits; p++)
-                for (size_t lane = 0; lane < 16; lane++) {
-                    out[lane] += alphas[(segment->group * m->bits + p) * 16 + lane] * sums[p][lane];
-                    sums[p][lane] = 0;
-                }
-        }
+        // Entries 8 to 15 are those with column 3.
+        const uint16x8_t low = vreinterpretq_u16_s16(below), high = vreinterpretq_u16_s16(vaddq_s16(below, vdupq_n_s16(q[3])));
+        vst1q_u8(tables, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
+        vst1q_u8(tables + 16, vcombine_u8(vshrn_n_u16(low, 8), vshrn_n_u16(high, 8)));
     }
-    memcpy(y, out, lanes * sizeof(float));
+}
+
+INLINE void nibbles_neon(const sign_matrix *m, sign_words words, uint8_t *nibbles) {
+    (void)m;
+    for (size_t w = 0; w < words.count; w++, words.at += words.stride)
+        for (int half = 0; half < 2; half++) {
+            const uint8x16x4_t bytes = vld4q_u8(words.at + 64 * half);
+            for (int j = 0; j < 4; j++, nibbles += 32) {
+                vst1q_u8(nibbles, vandq_u8(bytes.val[j], vdupq_n_u8(15)));
+                vst1q_u8(nibbles + 16, vshrq_n_u8(bytes.val[j], 4));
+            }
+        }
+}
+
+// Of 16 strings: 72 low bytes and 36 sums of two high ones fit in 16 bits.
+INLINE void add_half_neon(const sign_matrix *m, const uint8_t *nibbles, size_t words, size_t s, const uint8_t *tables,
+                          const uint8_t *prepared, float *out) {
+    uint16x8_t low[2] = {vdupq_n_u16(0), vdupq_n_u16(0)}, high[2] = {vdupq_n_u16(0), vdupq_n_u16(0)};
+    for (size_t w = 0; w < words; w++, nibbles += WORD_NIBBLES, tables += TABLE)
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 4; j++) {
+            const uint8x16_t n0 = vld1q_u8(nibbles + 32 * j), n1 = vld1q_u8(nibbles + 32 * j + 16);
+            const uint8_t *table = tables + 64 * j;
+            const uint8x16_t l0 = vqtbl1q_u8(vld1q_u8(table), n0), l1 = vqtbl1q_u8(vld1q_u8(table + 32), n1);
+            const uint8x16_t h = vaddq_u8(vqtbl1q_u8(vld1q_u8(table + 16), n0), vqtbl1q_u8(vld1q_u8(table + 48), n1));
+            low[0] = vaddw_u8(vaddw_u8(low[0], vget_low_u8(l0)), vget_low_u8(l1));
+            low[1] = vaddw_high_u8(vaddw_high_u8(low[1], l0), l1);
+            high[0] = vaddw_u8(high[0], vget_low_u8(h));
+            high[1] = vaddw_high_u8(high[1], h);
+        }
+    const int32x4_t less = vdupq_n_s32(sign_magnitude(m, prepared, s));
+    const float scale = sign_scale(m, prepared, s);
+    for (int i = 0; i < 4; i++, out += 4) {
+        const uint16x4_t l = i % 2 ? vget_high_u16(low[i / 2]) : vget_low_u16(low[i / 2]);
+        const uint16x4_t h = i % 2 ? vget_high_u16(high[i / 2]) : vget_low_u16(high[i / 2]);
+        const uint32x4_t sum = vaddq_u32(vshll_n_u16(l, 1), vshlq_n_u32(vmovl_u16(h), 9));
+        const float32x4_t total = vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(sum), less));
+        vst1q_f32(out, vaddq_f32(vld1q_f32(out), vmulq_n_f32(total, scale)));
+    }
+}
+
+INLINE void add_chunks_neon(const int CHUNKS, const sign_matrix *m, const uint8_t (*nibbles)[WORD_NIBBLES * SEGMENT_WORDS],
+                            size_t words, size_t s, const uint8_t *tables, const uint8_t *prepared, float *out) {
+    for (int c = 0; c < CHUNKS; c++)
+        for (int half = 0; half < 2; half++)
+            add_half_neon(m, nibbles[c] + WORD_NIBBLES / 2 * half, words, s, tables, prepared, out + STRINGS * c + 16 * half);
+}
+
+void bp_sign_block_neon(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
+                        size_t size, size_t tokens, float *y) {
+    sign_block(nibbles_neon, add_chunks_neon, m, block, row, in_block, tables, size, tokens, y);
 }
 #endif

@@ -14,7 +14,7 @@ void bp_panels_multiply_portable(const float *panels, size_t rows, size_t column
 }
 
 void bp_panels_multiply_add_portable(const float *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
-    panels_multiply_tiles(HEIGHT_OF_TILE, 1, 512, panels, rows, columns, x, tokens, y, rows, 1);
+    panels_multiply_tiles(0, HEIGHT_OF_TILE, 1, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
 void bp_widen_portable(const uint16_t *halves, size_t n, float *out) {
