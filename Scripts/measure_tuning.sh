@@ -25,6 +25,8 @@ plan() { # NAME SCHEMES SIZE
     [ -e "$work/$1.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 \
         --schemes "$2" --store "$work/store.sqlite" --output "$work/$1.table.json" > /dev/null
     [ -e "$work/$1-$3.plan.json" ] || "$bitplan" plan "$work/$1.table.json" --size "$3" --output "$work/$1-$3.plan.json" > /dev/null
+    # The same schemes, with codes fitted by the curvature of both sides.
+    sed 's/"fit" *: *"calibrated"/"fit": "curvature"/' "$work/$1-$3.plan.json" > "$work/$1-$3.curvature.plan.json"
 }
 
 # row NAME METRIC MODEL "START" "DATA" "HELD-OUT" "CALIBRATION" "CHECK" "RECIPE AND SETTINGS" STEPS
@@ -36,12 +38,12 @@ row() {
     out=$work/$name
     # shellcheck disable=SC2086
     [ -e "$out.training.json" ] ||
-        "$bitplan" tune "$model" $start --data $data --held-out $heldout --calibration $calibration $settings --steps "$steps" --no-store --output "$out" > /dev/null
+        "$bitplan" tune "$model" $start --data $data --held-out $heldout --calibration $calibration $settings --steps "$steps" --store "$work/store.sqlite" --output "$out" > /dev/null
     # shellcheck disable=SC2086
     [ -e "$out.before.json" ] || {
         # One step whose rates are 0 leaves the codes as they are fitted.
         "$bitplan" tune "$model" $start --data $data --held-out $heldout --calibration $calibration --recipe scales --rate 0 --vector-rate 0 --steps 1 \
-            --no-store --output "$out-before" > /dev/null
+            --store "$work/store.sqlite" --output "$out-before" > /dev/null
         "$bitplan" evaluate "$out-before" --data $check --reference "$model" --timed 0 --no-store --json > "$out.before.json"
     }
     # shellcheck disable=SC2086
@@ -79,6 +81,12 @@ row translation-12x bleu "$translation" "--plan $work/auto-802549B.plan.json" "$
 row translation-14x bleu "$translation" "--plan $work/auto-676434B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-16x bleu "$translation" "--plan $work/auto-591880B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
+# Learned from the full model's own translations, from codes fitted by curvature; then scales, biases and norms alone.
+for case in 12x=auto-802549B 14x=auto-676434B 16x=auto-591880B binary=binary-802549B; do
+    name=translation-${case%%=*}-own
+    row "$name" bleu "$translation" "--plan $work/${case#*=}.curvature.plan.json" "$train" "$held" "$first" "$test" "--recipe weights --targets own" 2400
+    row "$name-scales" bleu "$translation" "--packed $work/$name" "$train" "$held" "$first" "$test" "--recipe scales --targets own --rate 0.001 --vector-rate 0.001" 800
+done
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"

@@ -108,7 +108,7 @@ struct SweepOptions: ParsableArguments {
     @Option(help: "What has a scheme of its own: sublayer, matrix.")
     var unit = PlanUnit.sublayer
 
-    @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated.")
+    @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated, curvature.")
     var fit = CodeFit.calibrated
 
     @Option(

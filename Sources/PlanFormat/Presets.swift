@@ -163,7 +163,8 @@ extension ModelLayout {
             case .vectors: .fp32
             case .embedding, .encoderFeedForward, .decoderFeedForward, .feedForward:
                 .productCodes(block: 8, centroids: 256, storage: storage)
-            case .attention, .encoderSelfAttention, .decoderSelfAttention, .decoderCrossAttention:
+            case .attention, .encoderSelfAttention, .decoderSelfAttention, .decoderCrossAttention,
+                .decoderRecurrence:
                 .productCodes(block: 4, centroids: 256, storage: storage)
             default: .full(.fp16)
             }

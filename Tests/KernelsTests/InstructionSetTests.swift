@@ -9,7 +9,8 @@ struct InstructionSetTests {
         for set in InstructionSet.available { #expect(try InstructionSet.named(set.name) == set) }
         #expect(try InstructionSet.named(nil) >= .best)
         #expect(InstructionSet.available.last == .best)
-        #expect(InstructionSet.allCases.map(\.name) == ["portable", "avx2", "avx512", "amx", "neon", "neondot"])
+        #expect(
+            InstructionSet.allCases.map(\.name) == ["portable", "avx2", "avx512", "amx", "neon", "neondot"])
     }
 
     @Test("other names and other machines' are refused with one clear line", arguments: ["", "AVX2", "sse"])

@@ -90,7 +90,7 @@ private enum Bytes {
         do {
             _ = try MarianCheckpoint(file).floats("w", shape: [2])
             return ""
-        } catch let error as FileError {
+        } catch {
             #expect(error.path == file.path && !error.message.contains("\n"))
             return error.message
         }
