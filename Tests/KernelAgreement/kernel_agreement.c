@@ -11,7 +11,7 @@
 #include <string.h>
 #include "ckernels.h"
 
-static const char *const sets[] = {"portable", "avx2", "avx512", "amx", "neon", "neondot"};
+static const char *const sets[] = {"portable", "avx2", "avx512", "amx", "neon", "neondot", "neoni8mm"};
 
 typedef enum { HALVES, SIGNS, BITLINEAR, CODES, LEVELS, PRODUCT_CODES, TRELLIS, XNOR } family;
 
@@ -227,7 +227,7 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (count > 1 && !strcmp(arguments[1], sets[i])) isa = (int)i;
     if (isa < 0 || (count != 2 && count != 6)) {
-        fprintf(stderr, "kernel_agreement: expected an instruction set (portable, avx2, avx512, amx, neon, neondot), and perhaps "
+        fprintf(stderr, "kernel_agreement: expected an instruction set (portable, avx2, avx512, amx, neon, neondot, neoni8mm), and perhaps "
                         "a scheme, rows, columns and times\n");
         return 64;
     }
