@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compares the NEON kernels, with dot products and without, with the portable ones: on 64-bit ARM itself, and on
+# Compares the NEON kernels, with and without products of bytes, with the portable ones: on 64-bit ARM itself, and on
 # Linux x86-64 in the emulator qemu-user. With a scheme and a shape it counts instructions a weight instead, which
 # are all of one token's product, its preparation included:
 #
@@ -35,10 +35,9 @@ $compile -O2 -Wall -Wextra -Werror -ISources/CKernels/include $start Tests/Kerne
     $(find Sources/CKernels -name '*.c' | sort) $end -o "$program"
 
 if [ $# = 0 ]; then
-    $run "$program" neon
-    $run "$program" neondot
-    # The first of these processors has no dot products, the second one has.
-    for choice in cortex-a72:neon neoverse-n1:neondot; do
+    for set in neon neondot neoni8mm; do $run "$program" "$set"; done
+    # The first of these processors has no products of bytes, the second one dot products, the last one all.
+    for choice in cortex-a72:neon neoverse-n1:neondot max:neoni8mm; do
         [ -n "$run" ] || continue
         widest=$($run -cpu "${choice%:*}" "$program")
         [ "$widest" = "${choice#*:}" ] || {

@@ -14,8 +14,8 @@ struct RootCommand: ParsableCommand {
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
         discussion: """
             Exit codes: 0 where the work is done, 1 where input or files are wrong or the work fails, 64 where the command
-            line is wrong. An error is one line on standard error. BITPLAN_ISA=portable, avx2, avx512, amx, neon or neondot
-            in the environment lets kernels use these instructions at most.
+            line is wrong. An error is one line on standard error. BITPLAN_ISA=portable, avx2, avx512, amx, neon, neondot or
+            neoni8mm in the environment lets kernels use these instructions at most.
             """,
         version: toolVersion,
         subcommands: [

@@ -61,7 +61,9 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
             continue;
         }
         if (HAS_NEON(isa)) {
-            if (HAS_NEON_DOT(isa)) bp_code_block_neon_dot(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            if (HAS_NEON_I8MM(isa) && tokens > 1)
+                bp_code_block_neon_i8mm(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
+            else if (HAS_NEON_DOT(isa)) bp_code_block_neon_dot(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
             else bp_code_block_neon(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
             continue;
         }

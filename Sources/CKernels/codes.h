@@ -37,6 +37,8 @@ void bp_code_block_neon(const bp_codes *m, const bp_segment *segments, size_t co
                         size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y);
 void bp_code_block_neon_dot(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
                             size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y);
+void bp_code_block_neon_i8mm(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
+                             size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y);
 void bp_code_block_avx512(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
                           size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y);
 #endif

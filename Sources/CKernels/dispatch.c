@@ -30,6 +30,16 @@ static int has_dot_products(void) {
     return 0;
 #endif
 }
+
+static int has_matrix_products(void) {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    return 1;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+#else
+    return 0;
+#endif
+}
 #endif
 
 bp_isa bp_best_isa(void) {
@@ -42,7 +52,7 @@ bp_isa bp_best_isa(void) {
         return has_amx() ? BP_AMX : BP_AVX512;
     return BP_AVX2;
 #elif defined(__aarch64__)
-    return has_dot_products() ? BP_NEON_DOT : BP_NEON;
+    return !has_dot_products() ? BP_NEON : has_matrix_products() ? BP_NEON_I8MM : BP_NEON_DOT;
 #else
     return BP_PORTABLE;
 #endif

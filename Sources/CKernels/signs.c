@@ -12,11 +12,14 @@
 // Whether products take tiles rather than tables.
 #define USES_TILES(isa, tokens, count) (HAS_AMX(isa) && (tokens) >= FEWEST_TILE_TOKENS && (count))
 
+// Whether tables hold sums of magnitudes (sign_sums.h).
+#define USES_MAGNITUDES(isa) (HAS_NEON(isa) || (HAS_AVX2(isa) && !HAS_AVX512(isa)))
+
 // Where prepared activations of one token go: tables of its own, or its rows of the tiles of a group.
 typedef struct {
     uint8_t *at;
     float *scales;
-    // Of a segment; null for tiles.
+    // Where the sum of a segment's magnitudes goes; null for tiles.
     int32_t *magnitude;
     // Tokens of a group; 0 for tables.
     size_t height;
@@ -60,9 +63,11 @@ static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int1
         return;
     }
     place->scales++;
-    int32_t magnitude = 0;
-    for (size_t i = before; i < before + n; i++) magnitude += q[i] < 0 ? -q[i] : q[i];
-    *place->magnitude++ = magnitude;
+    if (USES_MAGNITUDES(isa)) {
+        int32_t magnitude = 0;
+        for (size_t i = before; i < before + n; i++) magnitude += q[i] < 0 ? -q[i] : q[i];
+        *place->magnitude++ = magnitude;
+    }
     if (HAS_NEON(isa)) bp_sign_word_tables_neon(q, segment->units, place->at);
     else DISPATCH(isa, bp_sign_word_tables, q, segment->units, place->at);
     place->at += TABLE * segment->units;

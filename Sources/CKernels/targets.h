@@ -32,13 +32,15 @@ INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end, int is_long, size
 #define HAS_AMX(isa) ((isa) == BP_AMX)
 #define HAS_NEON(isa) (!sizeof(isa))
 #define HAS_NEON_DOT(isa) (!sizeof(isa))
+#define HAS_NEON_I8MM(isa) (!sizeof(isa))
 #else
 // Constants, so that no call of a build that this machine cannot have is compiled.
 #define HAS_AVX2(isa) (!sizeof(isa))
 #define HAS_AVX512(isa) (!sizeof(isa))
 #define HAS_AMX(isa) (!sizeof(isa))
 #define HAS_NEON(isa) ((isa) == BP_NEON || HAS_NEON_DOT(isa))
-#define HAS_NEON_DOT(isa) ((isa) == BP_NEON_DOT)
+#define HAS_NEON_DOT(isa) ((isa) == BP_NEON_DOT || HAS_NEON_I8MM(isa))
+#define HAS_NEON_I8MM(isa) ((isa) == BP_NEON_I8MM)
 #endif
 
 // A function that has a build for each width of vectors: name_portable, name_avx2 and name_avx512, which

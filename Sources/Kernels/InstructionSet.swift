@@ -18,6 +18,8 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
     case neon = 4
     /// The same, and dot products of bytes.
     case neonDot = 5
+    /// The same, and products of matrices of 2 x 8 bytes.
+    case neonI8MM = 6
 
     /// The set that operators take: the widest of the machine, or the narrower one that `BITPLAN_ISA` names,
     /// so that a machine with more can be measured as one with less.
@@ -36,8 +38,8 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
         _ = try named(ProcessInfo.processInfo.environment[environmentVariable])
     }
 
-    /// The set of this name (`portable`, `avx2`, `avx512`, `amx`, `neon` or `neondot`); without a name the
-    /// widest.
+    /// The set of this name (`portable`, `avx2`, `avx512`, `amx`, `neon`, `neondot` or `neoni8mm`); without a
+    /// name the widest.
     ///
     /// - Throws: `InstructionSetError` where there is no such set or the machine lacks it.
     package static func named(_ name: String?) throws(InstructionSetError) -> InstructionSet {
@@ -72,6 +74,7 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable, CustomStri
         case .amx: "AMX"
         case .neon: "NEON"
         case .neonDot: "NEON-dot"
+        case .neonI8MM: "NEON-I8MM"
         }
     }
 

@@ -59,8 +59,8 @@ struct Bench: ParsableCommand {
             With --model, whole translation models are timed instead: greedy decoding of the lines of --data to --length \
             tokens, the directories in alternation batch by batch, each packed one checked against its decoded twin first.
 
-            BITPLAN_ISA=portable, avx2, avx512, amx, neon or neondot in the environment measures the machine as one with \
-            these instructions at most.
+            BITPLAN_ISA=portable, avx2, avx512, amx, neon, neondot or neoni8mm in the environment measures the machine as \
+            one with these instructions at most.
             """)
 
     @Flag(help: "Print JSON instead of a table.")

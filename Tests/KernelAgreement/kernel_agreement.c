@@ -11,7 +11,7 @@
 #include <string.h>
 #include "ckernels.h"
 
-static const char *const sets[] = {"portable", "avx2", "avx512", "amx", "neon", "neondot"};
+static const char *const sets[] = {"portable", "avx2", "avx512", "amx", "neon", "neondot", "neoni8mm"};
 
 typedef enum { HALVES, SIGNS, BITLINEAR, CODES, LEVELS, PRODUCT_CODES, TRELLIS, XNOR } family;
 
@@ -187,15 +187,16 @@ static int agree(const char *what, const matrix *m, size_t tokens, int is_exact,
     return 0;
 }
 
+// Whether all agree; the first size that does not is said.
 static int compare(bp_isa isa, const scheme *s) {
     int all_agree = 1;
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    for (size_t i = 0; all_agree && i < sizeof shapes / sizeof *shapes; i++) {
         matrix m = random_matrix(s, shapes[i][0], shapes[i][1]);
         float *x = memory(MOST_TOKENS * m.columns * sizeof(float)), *y = memory(MOST_TOKENS * m.rows * sizeof(float));
         float *portable = memory(MOST_TOKENS * m.rows * sizeof(float)), *alone = memory(m.rows * sizeof(float));
         for (size_t k = 0; k < MOST_TOKENS * m.columns; k++) x[k] = random_number();
         multiply(BP_PORTABLE, &m, x, MOST_TOKENS, portable);
-        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+        for (size_t b = 0; all_agree && b < sizeof batches / sizeof *batches; b++) {
             multiply(isa, &m, x, batches[b], y);
             all_agree &= agree("against portable", &m, batches[b], s->is_exact, y, portable);
             const size_t last = batches[b] - 1;
@@ -227,7 +228,7 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (count > 1 && !strcmp(arguments[1], sets[i])) isa = (int)i;
     if (isa < 0 || (count != 2 && count != 6)) {
-        fprintf(stderr, "kernel_agreement: expected an instruction set (portable, avx2, avx512, amx, neon, neondot), and perhaps "
+        fprintf(stderr, "kernel_agreement: expected an instruction set (portable, avx2, avx512, amx, neon, neondot, neoni8mm), and perhaps "
                         "a scheme, rows, columns and times\n");
         return 64;
     }

@@ -10,14 +10,15 @@ struct InstructionSetTests {
         #expect(try InstructionSet.named(nil) >= .best)
         #expect(InstructionSet.available.last == .best)
         #expect(
-            InstructionSet.allCases.map(\.name) == ["portable", "avx2", "avx512", "amx", "neon", "neondot"])
+            InstructionSet.allCases.map(\.name)
+                == ["portable", "avx2", "avx512", "amx", "neon", "neondot", "neoni8mm"])
     }
 
     @Test("other names and other machines' are refused with one clear line", arguments: ["", "AVX2", "sse"])
     func refusals(name: String) throws {
         let widest = try InstructionSet.named(nil)
         let family: [InstructionSet] =
-            widest >= .neon ? [.portable, .neon, .neonDot] : [.portable, .avx2, .avx512, .amx]
+            widest >= .neon ? [.portable, .neon, .neonDot, .neonI8MM] : [.portable, .avx2, .avx512, .amx]
         let sets = family.filter { $0 <= widest }
         let names = sets.map(\.name).joined(separator: ", ")
         let line = "environment variable BITPLAN_ISA: expected one of \(names)"

@@ -16,6 +16,7 @@ typedef enum {
     BP_AMX = 3,       // the same, GFNI, and AMX tiles of 8-bit integers
     BP_NEON = 4,      // 64-bit ARM: the portable code, and NEON for products of codes
     BP_NEON_DOT = 5,  // the same, and dot products of bytes
+    BP_NEON_I8MM = 6, // the same, and products of matrices of 2 x 8 bytes
 } bp_isa;
 
 // The widest set that this machine has.

@@ -1,5 +1,6 @@
 // NEON: codes as bytes, four columns of a row in each lane of 32 bits. Activations are multiplied as high and
-// low bytes; where the processor has dot products, four products of a lane are added by one instruction.
+// low bytes; where the processor has dot products, four products of a lane are added by one instruction, and
+// where it multiplies matrices, two rows and two tokens meet over eight columns.
 #include "../codes.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -17,6 +18,12 @@ INLINE int32x4_t four_products_neon(int32x4_t sum, int8x16_t a, int8x16_t b) {
 
 __attribute__((target("dotprod"))) INLINE int32x4_t dot_neon(int32x4_t sum, int8x16_t a, int8x16_t b) {
     return vdotq_s32(sum, a, b);
+}
+
+// Adds the products of two rows of eight bytes with two others: both with the first, then both with the
+// second.
+__attribute__((target("dotprod,i8mm"))) INLINE int32x4_t matrix_neon(int32x4_t sum, int8x16_t a, int8x16_t b) {
+    return vmmlaq_s32(sum, b, a);
 }
 
 // Four codes of a unit, those that meet bytes 4 k to 4 k + 3 of `turn_neon`; of 8 bits less 128, so that they
@@ -50,10 +57,29 @@ INLINE void turn_neon(const int BITS, const uint8_t *numbers, int8_t *out) {
     for (int i = 0; i < UNIT; i += 16) vst1q_s8(out + i, vreinterpretq_s8_u8(vqtbl1q_u8(vld1q_u8(numbers + i), order)));
 }
 
-// The rows of a block, in fours, times at most TOKENS tokens, with the products that DOT adds.
-typedef int32x4_t dot_products(int32x4_t sum, int8x16_t a, int8x16_t b);
+typedef int32x4_t add_products(int32x4_t sum, int8x16_t a, int8x16_t b);
 
-INLINE void block_of_neon(const int BITS, const int ACT, dot_products dot, const bp_codes *m, const bp_segment *segments,
+// Two tokens go on with their sums with four rows: `low[0]` and `high[0]` are of rows 0 and 1, the others of
+// rows 2 and 3.
+INLINE void two_tokens_neon(const int ACT, add_products matrix, const int8x16_t quads[QUADS], const int8_t *first,
+                            const int8_t *second, int32x4_t *low[2], int32x4_t *high[2]) {
+#pragma clang loop unroll(full)
+    for (int k = 0; k < QUADS; k += 2) {
+        const int32x4_t a = vreinterpretq_s32_s8(quads[k]), b = vreinterpretq_s32_s8(quads[k + 1]);
+        const int8x16_t rows[2] = {vreinterpretq_s8_s32(vzip1q_s32(a, b)), vreinterpretq_s8_s32(vzip2q_s32(a, b))};
+        const int8x16_t x_high = vcombine_s8(vld1_s8(first + 4 * k), vld1_s8(second + 4 * k));
+        const int8x16_t x_low = vcombine_s8(vld1_s8(first + 32 + 4 * k), vld1_s8(second + 32 + 4 * k));
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 2; i++) {
+            *low[i] = matrix(*low[i], rows[i], x_low);
+            if (ACT == 2) *high[i] = matrix(*high[i], rows[i], x_high);
+        }
+    }
+}
+
+// The rows of a block, in fours, times at most TOKENS tokens, two of them at a time where there is a
+// `matrix`.
+INLINE void block_of_neon(const int BITS, const int ACT, add_products dot, add_products matrix, const bp_codes *m, const bp_segment *segments,
                           size_t count, const uint8_t *block, size_t row, size_t in_block, const uint8_t *activations,
                           size_t size, size_t tokens, float *y) {
     const size_t scales_at = units_of(segments, count) * UNIT, vectors = (in_block + 3) / 4;
@@ -85,6 +111,12 @@ INLINE void block_of_neon(const int BITS, const int ACT, dot_products dot, const
 #pragma clang loop unroll(full)
                 for (int k = 0; k < QUADS; k++) quads[k] = quad_neon(BITS, words, k, flip);
                 for (size_t t = 0; t < tokens; t++) {
+                    if (matrix && t + 1 < tokens) {
+                        int32x4_t *lows[2] = {&low[t][v], &low[t + 1][v]}, *highs[2] = {&high[t][v], &high[t + 1][v]};
+                        two_tokens_neon(ACT, matrix, quads, turned[t], turned[t + 1], lows, highs);
+                        t++;
+                        continue;
+                    }
                     int32x4_t l = low[t][v], h = high[t][v], x[4];
                     for (int i = 0; i < 4; i++) x[i] = vreinterpretq_s32_s8(vld1q_s8(turned[t] + 16 * i));
 #pragma clang loop unroll(full)
@@ -104,7 +136,14 @@ INLINE void block_of_neon(const int BITS, const int ACT, dot_products dot, const
             const int32x4_t middle = vdupq_n_s32(BITS == 8 ? 0 : (1 << (BITS - 1)) * sum);
             for (size_t v = 0; v < vectors; v++) {
                 const size_t lanes_at = (row + v / 4 * 16) * m->groups + 16 * segments[s].group + v % 4 * 4;
-                const int32x4_t all = vaddq_s32(low[t][v], vshlq_n_s32(high[t][v], 8));
+                int32x4_t all = vaddq_s32(low[t][v], vshlq_n_s32(high[t][v], 8));
+                if (matrix && (t % 2 || t + 1 < tokens)) {
+                    // Two rows times both tokens, then the other two.
+                    const size_t other = t ^ 1;
+                    const int32x4_t rest = vaddq_s32(low[other][v], vshlq_n_s32(high[other][v], 8));
+                    all = t % 2 ? vcombine_s32(vget_high_s32(rest), vget_high_s32(all))
+                                : vcombine_s32(vget_low_s32(all), vget_low_s32(rest));
+                }
                 const float32x4_t scaled = vmulq_n_f32(vcvtq_f32_s32(vsubq_s32(all, middle)), scales[s]);
                 float32x4_t to = vld1q_f32(out[t] + 4 * v);
                 to = vaddq_f32(to, vmulq_f32(vld1q_f32(m->scales + lanes_at), scaled));
@@ -118,26 +157,35 @@ INLINE void block_of_neon(const int BITS, const int ACT, dot_products dot, const
 }
 
 // Only whole bytes are multiplied with 8-bit activations.
-#define BLOCK(dot)                                                                                            \
-    for (size_t t = 0; t < tokens; t += TOKENS, activations += TOKENS * size, y += TOKENS * m->rows) {        \
-        const size_t together = tokens - t < TOKENS ? tokens - t : TOKENS;                                    \
-        if (m->act_bytes == 1) {                                                                              \
-            block_of_neon(8, 1, dot, m, segments, count, block, row, in_block, activations, size, together, y); \
-            continue;                                                                                         \
-        }                                                                                                     \
-        switch (m->bits) { CASE(2, dot) CASE(3, dot) CASE(4, dot) CASE(5, dot) CASE(6, dot) CASE(7, dot) CASE(8, dot) } \
+#define BLOCK(dot, matrix)                                                                                              \
+    for (size_t t = 0; t < tokens; t += TOKENS, activations += TOKENS * size, y += TOKENS * m->rows) {                  \
+        const size_t together = tokens - t < TOKENS ? tokens - t : TOKENS;                                              \
+        if (m->act_bytes == 1) {                                                                                        \
+            block_of_neon(8, 1, dot, matrix, m, segments, count, block, row, in_block, activations, size, together, y); \
+            continue;                                                                                                   \
+        }                                                                                                               \
+        switch (m->bits) {                                                                                              \
+            CASE(2, dot, matrix) CASE(3, dot, matrix) CASE(4, dot, matrix) CASE(5, dot, matrix)                         \
+            CASE(6, dot, matrix) CASE(7, dot, matrix) CASE(8, dot, matrix)                                              \
+        }                                                                                                               \
     }
-#define CASE(n, dot) \
-    case n: block_of_neon(n, 2, dot, m, segments, count, block, row, in_block, activations, size, together, y); break;
+#define CASE(n, dot, matrix) \
+    case n: block_of_neon(n, 2, dot, matrix, m, segments, count, block, row, in_block, activations, size, together, y); break;
 
 void bp_code_block_neon(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
                         size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y) {
-    BLOCK(four_products_neon)
+    BLOCK(four_products_neon, (add_products *)0)
 }
 
 __attribute__((target("dotprod"))) void bp_code_block_neon_dot(
     const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row, size_t in_block,
     const uint8_t *activations, size_t size, size_t tokens, float *y) {
-    BLOCK(dot_neon)
+    BLOCK(dot_neon, (add_products *)0)
+}
+
+__attribute__((target("dotprod,i8mm"))) void bp_code_block_neon_i8mm(
+    const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row, size_t in_block,
+    const uint8_t *activations, size_t size, size_t tokens, float *y) {
+    BLOCK(dot_neon, matrix_neon)
 }
 #endif
