@@ -17,12 +17,13 @@ public enum Consumer: String, CaseIterable, Sendable {
     /// The arguments of `HqqConfig` of transformers.
     case hqq
 
-    /// What it needs to know of the model that it can take: `model_type`s, or nil for any.
-    var modelTypes: [String]? {
+    /// The `model_type`s that it can take: those that it has names for, else all whose tensors have
+    /// transformers' names.
+    var modelTypes: [String] {
         switch self {
         case .llamaCpp: ["bert", "llama"]
         case .gptqmodel, .mlx: ["llama"]
-        case .coremltools, .compressedTensors, .autoRound, .hqq: nil
+        case .coremltools, .compressedTensors, .autoRound, .hqq: ["bert", "llama", "marian"]
         }
     }
 }
@@ -60,8 +61,8 @@ extension Plan {
     package func export(_ layout: ModelLayout, to consumer: Consumer, nearest: Bool = false)
         throws(ExportError) -> PlanExport
     {
-        if let known = consumer.modelTypes, !known.contains(model.type) {
-            throw .unknownModel(consumer, model.type, known: known)
+        guard consumer.modelTypes.contains(model.type) else {
+            throw .unknownModel(consumer, model.type, known: consumer.modelTypes)
         }
         var matrices = try PlannedMatrix.list(self, layout)
         if consumer == .llamaCpp {

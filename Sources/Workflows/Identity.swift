@@ -26,7 +26,8 @@ extension Model {
     /// family's other files, as far as they are there.
     func configurationHash() throws -> String {
         let hash = ContentHash()
-        if !FileManager.default.fileExists(atPath: directory.appending(path: "config.json").path) {
+        let configuration = directory.appending(path: "config.json")
+        if place != directory || !FileManager.default.fileExists(atPath: configuration.path) {
             let settings = try modelSettings(of: place).object
             hash.add(
                 "settings", try JSONSerialization.data(withJSONObject: settings, options: [.sortedKeys]))

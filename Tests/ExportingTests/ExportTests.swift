@@ -177,6 +177,18 @@ import Testing
                 "\(text)")
         }
         #expect(try refusal("bert", ["*": .bcq(3)], .mlx) != nil)
+        // Models in Marian's own format are none of transformers.
+        let (layout, identity) = (
+            try Self.layout("marian"), ModelIdentity(type: "marian-native", sha256: "0")
+        )
+        let native = Plan(model: identity, sublayers: ["*": .full(.fp16)])
+        for consumer in Consumer.allCases {
+            let error = #expect(throws: ExportError.self) {
+                try native.export(layout, to: consumer, nearest: true)
+            }
+            let start = "is for a model of type 'marian-native', which \(consumer.rawValue) does not know"
+            #expect(error?.description.hasPrefix(start) == true)
+        }
     }
 
     /// Scheme, sublayer and consumer are named; mapped to the nearest it is no error.

@@ -342,6 +342,8 @@ private enum Bytes {
             ("a", "line 16: expected 'key: value', not indented, got 'a'"),
             ("\u{1b}[2J", "line 16: expected 'key: value', not indented, got ' [2J'"),
             (String(repeating: "x", count: 2 << 20), "settings of 2097"),
+            ("input-types:\n" + String(repeating: "- a\n", count: 10000), "'input-types' is not supported"),
+            ("a: b #c: 'd'\na: e", "line 17: 'a' was there before"),
         ] {
             // Line 15 is the empty one behind the settings.
             let got = try refusal(Self.network + "\n" + line)
@@ -422,7 +424,7 @@ private enum Bytes {
     /// Harmless keys and empty ones are passed over; keys that ask for nothing too.
     @Test func whatSaysNothing() throws {
         let more =
-            "dim-rnn: 1024\nenc-cell: gru\ninput-types: []\nsomething-new: false\ntransformer-tied-layers:\n  []\n"
+            "# a comment\ndim-rnn: 1024 # another\nenc-cell: 'gru' # 'one'\nseparator-symbol: \"[eos] #\"\ninput-types: []\nsomething-new: false\ntransformer-tied-layers:\n  []\n"
         let file = try temporary(Bytes.binary([Bytes.settings(Self.network + more)]))
         defer { try? FileManager.default.removeItem(at: file.deletingLastPathComponent()) }
         let configuration = try MarianNativeConfiguration(try modelSettings(of: file))

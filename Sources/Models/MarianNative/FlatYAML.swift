@@ -4,10 +4,11 @@ import Foundation
 /// Settings in YAML as Marian writes them: keys with a scalar, or with a list of scalars, and nothing below.
 ///
 /// A list is `[a, b]` behind its key, or a line `- a` for each of its values. A scalar is a truth value, a
-/// number or a text, in quotes or without. Lines that begin with `#`, `---` or `...` say nothing.
+/// number or a text, in quotes or without. What stands behind ` #` is a comment; the lines `---` and `...`
+/// say nothing.
 enum FlatYAML {
     /// Far more than Marian writes.
-    private static let largestSize = 1 << 20
+    private static let largestSize = 1 << 16
 
     /// The settings of a text.
     ///
@@ -17,36 +18,59 @@ enum FlatYAML {
             throw FileError(file, "settings of \(text.utf8.count) bytes: expected up to \(largestSize)")
         }
         var object: [String: Any] = [:]
-        var openList: String?
+        // The list that lines may go on with, and its key.
+        var list: (key: String, values: [Any])?
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let content = line.trimmingCharacters(in: .whitespaces.union(["\r"]))
-            if content.isEmpty || content.hasPrefix("#") || content == "---" || content == "..." { continue }
+            let content = withoutComment(line).trimmingCharacters(in: .whitespaces.union(["\r"]))
+            if content.isEmpty || content == "---" || content == "..." { continue }
             func refuse(_ expected: String) -> FileError {
                 FileError(file, "line \(index + 1): expected \(expected), got \(quoted(content))")
             }
             if content == "-" || content.hasPrefix("- ") {
-                guard let key = openList, var list = object[key] as? [Any],
-                    let value = scalar(content.dropFirst())
-                else { throw refuse("a scalar of a list behind its key") }
-                list.append(value)
-                object[key] = list
+                guard list != nil, let value = scalar(content.dropFirst()) else {
+                    throw refuse("a scalar of a list behind its key")
+                }
+                list?.values.append(value)
                 continue
             }
             // An empty list may stand on a line of its own.
-            if content == "[]", openList != nil { continue }
+            if content == "[]", list?.values.isEmpty == true { continue }
             guard let colon = content.firstIndex(of: ":"), line.first?.isWhitespace == false,
                 let key = scalar(content[..<colon]) as? String, !key.isEmpty
             else { throw refuse("'key: value', not indented") }
-            let rest = content[content.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-            guard let value = rest.isEmpty ? [Any]() : value(rest[...]) else {
-                throw refuse("a scalar or a list of scalars behind '\(key)'")
-            }
-            guard object.updateValue(value, forKey: key) == nil else {
+            if let list { object[list.key] = list.values }
+            list = nil
+            guard object[key] == nil else {
                 throw FileError(file, "line \(index + 1): \(quoted(key)) was there before")
             }
-            openList = rest.isEmpty ? key : nil
+            let rest = content[content.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            guard !rest.isEmpty else {
+                list = (key, [])
+                continue
+            }
+            guard let value = value(rest[...]) else {
+                throw refuse("a scalar or a list of scalars behind \(quoted(key))")
+            }
+            object[key] = value
         }
+        if let list { object[list.key] = list.values }
         return Settings(file: file, object: object)
+    }
+
+    /// A line up to a `#` that stands at its start or behind a space, and not in quotes.
+    private static func withoutComment(_ line: Substring) -> Substring {
+        var quote: Character?
+        var last: Character = " "
+        for (place, character) in zip(line.indices, line) {
+            if character == "#", quote == nil, last.isWhitespace { return line[..<place] }
+            if character == quote {
+                quote = nil
+            } else if quote == nil, character == "'" || character == "\"", last.isWhitespace {
+                quote = character
+            }
+            last = character
+        }
+        return line
     }
 
     private static func value(_ text: Substring) -> Any? {

@@ -54,11 +54,13 @@ package enum MarianNativeSettings {
             "alignment", "bergamot-mode", "cache-size", "cpu-threads", "gemm-precision", "int8shift",
             "log-level", "maxi-batch", "maxi-batch-sort", "mini-batch", "mini-batch-words", "quiet",
             "quiet-translation", "relative-paths", "shortlist", "skip-cost", "stat-freq", "workspace",
-            // A line is a sentence here.
+            // A line is a sentence here, and one that is too long is translated in parts.
+            "max-length",
             "ssplit-mode", "ssplit-prefix-file",
         ],
         refused: [
-            "allow-special": [false], "force-decode": [false], "n-best": [false], "no-spm-decode": [false],
+            "allow-special": [false], "max-length-crop": [false], "scorers": [], "tsv": [false],
+            "word-scores": [false], "force-decode": [false], "n-best": [false], "no-spm-decode": [false],
             "no-spm-encode": [false], "output-approx-knn": [], "output-sampling": [], "weights": [],
         ])
 
