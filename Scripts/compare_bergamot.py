@@ -136,6 +136,7 @@ def main():
     parser.add_argument("--bitplan", type=pathlib.Path, default=ROOT / ".build/release/bitplan")
     options = parser.parse_args()
     sentences = options.sentences.read_text(encoding="utf-8").splitlines()[: options.count]
+    options.bitplan = options.bitplan.resolve()
     lex = options.model / "lex.bin"
 
     engines, absent = {}, []
