@@ -1,32 +1,13 @@
 // The search by vector extensions.
-#include "../lanes.h"
-#include "../trellis_path.h"
+#include "../trellis_survivors.h"
 #pragma STDC FP_CONTRACT OFF
-
-typedef uint8_t b16 __attribute__((vector_size(16), aligned(1)));
 
 INLINE void search(const int bits, const float *table, const float *targets, const float *factors, size_t count,
                    float *costs, uint8_t *choices) {
     const size_t before = TRELLIS_WINDOWS >> bits, ways = (size_t)1 << bits;
     for (size_t t = 0; t < count; t++, choices += before) {
         float least[TRELLIS_WINDOWS / 2];
-        for (size_t m = 0; m < before; m += 16) {
-            v16 cost[16];
-            i16 way[16];
-            UNROLL
-            for (size_t b = 0; b < ways; b++) cost[b] = *(const v16 *)(costs + b * before + m);
-            UNROLL
-            for (int bit = 0; bit < bits; bit++)
-                UNROLL
-                for (size_t p = 0; p < ways >> (bit + 1); p++) {
-                    const i16 right = cost[2 * p + 1] < cost[2 * p];
-                    const i16 lower = bit ? (way[2 * p + 1] & right) | (way[2 * p] & ~right) : right & 0;
-                    way[p] = lower | (right & (1 << bit));
-                    cost[p] = SELECT(right, cost[2 * p + 1], cost[2 * p]);
-                }
-            *(v16 *)(least + m) = cost[0];
-            *(b16 *)(choices + m) = __builtin_convertvector(way[0], b16);
-        }
+        choose_survivors(bits, costs, least, choices);
         const float target = targets[t], factor = factors[t];
         for (size_t m = 0; m < before; m++)
             for (size_t b = 0; b < ways; b++) costs[m * ways + b] = least[m];
