@@ -6,8 +6,8 @@
 
 typedef uint8_t b16 __attribute__((vector_size(16), aligned(1)));
 
-// The least cost of the windows m + b M, M = 256 >> bits, for each m < M, and its b, the first where several are
-// least.
+// The least cost of the windows m + b M, M = 256 >> bits, for each m < M, and its b, the first where
+// several are least.
 INLINE void choose_survivors(const int bits, const float *costs, float *least, uint8_t *choices) {
     const size_t before = TRELLIS_WINDOWS >> bits, ways = (size_t)1 << bits;
     for (size_t m = 0; m < before; m += 16) {
