@@ -44,13 +44,13 @@ row full "$model"
 for scheme in ${UNIFORM-tcq2 tcq2:h tcq3 tcq3:h tcq4 tcq4:h}; do
     name=uniform-$(echo "$scheme" | tr : -)
     # shellcheck disable=SC2086
-    [ -e "$work/$name" ] || "$bitplan" quantize "$model" --preset "$scheme" --data "$work/calibration.en" $store --output "$work/$name" > /dev/null
+    [ -e "$work/$name" ] || "$bitplan" quantize "$model" --preset "$scheme" --fit calibrated --data "$work/calibration.en" $store --output "$work/$name" > /dev/null
     row "$name" "$work/$name"
 done
 
 # Plans are solved from the table of a sweep: the least sum of losses within a size.
 # shellcheck disable=SC2086
-[ -e "$work/table.json" ] || "$bitplan" sweep "$model" --data "$work/plan.en" --calibration "$work/moments.en" --schemes "$schemes" --no-groups \
+[ -e "$work/table.json" ] || "$bitplan" sweep "$model" --data "$work/plan.en" --calibration "$work/moments.en" --fit calibrated --schemes "$schemes" --no-groups \
     --threads "$threads" $store --output "$work/table.json" > /dev/null
 for size in ${SIZES-9.0MB 8.0MB 6.8MB 5.73MB}; do
     [ -e "$work/plan-$size.plan.json" ] || "$bitplan" plan "$work/table.json" --size "$size" --output "$work/plan-$size.plan.json" > /dev/null

@@ -4,12 +4,13 @@
 #
 # usage: measure_gate.sh OUT > Reports/gate.md
 # OUT keeps tables, plans, packed models and measurements; a second run goes on from them.
-# In the environment: BITPLAN, SHARED (../shared), EFFORT (as of `bitplan plan`), SCHEMES (the program's own candidates), LIMIT (items of
+# In the environment: BITPLAN, SHARED (../shared), EFFORT (as of `bitplan plan`), SCHEMES (the program's own candidates), FIT (curvature), LIMIT (items of
 # every part of the data, for a trial), MODELS (tatoeba-en-de sst2-bert wikitext-lm).
 set -eu
 work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
 shared=${SHARED:-../shared}
+fit=${FIT:-curvature}
 
 # section MODEL "PLAN FILES" LIMIT "CHECK FILES" LIMIT SIZE...
 section() {
@@ -19,7 +20,7 @@ section() {
     store="--store $out/measurements.sqlite"
     # shellcheck disable=SC2086
     [ -e "$out/table.json" ] || "$bitplan" sweep "$model" $planning $store ${SCHEMES:+--schemes "$SCHEMES"} \
-        --output "$out/table.json" > "$out/table.md"
+        --fit "$fit" --output "$out/table.json" > "$out/table.md"
     printf '\n## %s\n\n' "$name"
     echo "| budget | written | bytes | uniform | bytes | KL | uniform's | difference | metric | uniform's | difference |"
     echo "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
@@ -40,7 +41,7 @@ P
         "$bitplan" quantize "$model" --plan "$out/$size.plan.json" $planning $store --output "$out/$size" > /dev/null
         # shellcheck disable=SC2086
         [ -e "$out/uniform-$uniform" ] ||
-            "$bitplan" quantize "$model" --preset "$uniform" --fit calibrated $planning $store \
+            "$bitplan" quantize "$model" --preset "$uniform" --fit "$fit" $planning $store \
                 --output "$out/uniform-$uniform" > /dev/null
         # shellcheck disable=SC2086
         "$bitplan" evaluate "$out/$size" --against "$out/uniform-$uniform" $checking $store --reference "$model" --timed 0 --json \
@@ -78,7 +79,7 @@ cat <<T
 # Plans against uniform ones, beyond noise
 
 \`\`\`
-${MODELS:+MODELS="$MODELS" }${SCHEMES:+SCHEMES="$SCHEMES" }${EFFORT:+EFFORT=$EFFORT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
+${MODELS:+MODELS="$MODELS" }${SCHEMES:+SCHEMES="$SCHEMES" }${EFFORT:+EFFORT=$EFFORT }${FIT:+FIT=$FIT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
 \`\`\`
 
 At each budget a plan is made on some items, with codes that are calibrated on the same ones, and measured on others beside the best uniform

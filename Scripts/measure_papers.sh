@@ -19,7 +19,7 @@ row() {
     out=$work/$1
     # shellcheck disable=SC2086
     [ -e "$out.training.json" ] ||
-        "$bitplan" tune "$3" --preset "$4" $5 --steps "${STEPS:-$7}" --no-store --output "$out" > /dev/null
+        "$bitplan" tune "$3" --preset "$4" --fit calibrated $5 --steps "${STEPS:-$7}" --no-store --output "$out" > /dev/null
     # shellcheck disable=SC2086
     [ -e "$out.json" ] || "$bitplan" evaluate "$out" --data $6 --reference "$3" --timed 0 --no-store --json > "$out.json"
     python3 - "$1" "$2" "$4" "$out" <<'P'

@@ -22,7 +22,7 @@ test="$work/ta-en-de/test.en $work/ta-en-de/test.de"
 translation=Fixtures/tatoeba-en-de
 plan() { # NAME SCHEMES SIZE
     # shellcheck disable=SC2086
-    [ -e "$work/$1.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 \
+    [ -e "$work/$1.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --fit calibrated --calibration $train --calibration-limit 1000 \
         --schemes "$2" --store "$work/store.sqlite" --output "$work/$1.table.json" > /dev/null
     [ -e "$work/$1-$3.plan.json" ] || "$bitplan" plan "$work/$1.table.json" --size "$3" --output "$work/$1-$3.plan.json" > /dev/null
     # The same schemes, with codes fitted by the curvature of both sides.
@@ -90,8 +90,8 @@ done
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
-row language-model-bcq2 perplexity "$lm" "--preset bcq2" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8 --weight-rate 0.002" 1200
+row language-model-bcq2 perplexity "$lm" "--preset bcq2 --fit calibrated" "$text" "$lm/data/valid.txt --held-out-limit 60" "$text --calibration-limit 200" "$lm/data/test.txt" "--recipe weights --batch-size 8 --weight-rate 0.002" 1200
 head -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.plan.tsv"
 tail -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.check.tsv"
 sst="$shared/data/sst2.train.tsv"
-row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights --weight-rate 0.002" 400
+row classifier-tcq2 accuracy Fixtures/sst2-bert "--preset tcq2 --fit calibrated" "$sst" "$work/sst2.plan.tsv" "$sst --calibration-limit 1000" "$work/sst2.check.tsv" "--recipe weights --weight-rate 0.002" 400

@@ -32,9 +32,9 @@ public struct MeasuringOptions: Sendable {
     /// Where measurements are kept.
     public var store: Store
 
-    /// Calibrated codes, KL alone, all items, nothing kept.
+    /// Codes fitted by curvature, KL alone, all items, nothing kept.
     public init(
-        fit: CodeFit = .calibrated, calibration: TextData? = nil, run: RunOptions = RunOptions(),
+        fit: CodeFit = .curvature, calibration: TextData? = nil, run: RunOptions = RunOptions(),
         metricCells: Int = 0, measuresGroups: Bool = true, precision: Double? = nil,
         proxy: ProxySignal? = nil, store: Store = .none
     ) {

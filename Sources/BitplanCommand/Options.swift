@@ -109,7 +109,7 @@ struct SweepOptions: ParsableArguments {
     var unit = PlanUnit.sublayer
 
     @Option(help: "How codes are fitted: greedy, refined, alternating, calibrated, curvature.")
-    var fit = CodeFit.calibrated
+    var fit = CodeFit.curvature
 
     @Option(
         help: """
@@ -195,7 +195,8 @@ struct PlanOptions: ParsableArguments {
             "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), ipq or ipq:int8 (QuantNoise's product codes), or a scheme for all sublayers."
     )
     var preset: String?
-    @Option(help: "How a preset's codes are fitted.") var fit: CodeFit?
+    @Option(help: "How a preset's codes are fitted; curvature where there is text, else alternating.")
+    var fit: CodeFit?
 
     /// The plan for a model.
     ///
@@ -206,7 +207,7 @@ struct PlanOptions: ParsableArguments {
         case (nil, let preset?):
             return try presetPlan(
                 family, directory, try Preset(named: preset),
-                fit: fit ?? (hasText ? .calibrated : .alternating))
+                fit: fit ?? (hasText ? .curvature : .alternating))
         default: throw UsageError("expected one of --plan and --preset")
         }
     }

@@ -31,13 +31,18 @@ import Testing
             try JSONSerialization.jsonObject(with: workspace.read("plan.json")) as? [String: Any])
         let measured = try #require(written["measured"] as? [[String: Any]])
         let chosen = try #require(measured.first { $0["name"] as? String == written["name"] as? String })
-        let kl = try #require(chosen["klNats"] as? Double), metric = try #require(chosen["metric"] as? Double)
+        let kl = try #require(chosen["klNats"] as? Double)
         for other in measured where (other["name"] as? String)?.hasPrefix("uniform") == true {
             #expect(kl <= (other["klNats"] as? Double ?? 0), "\(other)")
-            #expect(metric <= (other["metric"] as? Double ?? 0), "less perplexity is better: \(other)")
+        }
+        if let against = chosen["against"] as? [String: Any] {
+            let difference = try #require(against["metric"] as? [String: Any])
+            let interval = try #require(difference["interval"] as? [Double])
+            #expect(interval[0] <= 0, "less perplexity is better: worse beyond noise")
         }
         try Program.succeed(
-            ["quantize", Self.model, "--plan", plan, "--data", data, "--output", workspace.path("packed")])
+            ["quantize", Self.model, "--plan", plan, "--data", data, "--context", "24", "--stride", "12"]
+                + ["--output", workspace.path("packed")])
         let evaluation = try Program.succeed(
             ["evaluate", workspace.path("packed"), "--data", data, "--reference", Self.model, "--timed", "0"]
                 + ["--context", "24", "--stride", "12", "--json"]

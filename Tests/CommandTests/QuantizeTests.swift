@@ -57,7 +57,7 @@ import Testing
         for file in ["model.safetensors", "config.json", "vocab.json", "source.spm"] {
             #expect(try workspace.read("one/\(file)") == workspace.read("two/\(file)"), "\(file)")
         }
-        #expect(try planInside(workspace.file("one"))["fit"] as? String == "calibrated", "there is text")
+        #expect(try planInside(workspace.file("one"))["fit"] as? String == "curvature", "there is text")
     }
 
     @Test func planWrittenByHand() throws {

@@ -54,6 +54,9 @@ import Testing
             try problem { try $0.write("n-best: true\n", to: "config.yml") }
                 == "DIR/config.yml: 'n-best': true is not supported: expected false")
         #expect(
+            try problem { try $0.write("beam-cell-heuristics: 3\n", to: "config.yml") }
+                == "DIR/config.yml: 'beam-cell-heuristics': 3 is not supported")
+        #expect(
             try problem { try $0.write("max-length-factor: -1\n", to: "config.yml") }
                 == "DIR/config.yml: 'max-length-factor': expected more than 0, up to 1000, got -1.0")
         #expect(

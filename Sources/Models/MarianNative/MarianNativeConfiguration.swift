@@ -43,7 +43,9 @@ package struct MarianNativeConfiguration: Sendable, Equatable {
     ///
     /// - Throws: `FileError` for a key of the wrong type or a value that bitplan does not have.
     package init(_ settings: Settings) throws(FileError) {
-        try MarianNativeSettings.checkModel(settings)
+        // `model_type` and `quantization_config` are what a packed model's config.json has beside Marian's.
+        try MarianNativeSettings.check(
+            settings, MarianNativeSettings.model, own: ["model_type", "quantization_config"])
         func refuse(_ key: String, _ value: Any, _ expected: String) -> FileError {
             FileError(settings.file, "'\(key)': \(value) is not supported: expected \(expected)")
         }
@@ -136,7 +138,7 @@ extension TranslationSettings {
     /// - Source: bergamot-translator and the config.yml of its published models.
     init(_ decoding: Settings?, endToken: Int, unknownToken: Int) throws(FileError) {
         let settings = decoding ?? Settings(file: URL(filePath: "config.yml"), object: [:])
-        try settings.check(MarianNativeSettings.decoding)
+        try MarianNativeSettings.check(settings, MarianNativeSettings.decoding)
         func positive(_ key: String, or fallback: Double) throws(FileError) -> Double {
             let number = try settings.number(key, or: fallback)
             guard number > 0, number <= 1000 else {

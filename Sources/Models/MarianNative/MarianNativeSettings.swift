@@ -52,8 +52,13 @@ package enum MarianNativeSettings {
         harmless: [
             // Where and how fast a translation is made: options of the command decide.
             "alignment", "bergamot-mode", "cache-size", "cpu-threads", "gemm-precision", "int8shift",
-            "log-level", "maxi-batch", "maxi-batch-sort", "mini-batch", "mini-batch-words", "quiet",
-            "quiet-translation", "relative-paths", "shortlist", "skip-cost", "stat-freq", "workspace",
+            "check-nan", "clip-gemm", "cuda-sparse", "data-threads", "devices", "dim-vocabs",
+            "dump-quantmult", "fp16", "input", "int16", "int8", "int8Alpha", "int8shiftAll",
+            "int8shiftAlpha", "int8shiftAlphaAll", "interpolate-env-vars", "log", "log-level",
+            "log-time-zone", "maxi-batch", "maxi-batch-sort", "mini-batch", "mini-batch-words",
+            "model-mmap", "no-nccl", "num-devices", "optimize", "output", "port", "precision", "quiet",
+            "quiet-translation", "relative-paths", "seed", "shortlist", "sigterm", "skip-cost", "stat-freq",
+            "tempdir", "version", "workspace",
             // A line is a sentence here, and one that is too long is translated in parts.
             "max-length",
             "ssplit-mode", "ssplit-prefix-file",
@@ -64,13 +69,15 @@ package enum MarianNativeSettings {
             "no-spm-encode": [false], "output-approx-knn": [], "output-sampling": [], "weights": [],
         ])
 
-    /// Refuses what the network of `special:model.yml` has and the family has not, keys that are not known
-    /// included, unless they ask for nothing.
-    static func checkModel(_ settings: Settings) throws(FileError) {
-        try settings.check(model)
-        // What a packed model's config.json has beside them.
-        let own = ["model_type", "quantization_config"]
-        for key in settings.keys where model[key] == nil && !own.contains(key) {
+    /// Refuses what the settings ask for and the family has not, keys that are not known included, unless
+    /// they ask for nothing: Marian knows no keys of people's own.
+    ///
+    /// - Parameter own: keys that are ours, beside Marian's.
+    static func check(
+        _ settings: Settings, _ rules: SettingRules, own: [String] = []
+    ) throws(FileError) {
+        try settings.check(rules)
+        for key in settings.keys where rules[key] == nil && !own.contains(key) {
             guard let value = settings.any(key) else { continue }
             switch SettingRule.Value(value) {
             case .flag(false), .number(0), .text(""): continue
