@@ -4,22 +4,23 @@ import os, shutil, subprocess
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(ROOT, ".build/release/bitplan")
 DATA = ["--data", "plan.en", "plan.de", "--limit", "4"]
-SCHEMES = ["--schemes", "bcq2,int8"]
+SCHEMES = ["--schemes", "bcq2,int8", "--fit", "greedy"]
 # By name: the arguments, and the files and directories that the command leaves.
 COMMANDS = {
     "sweep": (["sweep", "model", *DATA, *SCHEMES, "--store", "store.sqlite", "--output", "out/table.json"], ["out/table.json"]),
-    "plan": (["plan", "table.json", "--size", "3x", "--model", "model", *DATA, "--effort", "8", "--store", "store.sqlite", "--output", "out/plan.json"], ["out/plan.json"]),
-    "tune": (["tune", "model", "--plan", "plan.json", *DATA[:3], "--limit", "8", "--steps", "4", "--checkpoint-every", "0", "--store", "store.sqlite", "--output", "out/tuned"], ["out/tuned"]),
-    "quantize": (["quantize", "model", "--plan", "plan.json", *DATA, "--output", "out/packed"], ["out/packed"]),
+    "plan": (["plan", "table.json", "--size", "3x", "--model", "model", *DATA, "--effort", "4", "--store", "store.sqlite", "--output", "out/plan.json"], ["out/plan.json"]),
+    "tune": (["tune", "model", "--plan", "plan.json", *DATA[:3], "--limit", "20", "--steps", "2", "--checkpoint-every", "0", "--store", "store.sqlite", "--output", "out/tuned"], ["out/tuned"]),
+    "quantize": (["quantize", "model", "--plan", "plan.json", *DATA, "--store", "store.sqlite", "--output", "out/packed"], ["out/packed"]),
     "auto": (["auto", "model", *DATA, *SCHEMES, "--size", "3x", "--effort", "4", "--name", "n", "--reports", "out/reports", "--plans", "out/plans", "--store", "store.sqlite", "--output", "out/packed"],
              ["out/packed", "out/reports/n.md", "out/reports/n.html", "out/reports/n.sensitivity.json", "out/reports/n.comparison.json", "out/plans/n.plan.json"]),
     "run": (["run", "model"], []),
 }
 
 
-def start(name, directory, environment=None, extra=()):
-    """Starts a command in a workspace."""
-    arguments = [absolute(word, directory) for word in COMMANDS[name][0]] + list(extra)
+def start(name, directory, environment=None):
+    """Starts a command in a workspace; training goes on from the checkpoint that an earlier run has left."""
+    resume = ["--resume"] if name == "tune" and os.path.exists(os.path.join(directory, "out/tuned.checkpoint.safetensors")) else []
+    arguments = [absolute(word, directory) for word in COMMANDS[name][0]] + resume
     return subprocess.Popen(
         [PROGRAM, *arguments], cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | (environment or {}), text=True)
@@ -31,15 +32,15 @@ def absolute(word, directory):
     return path if word.startswith("out/") or word == "store.sqlite" or os.path.exists(path) else word
 
 
-def run(name, directory, environment=None, extra=()):
+def run(name, directory, environment=None):
     """Runs a command to its end: exit code, standard output, lines on standard error."""
-    process = start(name, directory, environment, extra)
+    process = start(name, directory, environment)
     try:
-        output, error = process.communicate("the sky\nsay a\n", timeout=60)
+        output, error = process.communicate("the sky\nsay a\n", timeout=120)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return None, "", ["no end within 60 seconds"]
+        return None, "", ["no end within 120 seconds"]
     return process.returncode, output, error.splitlines()
 
 
@@ -51,7 +52,7 @@ def prepare(directory):
         shutil.copy(os.path.join(ROOT, "Fixtures/data", name), directory)
     for name, file in (("sweep", "table.json"), ("plan", "plan.json")):
         code, _, lines = run(name, directory)
-        if code:
+        if code != 0:
             raise SystemExit(f"faults: {name}: {lines}")
         shutil.move(os.path.join(directory, "out", file), os.path.join(directory, file))
     shutil.rmtree(os.path.join(directory, "out"))

@@ -90,8 +90,7 @@ def main():
                         break
                     outcome = judge(name, work, before, undisturbed, output, code, text, lines)
                     if outcome in ("done", "refused"):
-                        extra = ["--resume"] if name == "tune" and os.path.exists(os.path.join(work, "out/tuned.checkpoint")) else []
-                        code, text, again = run(name, work, extra=extra)
+                        code, text, again = run(name, work)
                         if code:
                             outcome = f"run again: exit code {code}: {again[-1:]}"
                         elif result(name, work) != undisturbed:

@@ -20,10 +20,6 @@ def check(name, directory, undisturbed, when):
     return None
 
 
-def tune_extra(name, directory):
-    return ["--resume"] if name == "tune" and os.path.exists(os.path.join(directory, "out/tuned.checkpoint")) else []
-
-
 def main():
     parser = argparse.ArgumentParser(usage="kill.py [--times N] [--processes P] [--seed S] [--report FILE] [COMMAND ...]")
     parser.add_argument("--times", type=int, default=100)
@@ -58,7 +54,7 @@ def main():
             tries = 0
             while killed < arguments.times and tries < 4 * arguments.times:
                 tries += 1
-                running = [start(name, place, extra=tune_extra(name, place)) for place in places]
+                running = [start(name, place) for place in places]
                 for process in running:
                     process.stdin.close()
                 victim = chance.randrange(len(places))
@@ -85,7 +81,7 @@ def main():
             same = True
             for place in places:
                 shutil.rmtree(os.path.join(place, "out")) if name != "tune" and os.path.exists(os.path.join(place, "out")) else None
-                code, _, lines = run(name, place, extra=tune_extra(name, place))
+                code, _, lines = run(name, place)
                 if code or result(name, place) != undisturbed:
                     same = False
                     wrong.append(f"{name}: run after {killed} kills: exit code {code}, {'other files' if not code else lines[-1:]}")

@@ -24,10 +24,7 @@ package enum AtomicWrite {
         let missing = missingDirectories(directory)
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
-            guard manager.createFile(atPath: temporary.path, contents: nil) else {
-                throw FileError(file, "cannot be written")
-            }
-            let handle = try FileHandle(forWritingTo: temporary)
+            let handle = try create(temporary, for: file)
             do {
                 try body(handle)
                 try handle.synchronize()
@@ -79,9 +76,8 @@ package enum AtomicWrite {
         } catch {
             throw FileError(file, "cannot be written: \(FileError.reason(error))")
         }
-        guard manager.createFile(atPath: probe.path, contents: nil) else {
-            throw FileError(file, "cannot be written")
-        }
+        let handle = try create(probe, for: file)
+        try? handle.close()
         try? manager.removeItem(at: probe)
     }
 
@@ -117,6 +113,15 @@ package enum AtomicWrite {
             guard let error = error as? FileError, error.path.hasPrefix(temporary.path) else { throw error }
             throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
         }
+    }
+
+    /// Makes an empty file whose bytes become those of `file`, which errors name.
+    private static func create(_ temporary: URL, for file: URL) throws(FileError) -> FileHandle {
+        let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+        guard descriptor >= 0 else {
+            throw FileError(file, "cannot be written: \(String(cString: strerror(errno)))")
+        }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
     /// Gives two directories each other's name: at once, where the file system can, so that one of them is
