@@ -22,6 +22,10 @@ func tests(
     )
 }
 
+/// Whether `make fuzz` builds: then the command's readers are called with random input (`Scripts/fuzz.py`),
+/// and the program itself is not there.
+let isFuzzing = Context.environment["BITPLAN_FUZZING"] != nil
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 
@@ -54,7 +58,8 @@ let package = Package(
         .systemLibrary(
             name: "CBitplanCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
-        room("Tensors", ["CBitplanCrypto", "PlanFormat"]),
+        .target(name: "CBitplanFiles", path: "Sources/CFiles"),
+        room("Tensors", ["CBitplanCrypto", "CBitplanFiles", "PlanFormat"]),
         .target(name: "CBitplanKernels", path: "Sources/CKernels"),
         room("Kernels", ["CBitplanKernels", "PlanFormat", "BitplanTensors"], exclude: ["Layouts.md"]),
         room("Quantizers", ["BitplanKernels", "PlanFormat", "BitplanTensors"]),
@@ -121,7 +126,8 @@ let package = Package(
                 "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
                 "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
                 "BitplanWorkflows", argumentParser,
-            ]),
+            ] + (isFuzzing ? ["BitplanTokenizers"] : []),
+            exclude: isFuzzing ? ["Program.swift"] : ["Fuzzing"]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [

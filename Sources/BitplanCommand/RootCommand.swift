@@ -1,5 +1,4 @@
 import ArgumentParser
-import BitplanKernels
 import BitplanModels
 import BitplanTensors
 import BitplanWorkflows
@@ -24,27 +23,6 @@ struct RootCommand: ParsableCommand {
             Evaluate.self, Report.self, Export.self, Inspect.self, DropLayers.self,
             Cost.self, Auto.self, StoreCommand.self, AnswerRequest.self,
         ])
-}
-
-/// Starts the program; wrong usage is one line on standard error, as every other error is.
-@main
-enum Program {
-    static func main() {
-        do {
-            var command = try RootCommand.parseAsRoot()
-            try command.reporting { try InstructionSet.checkEnvironment() }
-            try command.run()
-        } catch {
-            guard !(error is ExitCode), !RootCommand.exitCode(for: error).isSuccess else {
-                RootCommand.exit(withError: error)
-            }
-            let message = RootCommand.message(for: error)
-            writeErrorLine(
-                "\(message.hasSuffix(".") ? String(message.dropLast()) : message); 'bitplan --help' shows the usage"
-            )
-            Foundation.exit(RootCommand.exitCode(for: error).rawValue)
-        }
-    }
 }
 
 /// What every line on standard error begins with.

@@ -102,6 +102,7 @@ INLINE void vector_panels(const int COUNT, const float *restrict panel, size_t c
 INLINE void panels_multiply_tiles(const int HALF, const int HEIGHT, const int VECTORS, const size_t CHUNK, const void *panels,
                                   size_t rows, size_t columns, const float *x, size_t tokens, float *y,
                                   size_t y_stride, int adds) {
+    if (tokens == 0) return;
     // Tiles of nearly equal height: 32 tokens are 6 6 5 5 5 5, not 6 6 6 6 6 2.
     const size_t most = (size_t)HEIGHT, tiles = (tokens + most - 1) / most, height = tokens / tiles, higher = tokens % tiles;
     for (size_t r = 0; r < rows; r += BP_PANEL) {
@@ -113,7 +114,7 @@ INLINE void panels_multiply_tiles(const int HALF, const int HEIGHT, const int VE
             const size_t parts = tiles < 4 ? tiles : 4, bytes = chunk * BP_PANEL * (HALF ? 2 : 4);
             const char *next = weight_at(HALF, panel, (c + chunk) * BP_PANEL);
             for (size_t index = 0; index < tiles; index++) {
-                const size_t count = height + (index < higher), step = index < parts ? bytes / chunk / parts : 0;
+                const size_t count = height + (index < higher), step = index < parts && chunk ? bytes / chunk / parts : 0;
                 for (size_t s = 0; s < BP_PANEL && r + s < rows; s += 16 * (size_t)VECTORS) {
                     const void *w = weight_at(HALF, panel, c * BP_PANEL + s);
                     const float *from = x + t * columns + c;

@@ -26,8 +26,11 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
     }
 
     private static func scaled(_ value: Double, _ unit: Double) -> SizeTarget {
-        .bytes(Int((value * unit).rounded(.down)))
+        .bytes(whole(value * unit))
     }
+
+    /// Rounded down; 10^18 for more, which no model has.
+    private static func whole(_ bytes: Double) -> Int { Int(min(bytes.rounded(.down), 1e18)) }
 
     /// Digits with at most one point; nothing else that `Double` would read.
     private static func number(_ text: Substring) -> Double? {
@@ -41,8 +44,8 @@ public enum SizeTarget: Hashable, Sendable, LosslessStringConvertible {
     public func bytes(of layout: ModelLayout) -> Int {
         switch self {
         case .bytes(let bytes): bytes
-        case .compression(let ratio): Int((Double(layout.fullPrecisionBytes) / ratio).rounded(.down))
-        case .bitsPerWeight(let bits): Int((Double(layout.parameterCount) * bits / 8).rounded(.down))
+        case .compression(let ratio): SizeTarget.whole(Double(layout.fullPrecisionBytes) / ratio)
+        case .bitsPerWeight(let bits): SizeTarget.whole(Double(layout.parameterCount) * bits / 8)
         }
     }
 

@@ -1,7 +1,8 @@
+import CBitplanFiles
 import Foundation
 
-/// Writing so that nothing half-written is ever left behind: to a temporary name beside the target, then
-/// renamed.
+/// Writing so that nothing half-written is ever left behind, even where the machine stops: to a temporary
+/// name beside the target, then to the disk, then renamed.
 package enum AtomicWrite {
     /// Writes `data` to `file`, making its directory where it is missing.
     package static func file(_ data: Data, to file: URL) throws(FileError) {
@@ -23,18 +24,17 @@ package enum AtomicWrite {
         let missing = missingDirectories(directory)
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
-            guard manager.createFile(atPath: temporary.path, contents: nil) else {
-                throw FileError(file, "cannot be written")
-            }
-            let handle = try FileHandle(forWritingTo: temporary)
+            let handle = try create(temporary, for: file)
             do {
                 try body(handle)
+                try handle.synchronize()
                 try handle.close()
             } catch {
                 try? handle.close()
                 throw error
             }
             try rename(temporary, to: file)
+            synchronize(directory)
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
@@ -76,9 +76,8 @@ package enum AtomicWrite {
         } catch {
             throw FileError(file, "cannot be written: \(FileError.reason(error))")
         }
-        guard manager.createFile(atPath: probe.path, contents: nil) else {
-            throw FileError(file, "cannot be written")
-        }
+        let handle = try create(probe, for: file)
+        try? handle.close()
         try? manager.removeItem(at: probe)
     }
 
@@ -100,13 +99,13 @@ package enum AtomicWrite {
             try body(temporary)
             try writing(directory) {
                 guard manager.fileExists(atPath: directory.path) else {
-                    return try manager.moveItem(at: temporary, to: directory)
+                    return try rename(temporary, to: directory)
                 }
-                let old = parent.appending(path: "." + directory.lastPathComponent + suffix + ".old")
-                try manager.moveItem(at: directory, to: old)
-                try manager.moveItem(at: temporary, to: directory)
-                try manager.removeItem(at: old)
+                try replace(directory, by: temporary)
+                // What was replaced has the temporary name now; that it goes is not part of the result.
+                try? manager.removeItem(at: temporary)
             }
+            synchronize(parent)
         } catch {
             try? manager.removeItem(at: temporary)
             remove(missing)
@@ -116,9 +115,48 @@ package enum AtomicWrite {
         }
     }
 
+    /// Makes an empty file whose bytes become those of `file`, which errors name.
+    private static func create(_ temporary: URL, for file: URL) throws(FileError) -> FileHandle {
+        let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+        guard descriptor >= 0 else {
+            throw FileError(file, "cannot be written: \(String(cString: strerror(errno)))")
+        }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// Gives two directories each other's name: at once, where the file system can, so that one of them is
+    /// there at any time; else one after the other.
+    private static func replace(_ directory: URL, by temporary: URL) throws {
+        guard bitplan_exchange(temporary.path, directory.path) != 0 else { return }
+        guard [EINVAL, ENOSYS, ENOTSUP].contains(errno) else { return try rename(temporary, to: directory) }
+        let old = URL(fileURLWithPath: temporary.path + ".old")
+        try rename(directory, to: old)
+        do {
+            try rename(temporary, to: directory)
+        } catch {
+            try? rename(old, to: directory)
+            throw error
+        }
+        try? rename(old, to: temporary)
+    }
+
+    /// Has the names in a directory reach the disk; file systems that do not do so keep the order anyway.
+    private static func synchronize(_ directory: URL) {
+        let descriptor = open(directory.path, O_RDONLY)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
     /// Turns what the file system says into one line about `file`.
     private static func writing(_ file: URL, _ body: () throws -> Void) throws(FileError) {
-        do { try body() } catch { throw FileError(file, "cannot be written: \(FileError.reason(error))") }
+        do {
+            try body()
+        } catch let error as FileError {
+            throw error
+        } catch {
+            throw FileError(file, "cannot be written: \(FileError.reason(error))")
+        }
     }
 
     /// The directories that have to be made for `directory`, deepest first.

@@ -25,8 +25,13 @@ extension FileError {
     package static func reason(_ error: any Error) -> String {
         let error = error as NSError
         let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        return cause.domain == NSPOSIXErrorDomain
-            ? String(cString: strerror(Int32(truncatingIfNeeded: cause.code))) : error.localizedDescription
+        if cause.domain == NSPOSIXErrorDomain {
+            return String(cString: strerror(Int32(truncatingIfNeeded: cause.code)))
+        }
+        // What Foundation calls unknown is what it has no name for, foremost a failing disk.
+        let unknown = [CocoaError.fileReadUnknown, .fileWriteUnknown].map(\.rawValue)
+        return cause.domain == NSCocoaErrorDomain && unknown.contains(cause.code)
+            ? "the system reports an error" : error.localizedDescription
     }
 
     /// Reads a whole file, mapped where that is safe.

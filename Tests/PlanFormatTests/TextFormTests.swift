@@ -38,6 +38,19 @@ import Testing
     ])
     func whatIsNoSizeIsRefused(_ text: String) { #expect(SizeTarget(text) == nil) }
 
+    @Test(
+        "Sizes beyond any model are no limit, and no overflow",
+        arguments: ["999999999999999GB", "999999999999999bits"])
+    func hugeSizes(_ text: String) throws {
+        let layout = ModelLayout(
+            sublayers: [
+                SublayerShape(
+                    name: try #require(SublayerName("Enc_ffn.0")),
+                    matrices: [MatrixShape(tensor: "w", rows: 1 << 20, columns: 1 << 10)])
+            ], fixedParameters: 0)
+        #expect(try #require(SizeTarget(text)).bytes(of: layout) >= layout.fullPrecisionBytes)
+    }
+
     @Test func namesOfSublayers() {
         #expect(SublayerName("Enc_ee.3") == SublayerName("Enc_ee", depth: 3))
         #expect(SublayerName("Emb") == SublayerName("Emb"))
