@@ -7,7 +7,7 @@ needs: pip install 'torch==2.13.0+cpu' transformers; BITPLAN names the program (
 NAME.json: the model, schemes by sublayer, text that tokens are counted on, items as token ids, and for `scales` (codes fixed) and
 `weights` (latent weights in full precision, which codes follow) the loss, KL to the full model in nats a prediction, with its
 gradients by parameter, called as checkpoints of `tune` call them: `norm`, and every `stride`-th number of the gradient.
-`parts`: SHA-256 of the parts that an export has behind the forward of `weights`, `decoded` of what they stand for.
+`parts`: by tensor, SHA-256 of the parts that an export has behind the forward of `weights`, `decoded` of what they stand for.
 schemes.json: `decoded` of all matrices of the tiny BERT, one after the other, under every scheme.
 """
 import copy
@@ -82,12 +82,12 @@ SCHEMES = [
 
 
 def content_hash(contents):
-    """SHA-256 of named tensors, as `ContentHash` adds them."""
+    """SHA-256 of named tensors, as `ContentHash` adds them: its first 16 digits."""
     result = hashlib.sha256()
     for name, tensor in contents:
         data = ctypes.string_at(tensor.contiguous().data_ptr(), tensor.numel() * tensor.element_size())
         result.update(f"{name} {len(data)}\n".encode() + data)
-    return result.hexdigest()
+    return result.hexdigest()[:16]
 
 
 def decoded(model):
@@ -124,8 +124,9 @@ def measured(model, teacher, logits, items):
     gradients = {}
 
     def add(name, numbers):
-        stride = max(1, numbers.numel() // 40)
-        gradients[name] = {"norm": float(numbers.double().norm()), "stride": stride, "values": numbers.flatten()[::stride].tolist()}
+        stride = max(1, numbers.numel() // 10)
+        values = [float(f"{value:.6g}") for value in numbers.flatten()[::stride].tolist()]
+        gradients[name] = {"norm": float(f"{float(numbers.double().norm()):.8g}"), "stride": stride, "values": values}
 
     tied = set()
     for tensor, codes, latent in model.bitplan.codes():
@@ -139,7 +140,7 @@ def measured(model, teacher, logits, items):
         plain = name.replace(".parametrizations.", ".").removesuffix(".original")
         if parameter.grad is not None and id(parameter) not in tied and not plain[-1].isdigit() and not plain.endswith("numbers"):
             add(f"vector.{plain}", parameter.grad)
-    return {"loss": float(loss), "gradients": gradients}
+    return {"loss": float(loss.detach()), "gradients": gradients}
 
 
 def case(name):
@@ -154,7 +155,8 @@ def case(name):
         result["weights"] = measured(model, teacher, logits, items)
         export(model, f"{directory}/trained")
         parts, _ = read_safetensors(f"{directory}/trained/codes.safetensors")
-        result["parts"] = {name: content_hash([(name, part)]) for name, part in sorted(parts.items())}
+        result["parts"] = {tensor: content_hash((name, part) for name, part in sorted(parts.items()) if name.startswith(tensor + "."))
+                           for tensor, _, _ in model.bitplan.codes()}
         result["decoded"] = {name: content_hash([(name, weights)]) for name, weights in decoded(model).items()}
     return result
 
@@ -193,7 +195,7 @@ if __name__ == "__main__":
     if "--check" not in sys.argv:
         for name, result in made.items():
             with open(f"{out}/{name}.json", "w") as file:
-                json.dump(result, file)
+                json.dump(result, file, separators=(",", ":"))
             print(f"{out}/{name}.json: {os.path.getsize(file.name)} bytes")
         sys.exit()
     failed = False

@@ -78,11 +78,15 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
     for name, numbers in vectors.items():
         if numbers is not None and (found[name].numel() != numbers.numel() or found[name].dtype != torch.float32):
             raise BitplanError(f"tensor '{name}': expected FP32 [{numbers.numel()}], as the plan of {packed} has it, got {kind(found[name])}")
-    known = {id(tensor) for tensor in found.values()}
+    # Marian's positions are a formula, though PyTorch keeps them as parameters.
+    computed = [module.weight for module in model.modules() if "SinusoidalPositional" in type(module).__name__]
+    known = {id(tensor) for tensor in [*found.values(), *computed]}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and id(parameter) not in known:
             raise BitplanError(f"parameter '{name}' is not in the plan of {packed}: it would be trained and not packed")
     # All is well: from here on the model changes.
+    for parameter in computed:
+        parameter.requires_grad_(False)
     for tensor, parameter, codes in coded:
         codes.to(parameter.device)
         codes.follows = prepared.learns_weights

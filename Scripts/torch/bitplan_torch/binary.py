@@ -11,13 +11,14 @@ class BinaryCodes(Codes):
 
     def __init__(self, rows, columns, parts, bits, group, kind):
         self.bits, self.width, self.kind = bits, group or columns, kind
+        self.groups = -(-columns // self.width)
         planes = plain_order(parts["signs"], bits, rows, -(-columns // 8))
         codes = sum(unpack(plane, columns, 1) << i for i, plane in enumerate(planes))
         super().__init__(rows, columns, codes, parts["alphas"])
 
     def values(self):
         """The 2^bits values of each group, (rows, groups, 2^bits)."""
-        alphas = self.stored().view(self.rows, -1, self.bits)
+        alphas = self.stored().view(self.rows, self.groups, self.bits)
         values = torch.stack([-alphas[..., 0], alphas[..., 0]], -1)
         for plane in range(1, self.bits):
             values = torch.cat([values - alphas[..., plane, None], values + alphas[..., plane, None]], -1)
@@ -28,7 +29,7 @@ class BinaryCodes(Codes):
 
     def grouped(self, x):
         """(rows, columns) -> (rows, groups, width), zeros behind the last column."""
-        return pad(x, (0, -self.columns % self.width)).view(self.rows, -1, self.width)
+        return pad(x, (0, -self.columns % self.width)).view(self.rows, self.groups, self.width)
 
     def ungrouped(self, x):
         return x.flatten(1)[:, :self.columns].contiguous()
@@ -49,7 +50,7 @@ class BinaryCodes(Codes):
         return gradient * self.ungrouped((latent >= low[..., None]) & (latent <= torch.maximum(low, high)[..., None]))
 
     def recode(self, latent):
-        values, order = self.values().sort(-1, stable=True)
+        values, order = self.values().sort(dim=-1, stable=True)
         middles = (values[..., :-1] + values[..., 1:]) / 2
         places = torch.searchsorted(middles.contiguous(), self.grouped(latent).contiguous())
         self.codes = self.ungrouped(order.gather(2, places)).to(torch.uint8)
@@ -57,7 +58,7 @@ class BinaryCodes(Codes):
     def parts(self):
         planes = torch.stack([pack(self.codes >> i & 1, 1) for i in range(self.bits)])
         return {"signs": stored_order(planes).view(planes.shape),
-                "alphas": stored_numbers(self.numbers.detach().view(self.rows, -1, self.bits), self.kind)}
+                "alphas": stored_numbers(self.numbers.detach().view(self.rows, self.groups, self.bits), self.kind)}
 
 
 class ClusteredCodes(torch.nn.Module):

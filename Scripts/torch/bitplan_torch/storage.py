@@ -48,7 +48,7 @@ def unpack(packed, count, bits):
 def pack(codes, bits):
     """(rows, count) codes -> rows of bytes, zeros behind the last code."""
     each = (codes.long().unsqueeze(-1) >> torch.arange(bits) & 1).flatten(1)
-    each = pad(each, (0, -each.shape[1] % 8)).view(len(codes), -1, 8)
+    each = pad(each, (0, -each.shape[1] % 8)).unflatten(1, (-1, 8))
     return (each << torch.arange(8)).sum(-1).to(torch.uint8)
 
 
