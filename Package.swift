@@ -158,7 +158,7 @@ let package = Package(
         tests("Planning", ["BitplanAllocation", "BitplanLatency", "PlanFormat"]),
         tests("Reporting", ["PlanFormat"]),
         tests("Exporting", ["PlanFormat"], exclude: ["Goldens"]),
-        tests("Workflows"),
+        tests("Workflows", exclude: ["Goldens"]),
         .testTarget(name: "BitplanTests", dependencies: ["Bitplan", "TestSupport"]),
         .testTarget(
             name: "CommandTests",

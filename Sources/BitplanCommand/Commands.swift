@@ -185,7 +185,7 @@ struct Quantize: ParsableCommand {
                     ? nil
                     : DataSource(
                         files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows)
-                let chosen = try plans.plan(of: family, directory, hasText: text != nil)
+                let chosen = try chosenPlan(of: family, directory, hasText: text != nil)
                 let bytes: Int
                 do {
                     bytes = try naming(plans.plan.map { URL(path: $0) } ?? directory) {
@@ -209,6 +209,20 @@ struct Quantize: ParsableCommand {
             }
             try run(try Families.family(of: directory))
         }
+    }
+}
+
+extension Quantize {
+    /// The plan that is asked for; with `--fit stored` the one that lies beside the codes.
+    private func chosenPlan<F: ModelFamily>(
+        of family: F.Type, _ directory: URL, hasText: Bool
+    ) throws -> Plan {
+        guard plans.fit == .stored else { return try plans.plan(of: family, directory, hasText: hasText) }
+        guard plans.plan == nil, plans.preset == nil, !hasText else {
+            throw UsageError(
+                "--fit stored packs codes by the plan beside them: expected no --plan, --preset and --data")
+        }
+        return try StoredCodes<F>(directory: directory).plan
     }
 }
 

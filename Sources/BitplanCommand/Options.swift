@@ -137,6 +137,11 @@ struct SweepOptions: ParsableArguments {
     var naive = false
 
     func validate() throws {
+        guard fit != .stored else {
+            throw ValidationError(
+                "--fit: expected greedy, refined, alternating, calibrated or curvature, got stored, which only quantize takes"
+            )
+        }
         if let precision, !(precision > 0 && precision < 1) {
             throw ValidationError("--precision: expected more than 0 and less than 1, got \(precision)")
         }
@@ -195,13 +200,20 @@ struct PlanOptions: ParsableArguments {
             "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), ipq or ipq:int8 (QuantNoise's product codes), or a scheme for all sublayers."
     )
     var preset: String?
-    @Option(help: "How a preset's codes are fitted; curvature where there is text, else alternating.")
+    @Option(
+        help:
+            "How a preset's codes are fitted: curvature where there is text, else alternating; stored, of quantize alone: they are not, training elsewhere has left them beside the model."
+    )
     var fit: CodeFit?
 
     /// The plan for a model.
     ///
     /// - Throws: `UsageError` where not exactly one is named.
     func plan<F: ModelFamily>(of family: F.Type, _ directory: URL, hasText: Bool) throws -> Plan {
+        guard fit != .stored else {
+            throw UsageError(
+                "--fit stored: only quantize takes stored codes, by the plan that lies beside them")
+        }
         switch (plan, preset) {
         case (let plan?, nil): return try JSONFile.read(Plan.self, from: URL(path: plan))
         case (nil, let preset?):

@@ -52,20 +52,14 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     /// The version of the form that packed tensors have: names, types, shapes and order of the bytes. Add 1
     /// when any of them changes.
     package static var layoutVersion: Int { 2 }
-    private static var layoutKey: String { "layout_version" }
+    static var layoutKey: String { "layout_version" }
     private static var constantsKey: String { "constants" }
 
     /// Refuses tensors in a form that this program does not read; gives the vectors that are not stored.
     private static func checkLayout(
         _ tensors: Safetensors, vectors: [String]
     ) throws(FileError) -> ConstantVectors {
-        let written = tensors.metadata[layoutKey]
-        guard written == "\(layoutVersion)" else {
-            throw FileError(
-                tensors.file,
-                written.map { "written by layout version \($0), this program reads \(layoutVersion)" }
-                    ?? "names no layout version, expected \(layoutVersion): quantize the model again")
-        }
+        try checkLayoutVersion(tensors)
         guard let constants = ConstantVectors(text: tensors.metadata[constantsKey] ?? "") else {
             throw FileError(tensors.file, "'\(constantsKey)': expected names and numbers")
         }
@@ -73,6 +67,17 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
             throw FileError(tensors.file, "'\(constantsKey)': the model has no vector '\(name)'")
         }
         return constants
+    }
+
+    /// Refuses tensors whose parts have another form than this program's.
+    static func checkLayoutVersion(_ tensors: Safetensors) throws(FileError) {
+        let written = tensors.metadata[layoutKey]
+        guard written == "\(layoutVersion)" else {
+            throw FileError(
+                tensors.file,
+                written.map { "written by layout version \($0), this program reads \(layoutVersion)" }
+                    ?? "names no layout version, expected \(layoutVersion): quantize the model again")
+        }
     }
 
     /// Whether a directory holds a packed model.

@@ -14,6 +14,8 @@ package enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertib
     case contextMismatch(String)
     /// The calibrated fit was asked for without input moments.
     case momentsMissing
+    /// Codes that lie beside the weights were asked for where codes are fitted.
+    case notFitted
 
     /// One line: what, where, expected, got.
     package var description: String {
@@ -28,6 +30,8 @@ package enum QuantizationError: Error, Hashable, Sendable, CustomStringConvertib
         case .contextMismatch(let text): text
         case .momentsMissing:
             "calibrated codes need the second moments of the layer's inputs, and there are none"
+        case .notFitted:
+            "the plan's codes are stored beside a model, not fitted: only quantize takes them, from that model's directory"
         }
     }
 }

@@ -28,10 +28,12 @@ package enum Quantizer {
     ///     codes, integers, NF4) and needs them there.
     ///   - context: what the fit may use besides the weights.
     /// - Throws: `QuantizationError.nonFinite` at the first NaN or infinity; `.halfOverflow` where FP16
-    ///   cannot hold a number; `.momentsMissing` and `.contextMismatch` for what the fit was given.
+    ///   cannot hold a number; `.momentsMissing` and `.contextMismatch` for what the fit was given;
+    ///   `.notFitted` where `fit` is `stored`.
     package static func encode(
         _ weights: Matrix, as scheme: Scheme, fit: CodeFit, context: CalibrationContext = .none
     ) throws(QuantizationError) -> PackedMatrix {
+        guard fit != .stored else { throw .notFitted }
         try checkFinite(weights)
         var target = weights
         if fit.isCalibrated, context.crossMoments != nil {

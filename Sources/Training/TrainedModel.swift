@@ -124,7 +124,7 @@ package struct TrainedModel: Sendable {
     }
 
     /// An array that is learned.
-    enum Parameter: Hashable, Sendable, CustomStringConvertible {
+    package enum Parameter: Hashable, Sendable, CustomStringConvertible {
         /// What stands beside the codes of a matrix.
         case numbers(String)
         /// The latent weights of a matrix.
@@ -133,7 +133,7 @@ package struct TrainedModel: Sendable {
         case vector(String)
 
         /// Kind and tensor, as checkpoints and messages name it.
-        var description: String {
+        package var description: String {
             switch self {
             case .numbers(let tensor): "numbers.\(tensor)"
             case .weights(let tensor): "weights.\(tensor)"

@@ -115,6 +115,17 @@ package struct Trainer<Net: Network> {
     /// - Throws: `TrainingError` where loss or gradients are not finite; the parameters are then as before.
     @discardableResult
     package mutating func step() throws -> Double {
+        let (loss, gradients) = try gradients()
+        try state.move(gradients, settings, roles, threads: threads)
+        return loss
+    }
+
+    /// The mean loss of the next step's batch, in nats per prediction, and its gradients.
+    ///
+    /// - Throws: `TrainingError` where the loss is not finite.
+    package mutating func gradients() throws -> (
+        loss: Double, gradients: [TrainedModel.Parameter: [Float]]
+    ) {
         let parts = BatchOrder(count: examples.count, seed: settings.seed)
             .batch(state.step, size: settings.batchSize)
             .sharded(settings.shards) { full.tokenCount(examples[$0]) }
@@ -143,9 +154,10 @@ package struct Trainer<Net: Network> {
         guard nats.isFinite else {
             throw TrainingError.notFinite("the loss", step: state.step, settings.rates)
         }
-        let gradients = try gradients(results.map { ($0.matrices, $0.vectors) }, roles)
-        try state.move(gradients, settings, roles, threads: threads)
-        return nats / Double(max(1, predictions))
+        return (
+            nats / Double(max(1, predictions)),
+            try gradients(results.map { ($0.matrices, $0.vectors) }, roles)
+        )
     }
 
     /// The gradients of all parameters, parts added in order.

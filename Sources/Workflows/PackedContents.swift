@@ -2,6 +2,7 @@ import BitplanEncoding
 import BitplanModels
 import BitplanTensors
 import Foundation
+import PlanFormat
 
 /// What lies in a packed directory: the files, and where each part of a matrix and each vector is in
 /// model.safetensors.
@@ -16,10 +17,24 @@ package struct PackedContents: Encodable, Sendable {
     package let files: [String: Int]
     /// Bytes of all files.
     package let directoryBytes: Int
+    /// What each matrix became, in order of execution.
+    package let matrices: [Matrix]
     /// Parts of matrices, and vectors.
     package let parts: [PackedFile.Part]
     /// The vectors that are not stored, with the number that each is made of.
     package let constants: [String: Float]
+
+    /// A packed matrix.
+    package struct Matrix: Encodable, Sendable {
+        /// Its name in the checkpoint.
+        package let tensor: String
+        /// Output channels, or tokens.
+        package let rows: Int
+        /// Input channels.
+        package let columns: Int
+        /// What it became.
+        package let scheme: Scheme
+    }
 
     /// Opens a packed directory.
     ///
@@ -31,6 +46,10 @@ package struct PackedContents: Encodable, Sendable {
         fullPrecisionBytes = packed.layout.fullPrecisionBytes
         files = try directorySizes(directory)
         directoryBytes = files.values.reduce(0, +)
+        matrices = packed.layout.sublayers.flatMap(\.matrices).map {
+            Matrix(
+                tensor: $0.tensor, rows: $0.rows, columns: $0.columns, scheme: packed.schemes[$0.tensor])
+        }
         parts = packed.file.parts
         constants = packed.constants.values
     }

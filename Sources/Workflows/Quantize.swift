@@ -4,7 +4,8 @@ import BitplanModels
 import Foundation
 import PlanFormat
 
-/// Encodes a model as a plan says and writes the packed directory.
+/// Encodes a model as a plan says and writes the packed directory; of a plan whose fit is `stored` the codes
+/// lie in the model's directory and are packed as they are (`StoredCodes`).
 ///
 /// - Parameters:
 ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes
@@ -21,6 +22,13 @@ package func quantize<Family: ModelFamily>(
 ) throws -> Int {
     try PackedModel<Family>.checkReplaceable(output)
     var model = try Model<Family>(directory: directory)
+    if plan.fit == .stored {
+        guard text == nil else { throw UsageError("stored codes are packed as they are: expected no text") }
+        let packed = try StoredCodes<Family>(directory: model.directory).packed(model, by: plan)
+        try PackedModel.write(model, plan, to: output, packed: packed)
+        let layout = plan.layout(of: model.layout)
+        return layout.sizeInBytes(try plan.schemes(of: layout))
+    }
     let reader = KLDataReader(model, options: TaskOptions(threads: threads), store: store)
     try plan.check(for: try reader.identity())
     let layout = plan.layout(of: model.layout)

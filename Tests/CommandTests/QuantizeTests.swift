@@ -124,6 +124,31 @@ import Testing
             in: workspace, saying: [workspace.path("packed/model.safetensors"), "model.shared.weight"])
     }
 
+    /// Stored codes lie beside a model with their own plan, and nothing but quantize takes them.
+    @Test func storedCodesAreRefusedElsewhere() throws {
+        let workspace = try Workspace()
+        let output = ["--fit", "stored", "--output", workspace.path("packed")]
+        let quantize = ["quantize", Fixture.model.path] + output
+        try expectRefusal(quantize, in: workspace, saying: ["codes.safetensors", "no such file"])
+        for more in [["--preset", "bcq2"], ["--plan", "plan.json"], ["--data"] + Fixture.planning] {
+            try expectRefusal(
+                quantize + more, in: workspace, saying: ["--fit stored", "no --plan, --preset and --data"])
+        }
+        let data = ["--data"] + Fixture.planning
+        try expectRefusal(
+            ["tune", Fixture.model.path, "--preset", "bcq2", "--steps", "1"] + output + data, in: workspace,
+            saying: ["--fit stored", "only quantize"])
+        try expectRefusal(
+            ["sweep", Fixture.model.path, "--fit", "stored"] + data, in: workspace,
+            saying: ["--fit", "got stored", "only quantize"])
+        try workspace.write(
+            try Fixture.plan(["*": "bcq2"], more: ["fit": "stored"]), to: "plan.json")
+        try expectRefusal(
+            ["tune", Fixture.model.path, "--plan", workspace.path("plan.json"), "--steps", "1", "--no-store"]
+                + ["--output", workspace.path("packed")] + data, in: workspace,
+            saying: ["only quantize takes them"])
+    }
+
     /// Python's safetensors and jsonschema agree with what was written.
     @Test(.enabled(if: Program.python != nil, "needs BITPLAN_PYTHON, which `make test` sets"))
     func pythonReadsPackedModels() throws {

@@ -59,7 +59,7 @@ import Testing
             (Bytes.binary([Self.good, Self.good, settings]), "tensor 'w' occurs twice"),
             (
                 Bytes.binary(changed { $0.name = Data("w".utf8) }),
-                "tensor 1: expected a name in UTF-8 that ends with NUL"
+                "tensor 1: expected a name in UTF-8 without control characters that ends with NUL"
             ),
             (Bytes.binary(changed { $0.name = Data([0xFF, 0]) }), "tensor 1: expected a name in UTF-8"),
             (Bytes.binary(changed { $0.rank = 9 }), "tensor 'w': expected up to 8 axes, got 9"),

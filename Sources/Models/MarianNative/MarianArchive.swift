@@ -17,7 +17,7 @@ enum MarianArchive {
                 throw FileError(file, "'\(member)': expected arrays alone, called by their tensor and '.npy'")
             }
             let name = String(member.dropLast(".npy".count))
-            guard !name.contains(where: { $0.isNewline || $0.asciiValue.map { $0 < 32 } ?? false }) else {
+            guard MarianTensor.isName(name) else {
                 throw FileError(file, "a member's name has control characters: expected names of tensors")
             }
             tensors[name] = try tensor(name, range, data, file)

@@ -37,8 +37,13 @@ enum MarianBinary {
         for index in 0..<count {
             let length = try bytes.integer(16 + 32 * index, 8)
             let name = try bytes.slice(position, length)
-            guard name.last == 0, let text = String(validating: name.dropLast(), as: UTF8.self) else {
-                throw FileError(file, "tensor \(index + 1): expected a name in UTF-8 that ends with NUL")
+            guard name.last == 0, let text = String(validating: name.dropLast(), as: UTF8.self),
+                MarianTensor.isName(text)
+            else {
+                throw FileError(
+                    file,
+                    "tensor \(index + 1): expected a name in UTF-8 without control characters that ends with NUL"
+                )
             }
             names.append(text)
             position += length

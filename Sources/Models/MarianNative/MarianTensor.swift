@@ -49,6 +49,12 @@ struct MarianTensor: Sendable {
     /// Where its elements start in the file; all of its bytes lie inside.
     let start: Int
 
+    /// Whether a tensor may be called so: without control characters, which would break a line that names it.
+    static func isName(_ text: String) -> Bool {
+        !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            && !text.contains(where: \.isNewline)
+    }
+
     /// The number of elements.
     var count: Int { shape.reduce(1, *) }
 

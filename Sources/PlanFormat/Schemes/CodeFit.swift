@@ -14,6 +14,9 @@ public enum CodeFit: String, Codable, Hashable, Sendable, CaseIterable {
     /// gradients on that text: feedback along rows too, where a scheme's codes allow it. Source: Tseng et al.
     /// 2025 (YAQA).
     case curvature
+    /// Not at all: training elsewhere has left the codes beside the model's weights
+    /// (`Scripts/torch/bitplan_torch.py`).
+    case stored
 
     /// Whether codes are fitted to text.
     public var isCalibrated: Bool { self == .calibrated || self == .curvature }

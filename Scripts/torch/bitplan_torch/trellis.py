@@ -1,0 +1,146 @@
+"""Trellis codes, with the search for best paths that encoders run."""
+import torch
+from torch.nn.functional import pad
+
+from .codes import Codes
+from .storage import BitplanError, half
+
+# Of trellis codes of 1 to 4 bits: high and low of a window's halves, offset, step (Sources/Tensors/TrellisTables.swift).
+TRELLIS = [
+    ([47, 8, 14, 29, 12, 16, 11, 36, 6, 47, 24, 7, 31, 37, 36, 0], [18, 30, 49, 0, 9, 43, 8, 39, 20, 37, 1, 43, 49, 5, 38, 17],
+     48.0, 0.03918886557221413),
+    ([0, 2, 35, 33, 19, 12, 13, 16, 15, 22, 0, 21, 32, 33, 22, 4], [25, 6, 17, 31, 0, 26, 13, 38, 47, 20, 32, 5, 28, 10, 41, 20],
+     40.0, 0.06206487864255905),
+    ([20, 38, 52, 21, 44, 10, 14, 32, 6, 26, 31, 16, 26, 0, 36, 48], [25, 4, 30, 21, 40, 6, 13, 16, 0, 25, 22, 14, 5, 32, 18, 12],
+     45.5, 0.06576183438301086),
+    ([25, 34, 36, 21, 32, 0, 62, 42, 39, 13, 18, 45, 14, 51, 28, 28], [30, 0, 37, 24, 41, 34, 24, 20, 28, 7, 17, 58, 52, 33, 12, 46],
+     58.5, 0.056861426681280136)]
+
+
+class TrellisCodes(Codes):
+    """`tcq`: windows of 8 bits choose levels; numbers are scales of rows, then of columns. In the basis of a rotation with `:h`."""
+
+    def __init__(self, rows, columns, parts, bits, column_scales, rotates):
+        self.bits = bits
+        numbers = [parts["scales"].float()] + ([parts["columnScales"].float()] if column_scales else [])
+        windows = [self.windows(parts["codes"][rows_[0] * bits // 8:][:-(-len(rows_) * bits // 8)], len(rows_))
+                   for rows_ in self.segments(rows)]
+        super().__init__(rows, columns, torch.cat(windows), torch.cat(numbers))
+        self.block = columns & -columns
+        if rotates and self.block == 1:
+            raise BitplanError(f"expected an even number of columns for a rotation, got {columns}")
+        self.register_buffer("signs", self.rotation_signs(columns, self.block) if rotates else None)
+        high, low, offset, step = TRELLIS[bits - 1]
+        sums = torch.tensor(high)[:, None] + torch.tensor(low)
+        self.register_buffer("table", (torch.tensor(step) * (sums.float() - offset)).flatten())
+
+    @staticmethod
+    def segments(rows):
+        return [range(first, min(first + 256, rows)) for first in range(0, rows, 256)]
+
+    def windows(self, stream, count):
+        """The bytes of a segment's streams, highest bits first -> (count, columns) windows."""
+        each = (stream.long()[:, None] >> torch.arange(7, -1, -1)[:, None] & 1).flatten(0, 1)[:count * self.bits]
+        weights = 2 ** torch.arange(self.bits - 1, -1, -1)
+        symbols = (each.view(count, self.bits, -1) * weights[:, None]).sum(1)
+        return sum(symbols.roll(back, 0) << self.bits * back & 255 for back in range(-(-8 // self.bits))).to(torch.uint8)
+
+    def streams(self, windows):
+        each = (windows.long()[:, None] >> torch.arange(self.bits - 1, -1, -1)[:, None] & 1).flatten(0, 1)
+        each = pad(each.T, (0, -len(each) % 8)).T.reshape(-1, 8, self.columns)
+        return (each << torch.arange(7, -1, -1)[:, None]).sum(1).to(torch.uint8)
+
+    @staticmethod
+    def rotation_signs(columns, block):
+        """+1 or -1 a column, divided by the root of the block: SplitMix64 from a fixed seed."""
+        state, mask, negative = 0x7C915D3B, 2 ** 64 - 1, []
+        for _ in range(columns):
+            state = (state + 0x9E3779B97F4A7C15) & mask
+            z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & mask
+            z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
+            negative.append((z ^ z >> 31) >> 63)
+        scale = 1 / torch.tensor(float(block)).sqrt()
+        return torch.where(torch.tensor(negative).bool(), -scale, scale)
+
+    def hadamard(self, x):
+        """Sums and differences of neighbours at rising distances, in blocks of a row."""
+        distance = 1
+        while distance < self.block:
+            pairs = x.reshape(len(x), -1, 2, distance)
+            x = torch.stack([pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]], 2).flatten(1)
+            distance *= 2
+        return x
+
+    def rotated(self, x):
+        return x if self.signs is None else self.hadamard(x * self.signs)
+
+    def scales(self):
+        """Scales of rows (rows, 1), and of columns, None where there are none, as they are stored."""
+        stored = half(self.numbers.detach())
+        return stored[:self.rows, None], stored[self.rows:] if len(stored) > self.rows else None
+
+    def decoded(self):
+        rows, columns = self.scales()
+        weights = self.table[self.codes.long()] * (rows if columns is None else rows * columns)
+        return weights if self.signs is None else self.hadamard(weights) * self.signs
+
+    def numbers_gradient(self, gradient, latent):
+        rows, columns = self.scales()
+        products = self.rotated(gradient) * self.table[self.codes.long()]
+        if columns is None:
+            return products.sum(1)
+        return torch.cat([(products * columns).sum(1), (products * rows).sum(0)])
+
+    def recode(self, latent):
+        rows, columns = self.scales()
+        targets = self.rotated(latent)
+        factors = (rows if columns is None else rows * columns).expand_as(targets)
+        self.codes = torch.cat([self.paths(targets[s.start:s.stop], factors[s.start:s.stop]) for s in self.segments(self.rows)])
+
+    def search(self, targets, factors, costs):
+        """Viterbi over all rows: costs (columns, 256) behind them, and which way each window was reached."""
+        before, choices = 256 >> self.bits, []
+        for t, (target, factor) in enumerate(zip(targets, factors)):
+            least, way = costs.view(len(costs), -1, before).min(1)
+            choices.append(way.to(torch.uint8))
+            rest = target[:, None] - factor[:, None] * self.table
+            costs = least.repeat_interleave(1 << self.bits, 1) + rest * rest
+            if t % 8 == 7:
+                costs = costs - costs.amin(1, keepdim=True)
+        return costs, choices
+
+    def trace_back(self, choices, window):
+        """Windows of all rows, the last one given, and the window before the first."""
+        before, path = 256 >> self.bits, []
+        for way in reversed(choices):
+            path.append(window)
+            window = (window >> self.bits) + way.long().gather(1, window[:, None] >> self.bits).flatten() * before
+        return torch.stack(path[::-1]), window
+
+    def paths(self, targets, factors):
+        """The windows of about the best path of each column that bites its tail, as encoders find it."""
+        count, columns, before = len(targets), targets.shape[1], 256 >> self.bits
+        free = torch.zeros(columns, 256, device=targets.device)
+        if count > 16:
+            # The closing bits are those of the best path over the weights around the seam.
+            seam = 128 // self.bits
+            turn = (torch.arange(2 * seam) - seam) % count
+            costs, choices = self.search(targets[turn], factors[turn], free)
+            closings = [self.trace_back(choices[seam:], costs.argmin(1))[1] & before - 1]
+        else:
+            closings = [torch.full((columns,), f, device=targets.device) for f in range(before)]
+        windows = torch.arange(256, device=targets.device)
+        best, least = torch.zeros(count, columns, dtype=torch.long, device=targets.device), torch.full_like(targets[0], torch.inf)
+        for closing in closings:
+            closes = windows & before - 1 == closing[:, None]
+            costs, choices = self.search(targets, factors, free.masked_fill(~closes, torch.inf))
+            costs = costs.masked_fill(~closes, torch.inf)
+            path, _ = self.trace_back(choices, torch.where(costs.amin(1) < torch.inf, costs.argmin(1), closing))
+            cost = (targets - factors * self.table[path]).square().sum(0).masked_fill(costs.amin(1) == torch.inf, torch.inf)
+            best, least = torch.where(cost < least, path, best), torch.minimum(cost, least)
+        return best.to(torch.uint8)
+
+    def parts(self):
+        codes = torch.cat([self.streams(self.codes[s.start:s.stop]) for s in self.segments(self.rows)])
+        scales = half(self.numbers.detach()).half().split([self.rows, len(self.numbers) - self.rows])
+        return {"codes": codes, "scales": scales[0]} | ({"columnScales": scales[1]} if len(scales[1]) else {})
