@@ -66,7 +66,10 @@ import Testing
         let workspace = try Workspace()
         func estimate(_ steps: Int) throws -> [String: Any] {
             try Program.succeed(
-                ["tune", Fixture.model.path, "--no-store", "--preset", "bcq2", "--fit", "greedy", "--dry-run"]
+                [
+                    "tune", Fixture.model.path, "--no-store", "--preset", "bcq2", "--fit", "greedy",
+                    "--dry-run",
+                ]
                     + ["--steps", "\(steps)", "--limit", "30", "--output", workspace.path("tuned"), "--json"]
                     + ["--data"] + Fixture.planning
             ).object()
