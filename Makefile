@@ -17,7 +17,7 @@ INSTALL_FLAGS = --static-swift-stdlib
 endif
 INSTALL_BUILD = $(SWIFT) build -c release --product bitplan --scratch-path .build-install $(INSTALL_FLAGS)
 
-.PHONY: demo test build install uninstall dependencies lint format check bench clean
+.PHONY: demo test build install uninstall dependencies lint format check fuzz sanitize faults bench clean
 
 demo: build
 	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
@@ -61,6 +61,25 @@ check: lint
 	sh Scripts/check_documentation.sh
 	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent
 	.build/dependent/debug/Application
+	python3 Scripts/fuzz.py --seconds 3
+	python3 Scripts/faults/inject.py --step 41 sweep quantize run
+	python3 Scripts/faults/kill.py --times 5 sweep quantize
+
+# Every reader of files of others under random input, each so many seconds.
+SECONDS ?= 60
+fuzz: dependencies
+	python3 Scripts/fuzz.py --seconds $(SECONDS)
+
+# C kernels under the address and undefined-behaviour sanitizers; the tests of rooms that read files under the first, those of
+# rooms that have threads under the thread sanitizer.
+sanitize: dependencies
+	sh Scripts/sanitize_kernels.sh
+	sh Scripts/sanitize_tests.sh
+
+# The file system fails and commands are killed, everywhere once (half an hour).
+faults: build
+	python3 Scripts/faults/inject.py --report Reports/faults.md
+	for processes in 1 2 3; do python3 Scripts/faults/kill.py --processes $$processes --report Reports/faults.md; done
 
 bench: dependencies
 	$(SWIFT) run -c release bitplan-bench
@@ -77,4 +96,4 @@ $(PYTHON): Scripts/requirements.txt
 	@touch $(PYTHON)
 
 clean:
-	rm -rf .build .build-install
+	rm -rf .build .build-install .build-fuzz .build-address .build-thread

@@ -2,7 +2,7 @@
 import os, shutil, subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.path.join(ROOT, ".build/release/bitplan")
+PROGRAM = os.environ.get("BITPLAN", os.path.join(ROOT, ".build/release/bitplan"))
 DATA = ["--data", "plan.en", "plan.de", "--limit", "4"]
 SCHEMES = ["--schemes", "bcq2,int8", "--fit", "greedy"]
 # By name: the arguments, and the files and directories that the command leaves.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes each call of the file system fail, one after the other, in every command, and says what came of it.
 
-Usage: inject.py [--short] [--report FILE] [COMMAND ...]     (without commands: all)
+Usage: inject.py [--step N] [--report FILE] [COMMAND ...]     (without commands: all)
 
 For every command, call and error, the n-th such call on a file of the workspace fails, for n from 1 until a run has fewer. Each run
 must end in one of two ways: the work is done, its files those of an undisturbed run; or one line names a file, the exit code is 1 and
-nothing half-written is left. The command is then run again, undisturbed, on what is there, and must leave the same bytes. --short takes
-every 7th call. Linux only (LD_PRELOAD).
+nothing half-written is left. The command is then run again, undisturbed, on what is there, and must leave the same bytes. --step takes
+every n-th call alone. Linux only (LD_PRELOAD).
 """
 import argparse, collections, errno, os, shutil, subprocess, sys, tempfile
 
@@ -52,8 +52,8 @@ def judge(name, directory, before, undisturbed, output, code, text, lines):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="inject.py [--short] [--report FILE] [COMMAND ...]")
-    parser.add_argument("--short", action="store_true")
+    parser = argparse.ArgumentParser(usage="inject.py [--step N] [--report FILE] [COMMAND ...]")
+    parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--report")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("commands", nargs="*")
@@ -105,7 +105,7 @@ def main():
                     if arguments.verbose and code:
                         print(f"{name} {call} {number}: {outcome}: {lines[-1:]}".replace(work, ""), flush=True)
                     shutil.rmtree(work)
-                    number += 7 if arguments.short else 1
+                    number += arguments.step
                 print(f"{name}: {call} {error}{' and after' if lasts else ''}: " + (", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no such call"), flush=True)
     finally:
         shutil.rmtree(top, ignore_errors=True)

@@ -58,7 +58,7 @@ def main():
                 for process in running:
                     process.stdin.close()
                 victim = chance.randrange(len(places))
-                time.sleep(chance.uniform(0, seconds * arguments.processes))
+                time.sleep(chance.uniform(0, seconds))
                 if running[victim].poll() is None:
                     running[victim].send_signal(signal.SIGKILL)
                     killed += 1

@@ -176,7 +176,7 @@ func writeNote(_ event: TuneEvent) {
 extension TuneEstimate {
     fileprivate var text: String {
         "\(fixed(stepsPerMinute, 0)) steps of \(grouped(batchSize)) items a minute, \(fixed(tokensPerSecond, 0)) tokens a second, "
-            + "\(fixed(Double(peakMemoryBytes) / 1e6, 0)) MB of memory; recipe \(recipe), \(grouped(items)) items"
+            + "about \(fixed(seconds, 0)) s in all on free cores, \(fixed(Double(peakMemoryBytes) / 1e6, 0)) MB of memory; recipe \(recipe), \(grouped(items)) items"
     }
 }
 

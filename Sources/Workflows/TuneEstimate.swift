@@ -1,4 +1,5 @@
 import BitplanModels
+import BitplanTensors
 import BitplanTraining
 import Foundation
 
@@ -8,6 +9,11 @@ package struct TuneEstimate: Sendable, Encodable {
     package let stepsPerMinute: Double
     /// Tokens in a second, of all that is read and predicted.
     package let tokensPerSecond: Double
+    /// Seconds of the whole run, with nothing else on the machine: opening, steps, measurements of held-out
+    /// items and, where there are references, their metric before and after.
+    package let seconds: Double
+    /// The same in CPU seconds, by part.
+    package let cpuSeconds: [String: Double]
     /// Most memory of the process so far.
     package let peakMemoryBytes: Int
     /// Items of a step.
@@ -20,13 +26,39 @@ package struct TuneEstimate: Sendable, Encodable {
     /// Tries a few steps; nothing is written.
     package init<Family: ModelFamily>(_ family: Family.Type, _ request: TuneRequest) throws {
         let opened = try OpenedTuning<Family>(request)
+        var parts = ["opening": processSeconds()]
         let settings = try opened.settings(steps: 1000)
         var trainer = opened.trainer(settings, TrainingState(opened.trained))
         try trainer.step()
-        let start = Date()
+        let (start, cpuStart) = (Date(), processSeconds())
         let steps = 8
         for _ in 0..<steps { try trainer.step() }
         let seconds = -start.timeIntervalSinceNow
+        let step = (processSeconds() - cpuStart) / Double(steps)
+        let measurement = try Self.cpuSeconds { try trainer.evaluate() }
+        let threads = Double(max(1, request.task.threads))
+        switch request.length {
+        case .steps(let all):
+            parts["steps"] = step * Double(all)
+            // The start, every so many steps, the last one, and the packed result.
+            let measurements = 3 + (all - 1) / settings.evaluateEvery
+            parts["held-out items"] = measurement * Double(measurements)
+        case .minutes(let minutes):
+            parts["steps"] = 60 * minutes * threads
+            parts["held-out items"] = measurement
+        }
+        let heldOut = opened.data.heldOut
+        if heldOut.hasReferences {
+            let few = Dataset(
+                examples: Array(heldOut.examples.prefix(8)), references: Array(heldOut.references.prefix(8)))
+            let metric = try Self.cpuSeconds {
+                try opened.model.family.task.score(opened.full, on: few, options: request.task)
+            }
+            parts["metric"] =
+                2 * metric * Double(heldOut.examples.count) / Double(max(1, few.examples.count))
+        }
+        cpuSeconds = parts
+        self.seconds = parts.values.reduce(0, +) / threads
         stepsPerMinute = 60 * Double(steps) / seconds
         let order = BatchOrder(count: opened.data.examples.count, seed: settings.seed)
         let read = (1...steps).flatMap { order.batch($0, size: settings.batchSize) }
@@ -36,5 +68,11 @@ package struct TuneEstimate: Sendable, Encodable {
         batchSize = settings.batchSize
         items = opened.data.examples.count
         recipe = opened.recipe.rawValue
+    }
+
+    private static func cpuSeconds(_ body: () throws -> Any) rethrows -> Double {
+        let start = processSeconds()
+        _ = try body()
+        return processSeconds() - start
     }
 }

@@ -61,4 +61,24 @@ import Testing
         #expect(auto["cells"] as? Int == 9 * 21 + 4 * 7 + 2 + 50)
         #expect(try workspace.contents() == [])
     }
+
+    @Test("Training says the time of all its steps and measurements") func tuning() throws {
+        let workspace = try Workspace()
+        func estimate(_ steps: Int) throws -> [String: Any] {
+            try Program.succeed(
+                [
+                    "tune", Fixture.model.path, "--no-store", "--preset", "bcq2", "--fit", "greedy",
+                    "--dry-run",
+                ]
+                    + ["--steps", "\(steps)", "--limit", "30", "--output", workspace.path("tuned"), "--json"]
+                    + ["--data"] + Fixture.planning
+            ).object()
+        }
+        let parts = try #require(estimate(1000)["cpuSeconds"] as? [String: Double])
+        #expect(parts.keys.sorted() == ["held-out items", "metric", "opening", "steps"])
+        #expect(parts.values.allSatisfy { $0 > 0 })
+        let seconds = try #require(estimate(1000)["seconds"] as? Double)
+        #expect(abs(seconds - parts.values.reduce(0, +) / 2) < 0.5 * seconds, "two threads")
+        #expect(try workspace.contents() == [])
+    }
 }

@@ -125,4 +125,39 @@ import Testing
         #expect(wrong == 0, "seed \(seed)")
         #expect(errors > 20, "seed \(seed): damage is noticed, \(errors) times")
     }
+
+    @Test("A store that was cut off anywhere opens, or its error says that it is damaged")
+    func cutStores() throws {
+        let directory = try StoreDirectory()
+        let file = directory.file("a")
+        var generator = SeededGenerator(seed: 3)
+        let expected = (0..<10).map { _ in generator.losses(50) }
+        do {
+            let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
+            for (number, losses) in expected.enumerated() { try cells.record(losses, of: numbered(number)) }
+        }
+        let sound = try Data(contentsOf: file)
+        let cuts = Array(0...128) + Array(stride(from: 129, to: sound.count, by: 331)) + [sound.count - 1]
+        var refused = 0
+        for cut in cuts {
+            for leftover in ["-wal", "-shm"] {
+                try? FileManager.default.removeItem(at: directory.file("a" + leftover))
+            }
+            try sound.prefix(cut).write(to: file)
+            do {
+                let cells = try StoredExperiment(.test(), in: MeasurementStore(file))
+                for (number, losses) in expected.enumerated() {
+                    let items = try cells.cell(numbered(number)).items
+                    #expect(items.isEmpty || sameBits(items, losses), "cut at \(cut)")
+                }
+            } catch {
+                #expect(
+                    ["is damaged; move it away", "is no measurement store"].contains(
+                        where: error.message.contains),
+                    "cut at \(cut): \(error.message)")
+                refused += 1
+            }
+        }
+        #expect(refused > cuts.count / 2)
+    }
 }

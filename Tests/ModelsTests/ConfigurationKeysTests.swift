@@ -156,4 +156,27 @@ import Testing
                 "\(error.map { "\($0)" } ?? "")")
         }
     }
+
+    @Test(
+        "More layers or labels than any model has are refused before they take memory",
+        arguments: [
+            ("marian-gelu-1-2", "encoder_layers"), ("marian-gelu-1-2", "decoder_layers"),
+            ("tiny-bert", "num_hidden_layers"), ("tiny-bert", "num_labels"),
+            ("tiny-llama", "num_hidden_layers"),
+        ])
+    func tooManyLayers(_ golden: String, _ key: String) throws {
+        let file = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/\(golden)/config.json")
+        var object = try FileError.readObject(file)
+        object["id2label"] = nil
+        object[key] = 1025
+        let settings = Settings(file: file, object: object)
+        let error = #expect(throws: FileError.self) {
+            switch golden {
+            case "tiny-bert": _ = try BertConfiguration(settings)
+            case "tiny-llama": _ = try LlamaConfiguration(settings, generation: settings)
+            default: _ = try MarianConfiguration(settings, generation: settings)
+            }
+        }
+        #expect(error?.message == "'\(key)': expected a size from 1 to 1024, got 1025")
+    }
 }

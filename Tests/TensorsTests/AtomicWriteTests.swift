@@ -1,5 +1,6 @@
 import BitplanTensors
 import Foundation
+import Synchronization
 import Testing
 
 /// All of a file or nothing.
@@ -46,13 +47,36 @@ import Testing
         for target in [directory.file("file/below"), directory.url] {
             let error = #expect(throws: FileError.self) { try AtomicWrite.file("x", to: target) }
             #expect(error?.path == target.path)
-            #expect(error?.message.contains("cannot be written") == true)
+            #expect(error?.message.contains("cannot be written: ") == true, "says why")
         }
         let error = #expect(throws: FileError.self) {
             try AtomicWrite.directory(directory.file("file/below")) { _ in Issue.record("never called") }
         }
         #expect(error?.message.contains("cannot be written") == true)
         #expect(try directory.contents() == ["file"])
+    }
+
+    @Test("Whoever looks while a directory is replaced finds one of both")
+    func replacedDirectoryIsThereAtAnyTime() throws {
+        let directory = try TemporaryDirectory()
+        let target = directory.file("model")
+        func write(_ text: String) throws {
+            try AtomicWrite.directory(target) { try AtomicWrite.file(text, to: $0.appending(path: "a")) }
+        }
+        try write("0")
+        let (isDone, gaps) = (Atomic(false), Atomic(0))
+        let reader = DispatchGroup()
+        DispatchQueue.global().async(group: reader) {
+            while !isDone.load(ordering: .acquiring) {
+                if access(target.path, F_OK) != 0 { gaps.add(1, ordering: .relaxed) }
+            }
+        }
+        for number in 1...100 { try write("\(number)") }
+        isDone.store(true, ordering: .releasing)
+        reader.wait()
+        #expect(gaps.load(ordering: .relaxed) == 0)
+        #expect(try directory.contents() == ["model", "model/a"])
+        #expect(try String(contentsOf: target.appending(path: "a"), encoding: .utf8) == "100")
     }
 
     @Test func directoryIsReplacedAsAWhole() throws {

@@ -6,35 +6,16 @@ import Foundation
 /// - Source: the options are libFuzzer's own (LLVM's documentation, "libFuzzer").
 @main
 enum FuzzProgram {
-    /// What is fuzzed; libFuzzer's callback has no context.
-    nonisolated(unsafe) private static var workspace: FuzzWorkspace?
-
-    static func main() {
+    static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count > 1, let target = FuzzTarget.all.first(where: { $0.name == arguments[1] })
-        else {
-            if arguments.count == 2, arguments[1] == "--targets" {
-                return FuzzTarget.all.forEach { print($0.name) }
-            }
-            return runCommand()
-        }
-        do {
+        if arguments.count == 2, arguments[1] == "--targets" {
+            for target in FuzzTarget.all { print(target.name) }
+        } else if arguments.count > 1, let target = FuzzTarget.all.first(where: { $0.name == arguments[1] }) {
             workspace = try FuzzWorkspace(target)
-        } catch {
-            writeErrorLine("\(error)")
-            exit(1)
+            fuzz([arguments[0]] + arguments.dropFirst(2))
+        } else {
+            runCommand()
         }
-        var argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = .allocate(capacity: arguments.count)
-        for (index, argument) in ([arguments[0]] + arguments.dropFirst(2)).enumerated() {
-            argv[index] = strdup(argument)
-        }
-        argv[arguments.count - 1] = nil
-        var argc = CInt(arguments.count - 1)
-        exit(
-            runFuzzer(&argc, &argv) { bytes, count in
-                workspace?.read(UnsafeRawBufferPointer(start: bytes, count: count))
-                return 0
-            })
     }
 
     private static func runCommand() {
@@ -45,6 +26,24 @@ enum FuzzProgram {
             RootCommand.exit(withError: error)
         }
     }
+}
+
+/// What is fuzzed; libFuzzer's callback has no context.
+nonisolated(unsafe) private var workspace: FuzzWorkspace?
+
+/// Runs libFuzzer with these arguments and ends the program with its exit code.
+private func fuzz(_ arguments: [String]) {
+    var count = CInt(arguments.count)
+    let words = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: arguments.count + 1)
+    for index in arguments.indices { words[index] = strdup(arguments[index]) }
+    words[arguments.count] = nil
+    var first: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = words
+    exit(runFuzzer(&count, &first, readInput))
+}
+
+private func readInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    workspace?.read(UnsafeRawBufferPointer(start: bytes, count: count))
+    return 0
 }
 
 /// libFuzzer's loop: calls the last argument with inputs until its options say that it is enough.

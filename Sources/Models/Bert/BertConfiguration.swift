@@ -77,7 +77,7 @@ package struct BertConfiguration: Sendable, Equatable {
         try settings.check(BertSettings.model)
         width = try settings.size("hidden_size")
         vocabularySize = try settings.size("vocab_size")
-        layers = try settings.size("num_hidden_layers")
+        layers = try settings.count("num_hidden_layers")
         heads = try settings.size("num_attention_heads")
         innerWidth = try settings.size("intermediate_size")
         guard width % heads == 0 else {
@@ -110,7 +110,7 @@ package struct BertConfiguration: Sendable, Equatable {
                 "problem_type '\(problem)' is not supported: expected single_label_classification")
         }
         guard let value = settings.any("id2label") else {
-            let count = try settings.size("num_labels", or: 2)
+            let count = try settings.count("num_labels", or: 2)
             return try checked((0..<count).map { "LABEL_\($0)" }, settings)
         }
         guard let names = value as? [String: String] else {

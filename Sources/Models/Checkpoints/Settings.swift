@@ -36,13 +36,21 @@ package struct Settings {
         }
     }
 
-    /// An integer of at least 1.
-    package func size(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
+    /// An integer of at least 1 and at most `most`.
+    package func size(
+        _ key: String, or fallback: Int? = nil, upTo most: Int = 1 << 24
+    ) throws(FileError) -> Int {
         let size = try integer(key, or: fallback)
-        guard size >= 1, size <= 1 << 24 else {
-            throw FileError(file, "'\(key)': expected a size from 1 to 16777216, got \(size)")
+        guard size >= 1, size <= most else {
+            throw FileError(file, "'\(key)': expected a size from 1 to \(most), got \(size)")
         }
         return size
+    }
+
+    /// Layers, or other things that each take memory before a weight is read: far more than any model has,
+    /// and few enough for a damaged file.
+    package func count(_ key: String, or fallback: Int? = nil) throws(FileError) -> Int {
+        try size(key, or: fallback, upTo: 1024)
     }
 
     /// The number under `key`, `fallback` where there is none.

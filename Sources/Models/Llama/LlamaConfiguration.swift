@@ -68,7 +68,7 @@ package struct LlamaConfiguration: Sendable, Equatable {
         try settings.check(LlamaSettings.model)
         width = try settings.size("hidden_size")
         vocabularySize = try settings.size("vocab_size")
-        layers = try settings.size("num_hidden_layers")
+        layers = try settings.count("num_hidden_layers")
         heads = try settings.size("num_attention_heads")
         keyHeads = try settings.size("num_key_value_heads", or: heads)
         guard heads % keyHeads == 0 else {

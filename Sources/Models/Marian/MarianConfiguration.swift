@@ -58,8 +58,8 @@ package struct MarianConfiguration: Sendable, Equatable {
                 "decoder_vocab_size \(decoderVocabulary) differs from vocab_size \(vocabularySize): not supported"
             )
         }
-        encoderLayers = try settings.size("encoder_layers")
-        decoderLayers = try settings.size("decoder_layers")
+        encoderLayers = try settings.count("encoder_layers")
+        decoderLayers = try settings.count("decoder_layers")
         encoderHeads = try settings.size("encoder_attention_heads")
         decoderHeads = try settings.size("decoder_attention_heads")
         encoderInnerWidth = try settings.size("encoder_ffn_dim")
