@@ -102,6 +102,30 @@ def test_starts_at_the_packed_codes():
         assert measured(other.eval(), TEACHER, LOGITS, ITEMS)["loss"] == measured(moving.eval(), TEACHER, LOGITS, ITEMS)["loss"]
 
 
+def test_trainer():
+    """transformers' Trainer trains a prepared model, saves it, and goes on as it would have."""
+    try:
+        import accelerate  # noqa: F401
+    except ImportError:
+        return print("test_trainer: skipped, it needs accelerate")
+    from transformers import Trainer, TrainingArguments
+
+    kind, place, *_ = CASES["marian"]
+    place = os.path.join(ROOT, place)
+    data = [{"input_ids": torch.tensor([15, 2013 + i, 0]), "labels": torch.tensor([10, 1115, 48 + i, 0])} for i in range(4)]
+    with tempfile.TemporaryDirectory() as directory:
+        start = quantized(place, {"*": "int3", "Emb": "bcq2"}, None, directory)
+        arguments = TrainingArguments(f"{directory}/run", max_steps=4, save_steps=2, per_device_train_batch_size=2, use_cpu=True,
+                                      report_to=[], disable_tqdm=True)
+        models = []
+        for checkpoint in [None, f"{directory}/run/checkpoint-2"]:
+            model = prepare(kind.from_pretrained(place, dtype=torch.float32), start, learns="weights")
+            Trainer(model=model, args=arguments, train_dataset=data).train(resume_from_checkpoint=checkpoint)
+            follow(model)
+            models.append(decoded(model))
+        assert all(torch.equal(weights, models[1][tensor]) for tensor, weights in models[0].items())
+
+
 def test_loss_falls():
     with tempfile.TemporaryDirectory() as directory:
         start = quantized(PLACE, {"*": "bcq2"}, None, directory)
