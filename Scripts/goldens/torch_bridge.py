@@ -12,6 +12,7 @@ schemes.json: `decoded` of all matrices of the tiny BERT, one after the other, u
 """
 import copy
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -94,10 +95,16 @@ def decoded(model):
     return {tensor: codes.decoded() for tensor, codes, _ in model.bitplan.codes()}
 
 
+@functools.cache
+def identity(model):
+    """What a plan for the model names."""
+    inspected = subprocess.run([PROGRAM, "inspect", model, "--json"], check=True, capture_output=True)
+    return json.loads(inspected.stdout)["model"]
+
+
 def quantized(model, sublayers, text, directory):
     """A packed directory of the greedy codes of a plan."""
-    inspected = subprocess.run([PROGRAM, "inspect", model, "--json"], check=True, capture_output=True)
-    plan = {"model": json.loads(inspected.stdout)["model"], "fit": "greedy", "sublayers": sublayers}
+    plan = {"model": identity(model), "fit": "greedy", "sublayers": sublayers}
     with open(f"{directory}/plan.json", "w") as file:
         json.dump(plan, file)
     command = [PROGRAM, "quantize", model, "--plan", f"{directory}/plan.json", "--output", f"{directory}/start", "--no-store"]

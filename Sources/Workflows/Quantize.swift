@@ -30,7 +30,11 @@ package func quantize<Family: ModelFamily>(
         return layout.sizeInBytes(try plan.schemes(of: layout))
     }
     let reader = KLDataReader(model, options: TaskOptions(threads: threads), store: store)
-    try plan.check(for: try reader.identity())
+    // What training elsewhere has left stands for the model that it began with: its weights may be coded
+    // anew.
+    if (try? StoredCodes<Family>(directory: model.directory))?.plan.model != plan.model {
+        try plan.check(for: try reader.identity())
+    }
     let layout = plan.layout(of: model.layout)
     let schemes = try plan.schemes(of: layout)
     let fit = plan.fit ?? .alternating

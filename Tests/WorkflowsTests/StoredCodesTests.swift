@@ -111,7 +111,23 @@ import Testing
         }
     }
 
-    private static let tensor = "classifier.weight"
+    /// A checkpoint with codes beside it stands for the model that training began with: the engine may fit
+    /// its weights anew.
+    @Test func weightsAreCodedAnew() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        var (plan, packed) = try store(try #require(Scheme("bcq2"))) {
+            $0.metadata["plan"] = $0.metadata["plan"]?.replacing("\"sha256\" : \"", with: "\"sha256\" : \"00")
+        }
+        let error = #expect(throws: PlanError.self) {
+            try pack(Plan(model: ModelIdentity(type: "bert", sha256: "11"), sublayers: plan.sublayers))
+        }
+        #expect(error?.description.hasPrefix("is for another model") == true)
+        plan.model = try StoredCodes<BertFamily>(directory: trained).plan.model
+        #expect(plan.model.sha256.hasPrefix("00") && plan.fit == .greedy)
+        _ = try pack(plan)
+        let again = root.appending(path: "again/model.safetensors")
+        #expect(try Data(contentsOf: again) == packed)
+    }
 
     /// What is wrong with a file of codes.
     struct Damage: Sendable, CustomTestStringConvertible {

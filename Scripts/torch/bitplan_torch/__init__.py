@@ -97,6 +97,9 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
     for name, numbers in vectors.items():
         put_vector(model, found[name], numbers)
     model.bitplan = prepared
+    if hasattr(model, "tie_weights"):
+        # Tied modules read one matrix already; transformers would look for parameters under their former names.
+        model.tie_weights = are_tied
     if prepared.learns_weights:
         model.register_forward_pre_hook(before_forward)
         follow(model)
@@ -182,6 +185,10 @@ def put_vector(model, tensor, numbers):
     elif numbers.dtype == torch.float16:
         for module, name in places(model, tensor):
             parametrize.register_parametrization(module, name, Half(), unsafe=True)
+
+
+def are_tied(*_, **__):
+    """In place of a model's `tie_weights`."""
 
 
 def quantize_inputs(activations, _, inputs):

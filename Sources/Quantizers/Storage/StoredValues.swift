@@ -20,7 +20,7 @@ extension Quantizer {
         if let family = packed.scheme.family as? any BoundedScheme { try family.checkValues(packed) }
         // A round trip keeps every code, and writes zeros behind the last.
         guard let again = try? trainable(packed).packed() else { return }
-        for (name, part) in packed.parts where part.type == .uint8 {
+        for (name, part) in packed.parts.sorted(by: { $0.key < $1.key }) where part.type == .uint8 {
             guard let written = again.parts[name], written != part else { continue }
             let index = zip(part.bytes, written.bytes).enumerated().first { $1.0 != $1.1 }?.offset ?? 0
             throw packed.bad(name, index, "bits behind the last code, expected zeros")
