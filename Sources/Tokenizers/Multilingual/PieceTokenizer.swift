@@ -56,10 +56,29 @@ struct PieceTokenizer: Sendable {
     /// pieces.
     func decode(_ ids: [Int]) -> String {
         let shown = ids.filter { 0..<vocabulary.count ~= $0 && !specialIDs.contains($0) }
-        guard let bytes = model.text(of: shown.map { Array(vocabulary[$0]) }) else { return "" }
-        var text = String(decoding: bytes, as: UTF8.self)
-        if whiteSpace == .asSentencePiece { text = SpaceCleaning.trimmed(Array(text.unicodeScalars)) }
+            .map { Array(vocabulary[$0]) }
+        let text = whiteSpace == .asSentencePiece ? joinedBySentencePiece(shown) : joined(shown)
         return cleansUpSpaces ? SpaceCleaning.joined(text) : text
+    }
+
+    private func joinedBySentencePiece(_ pieces: [[UInt8]]) -> String {
+        guard let bytes = model.text(of: pieces) else { return "" }
+        return SpaceCleaning.trimmed(Array(String(decoding: bytes, as: UTF8.self).unicodeScalars))
+    }
+
+    /// The marks of spaces as spaces, but those of the first piece, as the tokenizers library has it.
+    private func joined(_ pieces: [[UInt8]]) -> String {
+        var text = String.UnicodeScalarView()
+        for (index, piece) in pieces.enumerated() {
+            for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars {
+                if scalar != "\u{2581}" {
+                    text.append(scalar)
+                } else if index > 0 {
+                    text.append(" ")
+                }
+            }
+        }
+        return String(text)
     }
 
     private func pieces(of text: ArraySlice<UInt8>) -> [[UInt8]]? {
