@@ -80,7 +80,10 @@ let package = Package(
             ["BitplanKernels", "BitplanMetrics", "PlanFormat", "BitplanTensors", "BitplanTokenizers"]),
         room(
             "Encoding",
-            ["BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors"]),
+            [
+                "BitplanKernels", "BitplanModels", "PlanFormat", "BitplanQuantizers", "BitplanTensors",
+                "BitplanTokenizers",
+            ]),
         room("Measurements", ["BitplanMetrics", "PlanFormat", "BitplanTensors", grdb]),
         room(
             "Sensitivity",
@@ -109,7 +112,8 @@ let package = Package(
             [
                 "BitplanEncoding", "BitplanKernels", "BitplanLatency", "BitplanMeasurements",
                 "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanQuantizers",
-                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTokenizers",
+                "BitplanTraining",
             ]),
         // What a library user sees.
         .target(
@@ -117,16 +121,16 @@ let package = Package(
             dependencies: [
                 "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanMeasurements",
                 "BitplanModels", "BitplanPlanning", "BitplanReporting", "BitplanSensitivity",
-                "BitplanTensors", "BitplanTraining", "BitplanWorkflows", "PlanFormat",
+                "BitplanTensors", "BitplanTokenizers", "BitplanTraining", "BitplanWorkflows", "PlanFormat",
             ]),
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
                 "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanKernels",
                 "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
-                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
-                "BitplanWorkflows", argumentParser,
-            ] + (isFuzzing ? ["BitplanTokenizers"] : []),
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTokenizers",
+                "BitplanTraining", "BitplanWorkflows", argumentParser,
+            ],
             exclude: isFuzzing ? ["Program.swift"] : ["Fuzzing"]),
         .executableTarget(
             name: "bitplan-bench",

@@ -9,8 +9,8 @@ base classes take from what is left; a module of sentence-transformers those tha
 """
 import inspect, json, os, re, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
-from transformers import (BertConfig, BertTokenizer, GenerationConfig, LlamaConfig, MarianConfig, MarianTokenizer,
-                          PreTrainedTokenizerFast)
+from transformers import (BertConfig, BertTokenizer, GenerationConfig, LlamaConfig, M2M100Config, M2M100Tokenizer, MarianConfig,
+                          MarianTokenizer, MBart50Tokenizer, MBartConfig, NllbTokenizer, PreTrainedTokenizerFast, T5Config, T5Tokenizer)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.model import BaseModel
@@ -51,6 +51,10 @@ def model(config):
 generation = set(vars(GenerationConfig()))
 files = {
     'marian': {'config.json': model(MarianConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MarianTokenizer)},
+    'm2m_100': {'config.json': model(M2M100Config), 'generation_config.json': generation,
+                'tokenizer_config.json': tokenizer(M2M100Tokenizer) | tokenizer(NllbTokenizer)},
+    'mbart': {'config.json': model(MBartConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MBart50Tokenizer)},
+    't5': {'config.json': model(T5Config), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(T5Tokenizer)},
     'llama': {'config.json': model(LlamaConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(PreTrainedTokenizerFast)},
     'bert': {
         'config.json': model(BertConfig), 'tokenizer_config.json': tokenizer(BertTokenizer),

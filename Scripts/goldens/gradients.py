@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Gradients of the small random models by PyTorch's autograd in FP64.
 
-usage: gradients.py [Tests/ModelsTests/Goldens]
+usage: gradients.py [Tests/ModelsTests/Goldens] [MODEL...]        (default: all models)
 needs: pip install 'torch==2.13.0+cpu' transformers safetensors
 
 For each model writes MODEL/gradients.json, the items as token ids, and MODEL/gradients.safetensors: `upstream`
@@ -14,20 +14,24 @@ sys.path = [path for path in sys.path if os.path.realpath(path) != os.path.dirna
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertForSequenceClassification, LlamaForCausalLM, MarianMTModel
+from transformers import AutoModelForSeq2SeqLM, BertForSequenceClassification, LlamaForCausalLM
 
 torch.set_num_threads(1)
 OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../../Tests/ModelsTests/Goldens")
+ASKED = sys.argv[2:]
 
 
 def write(name, model, items, logits):
+    if ASKED and name not in ASKED:
+        return
     generator = torch.Generator().manual_seed(11)
     rows = [logits(item) for item in items]
     upstream = [torch.randn(row.shape, generator=generator, dtype=torch.float64) for row in rows]
     loss = sum((u * row).sum() for u, row in zip(upstream, rows))
     loss.backward()
+    # MarianMT's positions are sinusoids.
     tensors = {f"gradient.{key}": p.grad.float().contiguous() for key, p in model.named_parameters()
-               if p.grad is not None and "embed_positions" not in key}
+               if p.grad is not None and not ("embed_positions" in key and model.config.model_type == "marian")}
     tensors["upstream"] = torch.cat(upstream).float().contiguous()
     directory = os.path.join(OUT, name)
     save_file(tensors, f"{directory}/gradients.safetensors")
@@ -38,14 +42,16 @@ def random_ids(generator, vocabulary, length):
     return torch.randint(2, vocabulary, (length,), generator=generator).tolist()
 
 
-for name in ["marian-relu-3-1", "marian-gelu-1-2"]:
-    model = MarianMTModel.from_pretrained(os.path.join(OUT, name), dtype=torch.float64).eval()
+for name in ["marian-relu-3-1", "marian-gelu-1-2", "marian-separate", "marian-untied", "tiny-m2m100", "tiny-mbart50", "tiny-t5", "tiny-t5-v1_1"]:
+    model = AutoModelForSeq2SeqLM.from_pretrained(os.path.join(OUT, name), dtype=torch.float64).eval()
     # The start symbol is the padding, whose row PyTorch would not train.
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None
     generator = torch.Generator().manual_seed(3)
-    vocabulary, start = model.config.vocab_size - 2, model.config.decoder_start_token_id
+    # MarianMT's padding is its last token.
+    vocabulary = min(model.config.vocab_size, getattr(model.config, "decoder_vocab_size", model.config.vocab_size)) - 2
+    start = model.config.decoder_start_token_id
     items = [{"source": random_ids(generator, vocabulary, a), "target": random_ids(generator, vocabulary, b)}
              for a, b in [(7, 5), (1, 9), (12, 1), (4, 4)]]
     write(name, model, items, lambda item: model(

@@ -67,18 +67,20 @@ extension Model {
     ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or
     ///     schemes ask for it.
     ///   - output: the directory to write: new, empty, or a packed model that is replaced.
-    ///   - threads: threads that run the model over `text`; bytes do not depend on it.
+    ///   - options: threads that run the model over `text`, on which bytes do not depend; the languages that
+    ///     the packed model translates between. Nothing else is read.
     /// - Returns: the packed model.
     /// - Throws: `BitplanError` where the plan is for another model or needs text, or `output` holds
     ///   something else.
     @discardableResult
     public func quantize(
-        _ plan: Plan, text: TextData? = nil, to output: URL, threads: Int = 2
+        _ plan: Plan, text: TextData? = nil, to output: URL, options: RunOptions = RunOptions()
     ) throws(BitplanError) -> Model {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> Model {
                 _ = try BitplanWorkflows.quantize(
-                    family, model: directory, plan: plan, text: text?.source, to: output, threads: threads)
+                    family, model: directory, plan: plan, text: text?.source, to: output,
+                    threads: options.threads, languages: options.task.languages)
                 return try Model(at: output)
             }
             return try run(try Families.family(of: directory))

@@ -16,7 +16,7 @@ extension Model {
     ) throws(BitplanError) -> [String] {
         try describingErrors {
             func run<F: ModelFamily>(_ family: F.Type) throws -> [String] {
-                let opened = try OpenedModel<F>(directory)
+                let opened = try OpenedModel<F>(directory, languages: options.task.languages)
                 var options = options.task
                 options.shortlist = shortlist
                 return try opened.family.task.prepared(options)

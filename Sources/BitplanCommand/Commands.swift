@@ -164,6 +164,7 @@ struct Quantize: ParsableCommand {
         [String] = []
     @Option(help: "Use only the first items of the data.") var limit: Int?
     @OptionGroup var windows: WindowOptions
+    @OptionGroup var language: LanguageOptions
     @OptionGroup var storage: StoreOptions
     @Option(help: "Packed directory to write.") var output: String
     @Flag(help: "Print JSON.") var json = false
@@ -191,7 +192,8 @@ struct Quantize: ParsableCommand {
                     bytes = try naming(plans.plan.map { URL(path: $0) } ?? directory) {
                         try BitplanWorkflows.quantize(
                             family, model: directory, plan: chosen, text: text, to: URL(path: output),
-                            store: text == nil ? nil : try storage.open(), note: writeNote)
+                            languages: language.languages, store: text == nil ? nil : try storage.open(),
+                            note: writeNote)
                     }
                 } catch let error as MissingText {
                     throw UsageError("\(error): give it with --data")

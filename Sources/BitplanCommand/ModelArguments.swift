@@ -1,6 +1,7 @@
 import ArgumentParser
 import BitplanModels
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 
 /// The model that a command works on.
@@ -36,6 +37,23 @@ struct WeightsOption: ParsableArguments {
             throw FileError(file, "expected a file in the model directory \(directory.path)")
         }
         return file
+    }
+}
+
+/// The languages that a model is to translate between.
+struct LanguageOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Models that translate between many languages: the source's, by the model's own code (de, deu_Latn, de_DE); as the model's settings say where not given.",
+            valueName: "code"))
+    var sourceLanguage: String?
+
+    @Option(help: ArgumentHelp("As --source-language, the target's.", valueName: "code"))
+    var targetLanguage: String?
+
+    /// nil where nothing is said.
+    var languages: TranslationLanguages? {
+        TranslationLanguages(chosenSource: sourceLanguage, target: targetLanguage)
     }
 }
 

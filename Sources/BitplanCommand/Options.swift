@@ -81,6 +81,8 @@ struct TaskArguments: ParsableArguments {
     @Option(help: "Where sampling starts.")
     var seed: UInt64 = 0
 
+    @OptionGroup var language: LanguageOptions
+
     func validate() throws {
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature: expected 0 or more, got \(temperature)")
@@ -96,7 +98,7 @@ struct TaskArguments: ParsableArguments {
     var options: TaskOptions {
         TaskOptions(
             beams: beams, maximumLength: maxLength, batchSize: batch, threads: threads,
-            temperature: temperature, seed: seed)
+            temperature: temperature, seed: seed, languages: language.languages)
     }
 }
 

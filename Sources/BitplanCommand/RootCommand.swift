@@ -61,6 +61,7 @@ extension DataError {
         switch self {
         case .files, .noOutput: "--data"
         case .shortlist: "--shortlist"
+        case .languages: "--source-language, --target-language"
         case .windowsOfItems: "--context, --stride"
         case .context: "--context"
         case .stride: "--stride"

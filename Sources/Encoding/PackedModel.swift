@@ -2,6 +2,7 @@ import BitplanKernels
 import BitplanModels
 import BitplanQuantizers
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 
@@ -28,12 +29,13 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
 
     /// Opens a packed directory; no weights are copied.
     ///
+    /// - Parameter languages: what the model translates between; its own languages where nil.
     /// - Throws: one-line errors for missing files, a plan that does not fit the configuration, missing
     ///   tensors or wrong shapes.
-    package init(directory: URL) throws {
+    package init(directory: URL, languages: TranslationLanguages? = nil) throws {
         let file = directory.appending(path: "config.json")
         configurationFile = file
-        family = try Family(directory: directory)
+        family = try Family(directory: directory, languages)
         returnFreedMemory()
         let settings = try FileError.readObject(file)
         guard let quantization = settings[Self.configurationKey] as? [String: Any],
@@ -158,22 +160,34 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
         throw FileError(directory, "exists and is no packed model: it is not written over")
     }
 
-    /// Copies the tokenizer's and the other files that the weights are useless without.
+    /// Copies the tokenizer's and the other files that the weights are useless without, and adds to the
+    /// tokenizer's settings what was chosen.
     package static func copyCompanions(of model: Model<Family>, to target: URL) throws {
         for name in model.family.companionFiles {
             let source = model.directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: source.path) else { continue }
             try AtomicWrite.file(try FileError.read(source), to: target.appending(path: name))
         }
+        let chosen = model.family.chosenSettings
+        guard !chosen.isEmpty else { return }
+        let file = model.directory.appending(path: "tokenizer_config.json")
+        let settings =
+            FileManager.default.fileExists(atPath: file.path) ? try FileError.readObject(file) : [:]
+        try writeSettings(
+            settings.merging(chosen) { $1 }, to: target.appending(path: file.lastPathComponent))
+    }
+
+    private static func writeSettings(_ settings: [String: Any], to file: URL) throws {
+        let data = try JSONSerialization.data(
+            withJSONObject: settings, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try AtomicWrite.file(data + Data("\n".utf8), to: file)
     }
 
     private static func writeConfiguration(_ model: Model<Family>, _ plan: Plan, to target: URL) throws {
         var settings = try modelSettings(of: model.place).object
         let planObject = try JSONSerialization.jsonObject(with: try JSONFile.data(plan))
         settings[configurationKey] = ["quant_method": method, "plan": planObject]
-        let data = try JSONSerialization.data(
-            withJSONObject: settings, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        try AtomicWrite.file(data + Data("\n".utf8), to: target.appending(path: "config.json"))
+        try writeSettings(settings, to: target.appending(path: "config.json"))
     }
 
     private static func writeTensors(

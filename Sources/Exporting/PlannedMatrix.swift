@@ -13,7 +13,9 @@ struct PlannedMatrix: Hashable {
     }
 
     /// Whether it is looked up by index, not multiplied: words and positions.
-    var isEmbedding: Bool { [.embedding, .positions].contains(sublayer.kind) }
+    var isEmbedding: Bool {
+        [.embedding, .positions, .encoderPositions, .decoderPositions].contains(sublayer.kind)
+    }
 
     static func list(_ plan: Plan, _ layout: ModelLayout) throws(ExportError) -> [PlannedMatrix] {
         let layout = plan.layout(of: layout)

@@ -1,5 +1,6 @@
 import BitplanKernels
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 
@@ -22,12 +23,13 @@ package struct Model<Family: ModelFamily>: Sendable {
     /// Opens a model directory, or one of Marian's files of weights in it, and checks that every tensor is
     /// there in its shape; of the weights, only the vectors are read.
     ///
+    /// - Parameter languages: what the model translates between; its own languages where nil.
     /// - Throws: one-line errors for a missing file, an unsupported configuration, a missing tensor, a wrong
     ///   shape, or a vector with a NaN or an infinity.
-    package init(directory place: URL) throws {
+    package init(directory place: URL, languages: TranslationLanguages? = nil) throws {
         self.place = place
         directory = MarianFiles.directory(of: place)
-        let family = try Family(directory: place)
+        let family = try Family(directory: place, languages)
         let checkpoint = try openCheckpoint(place)
         var names: [String: String] = [:]
         let shapes = checkpoint.shapes

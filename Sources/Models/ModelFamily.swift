@@ -1,4 +1,5 @@
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 
@@ -24,6 +25,14 @@ package protocol ModelFamily: TimedFamily {
     /// one-line errors for what is missing or unsupported.
     init(directory: URL) throws
 
+    /// The family for other languages than its directory names, where its models translate between several.
+    ///
+    /// - Throws: `DataError` where they do not, `TokenizerError` for a language that they do not know.
+    func choosing(_ languages: TranslationLanguages) throws -> Self
+
+    /// What was chosen, as packed models keep it: settings of tokenizer_config.json.
+    var chosenSettings: [String: String] { get }
+
     /// The network without weights: sublayers, their shapes, and what an item's tokens are.
     var outline: Net { get }
 
@@ -35,6 +44,21 @@ package protocol ModelFamily: TimedFamily {
 }
 
 extension ModelFamily {
+    /// Reads a model directory, for other languages where some are named; errors as `init(directory:)` and
+    /// `choosing`.
+    package init(directory: URL, _ languages: TranslationLanguages?) throws {
+        let family = try Self(directory: directory)
+        self = try languages.map { try family.choosing($0) } ?? family
+    }
+
+    /// No languages to choose.
+    package func choosing(_ languages: TranslationLanguages) throws -> Self {
+        throw DataError.languages(modelType: Self.modelType)
+    }
+
+    /// Nothing to choose.
+    package var chosenSettings: [String: String] { [:] }
+
     /// Sublayers and their matrices.
     package var layout: ModelLayout { outline.layout }
 

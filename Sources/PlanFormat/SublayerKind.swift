@@ -15,6 +15,10 @@ public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Co
     public static let embedding: SublayerKind = "Emb"
     /// Embeddings of positions.
     public static let positions: SublayerKind = "Pos"
+    /// Embeddings of positions of an encoder in front of a decoder.
+    public static let encoderPositions: SublayerKind = "Enc_pos"
+    /// Embeddings of positions of a decoder behind an encoder.
+    public static let decoderPositions: SublayerKind = "Dec_pos"
     /// The self-attention of an encoder in front of a decoder. Source of this name and the next four: Chung
     /// et al. 2020.
     public static let encoderSelfAttention: SublayerKind = "Enc_ee"

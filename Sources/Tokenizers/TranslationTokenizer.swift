@@ -8,6 +8,14 @@ package protocol TranslationTokenizer: Sendable {
     /// - Throws: `TokenizerError` where a file that translating does without cannot be read any more.
     func encodeTarget(_ text: String) throws(TokenizerError) -> [Int]
 
+    /// Refuses to translate where nobody said into which language.
+    func checkTarget() throws(TokenizerError)
+
     /// The text of target ids, special tokens left out.
     func decode(_ ids: [Int]) -> String
+}
+
+extension TranslationTokenizer {
+    /// Most models translate into one language.
+    package func checkTarget() throws(TokenizerError) {}
 }

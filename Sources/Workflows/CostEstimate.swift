@@ -35,7 +35,7 @@ extension MeasuredModel {
         sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil
     ) throws -> CostEstimate {
         let candidates = sweep.candidates
-        let model = try Model<Family>(directory: directory)
+        let model = try Model<Family>(directory: directory, languages: options.task.languages)
         let reader = KLDataReader(model, options: options.task, store: options.store)
         let data = try reader.read(source)
         let text = try calibration.map { try reader.read($0).examples } ?? data.examples

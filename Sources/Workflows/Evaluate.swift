@@ -6,6 +6,7 @@ import BitplanMetrics
 import BitplanModels
 import BitplanSensitivity
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 
@@ -59,7 +60,7 @@ package func evaluate<Family: ModelFamily>(
 ) throws -> Evaluation {
     let (directory, options) = (request.model, request.options)
     let profile = try request.profile.map { try readProfile($0) }
-    let opened = try OpenedModel<Family>(directory)
+    let opened = try OpenedModel<Family>(directory, languages: options.languages)
     let task = try opened.family.task.prepared(options)
     let data = try request.source.read(opened.family)
     guard data.hasReferences || request.reference != nil else {
@@ -94,7 +95,7 @@ package func evaluate<Family: ModelFamily>(
     var ownEvaluator: Evaluator<Family.Net>?
     let isOwn = request.source.targets(of: data, task) == .own
     if let reference = request.reference {
-        let full = try Model<Family>(directory: reference)
+        let full = try Model<Family>(directory: reference, languages: options.languages)
         try requireSameEnds(full.family.layout, of: reference)
         let reader = KLDataReader(
             full, options: options, store: try request.store.map { try MeasurementStore($0) })
@@ -114,7 +115,7 @@ package func evaluate<Family: ModelFamily>(
     let measured = PlanMeasurement(try evaluator.losses(of: opened.network), metric: score.items)
     var against: PairedComparison?
     if let other = request.other {
-        let its = try OpenedModel<Family>(other)
+        let its = try OpenedModel<Family>(other, languages: options.languages)
         try requireSameEnds(its.family.layout, of: other)
         // Read by its own family, which refuses what its network cannot take.
         let itsScore = try its.family.task.prepared(options).score(
@@ -147,17 +148,17 @@ package struct OpenedModel<Family: ModelFamily> {
     /// In order of the layout; FP32 for a model that is not packed.
     package let schemes: [Scheme]
 
-    /// Opens a directory.
-    package init(_ directory: URL) throws {
+    /// Opens a directory; `languages` as of `Model`.
+    package init(_ directory: URL, languages: TranslationLanguages? = nil) throws {
         if try PackedModel<Family>.isPacked(directory) {
-            let packed = try PackedModel<Family>(directory: directory)
+            let packed = try PackedModel<Family>(directory: directory, languages: languages)
             family = packed.family
             network = try packed.network()
             sizeInBytes = packed.sizeInBytes
             layout = packed.plan.layout(of: packed.layout)
             schemes = try packed.plan.schemes(of: layout)
         } else {
-            let model = try Model<Family>(directory: directory)
+            let model = try Model<Family>(directory: directory, languages: languages)
             family = model.family
             network = try model.network()
             sizeInBytes = model.layout.fullPrecisionBytes

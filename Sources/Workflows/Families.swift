@@ -6,7 +6,8 @@ import Foundation
 package enum Families {
     /// All of them; a new family is one more entry.
     package static let all: [any ModelFamily.Type] = [
-        MarianFamily.self, MarianNativeFamily.self, BertFamily.self, LlamaFamily.self,
+        MarianFamily.self, MarianNativeFamily.self, M2M100Family.self, MBartFamily.self, T5Family.self,
+        BertFamily.self, LlamaFamily.self,
     ]
 
     /// The family of a model directory, packed or not.

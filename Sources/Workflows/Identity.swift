@@ -37,6 +37,9 @@ extension Model {
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
             hash.add(name, try FileError.read(file))
         }
+        for (key, value) in family.chosenSettings.sorted(by: { $0.key < $1.key }) {
+            hash.add(key, Data(value.utf8))
+        }
         return hash.finish()
     }
 }

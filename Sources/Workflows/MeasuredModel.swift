@@ -30,7 +30,7 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
         _ directory: URL, source: DataSource, calibration: DataSource? = nil,
         options: MeasuringOptions = MeasuringOptions(), note: (String) -> Void = { _ in }
     ) throws {
-        let model = try Model<Family>(directory: directory)
+        let model = try Model<Family>(directory: directory, languages: options.task.languages)
         let reader = KLDataReader(model, options: options.task, store: options.store)
         let data = try reader.read(source, note: note)
         let text = try calibration.map { try reader.read($0, note: note) } ?? data

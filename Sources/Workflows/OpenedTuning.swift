@@ -24,7 +24,7 @@ struct OpenedTuning<Family: ModelFamily> {
 
     init(_ request: TuneRequest) throws {
         try request.check(Family.self)
-        model = try Model<Family>(directory: request.model)
+        model = try Model<Family>(directory: request.model, languages: request.task.languages)
         let reader = KLDataReader(model, options: request.task, store: request.store)
         identity = try reader.identity()
         var notes: [String] = []

@@ -1,6 +1,7 @@
 import BitplanEncoding
 import BitplanMeasurements
 import BitplanModels
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 
@@ -11,6 +12,7 @@ import PlanFormat
 ///   - text: what codes are calibrated on and tokens are counted on; needed where the plan's fit or schemes
 ///     ask for it.
 ///   - threads: threads that run the model over `text`.
+///   - languages: what the packed model translates between; the model's own languages where nil.
 ///   - store: where the model's own outputs are kept, on which codes are calibrated where the text has no
 ///     references.
 ///   - note: called with a line about what is made of text without references.
@@ -18,10 +20,11 @@ import PlanFormat
 /// - Throws: one-line errors; nothing is left behind.
 package func quantize<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, plan: Plan, text: DataSource?, to output: URL,
-    threads: Int = 2, store: MeasurementStore? = nil, note: (String) -> Void = { _ in }
+    threads: Int = 2, languages: TranslationLanguages? = nil, store: MeasurementStore? = nil,
+    note: (String) -> Void = { _ in }
 ) throws -> Int {
     try PackedModel<Family>.checkReplaceable(output)
-    var model = try Model<Family>(directory: directory)
+    var model = try Model<Family>(directory: directory, languages: languages)
     if plan.fit == .stored {
         guard text == nil else { throw UsageError("stored codes are packed as they are: expected no text") }
         let packed = try StoredCodes<Family>(directory: model.directory).packed(model, by: plan)

@@ -23,7 +23,7 @@ package func run<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, options: TaskOptions,
     answer: ([AnsweredLine]) throws -> Void
 ) throws {
-    let opened = try OpenedModel<Family>(directory)
+    let opened = try OpenedModel<Family>(directory, languages: options.languages)
     let task = try opened.family.task.prepared(options)
     let size = options.batchSize * options.threads
     var lines: [String] = []

@@ -7,6 +7,12 @@ import Testing
 @Suite struct AutoFamiliesTests {
     enum Family: String, CaseIterable {
         case translation, marianNative, classifier, sentenceEncoder, languageModel
+        case separateVocabularies, m2m100, nllb, mBart50, t5
+
+        /// Those of every task and network, which are run with every option; the others share what options
+        /// change with `translation`.
+        static let thorough = [translation, marianNative, classifier, sentenceEncoder, languageModel]
+        static let others = allCases.filter { !thorough.contains($0) }
 
         fileprivate func model(_ workspace: Workspace) throws -> String {
             let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
@@ -14,6 +20,11 @@ import Testing
             case .translation: return Fixture.model.path
             case .marianNative: return Fixture.marianNative.path
             case .classifier: return goldens.appending(path: "tiny-bert").path
+            case .separateVocabularies: return goldens.appending(path: "marian-separate").path
+            case .m2m100: return goldens.appending(path: "tiny-m2m100").path
+            case .nllb: return goldens.appending(path: "tiny-nllb").path
+            case .mBart50: return goldens.appending(path: "tiny-mbart50").path
+            case .t5: return goldens.appending(path: "tiny-t5-v1_1").path
             case .languageModel: return goldens.appending(path: "tiny-llama").path
             case .sentenceEncoder:
                 let model = workspace.file("encoder")
@@ -30,7 +41,7 @@ import Testing
         fileprivate func data(_ workspace: Workspace) throws -> [String] {
             switch self {
             case .translation: return Fixture.planning
-            case .marianNative:
+            case .marianNative, .separateVocabularies, .m2m100, .nllb, .mBart50, .t5:
                 return [
                     try workspace.write(
                         "the cat sat on the mat\na small bird\nrain fell on the roof all night\nthe dog\n",
@@ -104,14 +115,20 @@ import Testing
         if options.contains("--check") { #expect(comparison["sentences"] as? Int == 2) }
     }
 
-    @Test(arguments: Family.allCases, options.indices)
+    /// From data to a packed model and a tuned one.
+    @Test(arguments: Family.others)
+    func others(_ family: Family) throws {
+        try check(family, ["--metric", "--tune-steps", "1", "--targets", "own", "--no-store"])
+    }
+
+    @Test(arguments: Family.thorough, options.indices)
     func everyOption(_ family: Family, _ option: Int) throws {
         try check(family, Self.options[option])
     }
 
     /// Windows are for language models, with either part left out; other families refuse them before the
     /// sweep.
-    @Test(arguments: Family.allCases)
+    @Test(arguments: Family.thorough)
     func windows(_ family: Family) throws {
         for (options, signature) in [
             (["--context", "24", "--stride", "12"], "context:24|stride:12"),

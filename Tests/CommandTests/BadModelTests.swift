@@ -81,7 +81,7 @@ struct BadModel: Sendable, CustomTestStringConvertible {
         setting("model_type", 7, "'model_type': expected a string"),
         setting("normalize_before", true, "'normalize_before': true is not supported"),
         setting("static_position_embeddings", false, "'static_position_embeddings': false is not supported"),
-        setting("tie_word_embeddings", false, "'tie_word_embeddings': false is not supported"),
+        setting("tie_word_embeddings", false, "has no tensor 'lm_head.weight'"),
         setting("activation_function", "mish", "'mish' is not supported"),
         setting("encoder_attention_heads", 3, "d_model 128 is not a multiple of encoder_attention_heads 3"),
         setting("decoder_attention_heads", 5, "d_model 128 is not a multiple of decoder_attention_heads 5"),

@@ -7,7 +7,8 @@ import Testing
 /// The descriptions of what families run, against what they run.
 @Suite struct WorkTests {
     static let families: [any ModelFamily.Type] = [
-        MarianFamily.self, MarianNativeFamily.self, BertFamily.self, LlamaFamily.self,
+        MarianFamily.self, MarianNativeFamily.self, M2M100Family.self, MBartFamily.self, T5Family.self,
+        BertFamily.self, LlamaFamily.self,
     ]
 
     /// The smallest shapes of all families.

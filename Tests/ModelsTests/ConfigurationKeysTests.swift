@@ -13,6 +13,20 @@ import Testing
             "config.json": MarianSettings.model, "generation_config.json": MarianSettings.generation,
             "tokenizer_config.json": MarianSettings.tokenizer,
         ],
+        "m2m_100": [
+            "config.json": MultilingualSettings.m2m100,
+            "generation_config.json": MultilingualSettings.generation,
+            "tokenizer_config.json": MultilingualSettings.tokenizer,
+        ],
+        "mbart": [
+            "config.json": MultilingualSettings.mBart,
+            "generation_config.json": MultilingualSettings.generation,
+            "tokenizer_config.json": MultilingualSettings.tokenizer,
+        ],
+        "t5": [
+            "config.json": T5Settings.model, "generation_config.json": MarianSettings.generation,
+            "tokenizer_config.json": T5Settings.tokenizer,
+        ],
         "bert": [
             "config.json": BertSettings.model, "tokenizer_config.json": BertSettings.tokenizer,
             "sentence_bert_config.json": BertSettings.transformer,
@@ -98,12 +112,38 @@ import Testing
         ]
         let generation = try settings("marian-gelu-1-2/generation_config.json")
         try expectRead(MarianSettings.model.filter { !others.contains($0.key) }, marian) {
-            _ = try MarianConfiguration(
+            _ = try BartConfiguration(
+                MarianFamily.variant,
                 $0, generation: Settings(file: URL(filePath: "/g.json"), object: generation))
         }
         try expectRead(MarianSettings.generation, generation) {
-            _ = try MarianConfiguration(
+            _ = try BartConfiguration(
+                MarianFamily.variant,
                 Settings(file: URL(filePath: "/c.json"), object: marian), generation: $0)
+        }
+        for (variant, golden) in [
+            (M2M100Family.variant, "tiny-m2m100"), (MBartFamily.variant, "tiny-mbart50"),
+        ] {
+            let config = try settings("\(golden)/config.json")
+            let generation = try settings("\(golden)/generation_config.json")
+            let rules =
+                variant == MBartFamily.variant ? MultilingualSettings.mBart : MultilingualSettings.m2m100
+            try expectRead(rules.filter { !others.contains($0.key) }, config) {
+                _ = try BartConfiguration(
+                    variant, $0, generation: Settings(file: URL(filePath: "/g.json"), object: generation))
+            }
+            try expectRead(MultilingualSettings.generation, generation) {
+                _ = try BartConfiguration(
+                    variant, Settings(file: URL(filePath: "/c.json"), object: config), generation: $0)
+            }
+        }
+        let t5 = try settings("tiny-t5/config.json")
+        let t5Generation = try settings("tiny-t5/generation_config.json")
+        try expectRead(
+            T5Settings.model.filter { !others.contains($0.key) && $0.key != "max_position_embeddings" }, t5
+        ) {
+            _ = try T5Configuration(
+                $0, generation: Settings(file: URL(filePath: "/g.json"), object: t5Generation))
         }
         let bert = try settings("tiny-bert/config.json")
         // The number of labels is that of their names.
@@ -125,6 +165,9 @@ import Testing
     /// A model of another task is refused by its name, as is one that does not say its task.
     @Test(arguments: [
         ("marian-gelu-1-2", "MarianMTModel", "MarianForCausalLM"),
+        ("tiny-m2m100", "M2M100ForConditionalGeneration", "M2M100Model"),
+        ("tiny-mbart50", "MBartForConditionalGeneration", "MBartForSequenceClassification"),
+        ("tiny-t5", "T5ForConditionalGeneration", "T5EncoderModel"),
         ("tiny-bert", "BertForSequenceClassification", "BertForTokenClassification"),
         ("tiny-llama", "LlamaForCausalLM", "LlamaForSequenceClassification"),
     ])
@@ -139,9 +182,12 @@ import Testing
             try JSONSerialization.data(withJSONObject: settings).write(
                 to: directory.appending(path: "config.json"))
             switch golden {
+            case "tiny-m2m100": _ = try BartConfiguration(M2M100Family.variant, directory: directory)
+            case "tiny-mbart50": _ = try BartConfiguration(MBartFamily.variant, directory: directory)
+            case "tiny-t5": _ = try T5Configuration(directory: directory)
             case "tiny-bert": _ = try BertConfiguration(directory: directory)
             case "tiny-llama": _ = try LlamaConfiguration(directory: directory)
-            default: _ = try MarianConfiguration(directory: directory)
+            default: _ = try BartConfiguration(MarianFamily.variant, directory: directory)
             }
         }
         try open([expected])

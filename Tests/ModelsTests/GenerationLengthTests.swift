@@ -18,7 +18,8 @@ import Testing
     ) throws -> TranslationSettings {
         let file = Self.goldens.appending(path: "marian-gelu-1-2/config.json")
         let config = try FileError.readObject(file).merging(model) { $1 }
-        return try MarianConfiguration(
+        return try BartConfiguration(
+            MarianFamily.variant,
             Settings(file: file, object: config), generation: settings(generation)
         ).generation
     }

@@ -36,11 +36,30 @@ import Testing
 
     @Test(arguments: ["marian-relu-3-1", "marian-gelu-1-2"])
     func encoderDecoder(_ name: String) throws {
-        let configuration = try MarianConfiguration(directory: Self.directory(name))
+        let configuration = try BartConfiguration(MarianFamily.variant, directory: Self.directory(name))
         let outline = try MarianFamily.network(configuration)
         try check(name, outline, over: { try MarianFamily.network(configuration, $0) }) { (item: Pair) in
             .init(source: item.source, target: item.target)
         }
+    }
+
+    /// Embeddings apart, norms before, learned positions, biases by relative positions, gates.
+    @Test(arguments: [
+        "marian-separate", "marian-untied", "tiny-m2m100", "tiny-mbart50", "tiny-t5", "tiny-t5-v1_1",
+    ])
+    func encoderDecoders(_ name: String) throws {
+        func run<F: ModelFamily>(_ family: F.Type) throws {
+            let model = try Model<F>(directory: Self.directory(name))
+            var table = WeightTable(matrices: [:], vectors: try model.vectors())
+            for shape in model.layout.sublayers.flatMap(\.matrices) {
+                table.matrices[shape.tensor] = TrainingMatrix(try model.matrix(shape))
+            }
+            let network = try #require(try model.family.network(table) as? EncoderDecoderNetwork)
+            try compare(name, network, tolerance: 2e-5, stored: { $0 }) { (item: Pair) in
+                .init(source: item.source, target: item.target)
+            }
+        }
+        try run(EncoderDecoderModel.family(name))
     }
 
     @Test func decoder() throws {

@@ -23,7 +23,7 @@ import Testing
 
     /// A network without a tokenizer: configuration and weights alone.
     private func network(_ directory: URL, _ file: String) throws -> EncoderDecoderNetwork {
-        let configuration = try MarianConfiguration(directory: directory)
+        let configuration = try BartConfiguration(MarianFamily.variant, directory: directory)
         let outline = try MarianFamily.network(configuration)
         let tensors = try Safetensors(directory.appending(path: file))
         var weights = WeightTable(matrices: [:], vectors: [:])
@@ -80,13 +80,14 @@ import Testing
     }
 
     @Test func settingsAreReadAsPublished() throws {
-        func read(_ name: String) throws -> MarianConfiguration {
-            try MarianConfiguration(
+        func read(_ name: String) throws -> BartConfiguration {
+            try BartConfiguration(
+                MarianFamily.variant,
                 directory: TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/\(name)"))
         }
         let relu = try read("marian-relu-3-1")
         #expect(relu.activation == .relu && relu.scalesEmbeddings && relu.maximumPositions == 40)
-        #expect(relu.encoderHeads == 8 && relu.decoderHeads == 4 && relu.vocabularySize == 97)
+        #expect(relu.encoderHeads == 8 && relu.decoderHeads == 4 && relu.sourceVocabularySize == 97)
         #expect(
             relu.generation.lengthPenalty == 1 && !relu.generation.stopsEarly && !relu.generation.renormalizes
         )

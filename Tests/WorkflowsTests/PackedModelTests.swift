@@ -49,6 +49,52 @@ import Testing
         }
     }
 
+    private static func tiny(_ name: String) -> (any ModelFamily.Type, URL) {
+        let family: any ModelFamily.Type =
+            switch name {
+            case "tiny-m2m100", "tiny-nllb": M2M100Family.self
+            case "tiny-mbart50": MBartFamily.self
+            case "tiny-t5", "tiny-t5-v1_1": T5Family.self
+            default: MarianFamily.self
+            }
+        return (family, TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/\(name)"))
+    }
+
+    /// The same of small random encoder-decoders of every family, on lines and on their states.
+    @Test(
+        arguments: [
+            "marian-separate", "marian-untied", "tiny-m2m100", "tiny-nllb", "tiny-mbart50", "tiny-t5",
+            "tiny-t5-v1_1",
+        ], ["bcq3", "tcq3", "int8", "nf4"])
+    func encoderDecodersTranslateAsDecoded(_ name: String, _ preset: String) throws {
+        func check<F: ModelFamily>(_ family: F.Type, _ model: URL) throws {
+            try temporary { directory in
+                let packed = directory.appending(path: "packed")
+                let plan = try presetPlan(family, model, Preset(named: preset), fit: .greedy)
+                let bytes = try quantize(family, model: model, plan: plan, text: nil, to: packed)
+                let opened = try PackedModel<F>(directory: packed)
+                #expect(opened.plan == plan && opened.sizeInBytes == bytes)
+                let lines = ["the cat sat on the mat", "rain", "", "a small bird and the dog"]
+                let network = try opened.network()
+                let decoded = try opened.network(decoded: true)
+                let fast = try opened.family.task.run(network, lines: lines, options: TaskOptions())
+                let slow = try opened.family.task.run(decoded, lines: lines, options: TaskOptions())
+                #expect(fast == slow)
+                let pair = EncoderDecoderNetwork.Example(source: [7, 9, 4, 5], target: [8, 6, 9, 5])
+                let example = try #require(pair as? F.Net.Example)
+                func states(_ network: F.Net) -> [Float] {
+                    network.logits(network.outputs(network.state([example])), observing: nil).storage
+                }
+                let (got, expected) = (states(network), states(decoded))
+                let largest = expected.reduce(0) { max($0, abs($1)) }
+                // Packed kernels round activations to 16 bits.
+                for (a, b) in zip(got, expected) { #expect(abs(a - b) < 1e-2 * largest) }
+            }
+        }
+        let (family, model) = Self.tiny(name)
+        try check(family, model)
+    }
+
     @Test func identityIsThatOfTheNumbers() throws {
         try temporary { directory in
             let model = try Model<MarianFamily>(directory: Self.model)

@@ -34,8 +34,8 @@ extension BertFamily {
         try list.append(.positions) { reader throws(MissingWeight) in
             try PositionEmbedding(
                 positions: embeddings + "position_embeddings.weight", count: configuration.maximumPositions,
-                types: embeddings + "token_type_embeddings.weight", typeCount: configuration.types,
-                norm: embeddings + "LayerNorm", norm, &reader)
+                types: (embeddings + "token_type_embeddings.weight", configuration.types),
+                norm: embeddings + "LayerNorm", norm, .encoder, &reader)
         }
         for depth in 0..<configuration.layers {
             let layer = "\(base)encoder.layer.\(depth)"

@@ -41,6 +41,10 @@ struct AttentionShape: Sendable {
     let hasBias: Bool
     /// Turns queries and keys by their positions; nil where positions come with the embeddings.
     let rotary: RotaryPositions?
+    /// Whether scores are divided by the root of a head's channels.
+    let isScaled: Bool
+    /// Added to the scores; nil where positions come otherwise.
+    let relative: RelativePositions?
 
     /// Heads that share the channels of the activations, as many for keys as for queries, with biases.
     init(width: Int, heads: Int) {
@@ -49,7 +53,8 @@ struct AttentionShape: Sendable {
 
     /// An attention of these heads.
     init(
-        width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, rotary: RotaryPositions? = nil
+        width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, rotary: RotaryPositions? = nil,
+        isScaled: Bool = true, relative: RelativePositions? = nil
     ) {
         self.width = width
         self.heads = heads
@@ -57,11 +62,13 @@ struct AttentionShape: Sendable {
         self.headSize = headSize
         self.hasBias = hasBias
         self.rotary = rotary
+        self.isScaled = isScaled
+        self.relative = relative
     }
 }
 
-/// Multi-head attention: projections to queries, keys, values and output, and scaled dot products between
-/// them.
+/// Multi-head attention: projections to queries, keys, values and output, and dot products between them,
+/// scaled by the root of a head's channels but in T5.
 ///
 /// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads
 /// / heads`.
@@ -75,6 +82,10 @@ struct Attention: Sendable {
     let keyHeads: Int
     /// Turns queries and keys by their positions; nil where positions come with the embeddings.
     let rotary: RotaryPositions?
+    /// What dot products are multiplied by.
+    let scale: Float
+    /// Added to the scores of a sequence over itself; nil where positions come otherwise.
+    let relative: RelativePositions?
 
     /// Takes the four linear layers called `names`.
     init(
@@ -94,6 +105,8 @@ struct Attention: Sendable {
         heads = shape.heads
         keyHeads = shape.keyHeads
         rotary = shape.rotary
+        scale = shape.isScaled ? 1 / Float(shape.headSize).squareRoot() : 1
+        relative = shape.relative
     }
 
     /// Attention of every sequence of `x` over itself.
@@ -177,8 +190,9 @@ struct Attention: Sendable {
     ) -> Matrix {
         var context = Matrix(rows: queries.rows, columns: queries.columns)
         let (width, keyWidth) = (queries.columns, keys.columns)
-        var scores = [Float](
-            repeating: 0, count: (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0)
+        let longest = sourceOffsets.longest
+        var scores = [Float](repeating: 0, count: longest)
+        let biases = relative?.biases(longest: longest)
         context.storage.withUnsafeMutableBufferPointer { c in
             queries.storage.withUnsafeBufferPointer { q in
                 keys.storage.withUnsafeBufferPointer { k in
@@ -193,7 +207,8 @@ struct Attention: Sendable {
                                     query: q + row * width, keys: k + span.lowerBound * keyWidth,
                                     values: v + span.lowerBound * keyWidth,
                                     count: causal ? position + 1 : span.count,
-                                    width: width, scores: &scores, into: c + row * width)
+                                    width: width, biases: biases?.row(position), scores: &scores,
+                                    into: c + row * width)
                             }
                         }
                     }
@@ -206,19 +221,21 @@ struct Attention: Sendable {
     /// Attention of one query over `count` keys and values; `scores` has room for `count` numbers.
     ///
     /// - Shapes: `query` and `context` (width), `keys` and `values` (count, width * keyHeads / heads).
+    /// - Parameter biases: what is added to the scores of each head.
     private func attend(
         query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, count: Int,
-        width: Int, scores: UnsafeMutablePointer<Float>, into context: UnsafeMutablePointer<Float>
+        width: Int, biases: RelativePositions.Row?, scores: UnsafeMutablePointer<Float>,
+        into context: UnsafeMutablePointer<Float>
     ) {
         let size = width / heads
         let keyWidth = size * keyHeads
-        let scale = 1 / Float(size).squareRoot()
         for head in 0..<heads {
             let first = head * size
             let firstKey = head * keyHeads / heads * size
             dotRows(
                 query + first, keys + firstKey, stride: keyWidth, count: count, dimension: size, scale: scale,
                 into: scores)
+            biases?.add(head: head, to: scores, count: count)
             softmax(scores, count: count)
             combineRows(
                 scores, values + firstKey, stride: keyWidth, count: count, dimension: size,
@@ -242,7 +259,7 @@ extension Attention {
         _ tape: Tape, _ sink: any GradientSink
     ) -> (input: Matrix, source: Matrix?) {
         var gradients = contextGradients(
-            output.backward(gradient, tape, sink), offsets, offsets, causal: causal, tape)
+            output.backward(gradient, tape, sink), offsets, offsets, causal: causal, tape, sink)
         if let rotary {
             rotary.apply(to: &gradients[0], offsets, isReversed: true)
             rotary.apply(to: &gradients[1], offsets, isReversed: true)
@@ -262,7 +279,7 @@ extension Attention {
         _ sink: any GradientSink
     ) -> (input: Matrix, source: Matrix) {
         let gradients = contextGradients(
-            output.backward(gradient, tape, sink), offsets, sourceOffsets, causal: false, tape)
+            output.backward(gradient, tape, sink), offsets, sourceOffsets, causal: false, tape, sink)
         return (
             query.backward(gradients[0], tape, sink),
             Linear.together([key, value], Array(gradients[1...]), tape, sink)
@@ -272,18 +289,19 @@ extension Attention {
     /// The gradients of queries, keys and values, given that of what the queries read.
     ///
     /// With P the weights of a query, V the values, dP = V dO and D = sum_j P_j dP_j: dS_j = P_j (dP_j - D),
-    /// dq = scale sum_j dS_j k_j, dk_j += scale dS_j q, dv_j += P_j dO. P is computed again, as the forward
-    /// did.
+    /// dq = scale sum_j dS_j k_j, dk_j += scale dS_j q, dv_j += P_j dO; a bias of scores has the sum of its
+    /// dS_j. P is computed again, as the forward did.
     private func contextGradients(
         _ gradient: Matrix, _ offsets: SequenceOffsets, _ sourceOffsets: SequenceOffsets, causal: Bool,
-        _ tape: Tape
+        _ tape: Tape, _ sink: any GradientSink
     ) -> [Matrix] {
         let (queries, keys, values) = (tape.kept(query.name), tape.kept(key.name), tape.kept(value.name))
         var results = [queries, keys, values].map { Matrix(rows: $0.rows, columns: $0.columns) }
         let (width, keyWidth) = (queries.columns, keys.columns)
         let size = width / heads
-        let scale = 1 / Float(size).squareRoot()
-        let most = (0..<sourceOffsets.count).map { sourceOffsets[$0].count }.max() ?? 0
+        let most = sourceOffsets.longest
+        let biases = relative?.biases(longest: most)
+        var biasGradients = biases?.zeros() ?? []
         var dq = results[0].storage
         var dk = results[1].storage
         var dv = results[2].storage
@@ -314,6 +332,8 @@ extension Attention {
                                                     dotRows(
                                                         q + own, k + key, stride: keyWidth, count: count,
                                                         dimension: size, scale: scale, into: weights)
+                                                    biases?.row(position).add(
+                                                        head: head, to: weights, count: count)
                                                     softmax(weights, count: count)
                                                     dotRows(
                                                         dc + own, v + key, stride: keyWidth, count: count,
@@ -326,6 +346,9 @@ extension Attention {
                                                     for j in 0..<count {
                                                         slopes[j] = scale * weights[j] * (slopes[j] - mean)
                                                     }
+                                                    biases?.row(position).add(
+                                                        slopes, of: scale, head: head, count: count,
+                                                        toGradients: &biasGradients)
                                                     combineRows(
                                                         slopes, k + key, stride: keyWidth, count: count,
                                                         dimension: size, into: dq + own)
@@ -346,6 +369,7 @@ extension Attention {
         results[0].storage = dq
         results[1].storage = dk
         results[2].storage = dv
+        relative?.backward(biasGradients, longest: most, sink)
         return results
     }
 }

@@ -78,7 +78,6 @@ extension Attention {
     ) {
         let (width, count) = (queries.columns, history.count)
         let size = width / heads
-        let scale = 1 / Float(size).squareRoot()
         if scores.count < heads * count { scores = [Float](repeating: 0, count: 2 * heads * count) }
         queries.storage.withUnsafeBufferPointer { queries in
             context.storage.withUnsafeMutableBufferPointer { contexts in
@@ -95,6 +94,7 @@ extension Attention {
                                 into: scores + head * count + positions.lowerBound)
                         }
                     }
+                    relative?.add(to: scores, count: count)
                     for head in 0..<heads { softmax(scores + head * count, count: count) }
                     history.forEachPage { page, positions, length in
                         for head in 0..<heads {

@@ -8,6 +8,7 @@ package enum MarianSettings {
             "activation_function", "d_model", "decoder_attention_heads", "decoder_ffn_dim", "decoder_layers",
             "decoder_start_token_id", "decoder_vocab_size", "encoder_attention_heads", "encoder_ffn_dim",
             "encoder_layers", "eos_token_id", "forced_eos_token_id", "pad_token_id", "scale_embedding",
+            "share_encoder_decoder_embeddings", "tie_word_embeddings",
         ],
         harmless: [
             "activation_dropout", "attention_dropout", "bos_token_id", "decoder_layerdrop", "dropout",
@@ -15,8 +16,8 @@ package enum MarianSettings {
         ],
         refused: [
             "is_decoder": [false], "is_encoder_decoder": [true],
-            "share_encoder_decoder_embeddings": [true],
-            "tie_word_embeddings": [true],
+            // What converted models say of the network that they were. The reference has no such keys and is
+            // post-norm, whatever they say: a network that was another gives other answers there.
             "static_position_embeddings": [true],
             "normalize_before": [false], "normalize_embedding": [false],
             "add_final_layer_norm": [false], "add_bias_logits": [false],

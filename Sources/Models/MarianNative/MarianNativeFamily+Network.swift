@@ -14,19 +14,33 @@ extension MarianNativeFamily {
         _ configuration: MarianNativeConfiguration, _ generation: TranslationSettings,
         _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> EncoderDecoderNetwork {
-        let positions = Sinusoids(marianWidth: configuration.width)
-        return try EncoderDecoderNetwork(
+        try EncoderDecoderNetwork(
             weights, generation: generation, maximumPositions: TranslationSettings.unlimited
         ) { weights throws(MissingWeight) in
             var list = SublayerList(weights)
             let ends = try list.append(.embedding) { reader throws(MissingWeight) in
-                try TranslationEmbeddings(configuration, positions, &reader)
+                try TranslationEmbeddings(embeddings(configuration), &reader)
             }
             try appendEncoder(configuration, to: &list)
             try appendDecoder(configuration, to: &list)
             return EncoderDecoderNetwork.Parts(
                 sublayers: list, source: ends.source, target: ends.target, output: ends.output)
         }
+    }
+
+    private static func embeddings(
+        _ configuration: MarianNativeConfiguration
+    ) -> TranslationEmbeddings.Shape {
+        let shares = configuration.sharesEmbedding
+        return TranslationEmbeddings.Shape(
+            source: shares ? "embedding.weight" : "encoder.embedding.weight",
+            sourceRows: configuration.sourceVocabularySize,
+            target: shares ? nil : "decoder.embedding.weight",
+            targetRows: configuration.targetVocabularySize,
+            output: configuration.tiesOutput ? nil : "decoder.output.weight",
+            outputBias: configuration.hasOutputBias ? "decoder.output.bias" : nil,
+            width: configuration.width, scale: Float(configuration.width).squareRoot(),
+            positions: Sinusoids(spreadOver: configuration.width))
     }
 
     private static func normalization(_ configuration: MarianNativeConfiguration) -> Normalization {
@@ -127,47 +141,5 @@ extension MarianNativeFamily {
                     try MarianNativeConfiguration(settings),
                     try TranslationSettings(nil, endToken: 0, unknownToken: 1)))
         }
-    }
-}
-
-/// The embeddings of source and target and the scores of tokens, which are one matrix, two or three.
-private struct TranslationEmbeddings: Sublayer {
-    let source: TokenEmbedding
-    let target: TokenEmbedding
-    let output: Linear
-    let work: SublayerWork
-
-    init(
-        _ configuration: MarianNativeConfiguration, _ positions: Sinusoids, _ reader: inout ParameterReader
-    ) throws(MissingWeight) {
-        let (width, size) = (configuration.width, configuration.targetVocabularySize)
-        func embedding(
-            _ name: String, _ rows: Int, _ reader: inout ParameterReader
-        ) throws(MissingWeight) -> TokenEmbedding {
-            try TokenEmbedding(
-                name, rows: rows, width: width, scale: Float(width).squareRoot(), positions: positions,
-                lookups: [.read, .step], isTied: false, &reader)
-        }
-        if configuration.sharesEmbedding {
-            source = try embedding("embedding.weight", size, &reader)
-            target = source
-        } else {
-            source = try embedding("encoder.embedding.weight", configuration.sourceVocabularySize, &reader)
-            target = try embedding("decoder.embedding.weight", size, &reader)
-        }
-        let outputName = "decoder.output"
-        if configuration.tiesOutput {
-            let bias =
-                configuration.hasOutputBias ? try reader.vector(outputName + ".bias", count: size) : nil
-            // A bias of zeros would cost a pass over the scores.
-            output = Linear(
-                tied: target.name, target.matrix,
-                bias: bias.flatMap { $0.contains { $0 != 0 } ? $0 : nil }, called: outputName + ".bias")
-        } else {
-            output = try Linear(
-                outputName, rows: size, columns: width, hasBias: configuration.hasOutputBias, &reader)
-        }
-        let last = (configuration.sharesEmbedding ? 0 : 1) + (configuration.tiesOutput ? 0 : 1)
-        work = SublayerWork(products: [.init([last], .predict)], lookups: [.read, .step])
     }
 }

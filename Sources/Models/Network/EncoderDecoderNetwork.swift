@@ -27,10 +27,12 @@ package struct EncoderDecoderNetwork: Network {
         let target: TokenEmbedding
         /// Scores of every token.
         let output: Linear
+        /// What states are multiplied by before they are scored.
+        var outputScale: Float = 1
     }
 
     /// How the model generates.
-    package let generation: TranslationSettings
+    package var generation: TranslationSettings
     /// No sequence is longer.
     let maximumPositions: Int
     /// The sublayers: the embedding, the encoder's, the decoder's.
@@ -42,6 +44,7 @@ package struct EncoderDecoderNetwork: Network {
     let source: TokenEmbedding
     let target: TokenEmbedding
     let output: Linear
+    private let outputScale: Float
     private let make: @Sendable (WeightTable?) throws(MissingWeight) -> Parts
     /// Where the decoder's sublayers begin.
     let firstOfDecoder: Int
@@ -57,6 +60,7 @@ package struct EncoderDecoderNetwork: Network {
         source = parts.source
         target = parts.target
         output = parts.output
+        outputScale = parts.outputScale
         self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
         self.generation = generation
         self.maximumPositions = maximumPositions
@@ -109,14 +113,22 @@ package struct EncoderDecoderNetwork: Network {
     }
 
     /// The decoder's states: one prediction for each target token.
-    package func outputs(_ state: State, observing: Observer?) -> Matrix { state.decoder.hidden }
+    package func outputs(_ state: State, observing: Observer?) -> Matrix { scaled(state.decoder.hidden) }
+
+    /// States as they are scored.
+    private func scaled(_ states: Matrix) -> Matrix {
+        guard outputScale != 1 else { return states }
+        var states = states
+        for index in states.storage.indices { states.storage[index] *= outputScale }
+        return states
+    }
 
     /// The gradients of the decoder's states; the encoder's come through the decoder.
     package func backwardOutputs(
         _ state: State, _ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink
     ) -> State {
         var gradients = state.zeros()
-        gradients.decoder.hidden = gradient
+        gradients.decoder.hidden = scaled(gradient)
         return gradients
     }
 
@@ -176,6 +188,6 @@ package struct EncoderDecoderNetwork: Network {
     func states(_ tokens: [Int], _ cache: inout DecodingCache) -> Matrix {
         var x = target.embed(tokens, at: cache.positions)
         cache.step(&x, sublayers)
-        return x
+        return scaled(x)
     }
 }

@@ -18,6 +18,9 @@ package struct SequenceOffsets: Sendable, Equatable {
     /// The number of rows of all sequences.
     package var rows: Int { starts[count] }
 
+    /// Rows of the longest sequence.
+    package var longest: Int { (0..<count).map { self[$0].count }.max() ?? 0 }
+
     /// The rows of sequence `index`.
     package subscript(index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 }

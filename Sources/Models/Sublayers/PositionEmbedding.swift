@@ -2,56 +2,87 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// Adds learned positions and types to an encoder's tokens, then normalizes.
+/// Adds learned positions, and types where a model tells texts apart, to a stack's tokens, then normalizes.
 struct PositionEmbedding: Sublayer {
     private let positions: any LinearOperator
     private let positionsName: String
-    private let types: [Float]
-    private let typesName: String
+    /// The row of a sequence's first token.
+    private let offset: Int
+    private let types: (name: String, values: [Float])?
     private let norm: Norm
+    private let stack: Stack
 
     /// Takes the matrix of positions, the rows of the types one after the other, and the norm.
+    ///
+    /// - Parameters:
+    ///   - count: rows of the matrix.
+    ///   - offset: rows before that of a sequence's first token.
     init(
-        positions: String, count: Int, types: String, typeCount: Int, norm: String,
-        _ normalization: Normalization, _ reader: inout ParameterReader
+        positions: String, count: Int, offset: Int = 0, types: (name: String, count: Int)? = nil,
+        norm: String, _ normalization: Normalization, _ stack: Stack,
+        _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         positionsName = positions
-        typesName = types
+        self.offset = offset
+        self.stack = stack
         self.positions = try reader.matrix(positions, rows: count, columns: normalization.width)
-        self.types = try reader.vector(types, count: typeCount * normalization.width)
+        if let types {
+            self.types = (
+                types.name, try reader.vector(types.name, count: types.count * normalization.width)
+            )
+        } else {
+            self.types = nil
+        }
         self.norm = try normalization.norm(norm, &reader)
     }
 
-    var work: SublayerWork { SublayerWork(products: [], lookups: [.read]) }
+    var work: SublayerWork { SublayerWork(products: [], lookups: stack.passes) }
 
     func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
-        let width = positions.columns
-        var line = [Float](repeating: 0, count: width)
-        let (sequences, tokenTypes) = (state.encoder.sequences, state.types)
-        state.encoder.hidden.storage.withUnsafeMutableBufferPointer { hidden in
-            for sequence in 0..<sequences.count {
-                for (position, row) in sequences[sequence].enumerated() {
-                    positions.copyRow(position, into: &line)
-                    for channel in 0..<width {
-                        hidden[row * width + channel] +=
-                            types[tokenTypes[row] * width + channel] + line[channel]
-                    }
-                }
-            }
-        }
-        norm.apply(&state.encoder.hidden, observing: observing)
+        let sequences = state[stack].sequences
+        add(
+            (0..<sequences.count).flatMap { 0..<sequences[$0].count }, types: state.types,
+            to: &state[stack].hidden)
+        norm.apply(&state[stack].hidden, observing: observing)
     }
 
     func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
-        norm.backward(&gradient.encoder.hidden, tape, sink)
-        let (hidden, sequences) = (gradient.encoder.hidden, gradient.encoder.sequences)
+        norm.backward(&gradient[stack].hidden, tape, sink)
+        let (hidden, sequences) = (gradient[stack].hidden, gradient[stack].sequences)
         sink.lookup(
-            positionsName, rows: (0..<sequences.count).flatMap { 0..<sequences[$0].count }, hidden)
+            positionsName,
+            rows: (0..<sequences.count).flatMap { offset..<offset + sequences[$0].count }, hidden)
+        guard let types else { return }
         let width = hidden.columns
-        var sums = [Float](repeating: 0, count: types.count)
+        var sums = [Float](repeating: 0, count: types.values.count)
         for (row, type) in gradient.types.enumerated() {
             for channel in 0..<width { sums[type * width + channel] += hidden[row, channel] }
         }
-        sink.vector(typesName, sums)
+        sink.vector(types.name, sums)
+    }
+
+    func step(
+        _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float]
+    ) {
+        guard stack != .encoder else { return }
+        add(positions, types: [], to: &x)
+        norm.apply(&x)
+    }
+
+    /// Adds to every row the position of its place in its sequence, and its type where there are types.
+    private func add(_ places: [Int], types rows: [Int], to x: inout Matrix) {
+        let width = positions.columns
+        var line = [Float](repeating: 0, count: width)
+        x.storage.withUnsafeMutableBufferPointer { x in
+            guard let x = x.baseAddress else { return }
+            for (row, place) in places.enumerated() {
+                positions.copyRow(offset + place, into: &line)
+                if let types {
+                    let first = rows[row] * width
+                    for channel in 0..<width { line[channel] += types.values[first + channel] }
+                }
+                BitplanKernels.add(line, to: x + row * width, count: width)
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
     case context(Int, positions: Int)
     /// A shortlist for a model whose tokens have other numbers than Marian's.
     case shortlist(URL)
+    /// Languages for a model that translates between none, or two.
+    case languages(modelType: String)
     /// Windows that leave tokens out, or never move on.
     case stride(Int, context: Int)
 
@@ -24,6 +26,8 @@ package enum DataError: Error, Hashable, Sendable, CustomStringConvertible {
             "the model's own translation of sentence \(index + 1) is empty: expected at least one token, the end symbol included; the model generates up to \(max(0, positions - 1))"
         case .shortlist(let file):
             "\(file.path): a shortlist: expected a translation model in Marian's own format"
+        case .languages(let type):
+            "languages: expected a model that translates between several (m2m_100, mbart), got one of type '\(type)'"
         case .windowsOfItems: "windows of a text: expected only for language models"
         case .context(let tokens, let positions):
             "windows of a text: expected 2 to the model's \(positions) positions, got \(tokens)"

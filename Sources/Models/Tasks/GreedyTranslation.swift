@@ -13,9 +13,11 @@ extension EncoderDecoderNetwork {
         for token in generation.bannedTokens {
             if let place = tokens.place(of: token) { scores[place] = -.infinity }
         }
-        if let end = generation.forcedEndToken, length == maximumLength - 1 {
-            for place in scores.indices { scores[place] = tokens[place] == end ? 0 : -.infinity }
+        func force(_ token: Int) {
+            for place in scores.indices { scores[place] = tokens[place] == token ? 0 : -.infinity }
         }
+        if let first = generation.forcedFirstToken, length == 1 { force(first) }
+        if let end = generation.forcedEndToken, length == maximumLength - 1 { force(end) }
     }
 
     /// The longest target of a source, start symbol included.

@@ -1,5 +1,6 @@
 import BitplanMetrics
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 
 /// What a model is used for: how its data are read, how well it does on them, and how it answers a line.
@@ -135,12 +136,14 @@ package struct TaskOptions: Sendable, Codable, Hashable {
     package var seed: UInt64
     /// The shortlist of the tokens that a translation may have; all where nil.
     package var shortlist: URL?
+    /// The languages that a model is to translate between; its own where nil.
+    package var languages: TranslationLanguages?
 
     /// Options with their defaults: greedy, 32 items at a time, two threads.
     package init(
         beams: Int = 1, maximumLength: Int? = nil, batchSize: Int = 32, threads: Int = 2,
         temperature: Double = 0,
-        seed: UInt64 = 0, shortlist: URL? = nil
+        seed: UInt64 = 0, shortlist: URL? = nil, languages: TranslationLanguages? = nil
     ) {
         self.beams = beams
         self.maximumLength = maximumLength
@@ -149,6 +152,7 @@ package struct TaskOptions: Sendable, Codable, Hashable {
         self.temperature = temperature
         self.seed = seed
         self.shortlist = shortlist
+        self.languages = languages
     }
 }
 

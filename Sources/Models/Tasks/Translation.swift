@@ -45,12 +45,14 @@ package struct Translation: Task {
     /// Reads a source file and, where there is one, a reference file, one sentence a line. Without references
     /// the targets are empty until the model's own translations take their place.
     ///
-    /// - Throws: `DataError` where there are not one or two files; `FileError` where one is empty or not
-    ///   UTF-8, their lengths differ, or a sentence has more tokens than the model has positions.
+    /// - Throws: `TokenizerError` where no target language is known; `DataError` where there are not one or
+    ///   two files; `FileError` where one is empty or not UTF-8, their lengths differ, or a sentence has more
+    ///   tokens than the model has positions.
     package func dataset(
         _ files: [URL], limit: Int?, windows: TextWindows?
     ) throws -> Dataset<EncoderDecoderNetwork.Example> {
         try refuse(windows)
+        try tokenizer.checkTarget()
         guard (1...2).contains(files.count) else {
             throw DataError.files(files, expected: "a source file, and a reference file where there is one")
         }
@@ -130,6 +132,7 @@ package struct Translation: Task {
     package func run(_ network: EncoderDecoderNetwork, lines: [String], options: TaskOptions) throws
         -> [String]
     {
+        try tokenizer.checkTarget()
         let sources = try lines.enumerated().map { index, line in
             let ids = tokenizer.encodeSource(line)
             guard ids.count <= maximumPositions else {

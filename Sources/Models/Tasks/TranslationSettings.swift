@@ -6,6 +6,8 @@ package struct TranslationSettings: Sendable, Equatable {
     package let endToken: Int
     /// The padding token.
     package let padToken: Int
+    /// The token that every target begins with, behind what it starts from: a language; nil where it is free.
+    package var forcedFirstToken: Int?
     /// The token that a sequence of maximal length must end with.
     package let forcedEndToken: Int?
     /// Tokens that are never generated.

@@ -33,6 +33,8 @@ package struct MarianTokenizer: Tokenizer, TranslationTokenizer {
 
     /// The number of ids on the source side; with one shared vocabulary, on both sides.
     package var vocabularySize: Int { source.vocabulary.count }
+    /// Whether the target has a vocabulary of its own, target_vocab.json.
+    package let hasSeparateVocabularies: Bool
     /// The number of ids on the target side.
     package var targetVocabularySize: Int { target.vocabulary.count }
 
@@ -42,6 +44,7 @@ package struct MarianTokenizer: Tokenizer, TranslationTokenizer {
     /// - Throws: `TokenizerError` where a file is missing or wrong, or asks for something unsupported.
     package init(directory: URL) throws(TokenizerError) {
         let options = try MarianOptions(directory: directory)
+        hasSeparateVocabularies = options.separateVocabularies
         targetModel = try DeferredModel(file: directory.appending(path: "target.spm"))
         sourceModel = try SentencePieceModel(file: directory.appending(path: "source.spm"))
         let sourceFile = directory.appending(path: "vocab.json")
