@@ -64,7 +64,8 @@ import Testing
             try AtomicWrite.directory(target) { try AtomicWrite.file(text, to: $0.appending(path: "a")) }
         }
         try write("0")
-        let (isDone, gaps) = (Atomic(false), Atomic(0))
+        let isDone = Atomic(false)
+        let gaps = Atomic(0)
         let reader = DispatchGroup()
         DispatchQueue.global().async(group: reader) {
             while !isDone.load(ordering: .acquiring) {
