@@ -26,7 +26,8 @@ struct TorchTests {
     @Test func goldens() throws { try run("Scripts/goldens/torch_bridge.py", ["--check"]) }
 
     @Test(arguments: [
-        "test_families", "test_starts_at_the_packed_codes", "test_trainer", "test_loss_falls",
+        "test_families", "test_codes_follow", "test_starts_at_the_packed_codes", "test_trainer",
+        "test_loss_falls",
         "test_refusals",
         "test_every_scheme",
     ])

@@ -50,7 +50,7 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
     learns: "scales" (scales, alphas, centroids, biases and norms; codes stay) or "weights" (latent weights too, which codes
       follow). Constant vectors, which are not stored, stay.
     latents: where latent weights start, at what "codes" stand for, or where the "model" has them.
-    recode_every: codes follow latent weights at the first of so many forwards in training mode; 4 is what `tune` does.
+    recode_every: codes follow latent weights at the first of so many forwards with gradients; 4 is what `tune` does.
     program: bitplan; the environment's BITPLAN, or the one on the PATH, where not given.
     """
     for name, value, allowed in [("learns", learns, ("scales", "weights")), ("latents", latents, ("codes", "model"))]:
@@ -205,9 +205,9 @@ def follow(model):
 
 
 def before_forward(model, _):
-    """Codes follow latent weights in every so many forwards of training, and once at the first one behind it."""
+    """Codes follow latent weights in every so many forwards with gradients, and once at the first one without."""
     prepared = model.bitplan
-    if model.training and torch.is_grad_enabled():
+    if torch.is_grad_enabled():
         if prepared.steps % prepared.recode_every == 0:
             follow(model)
         prepared.steps += 1
