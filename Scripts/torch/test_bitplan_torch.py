@@ -102,6 +102,23 @@ def test_starts_at_the_packed_codes():
         assert measured(other.eval(), TEACHER, LOGITS, ITEMS)["loss"] == measured(moving.eval(), TEACHER, LOGITS, ITEMS)["loss"]
 
 
+def test_codes_follow():
+    """Codes follow in every so many forwards with gradients, whatever the mode, and at the first one without."""
+    with tempfile.TemporaryDirectory() as directory:
+        model = prepare(copy.deepcopy(TEACHER), quantized(PLACE, {"*": "int4"}, None, directory), learns="weights", recode_every=2)
+        codes, latent = next((c, l) for tensor, c, l in model.bitplan.codes() if tensor == "classifier.weight")
+
+        def moved(gradients):
+            before = codes.codes
+            latent.data.mul_(-0.8)
+            with torch.set_grad_enabled(gradients):
+                LOGITS(model, ITEMS[0])
+            return not torch.equal(before, codes.codes)
+        assert [moved(True) for _ in range(4)] == [True, False, True, False]
+        model.train()
+        assert [moved(True), moved(False), moved(False)] == [True, True, False]
+
+
 def test_trainer():
     """transformers' Trainer trains a prepared model, saves it, and goes on as it would have."""
     try:

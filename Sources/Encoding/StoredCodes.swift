@@ -10,7 +10,7 @@ import PlanFormat
 ///
 /// `codes.safetensors` has the parts of every matrix, called `<tensor>.<part>`, with the types, shapes and
 /// order of bytes that a packed file has; its metadata have `layout_version` and `plan`, the plan's JSON.
-/// Biases and norms are those of the checkpoint. `Scripts/torch/bitplan_torch.py` writes it.
+/// Biases and norms are those of the checkpoint. `Scripts/torch/bitplan_torch` writes it.
 package struct StoredCodes<Family: ModelFamily>: Sendable {
     /// The plan that the codes are of, `stored` as its fit.
     package let plan: Plan
@@ -28,7 +28,7 @@ package struct StoredCodes<Family: ModelFamily>: Sendable {
         tensors = try Safetensors(directory.appending(path: Self.fileName))
         try PackedModel<Family>.checkLayoutVersion(tensors)
         guard let text = tensors.metadata[Self.planKey] else {
-            throw FileError(tensors.file, "has no '\(Self.planKey)': expected what bitplan_torch.py exports")
+            throw FileError(tensors.file, "has no '\(Self.planKey)': expected what bitplan_torch exports")
         }
         var plan = try JSONFile.decode(Plan.self, from: Data(text.utf8), file: tensors.file)
         guard plan.model.type == Family.modelType else {

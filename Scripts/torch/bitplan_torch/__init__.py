@@ -50,7 +50,7 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
     learns: "scales" (scales, alphas, centroids, biases and norms; codes stay) or "weights" (latent weights too, which codes
       follow). Constant vectors, which are not stored, stay.
     latents: where latent weights start, at what "codes" stand for, or where the "model" has them.
-    recode_every: codes follow latent weights at the first of so many forwards in training mode; 4 is what `tune` does.
+    recode_every: codes follow latent weights at the first of so many forwards with gradients; 4 is what `tune` does.
     program: bitplan; the environment's BITPLAN, or the one on the PATH, where not given.
     """
     for name, value, allowed in [("learns", learns, ("scales", "weights")), ("latents", latents, ("codes", "model"))]:
@@ -69,7 +69,7 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
     for matrix in matrices:
         tensor, shape = matrix["tensor"], [matrix["rows"], matrix["columns"]]
         if list(found[tensor].shape) != shape or found[tensor].dtype != torch.float32:
-            raise BitplanError(f"tensor '{tensor}': expected FP32 {shape}, as the plan of {packed} has it, got {kind(found[tensor])}")
+            raise BitplanError(f"tensor '{tensor}': expected FP32 {shape}, as {packed} has it, got {kind(found[tensor])}")
         own = {name.removeprefix(f"{tensor}."): part for name, part in parts.items() if name.startswith(f"{tensor}.")}
         codes = codes_of(matrix["scheme"], *shape, own)
         if codes is None:
@@ -77,7 +77,7 @@ def prepare(model, packed, learns="scales", latents="codes", recode_every=1, pro
         coded.append((tensor, found[tensor], codes))
     for name, numbers in vectors.items():
         if numbers is not None and (found[name].numel() != numbers.numel() or found[name].dtype != torch.float32):
-            raise BitplanError(f"tensor '{name}': expected FP32 [{numbers.numel()}], as the plan of {packed} has it, got {kind(found[name])}")
+            raise BitplanError(f"tensor '{name}': expected FP32 [{numbers.numel()}], as {packed} has it, got {kind(found[name])}")
     # Marian's positions are a formula, though PyTorch keeps them as parameters.
     computed = [module.weight for module in model.modules() if "SinusoidalPositional" in type(module).__name__]
     known = {id(tensor) for tensor in [*found.values(), *computed]}
@@ -126,7 +126,8 @@ def read_packed(packed, program):
     path = os.path.join(packed, "model.safetensors")
     tensors, metadata = read_safetensors(path)
     if metadata.get("layout_version") != LAYOUT_VERSION:
-        raise BitplanError(f"{path}: written by layout version {metadata.get('layout_version')}, this module reads {LAYOUT_VERSION}")
+        written = metadata.get("layout_version")
+        raise BitplanError(f"{path}: written by layout version {written}, this module reads {LAYOUT_VERSION}")
     parts = {}
     for part in contents["parts"]:
         count = torch.Size(part["shape"]).numel()
@@ -205,9 +206,9 @@ def follow(model):
 
 
 def before_forward(model, _):
-    """Codes follow latent weights in every so many forwards of training, and once at the first one behind it."""
+    """Codes follow latent weights in every so many forwards with gradients, and once at the first one without."""
     prepared = model.bitplan
-    if model.training and torch.is_grad_enabled():
+    if torch.is_grad_enabled():
         if prepared.steps % prepared.recode_every == 0:
             follow(model)
         prepared.steps += 1

@@ -142,13 +142,14 @@ class Signs(Scaled):
 
     def __init__(self, rows, columns, parts, groups, scale):
         signs = unpack(plain_order(parts["signs"], 1, rows, -(-columns // 8))[0], columns, 1)
-        self.scale, self.counts = scale, torch.tensor([rows * (g + 1) // groups - rows * g // groups for g in range(groups)])
         super().__init__(rows, columns, signs, parts[scale] if scale else torch.empty(0))
-        self.centres = scale == "scales"
+        counts = [rows * (g + 1) // groups - rows * g // groups for g in range(groups)]
+        self.register_buffer("counts", torch.tensor(counts), persistent=False)
+        self.scale, self.centres = scale, scale == "scales"
         self.activations = "bitlinear" if self.centres else "sign"
 
     def spread(self, numbers):
-        return numbers.repeat_interleave(self.counts.to(numbers.device))[:, None]
+        return numbers.repeat_interleave(self.counts)[:, None]
 
     def sums(self, x):
         return torch.stack([rows.sum() for rows in x.split(self.counts.tolist())])
@@ -169,9 +170,9 @@ class Signs(Scaled):
         return gradient if self.centres else gradient * (latent.abs() <= 1)
 
     def recode(self, latent):
-        groups, counts = latent.double().split(self.counts.tolist()), self.counts.to(latent.device)
+        groups = latent.double().split(self.counts.tolist())
         centres = torch.stack([g.mean() if self.centres and g.numel() else g.sum() * 0 for g in groups])
-        self.codes = (latent.double() > centres.repeat_interleave(counts)[:, None]).to(torch.uint8)
+        self.codes = (latent.double() > centres.repeat_interleave(self.counts)[:, None]).to(torch.uint8)
         if self.scale:
             scales = [g.abs().mean() if g.numel() else g.sum() for g in groups]
             self.numbers.data.copy_(torch.stack(scales))

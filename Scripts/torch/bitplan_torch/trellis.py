@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import pad
 
 from .codes import Codes
-from .storage import BitplanError, half
+from .storage import half
 
 # Of trellis codes of 1 to 4 bits: high and low of a window's halves, offset, step (Sources/Tensors/TrellisTables.swift).
 TRELLIS = [
@@ -27,12 +27,10 @@ class TrellisCodes(Codes):
                    for rows_ in self.segments(rows)]
         super().__init__(rows, columns, torch.cat(windows), torch.cat(numbers))
         self.block = columns & -columns
-        if rotates and self.block == 1:
-            raise BitplanError(f"expected an even number of columns for a rotation, got {columns}")
-        self.register_buffer("signs", self.rotation_signs(columns, self.block) if rotates else None)
+        self.register_buffer("signs", self.rotation_signs(columns, self.block) if rotates else None, persistent=False)
         high, low, offset, step = TRELLIS[bits - 1]
         sums = torch.tensor(high)[:, None] + torch.tensor(low)
-        self.register_buffer("table", (torch.tensor(step) * (sums.float() - offset)).flatten())
+        self.register_buffer("table", (torch.tensor(step) * (sums.float() - offset)).flatten(), persistent=False)
 
     @staticmethod
     def segments(rows):

@@ -15,7 +15,7 @@ public enum CodeFit: String, Codable, Hashable, Sendable, CaseIterable {
     /// 2025 (YAQA).
     case curvature
     /// Not at all: training elsewhere has left the codes beside the model's weights
-    /// (`Scripts/torch/bitplan_torch.py`).
+    /// (`Scripts/torch/bitplan_torch`).
     case stored
 
     /// Whether codes are fitted to text.
