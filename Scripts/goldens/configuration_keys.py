@@ -9,8 +9,9 @@ base classes take from what is left; a module of sentence-transformers those tha
 """
 import inspect, json, os, re, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
-from transformers import (BertConfig, BertTokenizer, GenerationConfig, LlamaConfig, MarianConfig, MarianTokenizer,
-                          PreTrainedTokenizerFast)
+from transformers import (BertConfig, BertTokenizer, DistilBertConfig, ElectraConfig, GenerationConfig, LlamaConfig, LlamaTokenizer, MarianConfig, MarianTokenizer,
+                          MistralConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2Tokenizer, Qwen3Config, RobertaConfig, RobertaTokenizer, SmolLM3Config, XLMRobertaConfig,
+                          XLMRobertaTokenizer)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.model import BaseModel
@@ -49,9 +50,22 @@ def model(config):
 
 
 generation = set(vars(GenerationConfig()))
+
+
+def language_model(config, tokenizer_class):
+    return {'config.json': model(config), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(tokenizer_class) | tokenizer(PreTrainedTokenizerFast)}
+
+
+def encoder(config, tokenizer_class):
+    return {'config.json': model(config), 'tokenizer_config.json': tokenizer(tokenizer_class)}
+
+
 files = {
     'marian': {'config.json': model(MarianConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MarianTokenizer)},
-    'llama': {'config.json': model(LlamaConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(PreTrainedTokenizerFast)},
+    'llama': language_model(LlamaConfig, LlamaTokenizer), 'mistral': language_model(MistralConfig, LlamaTokenizer), 'qwen2': language_model(Qwen2Config, Qwen2Tokenizer),
+    'qwen3': language_model(Qwen3Config, Qwen2Tokenizer), 'smollm3': language_model(SmolLM3Config, PreTrainedTokenizerFast),
+    'roberta': encoder(RobertaConfig, RobertaTokenizer), 'xlm-roberta': encoder(XLMRobertaConfig, XLMRobertaTokenizer), 'electra': encoder(ElectraConfig, BertTokenizer),
+    'distilbert': encoder(DistilBertConfig, BertTokenizer),
     'bert': {
         'config.json': model(BertConfig), 'tokenizer_config.json': tokenizer(BertTokenizer),
         'sentence_bert_config.json': set(transformer.Transformer.config_keys) | parameters(transformer.Transformer.__init__) - {'model_name_or_path'},

@@ -7,6 +7,12 @@ import PlanFormat
 package struct MarianFamily: ModelFamily {
     /// `marian`.
     package static let modelType = "marian"
+    /// What people publish. Names are those of Hugging Face's hub.
+    package static let published = [
+        PublishedModels(
+            modelType, checkpoints: "Helsinki-NLP/opus-mt-en-de and the like", tasks: "translation",
+            lacks: "separate vocabularies, embeddings that are not tied, norms before sublayers")
+    ]
     /// Generation settings and the tokenizer.
     package let companionFiles = [
         "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",
