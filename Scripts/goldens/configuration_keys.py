@@ -9,8 +9,10 @@ base classes take from what is left; a module of sentence-transformers those tha
 """
 import inspect, json, os, re, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
-from transformers import (BertConfig, BertTokenizer, GenerationConfig, LlamaConfig, M2M100Config, M2M100Tokenizer, MarianConfig,
-                          MarianTokenizer, MBart50Tokenizer, MBartConfig, NllbTokenizer, PreTrainedTokenizerFast, T5Config, T5Tokenizer)
+from transformers import (BertConfig, BertTokenizer, DistilBertConfig, ElectraConfig, GenerationConfig, LlamaConfig, LlamaTokenizer, M2M100Config, M2M100Tokenizer,
+                          MarianConfig, MarianTokenizer, MBart50Tokenizer, MBartConfig, MistralConfig, NllbTokenizer, PreTrainedTokenizerFast, Qwen2Config,
+                          Qwen2Tokenizer, Qwen3Config, RobertaConfig, RobertaTokenizer, SmolLM3Config, T5Config, T5Tokenizer, XLMRobertaConfig,
+                          XLMRobertaTokenizer)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.model import BaseModel
@@ -49,13 +51,26 @@ def model(config):
 
 
 generation = set(vars(GenerationConfig()))
+
+
+def language_model(config, tokenizer_class):
+    return {'config.json': model(config), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(tokenizer_class) | tokenizer(PreTrainedTokenizerFast)}
+
+
+def encoder(config, tokenizer_class):
+    return {'config.json': model(config), 'tokenizer_config.json': tokenizer(tokenizer_class)}
+
+
 files = {
     'marian': {'config.json': model(MarianConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MarianTokenizer)},
     'm2m_100': {'config.json': model(M2M100Config), 'generation_config.json': generation,
                 'tokenizer_config.json': tokenizer(M2M100Tokenizer) | tokenizer(NllbTokenizer)},
     'mbart': {'config.json': model(MBartConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MBart50Tokenizer)},
     't5': {'config.json': model(T5Config), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(T5Tokenizer)},
-    'llama': {'config.json': model(LlamaConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(PreTrainedTokenizerFast)},
+    'llama': language_model(LlamaConfig, LlamaTokenizer), 'mistral': language_model(MistralConfig, LlamaTokenizer), 'qwen2': language_model(Qwen2Config, Qwen2Tokenizer),
+    'qwen3': language_model(Qwen3Config, Qwen2Tokenizer), 'smollm3': language_model(SmolLM3Config, PreTrainedTokenizerFast),
+    'roberta': encoder(RobertaConfig, RobertaTokenizer), 'xlm-roberta': encoder(XLMRobertaConfig, XLMRobertaTokenizer), 'electra': encoder(ElectraConfig, BertTokenizer),
+    'distilbert': encoder(DistilBertConfig, BertTokenizer),
     'bert': {
         'config.json': model(BertConfig), 'tokenizer_config.json': tokenizer(BertTokenizer),
         'sentence_bert_config.json': set(transformer.Transformer.config_keys) | parameters(transformer.Transformer.__init__) - {'model_name_or_path'},

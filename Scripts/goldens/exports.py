@@ -1,6 +1,6 @@
 """What other quantizers make of exported plans, resolved by their own code.
 
-Writes small plans for three layouts, exports them with `bitplan export`, and lets each consumer resolve the file:
+Writes small plans for a layout of each kind of names, exports them with `bitplan export`, and lets each consumer resolve the file:
 
     compressed-tensors, hqq (through transformers), auto-round's scheme, gguf's tensor names and block sizes, GPTQModel's rules,
     coremltools' parser and converter, mlx-lm's loader (its own environment: it needs MLX)
@@ -25,7 +25,7 @@ GOLDENS = ROOT / "Tests" / "ExportingTests" / "Goldens"
 SHA = "0" * 64
 
 
-def llama():
+def llama(kind="llama"):
     """A model of 2 layers, grouped-query attention, inner size 672: no multiple of 256, but of 32; and a head of its own."""
     width, inner, keys, words = 256, 672, 128, 320
     rows = [("Emb", [("model.embed_tokens.weight", words, width)])]
@@ -38,10 +38,11 @@ def llama():
             (f"{layer}.mlp.gate_proj.weight", inner, width), (f"{layer}.mlp.up_proj.weight", inner, width),
             (f"{layer}.mlp.down_proj.weight", width, inner)]))
     rows.append(("Head", [("lm_head.weight", words, width)]))
-    return "llama", rows
+    return kind, rows
 
 
-def bert():
+def bert(kind="bert"):
+    """BERT, and RoBERTa as an encoder alone, whose names are the same."""
     width, inner = 96, 384
     rows = [("Emb", [("embeddings.word_embeddings.weight", 200, width)]),
             ("Pos", [("embeddings.position_embeddings.weight", 64, width)])]
@@ -52,7 +53,27 @@ def bert():
             for name in ("self.query", "self.key", "self.value", "output.dense")]))
         rows.append((f"FFN.{depth}", [(f"{layer}.intermediate.dense.weight", inner, width),
                                       (f"{layer}.output.dense.weight", width, inner)]))
-    return "bert", rows
+    return kind, rows
+
+
+def distilbert():
+    """DistilBERT as an encoder alone."""
+    width, inner = 96, 384
+    rows = [("Emb", [("embeddings.word_embeddings.weight", 200, width)]), ("Pos", [("embeddings.position_embeddings.weight", 64, width)])]
+    for depth in range(2):
+        layer = f"transformer.layer.{depth}"
+        rows.append((f"Attention.{depth}", [(f"{layer}.attention.{name}_lin.weight", width, width) for name in "qkv"] + [(f"{layer}.attention.out_lin.weight", width, width)]))
+        rows.append((f"FFN.{depth}", [(f"{layer}.ffn.lin1.weight", inner, width), (f"{layer}.ffn.lin2.weight", width, inner)]))
+    return "distilbert", rows
+
+
+def electra():
+    """A classifier whose embeddings are narrower than its layers."""
+    _, rows = bert()
+    rows = [(name, [(f"electra.{tensor}", count, columns) for tensor, count, columns in matrices]) for name, matrices in rows]
+    narrow = [(name, [(tensor, count, 64) for tensor, count, _ in matrices]) for name, matrices in rows[:2]]
+    return "electra", narrow + [("Proj", [("electra.embeddings_project.weight", 96, 64)])] + rows[2:] + [
+        ("Pooler", [("classifier.dense.weight", 96, 96)]), ("Head", [("classifier.out_proj.weight", 2, 96)])]
 
 
 def marian():
@@ -94,6 +115,22 @@ PLANS = {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
         "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Attention.1": "int6:g48:asym", "FFN.1": "index8"},
     },
+    "qwen3": {
+        "blocks": {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym", "Head": "fp16"},
+        "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3", "Head": "fp16"},
+        "mixed": {"*": "int4:g64:asym", "Emb": "int8:g64:asym", "FFN.*": "int6:g32:asym", "Head": "fp16"},
+        "alike": {"*": "int4:g32:asym", "FFN.*": "int3:g32:asym", "Emb": "fp16", "Head": "int8:asym"},
+    },
+    "roberta": {"blocks": {"*": "int8:g32", "Pos": "fp16", "FFN.1": "int4:g32:asym"}},
+    "distilbert": {
+        "blocks": {"*": "int8:g32", "Pos": "fp16", "FFN.1": "int4:g32:asym"},
+        "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
+    },
+    "electra": {
+        "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2", "Proj": "int8", "Head": "fp16"},
+        "alike": {"*": "int4:g32:asym", "Emb": "fp16", "Pos": "fp16", "Head": "fp16"},
+        "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Proj": "bcq3", "Head": "fp16"},
+    },
     "marian": {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Dec_ffn.1": "int8"},
         "codes": {"*": "bcq3", "Emb": "emb4:r1", "Dec_ed.*": "bcq1", "Enc_ffn.1": "pq:b8:k256", "Dec_dd.0": "int7:g16"},
@@ -101,12 +138,12 @@ PLANS = {
 }
 
 EXACT = {
-    "llama.cpp": ["llama.blocks", "bert.blocks"],
-    "gptqmodel": ["llama.groups"],
-    "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups"],
-    "auto-round": ["llama.groups", "llama.activations", "bert.groups", "marian.groups"],
-    "mlx": ["llama.mixed"],
-    "hqq": ["llama.alike"],
+    "llama.cpp": ["llama.blocks", "bert.blocks", "qwen3.blocks", "roberta.blocks", "distilbert.blocks"],
+    "gptqmodel": ["llama.groups", "qwen3.groups"],
+    "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
+    "auto-round": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
+    "mlx": ["llama.mixed", "qwen3.mixed"],
+    "hqq": ["llama.alike", "qwen3.alike", "electra.alike"],
     "coremltools": ["llama.palettes"],
 }
 NEAREST = {
@@ -116,7 +153,7 @@ NEAREST = {
     "auto-round": ["llama.codes", "bert.codes", "marian.codes"],
     "mlx": ["llama.codes"],
     "hqq": ["llama.codes", "bert.codes", "marian.codes"],
-    "coremltools": ["llama.codes", "bert.codes", "marian.codes"],
+    "coremltools": ["llama.codes", "bert.codes", "marian.codes", "electra.codes"],
 }
 
 
@@ -174,7 +211,8 @@ def resolve_llama_cpp(text, kind, rows):
     """Names and block sizes are gguf's; the order of decisions is that of llama_tensor_get_type and tensor_type_fallback."""
     import gguf
 
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA if kind == "llama" else gguf.MODEL_ARCH.BERT, 2)
+    arch = {"llama": gguf.MODEL_ARCH.LLAMA, "qwen3": gguf.MODEL_ARCH.QWEN3}.get(kind, gguf.MODEL_ARCH.BERT)
+    names = gguf.get_tensor_name_map(arch, 2)
     rules = [token.split("=", 1) for token in text.split()]
     fallback = {"q2_k": "q4_0", "q3_k": "q4_0", "q4_k": "q5_0", "q5_k": "q5_1", "q6_k": "q8_0"}
 
@@ -384,12 +422,12 @@ def resolve_coremltools(text, rows):
 
 
 MLX = '''
-import json, sys
+import importlib, json, sys
 import mlx.core as mx, mlx.nn as nn
-from mlx_lm.models import llama
 config = json.load(open(sys.argv[1]))
+llama = importlib.import_module("mlx_lm.models." + sys.argv[2])
 args = llama.ModelArgs.from_dict(dict(
-    model_type="llama", hidden_size=256, num_hidden_layers=2, intermediate_size=672, num_attention_heads=4,
+    model_type=sys.argv[2], head_dim=64, rope_theta=1e4, max_position_embeddings=64, hidden_size=256, num_hidden_layers=2, intermediate_size=672, num_attention_heads=4,
     num_key_value_heads=2, rms_norm_eps=1e-5, vocab_size=320, tie_word_embeddings=False))
 model = llama.Model(args)
 quantization = config["quantization"]
@@ -406,8 +444,8 @@ print(json.dumps(out))
 '''
 
 
-def resolve_mlx(path, rows, python):
-    result = subprocess.run([python, "-c", MLX, str(path)], capture_output=True, text=True, check=True)
+def resolve_mlx(path, kind, rows, python):
+    result = subprocess.run([python, "-c", MLX, str(path), kind], capture_output=True, text=True, check=True)
     quantized = json.loads(result.stdout)
     resolved = {}
     for _, matrices in rows:
@@ -425,7 +463,7 @@ def main():
     scheme = auto_round_scheme(next(Path(sources).glob("**/auto_round/schemes.py")))
     GOLDENS.mkdir(parents=True, exist_ok=True)
     layouts = {}
-    for kind, rows in (llama(), bert(), marian()):
+    for kind, rows in (llama(), bert(), marian(), llama("qwen3"), bert("roberta"), distilbert(), electra()):
         layouts[kind] = rows
         (GOLDENS / f"{kind}.table.json").write_text(json.dumps(table(kind, rows), indent=1) + "\n")
         for name, sublayers in PLANS[kind].items():
@@ -449,7 +487,7 @@ def main():
                     "auto-round": lambda: resolve_auto_round(text, rows, scheme),
                     "hqq": lambda: resolve_hqq(text, rows),
                     "coremltools": lambda: resolve_coremltools(text, rows),
-                    "mlx": lambda: resolve_mlx(file, rows, mlx_python),
+                    "mlx": lambda: resolve_mlx(file, kind, rows, mlx_python),
                 }[consumer]()
                 print(plan, consumer, len(resolved[f"{plan}.{consumer}"]))
     (GOLDENS / "resolved.json").write_text(json.dumps(resolved, indent=1) + "\n")

@@ -10,6 +10,8 @@ OUT/<name>/        a tokenizer's own files and golden.json, lists as long as tex
   marian*          source: ids, null where two segmentations tie; target: ids; decoded: [ids and random ids, text]
   wordpiece*       ids; decoded; strays: [random ids, text]; pairs: [first, second, maximum length or null, ids, type ids]
   bpe-*            ids; decoded, special tokens left out; strays: [random ids, text]
+  sp-*, unigram*   the same: SentencePiece's way in tokenizer.json
+  roberta, unigram the same, and pairs as those of wordpiece
 """
 import io
 import json
@@ -202,6 +204,107 @@ byte_level('bpe-qwen2', split(QWEN2), normalizer=normalizers.NFC())
 byte_level('bpe-smollm', pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level(add_prefix_space=True)]))
 byte_level('bpe-normalized', pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=False), level(add_prefix_space=True)]), normalizer=normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()]), template=begin_end,
            added=[AddedToken('<mask>', lstrip=True, rstrip=True, special=True, normalized=False), AddedToken('only', single_word=True), AddedToken('Wide Token'), AddedToken('wide'), AddedToken('[MASK]', normalized=False, rstrip=True)])
+
+
+
+# SentencePiece's way to write BPE: characters, a sign for spaces, bytes for what has no token. Merges are trained on words, and run over whole texts.
+def written(name, tokenizer, pairs=False):
+    folder = f'{out}/{name}'
+    os.makedirs(folder, exist_ok=True)
+    tokenizer.save(f'{folder}/tokenizer.json', pretty=False)
+    ids = [tokenizer.encode(t).ids for t in texts]
+    strays = [[rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 12))] for _ in range(80)]
+    golden = {'ids': ids, 'decoded': [tokenizer.decode(i) for i in ids], 'strays': [[i, tokenizer.decode(i)] for i in strays]}
+    if pairs:
+        golden['pairs'] = []
+        for _ in range(80):
+            a, b, limit = rng.choice(texts), rng.choice(texts), rng.choice([None, 4, 5, 6, 7, 8, 11, 16])
+            tokenizer.enable_truncation(limit, strategy='longest_first') if limit else tokenizer.no_truncation()
+            both = tokenizer.encode(a, b)
+            golden['pairs'].append([a, b, limit, both.ids, both.type_ids])
+        tokenizer.no_truncation()
+    save(f'{folder}/golden.json', golden)
+
+
+trained = Tokenizer(models.BPE())
+trained.pre_tokenizer = pre_tokenizers.Metaspace(replacement='▁', prepend_scheme='always')
+trained.train_from_iterator(CORPUS * 3, trainers.BpeTrainer(vocab_size=300, show_progress=False))
+trained = json.loads(trained.to_str())['model']
+
+
+def characters(name, byte_tokens=range(256), fallback=True, fuse=True, normalizer=None, pre=None, decoder=None):
+    kept = ['<unk>', '<s>', '</s>'] + [f'<0x{b:02X}>' for b in byte_tokens] + list(trained['vocab'])
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(kept)}, merges=[tuple(m) for m in trained['merges']], unk_token='<unk>', byte_fallback=fallback, fuse_unk=fuse))
+    tokenizer.add_special_tokens(['<unk>', '<s>', '</s>'])
+    tokenizer.add_tokens([AddedToken('<|begin|>', special=True, normalized=False), AddedToken('wide token', normalized=True)])
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    if pre is not None:
+        tokenizer.pre_tokenizer = pre
+    tokenizer.decoder = decoder or decoders.Sequence([decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(' ', 1, 0)])
+    tokenizer.post_processor = processors.TemplateProcessing(single='<s> $A', pair='<s> $A <s>:1 $B:1', special_tokens=[('<s>', 1)])
+    written(name, tokenizer)
+
+
+metaspace = pre_tokenizers.Metaspace
+characters('sp-llama', normalizer=normalizers.Sequence([normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')]))
+characters('sp-first', pre=metaspace(replacement='▁', prepend_scheme='first', split=False))
+characters('sp-unknown', byte_tokens=[b for b in range(256) if b not in (0xE4, 0xCC, 0xF0, 0x0A)], pre=metaspace(replacement='▁', prepend_scheme='never', split=True),
+           decoder=decoders.Metaspace(replacement='▁', prepend_scheme='never'))
+characters('sp-single', fallback=False, fuse=False, pre=metaspace(replacement='▁', prepend_scheme='always', split=True), decoder=decoders.Metaspace(replacement='▁', prepend_scheme='always'))
+
+
+def unigram(name, normalizer, pre, decoder, **options):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = metaspace(replacement='▁', prepend_scheme='always')
+    tokenizer.train_from_iterator(CORPUS * 3, trainers.UnigramTrainer(vocab_size=280, special_tokens=['<s>', '<pad>', '</s>', '<unk>'], unk_token='<unk>', show_progress=False))
+    pieces = json.loads(tokenizer.to_str())['model']['vocab']
+    if options:
+        pieces += [[f'<0x{b:02X}>', 0.0] for b in range(256)]
+    tokenizer = Tokenizer(models.Unigram([tuple(p) for p in pieces], unk_id=3, **options))
+    tokenizer.add_special_tokens(['<s>', '<pad>', '</s>', '<unk>', AddedToken('<mask>', lstrip=True)])
+    tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = normalizer, pre, decoder
+    tokenizer.post_processor = processors.TemplateProcessing(single='<s> $A </s>', pair='<s> $A </s> </s> $B </s>', special_tokens=[('<s>', 0), ('</s>', 2)])
+    written(name, tokenizer, pairs=True)
+
+
+def character_map(path):
+    """The compiled map of a SentencePiece model: field 2 (precompiled_charsmap) of field 3 (normalizer_spec)."""
+    def field(message, wanted):
+        def varint():
+            nonlocal place
+            value = shift = 0
+            while True:
+                byte = message[place]
+                place, value, shift = place + 1, value | (byte & 127) << shift, shift + 7
+                if byte < 128:
+                    return value
+        place = 0
+        while place < len(message):
+            tag = varint()
+            if tag & 7 == 0:
+                varint()
+                continue
+            length = varint() if tag & 7 == 2 else {1: 8, 5: 4}[tag & 7]
+            if tag >> 3 == wanted:
+                return message[place:place + length]
+            place += length
+
+    with open(path, 'rb') as file:
+        return field(field(file.read(), 3), 2)
+
+
+unigram('unigram', normalizers.Precompiled(character_map(f'{out}/marian/source.spm')), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace(replacement='▁', prepend_scheme='always')]),
+        decoders.Metaspace(replacement='▁', prepend_scheme='always'))
+unigram('unigram-bytes', normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(' {2,}'), ' ')]), metaspace(replacement='▁', prepend_scheme='first'),
+        decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(replacement='▁', prepend_scheme='always')]), byte_fallback=True)
+
+roberta = Tokenizer(models.BPE(continuing_subword_prefix='', end_of_word_suffix=''))
+roberta.pre_tokenizer, roberta.decoder = level(add_prefix_space=False), decoders.ByteLevel()
+roberta.train_from_iterator(CORPUS * 3, trainers.BpeTrainer(vocab_size=380, special_tokens=['<s>', '<pad>', '</s>', '<unk>'], initial_alphabet=level.alphabet(), show_progress=False))
+roberta.add_special_tokens([AddedToken('<mask>', lstrip=True)])
+roberta.post_processor = processors.RobertaProcessing(('</s>', 2), ('<s>', 0), trim_offsets=True, add_prefix_space=False)
+written('roberta', roberta, pairs=True)
 
 # Where the assigned scalars are, the large uniform blocks (ideographs, Hangul, Egyptian, Tangut, private use) left out.
 BLOCKS = [start for first, end in ((0x0, 0x3800), (0xA000, 0xB000), (0xF800, 0x13400), (0x16800, 0x17400), (0x1B000, 0x20400), (0xE0000, 0xE0400)) for start in range(first, end, 1024)]

@@ -28,9 +28,11 @@ public struct Model: Sendable {
         (layout, type, isPacked) = try describingErrors {
             func read<F: ModelFamily>(_ family: F.Type) throws -> (ModelLayout, String, Bool) {
                 if try PackedModel<F>.isPacked(directory) {
-                    return (try PackedModel<F>(directory: directory).layout, F.modelType, true)
+                    let packed = try PackedModel<F>(directory: directory)
+                    return (packed.layout, packed.family.type, true)
                 }
-                return (try BitplanModels.Model<F>(directory: directory).layout, F.modelType, false)
+                let model = try BitplanModels.Model<F>(directory: directory)
+                return (model.layout, model.family.type, false)
             }
             return try read(try Families.family(of: directory))
         }

@@ -20,7 +20,7 @@ struct RootCommand: ParsableCommand {
         subcommands: [
             Sweep.self, Profile.self, FrontierCommand.self, PlanCommand.self, Quantize.self, Tune.self,
             Run.self,
-            Evaluate.self, Report.self, Export.self, Inspect.self, DropLayers.self,
+            Evaluate.self, Report.self, Export.self, Inspect.self, FamiliesCommand.self, DropLayers.self,
             Cost.self, Auto.self, StoreCommand.self, AnswerRequest.self,
         ])
 }

@@ -31,7 +31,7 @@ package struct StoredCodes<Family: ModelFamily>: Sendable {
             throw FileError(tensors.file, "has no '\(Self.planKey)': expected what bitplan_torch exports")
         }
         var plan = try JSONFile.decode(Plan.self, from: Data(text.utf8), file: tensors.file)
-        guard plan.model.type == Family.modelType else {
+        guard Family.modelTypes.contains(plan.model.type) else {
             throw FileError(
                 tensors.file, "has codes of a model '\(plan.model.type)', this is '\(Family.modelType)'")
         }

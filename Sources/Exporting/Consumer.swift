@@ -21,11 +21,15 @@ public enum Consumer: String, CaseIterable, Sendable {
     /// transformers' names.
     var modelTypes: [String] {
         switch self {
-        case .llamaCpp: ["bert", "llama"]
-        case .gptqmodel, .mlx: ["llama"]
-        case .coremltools, .compressedTensors, .autoRound, .hqq: ["bert", "llama", "marian"]
+        case .llamaCpp: LlamaCpp.encoders + Self.decoders
+        case .gptqmodel, .mlx: Self.decoders
+        case .coremltools, .compressedTensors, .autoRound, .hqq:
+            ["bert", "distilbert", "electra"] + Self.decoders + ["marian", "roberta", "xlm-roberta"]
         }
     }
+
+    /// Models of the Llama layout.
+    private static let decoders = ["llama", "mistral", "qwen2", "qwen3", "smollm3"]
 }
 
 /// A plan in another quantizer's own format.

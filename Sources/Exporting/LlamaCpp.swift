@@ -77,18 +77,22 @@ enum LlamaCpp {
         return PlanExport(text: text, settings: settings, notes: notes.lines)
     }
 
+    /// Encoders of sentences that it converts.
+    static let encoders = ["bert", "distilbert", "roberta", "xlm-roberta"]
+
     /// The matrices that llama.cpp quantizes.
     ///
     /// - Throws: `ExportError` for what it has no place for, or leaves as it is though the plan says
     ///   otherwise.
     static func checked(_ matrices: [PlannedMatrix], modelType: String) throws(ExportError) -> [PlannedMatrix]
     {
-        guard modelType == "bert" else { return matrices }
+        guard encoders.contains(modelType) else { return matrices }
         var kept: [PlannedMatrix] = []
         for matrix in matrices {
             switch matrix.sublayer.kind {
             case .pooler, .head:
-                throw .noPlace(.llamaCpp, matrix.sublayer, "it runs BERT as an encoder of sentences")
+                throw .noPlace(
+                    .llamaCpp, matrix.sublayer, "it runs BERT and its kin as encoders of sentences")
             case .positions:
                 guard matrix.scheme.isFullPrecision else {
                     throw .noPlace(
@@ -132,21 +136,24 @@ enum LlamaCpp {
     /// - Source: llama.cpp, `gguf-py/gguf/tensor_mapping.py`.
     static func name(of tensor: String) -> String? {
         var parts = tensor.split(separator: ".").map(String.init)
-        if parts.first == "bert" { parts.removeFirst() }
+        if let first = parts.first, encoders.contains(first) { parts.removeFirst() }
         switch parts.joined(separator: ".") {
         case "model.embed_tokens.weight", "embeddings.word_embeddings.weight": return "token_embd.weight"
         case "lm_head.weight": return "output.weight"
         default: break
         }
         guard parts.count > 4, parts.last == "weight", let depth = Int(parts[2]),
-            ["model.layers", "encoder.layer"].contains(parts[0...1].joined(separator: "."))
+            ["model.layers", "encoder.layer", "transformer.layer"].contains(
+                parts[0...1].joined(separator: "."))
         else { return nil }
         let kinds = [
             "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
             "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
             "mlp.down_proj": "ffn_down", "attention.self.query": "attn_q", "attention.self.key": "attn_k",
             "attention.self.value": "attn_v", "attention.output.dense": "attn_output",
-            "intermediate.dense": "ffn_up", "output.dense": "ffn_down",
+            "intermediate.dense": "ffn_up", "output.dense": "ffn_down", "attention.q_lin": "attn_q",
+            "attention.k_lin": "attn_k", "attention.v_lin": "attn_v", "attention.out_lin": "attn_output",
+            "ffn.lin1": "ffn_up", "ffn.lin2": "ffn_down",
         ]
         return kinds[parts[3..<(parts.count - 1)].joined(separator: ".")].map { "blk.\(depth).\($0).weight" }
     }

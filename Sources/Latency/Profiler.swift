@@ -36,20 +36,22 @@ package struct Profiler {
         let reference = try ReferenceWork()
         let total = schemes.count + families.count
         var overheads: [LatencyProfile.OverheadTimes] = []
+        var measured = 0
         for family in families {
-            overheads.append(
-                try OverheadMeasurement(
-                    modelType: family.modelType, specimens: family.specimens(),
-                    repetitions: grid.repetitions, reference: reference
-                ).times())
-            progress(overheads.count, total)
+            let times = try OverheadMeasurement(
+                modelType: family.modelType, specimens: family.specimens(), repetitions: grid.repetitions,
+                reference: reference
+            ).times()
+            overheads += family.modelTypes.map { times.named($0) }
+            measured += 1
+            progress(measured, total)
         }
         var kernels: [LatencyProfile.KernelTimes] = []
         for scheme in schemes {
             let measurement = KernelMeasurement(scheme: scheme, grid: grid, reference: reference)
             kernels.append(
                 .init(scheme: scheme, points: try measurement.points(), lookups: try measurement.lookups()))
-            progress(overheads.count + kernels.count, total)
+            progress(measured + kernels.count, total)
         }
         let unit = reference.undisturbedSeconds
         return LatencyProfile(

@@ -12,14 +12,20 @@ package protocol ModelFamily: TimedFamily {
     /// The network, over dense or packed weights.
     associatedtype Net: Network
 
-    /// `model_type` in config.json.
+    /// `model_type` in config.json: the family's name.
     static var modelType: String { get }
+    /// All that the family reads: other models differ from its own in settings alone.
+    static var modelTypes: [String] { get }
+    /// What people publish that the family reads, a row for each of `modelTypes`.
+    static var published: [PublishedModels] { get }
+    /// That of this model.
+    var type: String { get }
     /// Files beside config.json that a packed model needs, by name; those that are not there are left out.
     var companionFiles: [String] { get }
 
-    /// Where tensors and config.json count the layers of the one stack that a model has; nil for families of
-    /// several stacks.
-    static var layerStack: LayerStack? { get }
+    /// Where tensors and config.json count the layers of the one stack that a model has; nil for models of
+    /// several stacks, and of layers that are not alike.
+    var layerStack: LayerStack? { get }
 
     /// Reads configuration and tokenizer of a model directory, or of the one that a file of weights lies in;
     /// one-line errors for what is missing or unsupported.
@@ -59,6 +65,12 @@ extension ModelFamily {
     /// Nothing to choose.
     package var chosenSettings: [String: String] { [:] }
 
+    /// No other.
+    package static var modelTypes: [String] { [modelType] }
+
+    /// The family's.
+    package var type: String { Self.modelType }
+
     /// Sublayers and their matrices.
     package var layout: ModelLayout { outline.layout }
 
@@ -72,7 +84,7 @@ extension ModelFamily {
     package func aliases(of tensor: String) -> [String] { [] }
 
     /// Not one stack, or none that layers can be dropped from.
-    package static var layerStack: LayerStack? { nil }
+    package var layerStack: LayerStack? { nil }
 }
 
 /// How a family of one stack counts its layers.
@@ -81,6 +93,19 @@ package struct LayerStack: Sendable {
     package let prefix: String
     /// The key of the number of layers in config.json.
     package let countKey: String
+    /// Keys of lists that have an entry for every layer.
+    package var listKeys: [String] = []
+
+    /// The settings of a model that has some of the layers alone.
+    package func keeping(_ layers: [Int], _ settings: [String: Any]) -> [String: Any] {
+        var settings = settings
+        settings[countKey] = layers.count
+        for key in listKeys {
+            guard let list = settings[key] as? [Any] else { continue }
+            settings[key] = layers.filter(list.indices.contains).map { list[$0] }
+        }
+        return settings
+    }
 
     /// A tensor's name when layers get other numbers; outside of layers the same.
     package func renamed(_ tensor: String, _ number: (Int) -> Int) -> String {

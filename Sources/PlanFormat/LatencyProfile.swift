@@ -133,6 +133,13 @@ public struct LatencyProfile: Codable, Hashable, Sendable {
             self.sharesPreparations = sharesPreparations
         }
 
+        /// The same of models of another type, which differ in settings alone.
+        public func named(_ modelType: String) -> OverheadTimes {
+            OverheadTimes(
+                modelType: modelType, seconds: seconds, spread: spread, sharesPreparations: sharesPreparations
+            )
+        }
+
         /// The same with all seconds multiplied.
         public func scaled(by factor: Double) -> OverheadTimes {
             OverheadTimes(

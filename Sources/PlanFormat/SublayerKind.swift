@@ -19,6 +19,8 @@ public struct SublayerKind: RawRepresentable, Hashable, Sendable, Comparable, Co
     public static let encoderPositions: SublayerKind = "Enc_pos"
     /// Embeddings of positions of a decoder behind an encoder.
     public static let decoderPositions: SublayerKind = "Dec_pos"
+    /// The linear layer from embeddings to layers of another width.
+    public static let embeddingProjection: SublayerKind = "Proj"
     /// The self-attention of an encoder in front of a decoder. Source of this name and the next four: Chung
     /// et al. 2020.
     public static let encoderSelfAttention: SublayerKind = "Enc_ee"

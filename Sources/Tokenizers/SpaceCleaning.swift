@@ -36,7 +36,7 @@ enum SpaceCleaning {
     }
 
     /// Byte for byte: a search over Swift characters would miss a mark that carries a combining character.
-    private static func replace(_ pattern: [UInt8], by replacement: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+    static func replace(_ pattern: [UInt8], by replacement: [UInt8], in bytes: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var position = 0
         while position < bytes.count {

@@ -14,11 +14,14 @@ import PlanFormat
 package func dropLayers<Family: ModelFamily>(
     _ family: Family.Type, model directory: URL, keeping layers: [Int], to output: URL
 ) throws -> ModelLayout {
-    guard let stack = Family.layerStack else {
-        throw UsageError("layers are dropped from models of one stack, this is a \(Family.modelType)")
-    }
     let model = try Model<Family>(directory: directory)
-    var settings = try FileError.readObject(directory.appending(path: "config.json"))
+    guard let stack = model.family.layerStack else {
+        throw UsageError(
+            "layers are dropped from models of one stack, this is a \(model.family.type)"
+                + (model.family.layout.sublayers.contains { $0.name.kind.stack != nil }
+                    ? "" : " whose layers are not alike"))
+    }
+    let settings = try FileError.readObject(directory.appending(path: "config.json"))
     let count = settings[stack.countKey] as? Int ?? 0
     guard let last = layers.last, layers == Set(layers).sorted(), layers[0] >= 0, last < count else {
         throw UsageError(
@@ -28,9 +31,9 @@ package func dropLayers<Family: ModelFamily>(
     if let content = try? FileManager.default.contentsOfDirectory(atPath: output.path), content != [] {
         throw FileError(output, "exists: it is not written over")
     }
-    settings[stack.countKey] = layers.count
     let configuration = try JSONSerialization.data(
-        withJSONObject: settings, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        withJSONObject: stack.keeping(layers, settings),
+        options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     try AtomicWrite.directory(output) { target in
         try AtomicWrite.file(configuration + Data("\n".utf8), to: target.appending(path: "config.json"))
         try PackedModel.copyCompanions(of: model, to: target)

@@ -15,8 +15,8 @@ package enum Families {
     /// - Throws: `FileError` where config.json is missing or names a type that no family has.
     package static func family(of directory: URL) throws(FileError) -> any ModelFamily.Type {
         let type = try modelType(of: directory)
-        guard let family = all.first(where: { $0.modelType == type }) else {
-            let known = all.map { $0.modelType }.sorted().joined(separator: ", ")
+        guard let family = all.first(where: { $0.modelTypes.contains(type) }) else {
+            let known = all.flatMap { $0.modelTypes }.sorted().joined(separator: ", ")
             throw FileError(
                 directory.appending(path: "config.json"),
                 "model_type '\(type)' is not supported: expected one of \(known)")

@@ -19,7 +19,7 @@ extension Model {
         for (name, count) in family.vectors.sorted(by: { $0.name < $1.name }) {
             hash.add(name, shape: [count], try vector(name))
         }
-        return ModelIdentity(type: Family.modelType, sha256: hash.finish())
+        return ModelIdentity(type: family.type, sha256: hash.finish())
     }
 
     /// SHA-256 of configuration and tokenizer: config.json, or the settings that stand in its place, and the

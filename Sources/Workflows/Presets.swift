@@ -10,6 +10,6 @@ package func presetPlan<Family: ModelFamily>(
 ) throws -> Plan {
     let model = try Model<Family>(directory: directory)
     return Plan.naming(
-        try preset.schemes(of: model.layout, modelType: Family.modelType), of: model.layout,
+        try preset.schemes(of: model.layout, modelType: model.family.type), of: model.layout,
         model: try model.identity(), origin: .preset(preset), fit: fit)
 }

@@ -11,9 +11,9 @@ import Testing
         BertFamily.self, LlamaFamily.self,
     ]
 
-    /// The smallest shapes of all families.
+    /// The smallest shapes of all families, and the last, which differ in settings.
     static func specimens() throws -> [Specimen] {
-        try families.flatMap { try $0.specimens().prefix(2) }
+        try families.flatMap { try $0.specimens().prefix(2) + $0.specimens().suffix(1) }
     }
 
     @Test func everyFamilyRunsTheProductsThatItsLayoutDescribes() throws {

@@ -53,8 +53,12 @@ import Testing
         arguments: [
             (#""architectures": ["BertForMaskedLM"]"#, "'BertForMaskedLM' is not supported"),
             (#""position_embedding_type": "relative_key""#, "'relative_key' is not supported"),
-            (#""problem_type": "regression""#, "problem_type 'regression'"),
-            (#""id2label": {"0": "one"}"#, "a classifier with 1 class"),
+            (#""problem_type": "regression""#, "problem_type 'regression' with 3 classes"),
+            (
+                #""problem_type": "single_label_classification", "id2label": {"0": "one"}"#,
+                "with 1 class is not supported: expected at least 2"
+            ),
+            (#""id2label": {}"#, "'id2label': expected at least 1 class"),
             (#""id2label": {"0": "one", "2": "two"}"#, "class 1 of 2 has no name"),
             (#""is_decoder": true"#, "'is_decoder': true"),
             (#""num_attention_heads": 3"#, "not a multiple of num_attention_heads 3"),

@@ -32,13 +32,25 @@ import Testing
             "sentence_bert_config.json": BertSettings.transformer,
             "1_Pooling/config.json": BertSettings.pooling,
             "2_Normalize/config.json": BertSettings.normalize,
-            "config_sentence_transformers.json": BertSettings.encoder,
+            "config_sentence_transformers.json": BertSettings.sentenceEncoder,
         ],
-        "llama": [
-            "config.json": LlamaSettings.model, "generation_config.json": LlamaSettings.generation,
-            "tokenizer_config.json": LlamaSettings.tokenizer,
-        ],
+        "llama": languageModel(LlamaSettings.model), "mistral": languageModel(LlamaSettings.mistral),
+        "qwen2": languageModel(LlamaSettings.qwen2), "qwen3": languageModel(LlamaSettings.qwen3),
+        "smollm3": languageModel(LlamaSettings.smollm3),
+        "roberta": encoder(BertSettings.roberta), "xlm-roberta": encoder(BertSettings.roberta),
+        "electra": encoder(BertSettings.electra), "distilbert": encoder(BertSettings.distilbert),
     ]
+
+    private static func languageModel(_ model: SettingRules) -> [String: SettingRules] {
+        [
+            "config.json": model, "generation_config.json": LlamaSettings.generation,
+            "tokenizer_config.json": LlamaSettings.tokenizer,
+        ]
+    }
+
+    private static func encoder(_ model: SettingRules) -> [String: SettingRules] {
+        ["config.json": model, "tokenizer_config.json": BertSettings.tokenizer]
+    }
 
     @Test func everyKeyOfTheReferenceHasARule() throws {
         let file = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/configuration_keys.json")
@@ -155,6 +167,24 @@ import Testing
             LlamaSettings.model.filter { $0.key != "architectures" && !$0.key.hasPrefix("rope_") }, llama
         ) {
             _ = try LlamaConfiguration($0, generation: $0)
+        }
+        for (name, rules) in Self.rules {
+            guard let model = rules["config.json"], !["marian", "bert", "llama"].contains(name) else {
+                continue
+            }
+            let base = try settings("kin/\(name)/config.json")
+            // Keys that count only where others are not given.
+            let others: Set = [
+                "architectures", "num_labels", "max_window_layers", "no_rope_layer_interval", "rope_scaling",
+                "rope_theta",
+            ]
+            try expectRead(model.filter { !others.contains($0.key) }, base) {
+                if BertFamily.modelTypes.contains(name) {
+                    _ = try BertConfiguration($0)
+                } else {
+                    _ = try LlamaConfiguration($0, generation: $0)
+                }
+            }
         }
         try expectRead(LlamaSettings.generation, [:]) {
             _ = try LlamaConfiguration(

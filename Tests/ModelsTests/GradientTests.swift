@@ -76,18 +76,45 @@ import Testing
         }
     }
 
+    /// Models that differ from Llama in settings (Scripts/goldens/kin.py).
+    @Test(arguments: LlamaKinTests.names)
+    func decoderKin(_ name: String) throws {
+        let model = try Model<LlamaFamily>(directory: Self.directory("kin/\(name)"))
+        try compare(
+            "kin/\(name)", try model.family.network(try trained(model)), tolerance: 2e-5, stored: { $0 }
+        ) {
+            (item: Window) in .init(tokens: item.tokens, scored: item.scored)
+        }
+    }
+
+    /// Models of BERT's kin: classes, labels and a number.
+    @Test(arguments: BertKinTests.names)
+    func encoderKin(_ name: String) throws {
+        let model = try Model<BertFamily>(directory: Self.directory("kin/\(name)"))
+        try compare(
+            "kin/\(name)", try model.family.network(try trained(model)), tolerance: 2e-5, stored: { $0 }
+        ) {
+            (item: Text) in .init([TokenSequence(ids: item.tokens, typeIDs: item.types)])
+        }
+    }
+
+    /// A model's weights as training has them.
+    private func trained<Family: ModelFamily>(_ model: Model<Family>) throws -> WeightTable {
+        var table = WeightTable(matrices: [:], vectors: try model.vectors())
+        for shape in model.layout.sublayers.flatMap(\.matrices) {
+            table.matrices[shape.tensor] = TrainingMatrix(try model.matrix(shape))
+        }
+        return table
+    }
+
     /// Models in Marian's own format, whose goldens have Marian's names (Scripts/goldens/marian_native.py):
     /// recurrent and self-attention decoders, one, two and three matrices of tokens, norms before and behind.
     @Test(arguments: ["ssru", "selfatt", "split", "prenorm"])
     func marianNative(_ name: String) throws {
         let made = try MarianNativeModel(name)
         let model = try made.open()
-        var table = WeightTable(matrices: [:], vectors: try model.vectors())
-        for shape in model.layout.sublayers.flatMap(\.matrices) {
-            table.matrices[shape.tensor] = TrainingMatrix(try model.matrix(shape))
-        }
         try compare(
-            "marian-native/\(name)", try model.family.network(table), tolerance: 2e-5,
+            "marian-native/\(name)", try model.family.network(try trained(model)), tolerance: 2e-5,
             stored: {
                 model.family.aliases(of: $0)[0]
             }

@@ -207,11 +207,7 @@ private func largestDifference(_ a: [Float], _ b: some Collection<Float>) -> Flo
 
     @Test(
         arguments: [
-            (#""rope_scaling": {"type": "linear", "factor": 2}"#, "rope_type 'linear' is not supported"),
-            (
-                #""rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5}"#,
-                "rope_type 'llama3' is not supported"
-            ),
+            (#""rope_scaling": {"type": "longrope", "factor": 2}"#, "rope_type 'longrope' is not supported"),
             (
                 #""rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}"#,
                 "'rope_parameters': 'full_attention' with rotary settings of its own is not supported"

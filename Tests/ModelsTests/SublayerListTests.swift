@@ -71,7 +71,8 @@ import Testing
     }
 
     /// Every sublayer has names of its own, and a network lacks none of them.
-    @Test(arguments: ["tiny-llama", "tiny-bert"]) func everyWeightIsReadByOneSublayer(_ name: String) throws {
+    @Test(arguments: ["tiny-llama", "tiny-bert", "kin/qwen3", "kin/electra", "kin/distilbert", "kin/roberta"])
+    func everyWeightIsReadByOneSublayer(_ name: String) throws {
         func check<Family: ModelFamily>(_ family: Family.Type) throws {
             let model = try Model<Family>(directory: Self.tiny.appending(path: name))
             let network = try model.network()
@@ -88,6 +89,10 @@ import Testing
                 #expect(error?.name == tensor)
             }
         }
-        if name == "tiny-bert" { try check(BertFamily.self) } else { try check(LlamaFamily.self) }
+        if ["tiny-llama", "kin/qwen3"].contains(name) {
+            try check(LlamaFamily.self)
+        } else {
+            try check(BertFamily.self)
+        }
     }
 }

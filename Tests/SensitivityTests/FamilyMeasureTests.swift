@@ -51,8 +51,16 @@ import Testing
             data: "good film\t1\nnot bad, the film\tgood\t2\nabc def\tneutral\n!\tcontradiction\n")
     }
 
-    @Test func llama() throws {
+    @Test(arguments: ["tiny-llama", "kin/qwen3", "kin/smollm3"]) func llama(_ name: String) throws {
         let text = (0..<9).map { "the \($0) thing and another one" }.joined(separator: "\n")
-        try check(LlamaFamily.self, "tiny-llama", data: text)
+        try check(LlamaFamily.self, name, data: text)
+    }
+
+    /// Embeddings of another width, a number, and labels that hold each by itself.
+    @Test(arguments: [("electra", "yes"), ("distilbert", "1.5"), ("xlm-roberta", "kind,rude")])
+    func bertKin(_ name: String, _ answer: String) throws {
+        let texts = ["good film", "not bad, the film\tgood", "abc def", "!"]
+        try check(
+            BertFamily.self, "kin/\(name)", data: texts.map { "\($0)\t\(answer)\n" }.joined())
     }
 }

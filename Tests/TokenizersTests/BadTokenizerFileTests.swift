@@ -24,7 +24,7 @@ import Testing
         switch kind {
         case .marian: _ = try MarianTokenizer(directory: directory)
         case .wordPiece: _ = try WordPieceTokenizer(directory: directory)
-        case .bytePair: _ = try BytePairTokenizer(directory: directory)
+        case .bytePair: _ = try SubwordTokenizer(directory: directory)
         }
     }
 
@@ -216,18 +216,22 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""type":"BPE""#, #""type":"Unigram""#, "model.type: expected BPE, got 'Unigram'"),
+        (#""type":"BPE""#, #""type":"WordLevel""#, "model.type: expected BPE or Unigram, got 'WordLevel'"),
+        (#""type":"BPE""#, #""type":"Unigram""#, "model.vocab: expected an array, got an object"),
+        (#""normalizer":null"#, #""normalizer":{"type":"Nmt"}"#, "the normalizer 'Nmt' is not supported"),
+        (#""normalizer":null"#, #""normalizer":{"type":"Prepend"}"#, "normalizer.prepend is missing"),
         (
-            #""normalizer":null"#, #""normalizer":{"type":"Prepend"}"#,
-            "the normalizer 'Prepend' is not supported"
+            #""normalizer":null"#,
+            #""normalizer":{"type":"Replace","pattern":{"Regex":"a+"},"content":""}"#,
+            "the normalizer 'Replace' of the pattern 'a+' is not supported"
         ),
         (
-            #""pre_tokenizer":{"type":"ByteLevel""#, #""pre_tokenizer":{"type":"Metaspace""#,
-            "the pre-tokenizer 'Metaspace' is not supported"
+            #""pre_tokenizer":{"type":"ByteLevel""#, #""pre_tokenizer":{"type":"UnicodeScripts""#,
+            "the pre-tokenizer 'UnicodeScripts' is not supported"
         ),
         (
             #""pre_tokenizer":{"type":"ByteLevel""#, #""pre_tokenizer":{"type":"BertPreTokenizer""#,
-            "BPE without the pre-tokenizer 'ByteLevel' is not supported"
+            "the decoder 'ByteLevel' without the pre-tokenizer 'ByteLevel' is not supported"
         ),
         (
             #""pre_tokenizer":{"type":"ByteLevel""#,
@@ -249,10 +253,17 @@ import Testing
             "the post-processor 'RobertaProcessing' is not supported"
         ),
         (
-            #""decoder":{"type":"ByteLevel""#, #""decoder":{"type":"Metaspace""#,
-            "BPE without the decoder 'ByteLevel' is not supported"
+            #""decoder":{"type":"ByteLevel""#, #""decoder":{"type":"Fuse""#,
+            "the pre-tokenizer 'ByteLevel' without the decoder 'ByteLevel' is not supported"
         ),
-        (#""byte_fallback":false"#, #""byte_fallback":true"#, "the model's byte_fallback is not supported"),
+        (
+            #""decoder":{"type":"ByteLevel""#, #""decoder":{"type":"BPEDecoder""#,
+            "the decoder 'BPEDecoder' is not supported"
+        ),
+        (
+            #""byte_fallback":false"#, #""byte_fallback":true"#,
+            "the model's byte_fallback behind the pre-tokenizer 'ByteLevel' is not supported"
+        ),
         (#""dropout":null"#, #""dropout":0.1"#, "the model's dropout is not supported"),
         (
             #""end_of_word_suffix":null"#, #""end_of_word_suffix":"</w>""#,
@@ -284,6 +295,53 @@ import Testing
     func badTokenizerJSON(old: String, new: String, reason: String) throws {
         let text = try bytePair { try replacing(old, by: new, in: "tokenizer.json", $0) }
         #expect(text.contains("tokenizer.json: "))
+        #expect(text.contains(reason), "\(text)")
+    }
+
+    /// The kinds that SentencePiece's files have.
+    @Test(arguments: [
+        ("unigram", #""unk_id":3"#, #""unk_id":null"#, "model.unk_id is missing"),
+        ("unigram", #""unk_id":3"#, #""unk_id":9000"#, "model.unk_id: expected an id from 0 to "),
+        ("unigram", #"["<s>",0.0]"#, #"["<s>"]"#, "model.vocab[0]: expected a piece and its score"),
+        ("unigram", #"["<s>",0.0]"#, #"["<s>","0"]"#, "model.vocab[0]: expected a piece and its score"),
+        ("unigram", #"["<s>",0.0]"#, #"[]"#, "model.vocab[0]: expected a token, got an array"),
+        ("unigram", #"["<s>",0.0]"#, #"["<pad>",0.0]"#, "the token '<pad>' occurs twice"),
+        (
+            "unigram", #""precompiled_charsmap":""#, #""precompiled_charsmap":"AAAA"#,
+            "normalizer.precompiled_charsmap: damaged character map"
+        ),
+        (
+            "unigram", #""precompiled_charsmap":""#, #""precompiled_charsmap":"?"#,
+            "normalizer.precompiled_charsmap: damaged character map"
+        ),
+        ("unigram", #""replacement":"▁""#, #""replacement":"▁▁""#, "replacement: expected one character"),
+        (
+            "unigram", #""prepend_scheme":"always""#, #""prepend_scheme":"last""#,
+            "prepend_scheme: expected always, never or first, got 'last'"
+        ),
+        ("sp-llama", #""decoder":{"#, #""decoded":{"#, "decoder is missing"),
+        (
+            "sp-llama", #""type":"Strip","content":" ","start":1"#,
+            #""type":"Strip","content":" ","start":-1"#,
+            "expected a character and how many of them"
+        ),
+        (
+            "sp-llama", #"{"type":"Replace","pattern":{"String":"▁"},"content":" "}"#,
+            #"{"type":"Replace","pattern":{"Regex":"▁"},"content":" "}"#,
+            "the decoder 'Replace' of a regular expression is not supported"
+        ),
+        (
+            "sp-llama", #""unk_token":"<unk>""#, #""unk_token":"<none>""#, "the token '<none>' is missing"
+        ),
+        (
+            "roberta", #""type":"RobertaProcessing","sep":["</s>",2]"#,
+            #""type":"RobertaProcessing","sep":["</s>",9000]"#, "expected an id from 0 to "
+        ),
+    ])
+    func badSentencePieceJSON(_ name: String, _ old: String, _ new: String, _ reason: String) throws {
+        let text = try failure(.bytePair, of: name, ["tokenizer.json"]) {
+            try replacing(old, by: new, in: "tokenizer.json", $0)
+        }
         #expect(text.contains(reason), "\(text)")
     }
 

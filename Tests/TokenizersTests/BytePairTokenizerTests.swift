@@ -20,7 +20,7 @@ private struct LanguageModelGoldens: Decodable {
         arguments: ["bpe-gpt2", "bpe-llama3", "bpe-smollm", "bpe-nfc"])
     func commonVariants(name: String) throws {
         let rows = try GoldenFiles.shared("goldens/tokenizers/\(name)/tokens.json", as: [GoldenRow].self)
-        let tokenizer = try BytePairTokenizer(
+        let tokenizer = try SubwordTokenizer(
             directory: TestFiles.shared.appending(path: "goldens/tokenizers/\(name)"))
         var differences = Differences()
         for row in rows { differences.compare(tokenizer.encode(row.text), row.ids[0], row.text) }
@@ -33,7 +33,7 @@ private struct LanguageModelGoldens: Decodable {
         arguments: ["bpe-gpt2", "bpe-llama3", "bpe-smollm"])
     func decodingGivesTheTextBack(name: String) throws {
         let rows = try GoldenFiles.shared("goldens/tokenizers/\(name)/tokens.json", as: [GoldenRow].self)
-        let tokenizer = try BytePairTokenizer(
+        let tokenizer = try SubwordTokenizer(
             directory: TestFiles.shared.appending(path: "goldens/tokenizers/\(name)"))
         var differences = Differences()
         for row in rows where !row.text.contains("<|") {
@@ -47,7 +47,7 @@ private struct LanguageModelGoldens: Decodable {
     func linesOfTheModel() throws {
         let goldens = try GoldenFiles.shared(
             "models/wikitext-lm/goldens/goldens.json", as: LanguageModelGoldens.self)
-        let tokenizer = try BytePairTokenizer(
+        let tokenizer = try SubwordTokenizer(
             directory: TestFiles.shared.appending(path: "models/wikitext-lm"))
         var differences = Differences()
         for row in goldens.lines { differences.compare(tokenizer.encode(row.text), row.ids[0], row.text) }

@@ -72,7 +72,7 @@ import Testing
                 try directory.write(bytes, to: "tokenizer.json")
                 let error =
                     name.hasPrefix("bpe")
-                    ? try exercise({ try BytePairTokenizer(directory: directory.url) }, seed)
+                    ? try exercise({ try SubwordTokenizer(directory: directory.url) }, seed)
                     : try exercise({ try WordPieceTokenizer(directory: directory.url) }, seed)
                 if error != nil { refused += 1 }
             }

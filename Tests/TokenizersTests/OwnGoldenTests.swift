@@ -23,10 +23,11 @@ import Testing
         let pairs: [Pair]
     }
 
-    private struct BytePair: Decodable {
+    private struct Subwords: Decodable {
         let ids: [[Int]]
         let decoded: [String]
         let strays: [DecodedIDs]
+        let pairs: [Pair]?
     }
 
     private struct DecodedIDs: Decodable {
@@ -132,10 +133,14 @@ import Testing
         #expect(differences.count == 0, "\(differences)")
     }
 
-    @Test(arguments: ["bpe-gpt2", "bpe-llama3", "bpe-qwen2", "bpe-smollm", "bpe-normalized"])
-    func bytePair(name: String) throws {
-        let golden = try GoldenFiles.own("\(name)/golden.json", as: BytePair.self)
-        let tokenizer = try BytePairTokenizer(directory: GoldenFiles.own.appending(path: name))
+    @Test(arguments: [
+        "bpe-gpt2", "bpe-llama3", "bpe-qwen2", "bpe-smollm", "bpe-normalized", "roberta", "sp-llama",
+        "sp-first",
+        "sp-unknown", "sp-single", "unigram", "unigram-bytes",
+    ])
+    func subwords(name: String) throws {
+        let golden = try GoldenFiles.own("\(name)/golden.json", as: Subwords.self)
+        let tokenizer = try SubwordTokenizer(directory: GoldenFiles.own.appending(path: name))
         var differences = Differences()
         for (index, text) in try Self.texts().enumerated() {
             differences.compare(tokenizer.encode(text), golden.ids[index], text)
@@ -144,6 +149,11 @@ import Testing
         }
         for row in golden.strays {
             differences.compare(Array(tokenizer.decode(row.ids).utf8), Array(row.text.utf8), "\(row.ids)")
+        }
+        for row in golden.pairs ?? [] {
+            let got = tokenizer.encode(row.first, pairedWith: row.second, maximumLength: row.maximumLength)
+            differences.compare(got.ids, row.ids, "\(row.first) + \(row.second), \(row.maximumLength ?? -1)")
+            differences.compare(got.typeIDs, row.typeIDs, "types of \(row.first) + \(row.second)")
         }
         #expect(golden.strays.count >= 80)
         #expect(differences.count == 0, "\(differences)")
@@ -173,7 +183,7 @@ import Testing
         let directory = GoldenFiles.own.appending(path: name)
         let tokenizer: any Tokenizer =
             name.hasPrefix("bpe")
-            ? try BytePairTokenizer(directory: directory) : try WordPieceTokenizer(directory: directory)
+            ? try SubwordTokenizer(directory: directory) : try WordPieceTokenizer(directory: directory)
         #expect(golden.blocks.count == hashes.count)
         for (start, hash) in zip(golden.blocks, hashes) {
             var text = String.UnicodeScalarView()

@@ -6,7 +6,7 @@ extension FuzzTarget {
     /// Files of tokenizers: a text is encoded, and its ids decoded.
     static let tokenizers: [FuzzTarget] = [
         FuzzTarget(name: "tokenizer-bpe", file: "tokenizer.json") {
-            try encode(BytePairTokenizer(directory: $0.deletingLastPathComponent()))
+            try encode(SubwordTokenizer(directory: $0.deletingLastPathComponent()))
         },
         FuzzTarget(name: "tokenizer-wordpiece", file: "tokenizer.json") {
             try encode(WordPieceTokenizer(directory: $0.deletingLastPathComponent()))

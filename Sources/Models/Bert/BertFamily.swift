@@ -3,11 +3,13 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// BERT: classifiers of texts and pairs (`BertForSequenceClassification`) and sentence encoders
-/// (`BertModel`).
+/// BERT and its kin (RoBERTa, XLM-R, ELECTRA, DistilBERT): classifiers and regressions of texts and pairs
+/// (`BertForSequenceClassification`) and sentence encoders (`BertModel`).
 package struct BertFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "bert"
+    /// The family's own, and those of models that differ in names and settings.
+    package static let modelTypes: [String] = BertVariant.all.keys.sorted()
     /// The tokenizer and what else a packed model needs.
     package let companionFiles = [
         "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",
@@ -15,13 +17,18 @@ package struct BertFamily: ModelFamily {
     ]
 
     /// `encoder.layer.0` and on, under `bert.` in some checkpoints.
-    package static let layerStack: LayerStack? = LayerStack(
-        prefix: "encoder.layer.", countKey: "num_hidden_layers")
+    package var layerStack: LayerStack? {
+        LayerStack(prefix: variant.layer.stack + ".", countKey: variant.keys.layers)
+    }
 
     /// The model's shape.
     package let configuration: BertConfiguration
     /// The tokenizer.
-    package let tokenizer: WordPieceTokenizer
+    package let tokenizer: any EncoderTokenizer
+    /// The model's own `model_type`.
+    package var type: String { configuration.type }
+    /// What its tensors are called.
+    private let variant: BertVariant
     /// The network without weights.
     package let outline: EncoderNetwork
 
@@ -38,7 +45,8 @@ package struct BertFamily: ModelFamily {
     /// - Throws: `FileError`, `TokenizerError`.
     package init(directory: URL) throws {
         configuration = try BertConfiguration(directory: directory)
-        tokenizer = try WordPieceTokenizer(directory: directory)
+        variant = Self.variant(configuration)
+        tokenizer = try encoderTokenizer(directory: directory, hasWords: variant.paddingToken == nil)
         try Settings.check(directory.appending(path: "tokenizer_config.json"), BertSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
@@ -49,7 +57,14 @@ package struct BertFamily: ModelFamily {
         outline = try Self.network(configuration)
         if tokenizer.idsAreLines { try checkLines(directory.appending(path: "vocab.txt")) }
         try checkFrame(ofPair: false, directory)
-        if case .classification = configuration.task { try checkFrame(ofPair: true, directory) }
+        if case .embedding = configuration.task { return }
+        try checkFrame(ofPair: true, directory)
+    }
+
+    /// What the tensors of a model are called; a configuration's type is one that there is.
+    static func variant(_ configuration: BertConfiguration) -> BertVariant {
+        BertVariant.all[configuration.type]
+            ?? BertVariant(classPrefix: "Bert", base: "bert.", rules: BertSettings.model)
     }
 
     /// Refuses a vocab.txt that is likely to lack lines.
@@ -73,9 +88,10 @@ package struct BertFamily: ModelFamily {
                 file, "'post_processor' puts no special token around \(input): expected at least 1")
         }
         guard specialTokens <= configuration.maximumPositions else {
+            let before = configuration.positionRows - configuration.maximumPositions
             throw FileError(
                 directory.appending(path: "config.json"),
-                "'max_position_embeddings': expected at least \(specialTokens), the special tokens around \(input), got \(configuration.maximumPositions)"
+                "'max_position_embeddings': expected at least \(before + specialTokens), the special tokens around \(input), got \(configuration.positionRows)"
             )
         }
         guard type < configuration.types || configuration.types == 1 else {
@@ -86,13 +102,15 @@ package struct BertFamily: ModelFamily {
         }
     }
 
-    /// Classification, or similarity where the model is a sentence encoder.
+    /// Classification, labelling or regression, or similarity where the model is a sentence encoder.
     package var task: any Task<EncoderNetwork> {
         let input = EncoderInput(
             tokenizer: tokenizer, maximumLength: configuration.maximumLength,
             lowercasesTexts: configuration.lowercasesTexts, types: configuration.types)
         return switch configuration.task {
         case .classification(let labels): TextClassification(input: input, labels: labels)
+        case .labelling(let labels): TextLabelling(input: input, labels: labels)
+        case .regression: TextRegression(input: input)
         case .embedding(let pooling, let isNormalized):
             SentenceSimilarity(input: input, pooling: pooling, isNormalized: isNormalized)
         }
@@ -100,7 +118,7 @@ package struct BertFamily: ModelFamily {
 
     /// Other names of a tensor: with or without `bert.`, and LayerNorms as TensorFlow named them.
     package func aliases(of tensor: String) -> [String] {
-        let base = "bert."
+        let base = variant.base
         var names = [tensor, tensor.hasPrefix(base) ? String(tensor.dropFirst(base.count)) : base + tensor]
         for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")]
         where tensor.hasSuffix(new) {
@@ -109,7 +127,7 @@ package struct BertFamily: ModelFamily {
         return Array(names.dropFirst())
     }
 
-    /// Shapes that differ in width, depth, inner width and heads.
+    /// Shapes that differ in width, depth, inner width and heads; the last has embeddings of another width.
     package static func specimens() throws -> [Specimen] {
         try [
             (128, 512, 2, 2), (128, 512, 4, 6), (256, 512, 4, 4), (256, 1024, 8, 4), (384, 1536, 12, 6),
@@ -123,6 +141,18 @@ package struct BertFamily: ModelFamily {
                     "architectures": ["BertForSequenceClassification"], "num_labels": 2,
                 ])
             return Specimen(modelType, try network(try BertConfiguration(settings)))
-        }
+        } + [
+            Specimen(
+                modelType,
+                try network(
+                    try BertConfiguration(
+                        Specimen.settings(
+                            "electra",
+                            [
+                                "hidden_size": 256, "vocab_size": 8000, "num_hidden_layers": 4,
+                                "num_attention_heads": 4, "intermediate_size": 1024, "embedding_size": 128,
+                                "architectures": ["ElectraForSequenceClassification"], "num_labels": 2,
+                            ]))))
+        ]
     }
 }

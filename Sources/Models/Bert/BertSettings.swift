@@ -1,27 +1,58 @@
-/// What BERT does with every key of its files.
+/// What BERT and its kin do with every key of their files.
 ///
-/// - Source: `BertConfig` and `BertTokenizer` of Hugging Face transformers 5.24; `Transformer`, `Pooling`,
-///   `Normalize` and `SentenceTransformer` of sentence-transformers 6.2.
+/// - Source: `BertConfig`, `RobertaConfig`, `ElectraConfig`, `DistilBertConfig` and the tokenizers' classes
+///   of Hugging Face transformers 5.24; `Transformer`, `Pooling`, `Normalize` and `SentenceTransformer` of
+///   sentence-transformers 6.2.
 package enum BertSettings {
-    package static let model: SettingRules = SettingRules.model.adding(
+    /// Keys that all of them have.
+    private static let encoder: SettingRules = SettingRules.model.adding(
         read: [
-            "hidden_act", "hidden_size", "id2label", "intermediate_size", "layer_norm_eps",
-            "num_attention_heads", "num_hidden_layers", "num_labels", "problem_type", "type_vocab_size",
+            "id2label", "num_labels", "problem_type",
         ],
         harmless: [
-            "attention_probs_dropout_prob", "bos_token_id", "classifier_dropout", "eos_token_id",
-            "hidden_dropout_prob", "initializer_range", "pad_token_id", "tie_word_embeddings",
+            "bos_token_id", "eos_token_id", "initializer_range", "pad_token_id", "tie_word_embeddings",
+        ],
+        refused: [
+            "is_encoder_decoder": [false]
+        ])
+
+    package static let model: SettingRules = encoder.adding(
+        read: [
+            "hidden_act", "hidden_size", "intermediate_size", "layer_norm_eps", "num_attention_heads",
+            "num_hidden_layers", "type_vocab_size",
+        ],
+        harmless: [
+            "attention_probs_dropout_prob", "classifier_dropout", "hidden_dropout_prob",
         ],
         refused: [
             "add_cross_attention": [false], "is_decoder": [false],
-            "is_encoder_decoder": [false],
             "position_embedding_type": ["absolute"],
+        ])
+
+    package static let roberta: SettingRules = model.adding(read: ["pad_token_id"])
+
+    /// `summary_*` are read by models of multiple choice alone.
+    package static let electra: SettingRules = model.adding(
+        read: ["embedding_size"],
+        harmless: [
+            "summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj",
+        ])
+
+    /// Sinusoids, where a model has them, are its stored positions.
+    package static let distilbert: SettingRules = encoder.adding(
+        read: ["activation", "dim", "hidden_dim", "n_heads", "n_layers"],
+        harmless: [
+            "attention_dropout", "dropout", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds",
         ])
 
     package static let tokenizer: SettingRules = SettingRules.tokenizer.adding(
         read: [
             "do_basic_tokenize", "do_lower_case", "model_max_length", "never_split", "strip_accents",
             "tokenize_chinese_chars",
+        ],
+        harmless: [
+            // tokenizer.json says what is put before a text; offsets are not asked for.
+            "errors", "trim_offsets",
         ],
         refused: [
             "truncation_side": ["right"]
@@ -61,7 +92,7 @@ package enum BertSettings {
         ])
 
     /// config_sentence_transformers.json.
-    package static let encoder: SettingRules = SettingRules().adding(
+    package static let sentenceEncoder: SettingRules = SettingRules().adding(
         harmless: [
             "__version__", "prompts",
         ],

@@ -37,7 +37,7 @@ struct SentenceEncoderFiles {
             return
         }
         try Settings.check(
-            directory.appending(path: "config_sentence_transformers.json"), BertSettings.encoder)
+            directory.appending(path: "config_sentence_transformers.json"), BertSettings.sentenceEncoder)
         let json = try? JSONSerialization.jsonObject(with: try FileError.read(file))
         guard let modules = json as? [[String: Any]] else {
             throw FileError(file, "expected an array of modules")

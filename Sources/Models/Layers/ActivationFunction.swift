@@ -8,19 +8,23 @@ package enum ActivationFunction: String, Sendable {
     case geluNew = "gelu_new"
     case swish
     case silu
+    case tanh
 
     /// The function that a configuration names.
     ///
     /// - Throws: `FileError` where bitplan has no function of that name.
     init(_ settings: Settings, _ key: String, or fallback: String) throws(FileError) {
         let name = try settings.text(key, or: fallback)
-        guard let function = ActivationFunction(rawValue: name) else {
+        // A feed-forward's backward has arguments alone.
+        guard let function = ActivationFunction(rawValue: name), function != .tanh else {
             throw FileError(settings.file, "\(key) '\(name)' is not supported")
         }
         self = function
     }
 
-    /// Takes gradients behind the function to those of its arguments `x`, number by number.
+    /// Takes gradients behind the function to those of its arguments, number by number.
+    ///
+    /// - Parameter x: the arguments; of the hyperbolic tangent its values.
     func backward(_ gradient: inout Matrix, at x: Matrix) {
         let function: VectorFunction =
             switch self {
@@ -28,6 +32,7 @@ package enum ActivationFunction: String, Sendable {
             case .swish, .silu: .swish
             case .gelu: .geluErf
             case .geluNew: .geluTanh
+            case .tanh: .tanh
             }
         gradient.forEachRow(beside: x) { functionGradient(function, $0, count: x.columns, $1) }
     }
@@ -41,6 +46,7 @@ package enum ActivationFunction: String, Sendable {
             case .swish, .silu: BitplanKernels.swish(values, count: buffer.count)
             case .gelu: geluErf(values, count: buffer.count)
             case .geluNew: geluTanh(values, count: buffer.count)
+            case .tanh: hyperbolicTangent(values, count: buffer.count)
             }
         }
     }

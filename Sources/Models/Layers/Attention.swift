@@ -2,20 +2,25 @@ import BitplanKernels
 import BitplanTensors
 import PlanFormat
 
-/// The names of an attention's four linear layers, as a family's checkpoints have them.
+/// The names of an attention's four linear layers, as a family's checkpoints have them, and of its norms
+/// where queries and keys have some.
 struct AttentionNames {
     let query: String
     let key: String
     let value: String
     let output: String
+    var queryNorm = ""
+    var keyNorm = ""
 
     /// `<name>.q_proj`, `.k_proj`, `.v_proj` and an output projection, `.out_proj` where it has no other
-    /// name.
+    /// name; norms `.q_norm` and `.k_norm`.
     init(_ name: String, output: String = "out_proj") {
         query = name + ".q_proj"
         key = name + ".k_proj"
         value = name + ".v_proj"
         self.output = "\(name).\(output)"
+        queryNorm = name + ".q_norm"
+        keyNorm = name + ".k_norm"
     }
 
     /// Layers of these names.
@@ -37,23 +42,33 @@ struct AttentionShape: Sendable {
     let keyHeads: Int
     /// Channels of a head.
     let headSize: Int
-    /// Whether the linear layers have biases.
+    /// Whether queries, keys and values have biases.
     let hasBias: Bool
-    /// Turns queries and keys by their positions; nil where positions come with the embeddings.
+    /// Whether the output projection has one.
+    let outputHasBias: Bool
+    /// Turns queries and keys by their positions; nil where positions come with the embeddings, or not at
+    /// all.
     let rotary: RotaryPositions?
     /// Whether scores are divided by the root of a head's channels.
     let isScaled: Bool
     /// Added to the scores; nil where positions come otherwise.
     let relative: RelativePositions?
+    /// What is added to the mean square where every head's queries and keys are normalized; nil where they
+    /// are not.
+    let headNormEpsilon: Float?
+    /// How many tokens a token sees, itself the last of them; nil where it sees all before it.
+    let window: Int?
 
     /// Heads that share the channels of the activations, as many for keys as for queries, with biases.
     init(width: Int, heads: Int) {
         self.init(width: width, heads: heads, keyHeads: heads, headSize: width / heads, hasBias: true)
     }
 
-    /// An attention of these heads.
+    /// An attention of these heads; the output projection has a bias where the others have one and nothing
+    /// else is said.
     init(
-        width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, rotary: RotaryPositions? = nil,
+        width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, outputHasBias: Bool? = nil,
+        rotary: RotaryPositions? = nil, headNormEpsilon: Float? = nil, window: Int? = nil,
         isScaled: Bool = true, relative: RelativePositions? = nil
     ) {
         self.width = width
@@ -61,9 +76,12 @@ struct AttentionShape: Sendable {
         self.keyHeads = keyHeads
         self.headSize = headSize
         self.hasBias = hasBias
+        self.outputHasBias = outputHasBias ?? hasBias
         self.rotary = rotary
         self.isScaled = isScaled
         self.relative = relative
+        self.headNormEpsilon = headNormEpsilon
+        self.window = window
     }
 }
 
@@ -71,8 +89,9 @@ struct AttentionShape: Sendable {
 /// scaled by the root of a head's channels but in T5.
 ///
 /// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads
-/// / heads`.
-/// - Source: Vaswani et al. 2017; Ainslie et al. 2023 for groups.
+/// / heads`. With a window, a token sees the last tokens alone, itself among them.
+/// - Source: Vaswani et al. 2017; Ainslie et al. 2023 for groups; Beltagy et al. 2020 for windows; Dehghani
+///   et al. 2023 for norms of queries and keys.
 struct Attention: Sendable {
     let query: Linear
     let key: Linear
@@ -80,28 +99,42 @@ struct Attention: Sendable {
     let output: Linear
     let heads: Int
     let keyHeads: Int
-    /// Turns queries and keys by their positions; nil where positions come with the embeddings.
+    /// Turns queries and keys by their positions; nil where positions come with the embeddings, or not at
+    /// all.
     let rotary: RotaryPositions?
     /// What dot products are multiplied by.
     let scale: Float
     /// Added to the scores of a sequence over itself; nil where positions come otherwise.
     let relative: RelativePositions?
+    /// Normalizes every head's queries, before they are turned.
+    private let queryNorm: Norm?
+    /// The same of keys.
+    private let keyNorm: Norm?
+    /// How many tokens a token sees; nil where it sees all before it.
+    let window: Int?
 
-    /// Takes the four linear layers called `names`.
+    /// Takes the four linear layers called `names`, and the norms where there are some.
     init(
         _ names: AttentionNames, _ shape: AttentionShape, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         let inner = shape.heads * shape.headSize
         let keyWidth = shape.keyHeads * shape.headSize
         func linear(
-            _ name: String, _ rows: Int, _ columns: Int, _ reader: inout ParameterReader
+            _ name: String, _ rows: Int, _ columns: Int, hasBias: Bool, _ reader: inout ParameterReader
         ) throws(MissingWeight) -> Linear {
-            try Linear(name, rows: rows, columns: columns, hasBias: shape.hasBias, &reader)
+            try Linear(name, rows: rows, columns: columns, hasBias: hasBias, &reader)
         }
-        query = try linear(names.query, inner, shape.width, &reader)
-        key = try linear(names.key, keyWidth, shape.width, &reader)
-        value = try linear(names.value, keyWidth, shape.width, &reader)
-        output = try linear(names.output, shape.width, inner, &reader)
+        query = try linear(names.query, inner, shape.width, hasBias: shape.hasBias, &reader)
+        key = try linear(names.key, keyWidth, shape.width, hasBias: shape.hasBias, &reader)
+        value = try linear(names.value, keyWidth, shape.width, hasBias: shape.hasBias, &reader)
+        output = try linear(names.output, shape.width, inner, hasBias: shape.outputHasBias, &reader)
+        func norm(_ name: String, _ reader: inout ParameterReader) throws(MissingWeight) -> Norm? {
+            guard let epsilon = shape.headNormEpsilon else { return nil }
+            return .rms(try RMSNorm(name, width: shape.headSize, epsilon: epsilon, &reader))
+        }
+        queryNorm = try norm(names.queryNorm, &reader)
+        keyNorm = try norm(names.keyNorm, &reader)
+        window = shape.window
         heads = shape.heads
         keyHeads = shape.keyHeads
         rotary = shape.rotary
@@ -133,10 +166,18 @@ struct Attention: Sendable {
 
     /// Queries, keys and values before they are turned by their positions.
     func projections(_ x: Matrix, keysOf source: Matrix?, observing: ForwardObserver? = nil) -> [Matrix] {
-        guard let source else { return Linear.together([query, key, value], x, observing: observing) }
-        return [query(x, observing: observing)]
-            + Linear.together([key, value], source, observing: observing)
+        var projections =
+            if let source {
+                [query(x, observing: observing)]
+                    + Linear.together([key, value], source, observing: observing)
+            } else { Linear.together([query, key, value], x, observing: observing) }
+        queryNorm?.apply(&projections[0], observing: observing)
+        keyNorm?.apply(&projections[1], observing: observing)
+        return projections
     }
+
+    /// The first of the `count` keys of a sequence that the last of as many tokens sees.
+    func firstKey(of count: Int) -> Int { window.map { max(0, count - $0) } ?? 0 }
 
     /// Attention of every sequence of `x` over the same sequence of `source`; positions play no part.
     ///
@@ -203,11 +244,13 @@ struct Attention: Sendable {
                         for sequence in 0..<offsets.count {
                             let span = sourceOffsets[sequence]
                             for (position, row) in offsets[sequence].enumerated() {
+                                let end = causal ? position + 1 : span.count
+                                let skipped = causal ? firstKey(of: end) : 0
+                                let first = (span.lowerBound + skipped) * keyWidth
                                 attend(
-                                    query: q + row * width, keys: k + span.lowerBound * keyWidth,
-                                    values: v + span.lowerBound * keyWidth,
-                                    count: causal ? position + 1 : span.count,
-                                    width: width, biases: biases?.row(position), scores: &scores,
+                                    query: q + row * width, keys: k + first, values: v + first,
+                                    count: end - skipped, width: width, biases: biases?.row(position),
+                                    scores: &scores,
                                     into: c + row * width)
                             }
                         }
@@ -264,6 +307,8 @@ extension Attention {
             rotary.apply(to: &gradients[0], offsets, isReversed: true)
             rotary.apply(to: &gradients[1], offsets, isReversed: true)
         }
+        queryNorm?.backward(&gradients[0], tape, sink)
+        keyNorm?.backward(&gradients[1], tape, sink)
         guard splitsSource else {
             return (Linear.together([query, key, value], gradients, tape, sink), nil)
         }
@@ -323,11 +368,13 @@ extension Attention {
                                         for sequence in 0..<offsets.count {
                                             let span = sourceOffsets[sequence]
                                             for (position, row) in offsets[sequence].enumerated() {
-                                                let count = causal ? position + 1 : span.count
+                                                let end = causal ? position + 1 : span.count
+                                                let skipped = causal ? firstKey(of: end) : 0
+                                                let count = end - skipped
                                                 for head in 0..<heads {
                                                     let own = row * width + head * size
                                                     let key =
-                                                        span.lowerBound * keyWidth
+                                                        (span.lowerBound + skipped) * keyWidth
                                                         + head * keyHeads / heads * size
                                                     dotRows(
                                                         q + own, k + key, stride: keyWidth, count: count,

@@ -44,13 +44,17 @@ struct KeyValueHistory: Sendable {
         count += 1
     }
 
-    /// Runs `body` on every page and the positions it has.
-    fileprivate func forEachPage(_ body: (UnsafePointer<Float>, Range<Int>, Int) -> Void) {
-        for (index, page) in pages.enumerated() {
+    /// Runs `body` on every page that has positions from `first` on: the page, these positions, the place of
+    /// the first of them in the page, and the page's length.
+    fileprivate func forEachPage(
+        from first: Int, _ body: (UnsafePointer<Float>, Range<Int>, Int, Int) -> Void
+    ) {
+        for index in (first / pageLength)..<pages.count {
             let start = index * pageLength
-            page.withUnsafeBufferPointer {
+            let positions = max(start, first)..<min(start + pageLength, count)
+            pages[index].withUnsafeBufferPointer {
                 if let base = $0.baseAddress {
-                    body(base, start..<min(start + pageLength, count), pageLength)
+                    body(base, positions, positions.lowerBound - start, pageLength)
                 }
             }
         }
@@ -76,7 +80,8 @@ extension Attention {
         _ history: KeyValueHistory, query row: Int, of queries: Matrix, scores: inout [Float],
         into context: inout Matrix
     ) {
-        let (width, count) = (queries.columns, history.count)
+        let first = firstKey(of: history.count)
+        let (width, count) = (queries.columns, history.count - first)
         let size = width / heads
         if scores.count < heads * count { scores = [Float](repeating: 0, count: 2 * heads * count) }
         queries.storage.withUnsafeBufferPointer { queries in
@@ -86,23 +91,24 @@ extension Attention {
                         let query = queries.baseAddress.map({ $0 + row * width }),
                         let context = contexts.baseAddress.map({ $0 + row * width })
                     else { return }
-                    history.forEachPage { page, positions, length in
+                    history.forEachPage(from: first) { page, positions, place, length in
                         for head in 0..<heads {
                             dotRows(
-                                query + head * size, page + head * keyHeads / heads * length * size,
+                                query + head * size,
+                                page + (head * keyHeads / heads * length + place) * size,
                                 stride: size, count: positions.count, dimension: size, scale: scale,
-                                into: scores + head * count + positions.lowerBound)
+                                into: scores + head * count + positions.lowerBound - first)
                         }
                     }
                     relative?.add(to: scores, count: count)
                     for head in 0..<heads { softmax(scores + head * count, count: count) }
-                    history.forEachPage { page, positions, length in
+                    history.forEachPage(from: first) { page, positions, place, length in
                         for head in 0..<heads {
                             combineRows(
-                                scores + head * count + positions.lowerBound,
-                                page + (keyHeads + head * keyHeads / heads) * length * size, stride: size,
-                                count: positions.count, dimension: size, into: context + head * size,
-                                adding: positions.lowerBound > 0)
+                                scores + head * count + positions.lowerBound - first,
+                                page + ((keyHeads + head * keyHeads / heads) * length + place) * size,
+                                stride: size, count: positions.count, dimension: size,
+                                into: context + head * size, adding: positions.lowerBound > first)
                         }
                     }
                 }

@@ -47,12 +47,20 @@ extension Matrix {
     mutating func forEachRow(
         beside other: Matrix, _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
     ) {
+        forEachRun(of: columns, beside: other, body)
+    }
+
+    /// The same for every run of `length` numbers of its rows, which `length` divides.
+    mutating func forEachRun(
+        of length: Int, beside other: Matrix,
+        _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+    ) {
         precondition(rows == other.rows && columns == other.columns, "shapes differ")
-        let (rows, columns) = (rows, columns)
+        let count = rows * columns
         storage.withUnsafeMutableBufferPointer { own in
             other.storage.withUnsafeBufferPointer { other in
                 guard let own = own.baseAddress, let other = other.baseAddress else { return }
-                for row in 0..<rows { body(other + row * columns, own + row * columns) }
+                for start in Swift.stride(from: 0, to: count, by: length) { body(other + start, own + start) }
             }
         }
     }

@@ -1,7 +1,8 @@
 import BitplanKernels
 import BitplanTensors
 
-/// Root-mean-square normalization with a weight, over each row: `y = x / sqrt(mean(x^2) + epsilon) * weight`.
+/// Root-mean-square normalization with a weight: `y = x / sqrt(mean(x^2) + epsilon) * weight`, over each row,
+/// or over each run of a row that is as long as the weight: a head's channels.
 ///
 /// - Source: Zhang and Sennrich 2019.
 struct RMSNorm: Sendable {
@@ -18,9 +19,11 @@ struct RMSNorm: Sendable {
         self.epsilon = epsilon
     }
 
-    /// Normalizes every row of `x` in place.
+    /// Normalizes every run of `x` in place.
+    ///
+    /// - Shapes: `x` (rows, a multiple of the weight's length).
     func apply(_ x: inout Matrix) {
-        let columns = x.columns
+        let columns = weight.count
         x.storage.withUnsafeMutableBufferPointer { y in
             for start in stride(from: 0, to: y.count, by: columns) {
                 let row = UnsafeMutableBufferPointer(rebasing: y[start..<start + columns])
@@ -33,7 +36,7 @@ struct RMSNorm: Sendable {
     /// Takes the gradient of the output to that of the input `x`, in place.
     func backward(_ gradient: inout Matrix, input x: Matrix, _ sink: any GradientSink) {
         var gains = weight.map { _ in Float(0) }
-        gradient.forEachRow(beside: x) { x, dy in
+        gradient.forEachRun(of: weight.count, beside: x) { x, dy in
             normGradient(
                 x, count: weight.count, gain: weight, epsilon: epsilon, dy, gainGradient: &gains,
                 biasGradient: nil)

@@ -3,6 +3,8 @@ import Foundation
 
 /// The shape of a language model in the Llama layout, read from `config.json` and `generation_config.json`.
 package struct LlamaConfiguration: Sendable, Equatable {
+    /// `model_type`: the layout's own, or that of a model that differs in settings.
+    package let type: String
     /// Channels between sublayers.
     package let width: Int
     /// Rows of the word embedding.
@@ -23,12 +25,22 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let normEpsilon: Float
     /// The base of the rotary frequencies.
     package let theta: Double
+    /// How the frequencies are changed for longer texts.
+    let scaling: RotaryPositions.Scaling
     /// The longest sequence.
     package let maximumPositions: Int
     /// Whether the output projection is the embedding.
     package let isTied: Bool
-    /// Whether projections of attention have biases.
+    /// Whether queries, keys and values have biases.
     package let attentionHasBias: Bool
+    /// Whether the output projection of attention has one.
+    package let attentionOutputHasBias: Bool
+    /// Whether every head's queries and keys are normalized.
+    package let normalizesHeads: Bool
+    /// By layer, how many tokens a token sees, itself the last of them; nil where it sees all before it.
+    package let windows: [Int?]
+    /// By layer, whether queries and keys are turned by their positions.
+    package let hasPositions: [Bool]
     /// Whether feed-forward layers have biases.
     package let feedForwardHasBias: Bool
     /// Tokens that end a text.
@@ -56,31 +68,35 @@ package struct LlamaConfiguration: Sendable, Equatable {
         let generation =
             FileManager.default.fileExists(atPath: separate.path) ? try Settings(separate) : settings
         try self.init(settings, generation: generation)
-        _ = try settings.architecture(["LlamaForCausalLM"])
+        if let variant = LlamaVariant.all[type] { _ = try settings.architecture([variant.architecture]) }
     }
 
     /// Reads the configuration from its settings; errors as `init(directory:)`.
     package init(_ settings: Settings, generation: Settings) throws(FileError) {
-        let type = try settings.text("model_type")
-        guard type == "llama" else {
-            throw FileError(settings.file, "model_type '\(type)' is not supported here: expected 'llama'")
+        type = try settings.text("model_type")
+        guard let variant = LlamaVariant.all[type] else {
+            let known = LlamaVariant.all.keys.sorted().joined(separator: ", ")
+            throw FileError(
+                settings.file, "model_type '\(type)' is not supported here: expected one of \(known)")
         }
-        try settings.check(LlamaSettings.model)
+        try settings.check(variant.rules)
         width = try settings.size("hidden_size")
         vocabularySize = try settings.size("vocab_size")
         layers = try settings.count("num_hidden_layers")
         heads = try settings.size("num_attention_heads")
-        keyHeads = try settings.size("num_key_value_heads", or: heads)
+        // Null is said, and means as many as heads.
+        let usualKeyHeads = settings.object["num_key_value_heads"] == nil ? variant.keyHeads : nil
+        keyHeads = try settings.size("num_key_value_heads", or: usualKeyHeads ?? heads)
         guard heads % keyHeads == 0 else {
             throw FileError(
                 settings.file,
                 "num_attention_heads \(heads) is not a multiple of num_key_value_heads \(keyHeads)")
         }
-        guard settings.has("head_dim") || width % heads == 0 else {
+        guard settings.has("head_dim") || variant.headSize != nil || width % heads == 0 else {
             throw FileError(
                 settings.file, "hidden_size \(width) is not a multiple of num_attention_heads \(heads)")
         }
-        headSize = try settings.size("head_dim", or: max(1, width / heads))
+        headSize = try settings.size("head_dim", or: variant.headSize ?? max(1, width / heads))
         guard headSize % 2 == 0 else {
             throw FileError(
                 settings.file, "heads of \(headSize) channels: rotary positions need an even number")
@@ -88,11 +104,22 @@ package struct LlamaConfiguration: Sendable, Equatable {
         innerWidth = try settings.size("intermediate_size")
         activation = try ActivationFunction(settings, "hidden_act", or: "silu")
         normEpsilon = Float(try settings.number("rms_norm_eps", or: 1e-6))
-        theta = try LlamaConfiguration.theta(settings)
-        maximumPositions = try settings.size("max_position_embeddings", or: 2048)
-        isTied = try settings.flag("tie_word_embeddings", or: false)
-        attentionHasBias = try settings.flag("attention_bias", or: false)
-        feedForwardHasBias = try settings.flag("mlp_bias", or: false)
+        maximumPositions = try settings.size("max_position_embeddings", or: variant.maximumPositions)
+        (theta, scaling) = try RotarySettings.read(
+            settings, usualTheta: variant.theta, maximumPositions: maximumPositions)
+        isTied = try settings.flag("tie_word_embeddings", or: variant.isTied)
+        switch variant.biases {
+        case .none: (attentionHasBias, attentionOutputHasBias) = (false, false)
+        case .inputs: (attentionHasBias, attentionOutputHasBias) = (true, false)
+        case .byKey:
+            attentionHasBias = try settings.flag("attention_bias", or: false)
+            attentionOutputHasBias = attentionHasBias
+        }
+        feedForwardHasBias =
+            variant.rules["mlp_bias"] == .read ? try settings.flag("mlp_bias", or: false) : false
+        normalizesHeads = variant.normalizesHeads
+        hasPositions = try LayerSettings.positions(settings, variant, layers: layers)
+        windows = try LayerSettings.windows(settings, variant, hasPositions: hasPositions)
         endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)
         beginToken = try LlamaConfiguration.tokens("bos_token_id", generation, settings, vocabularySize).first
         maximumNewTokens =
@@ -104,39 +131,6 @@ package struct LlamaConfiguration: Sendable, Equatable {
         }
         unsupportedGeneration = unsupported(LlamaSettings.generation)
         unsupportedSampling = unsupported(LlamaSettings.sampling)
-    }
-
-    /// The base of the rotary frequencies: `rope_parameters` of newer models, `rope_theta` beside
-    /// `rope_scaling` of older ones.
-    private static func theta(_ settings: Settings) throws(FileError) -> Double {
-        var rotary = settings
-        for key in ["rope_parameters", "rope_scaling"] where settings.has(key) {
-            guard let object = settings.any(key) as? [String: Any] else {
-                throw FileError(settings.file, "'\(key)': expected an object")
-            }
-            if let nested = object.filter({ $0.value is [String: Any] }).keys.min() {
-                throw FileError(
-                    settings.file,
-                    "'\(key)': '\(nested)' with rotary settings of its own is not supported: expected one rope_type and rope_theta for all layers"
-                )
-            }
-            let scaling = Settings(file: settings.file, object: object)
-            let type = try scaling.text("rope_type", or: try scaling.text("type", or: "default"))
-            guard type == "default" else {
-                throw FileError(
-                    settings.file, "'\(key)': rope_type '\(type)' is not supported: expected 'default'")
-            }
-            if scaling.has("rope_theta") { rotary = scaling }
-            guard try scaling.number("partial_rotary_factor", or: 1) == 1 else {
-                throw FileError(
-                    settings.file, "'\(key)': a partial_rotary_factor other than 1 is not supported")
-            }
-        }
-        let theta = try rotary.number("rope_theta", or: 10000)
-        guard theta > 0, theta.isFinite else {
-            throw FileError(settings.file, "'rope_theta': expected a positive number, got \(theta)")
-        }
-        return theta
     }
 
     /// Token ids under a key, one or several: the generation settings' before the model's.

@@ -3,30 +3,40 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// Language models in the Llama layout.
+/// Language models in the Llama layout: Llama, Mistral, Qwen 2 and 3, SmolLM.
 package struct LlamaFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "llama"
+    /// The layout's own, and those of models that differ in settings.
+    package static let modelTypes: [String] = LlamaVariant.all.keys.sorted()
     /// The tokenizer and what else a packed model needs.
     package let companionFiles = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     ]
 
-    /// `model.layers.0` and on.
-    package static let layerStack: LayerStack? = LayerStack(
-        prefix: "model.layers.", countKey: "num_hidden_layers")
+    /// `model.layers.0` and on; nil where layers differ in windows or positions.
+    package var layerStack: LayerStack? {
+        guard Set(configuration.windows).count == 1, Set(configuration.hasPositions).count == 1 else {
+            return nil
+        }
+        return LayerStack(
+            prefix: "model.layers.", countKey: "num_hidden_layers",
+            listKeys: ["layer_types", "no_rope_layers"])
+    }
 
+    /// The model's own `model_type`.
+    package var type: String { configuration.type }
     /// The model's shape.
     package let configuration: LlamaConfiguration
     /// The tokenizer.
-    package let tokenizer: BytePairTokenizer
+    package let tokenizer: SubwordTokenizer
     /// The network without weights.
     package let outline: DecoderNetwork
 
     /// Reads configuration and tokenizer; one-line errors for what is missing or unsupported.
     package init(directory: URL) throws {
         configuration = try LlamaConfiguration(directory: directory)
-        tokenizer = try BytePairTokenizer(directory: directory)
+        tokenizer = try SubwordTokenizer(directory: directory)
         try Settings.check(directory.appending(path: "tokenizer_config.json"), LlamaSettings.tokenizer)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw FileError(
@@ -56,14 +66,15 @@ package struct LlamaFamily: ModelFamily {
     private static let embeddingName = "model.embed_tokens.weight"
 
     /// The network of this shape: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards;
-    /// `Head` where the output projection is a matrix of its own.
+    /// `Head` where the output projection is a matrix of its own. Layers may differ in their windows, and in
+    /// whether they turn by positions.
     ///
-    /// - Source: Touvron et al. 2023.
+    /// - Source: Touvron et al. 2023; Jiang et al. 2023 (Mistral); Yang et al. 2024 and 2025 (Qwen).
     package static func network(
         _ configuration: LlamaConfiguration, _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> DecoderNetwork {
         let rotary = RotaryPositions(
-            size: configuration.headSize, theta: configuration.theta,
+            size: configuration.headSize, theta: configuration.theta, scaling: configuration.scaling,
             maximumPositions: configuration.maximumPositions)
         return try DecoderNetwork(
             weights, endTokens: configuration.endTokens, maximumPositions: configuration.maximumPositions
@@ -76,9 +87,15 @@ package struct LlamaFamily: ModelFamily {
         let (width, vocabulary) = (configuration.width, configuration.vocabularySize)
         let normalization = Normalization.preRootMeanSquare(
             width: width, epsilon: configuration.normEpsilon)
-        let shape = AttentionShape(
-            width: width, heads: configuration.heads, keyHeads: configuration.keyHeads,
-            headSize: configuration.headSize, hasBias: configuration.attentionHasBias, rotary: rotary)
+        func shape(_ depth: Int) -> AttentionShape {
+            AttentionShape(
+                width: width, heads: configuration.heads, keyHeads: configuration.keyHeads,
+                headSize: configuration.headSize, hasBias: configuration.attentionHasBias,
+                outputHasBias: configuration.attentionOutputHasBias,
+                rotary: configuration.hasPositions[depth] ? rotary : nil,
+                headNormEpsilon: configuration.normalizesHeads ? configuration.normEpsilon : nil,
+                window: configuration.windows[depth])
+        }
         var list = SublayerList(weights)
         var norm: Norm?
         let embedding = try list.append(.embedding) { reader throws(MissingWeight) in
@@ -91,7 +108,7 @@ package struct LlamaFamily: ModelFamily {
             let layer = "model.layers.\(depth)"
             try list.append(.attention, depth: depth) { reader throws(MissingWeight) in
                 try SelfAttention(
-                    AttentionNames(layer + ".self_attn", output: "o_proj"), shape,
+                    AttentionNames(layer + ".self_attn", output: "o_proj"), shape(depth),
                     norm: layer + ".input_layernorm", normalization, .decoderAlone, &reader)
             }
             try list.append(.feedForward, depth: depth) { reader throws(MissingWeight) in
@@ -114,7 +131,8 @@ package struct LlamaFamily: ModelFamily {
         return DecoderNetwork.Parts(sublayers: list, embedding: embedding, norm: norm, output: output)
     }
 
-    /// Shapes that differ in width, depth, inner width, heads and vocabulary.
+    /// Shapes that differ in width, depth, inner width, heads and vocabulary; the last has norms of queries
+    /// and keys, and few heads of keys.
     package static func specimens() throws -> [Specimen] {
         try [
             (128, 384, 4, 4, 4000), (128, 512, 4, 8, 8000), (256, 768, 4, 4, 16000), (256, 1024, 8, 8, 8000),
@@ -129,6 +147,17 @@ package struct LlamaFamily: ModelFamily {
                 ])
             return Specimen(
                 modelType, try network(try LlamaConfiguration(settings, generation: settings)))
-        }
+        } + [normalizedSpecimen()]
+    }
+
+    private static func normalizedSpecimen() throws -> Specimen {
+        let settings = Specimen.settings(
+            "qwen3",
+            [
+                "hidden_size": 256, "vocab_size": 8000, "num_hidden_layers": 4, "num_attention_heads": 8,
+                "num_key_value_heads": 2, "head_dim": 64, "intermediate_size": 768,
+                "tie_word_embeddings": true,
+            ])
+        return Specimen(modelType, try network(try LlamaConfiguration(settings, generation: settings)))
     }
 }

@@ -1,21 +1,36 @@
-/// What a language model in the Llama layout does with every key of its files.
+/// What language models in the Llama layout do with every key of their files.
 ///
-/// - Source: `LlamaConfig`, `GenerationConfig` and `PreTrainedTokenizerFast` of Hugging Face transformers
-///   5.24.
+/// - Source: `LlamaConfig`, `MistralConfig`, `Qwen2Config`, `Qwen3Config`, `SmolLM3Config`,
+///   `GenerationConfig` and the tokenizers' classes of Hugging Face transformers 5.24.
 package enum LlamaSettings {
-    package static let model: SettingRules = SettingRules.model.adding(
+    /// Keys that all models of the layout have.
+    private static let layout: SettingRules = SettingRules.model.adding(
         read: [
-            "attention_bias", "bos_token_id", "eos_token_id", "head_dim", "hidden_act", "hidden_size",
-            "intermediate_size", "mlp_bias", "num_attention_heads", "num_hidden_layers",
-            "num_key_value_heads",
-            "rms_norm_eps", "rope_parameters", "rope_scaling", "rope_theta", "tie_word_embeddings",
+            "bos_token_id", "eos_token_id", "hidden_act", "hidden_size", "intermediate_size",
+            "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "rms_norm_eps",
+            "rope_parameters", "rope_scaling", "rope_theta", "tie_word_embeddings",
         ],
         harmless: [
-            "attention_dropout", "initializer_range", "pad_token_id", "pretraining_tp",
-            "is_decoder",
+            "attention_dropout", "initializer_range", "pad_token_id", "is_decoder",
         ],
         refused: [
             "is_encoder_decoder": [false]
+        ])
+
+    package static let model: SettingRules = layout.adding(
+        read: ["attention_bias", "head_dim", "mlp_bias"], harmless: ["pretraining_tp"])
+
+    package static let mistral: SettingRules = layout.adding(read: ["head_dim", "sliding_window"])
+
+    package static let qwen2: SettingRules = layout.adding(
+        read: ["layer_types", "max_window_layers", "sliding_window", "use_sliding_window"])
+
+    package static let qwen3: SettingRules = qwen2.adding(read: ["attention_bias", "head_dim"])
+
+    package static let smollm3: SettingRules = layout.adding(
+        read: [
+            "attention_bias", "layer_types", "mlp_bias", "no_rope_layer_interval", "no_rope_layers",
+            "sliding_window", "use_sliding_window",
         ])
 
     /// What `run` refuses, whether it draws or takes the likeliest token.
@@ -42,5 +57,9 @@ package enum LlamaSettings {
             "top_p": [1], "typical_p": [1],
         ])
 
-    package static let tokenizer: SettingRules = SettingRules.tokenizer
+    package static let tokenizer: SettingRules = SettingRules.tokenizer.adding(
+        harmless: [
+            // tokenizer.json says what is put before a text, and bytes that are no text are always U+FFFD.
+            "errors", "is_split_into_words", "legacy", "use_default_system_prompt",
+        ])
 }

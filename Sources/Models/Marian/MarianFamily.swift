@@ -13,6 +13,13 @@ package struct MarianFamily: BartFamily {
         modelType: "marian", architecture: "MarianMTModel", normalizesBefore: false, positions: .sinusoids,
         hasOutputBias: true, activation: "gelu", scalesEmbeddings: false, startToken: nil,
         settings: MarianSettings.model, generation: MarianSettings.generation)
+    /// What people publish. Names are those of Hugging Face's hub.
+    package static let published = [
+        PublishedModels(
+            variant.modelType, checkpoints: "Helsinki-NLP/opus-mt-en-de, opus-mt-tc-big-en-pt and the like",
+            tasks: "translation",
+            lacks: "norms before sublayers")
+    ]
     /// Generation settings and the tokenizer.
     package let companionFiles = [
         "generation_config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json",

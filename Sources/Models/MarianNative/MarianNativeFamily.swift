@@ -8,6 +8,13 @@ import PlanFormat
 package struct MarianNativeFamily: ModelFamily {
     /// `marian-native`; `marian` are the models that were converted for transformers.
     package static let modelType = "marian-native"
+    /// What people publish.
+    package static let published = [
+        PublishedModels(
+            modelType,
+            checkpoints: "Firefox Translations and Bergamot: *.bin and *.npz with vocabularies beside",
+            tasks: "translation", lacks: "factored vocabularies, guided alignments, ensembles")
+    ]
 
     /// The vocabularies, and how the model decodes.
     package let companionFiles: [String]

@@ -101,6 +101,13 @@ package struct M2M100Family: MultilingualFamily {
         startToken: 2, settings: MultilingualSettings.m2m100, generation: MultilingualSettings.generation)
     package static let tokenizers = [MultilingualTokenizer.Kind.m2m100, .nllb]
 
+    package static let published = [
+        PublishedModels(
+            variant.modelType,
+            checkpoints: "facebook/m2m100_418M, m2m100_1.2B; facebook/nllb-200-distilled-600M, -1.3B, -3.3B",
+            tasks: "translation", lacks: "norms behind sublayers, NLLB's mixture of experts (nllb-moe)")
+    ]
+
     package let configuration: BartConfiguration
     package let tokenizer: MultilingualTokenizer
     package private(set) var outline: EncoderDecoderNetwork
@@ -125,6 +132,12 @@ package struct MBartFamily: MultilingualFamily {
         positions: .learned, hasOutputBias: true, activation: "gelu", scalesEmbeddings: false, startToken: 2,
         settings: MultilingualSettings.mBart, generation: MultilingualSettings.generation)
     package static let tokenizers = [MultilingualTokenizer.Kind.mBart50]
+    package static let published = [
+        PublishedModels(
+            variant.modelType,
+            checkpoints: "facebook/mbart-large-50-many-to-many-mmt, -one-to-many-mmt, -many-to-one-mmt",
+            tasks: "translation", lacks: "mBART-25's tokenizer, filling of gaps")
+    ]
 
     package let configuration: BartConfiguration
     package let tokenizer: MultilingualTokenizer

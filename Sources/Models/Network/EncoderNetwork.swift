@@ -12,13 +12,19 @@ package struct EncoderNetwork: Network {
         package let sequences: [TokenSequence]
         /// The right class, where the model has classes.
         package let label: Int?
+        /// Of every label whether it holds, where each is a yes or no of its own.
+        package let marks: [Bool]?
         /// What a sentence encoder's losses are measured against; the same object for all items of a dataset.
         package let anchors: SentenceAnchors?
 
         /// An item of these sequences.
-        package init(_ sequences: [TokenSequence], label: Int? = nil, anchors: SentenceAnchors? = nil) {
+        package init(
+            _ sequences: [TokenSequence], label: Int? = nil, marks: [Bool]? = nil,
+            anchors: SentenceAnchors? = nil
+        ) {
             self.sequences = sequences
             self.label = label
+            self.marks = marks
             self.anchors = anchors
         }
     }
@@ -27,13 +33,29 @@ package struct EncoderNetwork: Network {
     struct Parts: Sendable {
         let sublayers: SublayerList
         let embedding: TokenEmbedding
-        /// Scores of the classes; nil for a sentence encoder.
+        /// Scores of the classes; nil for a sentence encoder, and where the chain ends with the scores.
         let head: Linear?
+    }
+
+    /// What the head's scores are.
+    enum Answer: Sendable, Equatable {
+        /// Those of classes of which one is right.
+        case oneClass
+        /// Log-odds of labels, each right or not.
+        case labels(Int)
+        /// One number.
+        case number
     }
 
     /// How a sentence encoder makes one vector of a text's states; nil for a classifier, whose pooler does
     /// it.
     let pooling: Pooling?
+    /// What the head's scores are.
+    let answer: Answer
+    /// The row of the table of positions that the first token has is the one behind this, the padding
+    /// token's; the first row where nil. The padding token itself, should a text have it, has its own row and
+    /// counts for none.
+    let paddingToken: Int?
     /// The sublayers, in order of execution.
     package let sublayers: SublayerList
     /// The shapes of the sublayers.
@@ -47,7 +69,7 @@ package struct EncoderNetwork: Network {
 
     /// A network of what `make` makes of weights; an outline where there are none.
     init(
-        _ weights: WeightTable?, pooling: Pooling?,
+        _ weights: WeightTable?, pooling: Pooling?, answer: Answer = .oneClass, paddingToken: Int? = nil,
         make: @escaping @Sendable (WeightTable?) throws(MissingWeight) -> Parts
     ) throws(MissingWeight) {
         let parts = try make(weights)
@@ -57,12 +79,15 @@ package struct EncoderNetwork: Network {
         head = parts.head
         self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
         self.pooling = pooling
+        self.answer = answer
+        self.paddingToken = paddingToken
         self.make = make
     }
 
     /// The same network over other weights.
     package func over(_ weights: WeightTable) throws -> EncoderNetwork {
-        try EncoderNetwork(weights, pooling: pooling, make: make)
+        try EncoderNetwork(
+            weights, pooling: pooling, answer: answer, paddingToken: paddingToken, make: make)
     }
 
     /// Looks up the embeddings of a batch.
@@ -70,8 +95,20 @@ package struct EncoderNetwork: Network {
         let sequences = examples.flatMap(\.sequences)
         var state = State(encoder: embedding(sequences.map(\.ids)))
         state.types = sequences.flatMap(\.typeIDs)
+        state.places = sequences.flatMap { places($0.ids) }
         state.anchors = examples.lazy.compactMap(\.anchors).first
         return state
+    }
+
+    /// The rows of the table of positions that tokens have.
+    private func places(_ ids: [Int]) -> [Int] {
+        guard let paddingToken else { return Array(ids.indices) }
+        var place = paddingToken
+        return ids.map { id in
+            if id == paddingToken { return paddingToken }
+            place += 1
+            return place
+        }
     }
 
     /// What a text's states are made into: one row for each sequence, the pooler's states of a classifier.
@@ -85,9 +122,13 @@ package struct EncoderNetwork: Network {
     }
 
     /// One row for each sequence: the pooler's states of a classifier, similarities of a sentence encoder's
-    /// vectors with the anchors (the vectors themselves where the items have none).
+    /// vectors with the anchors (the vectors themselves where the items have none). Labels that are right or
+    /// not each for itself have a row each, their score.
     package func outputs(_ state: State, observing: Observer?) -> Matrix {
         let vectors = vectors(state)
+        if case .labels(let count) = answer {
+            return Matrix(rows: vectors.rows * count, columns: 1, storage: vectors.storage)
+        }
         guard let anchors = state.anchors, head == nil else { return vectors }
         return anchorVectors.similarities(vectors, to: anchors, of: self)
     }
@@ -101,7 +142,12 @@ package struct EncoderNetwork: Network {
         var gradients = state.zeros()
         gradients.encoder.hidden =
             switch pooling {
-            case nil: gradient
+            case nil:
+                if case .labels(let count) = answer {
+                    Matrix(rows: gradient.rows / count, columns: count, storage: gradient.storage)
+                } else {
+                    gradient
+                }
             case .first: gradient.scattered(to: sequences.starts.dropLast(), of: sequences.rows)
             case .mean: gradient.spread(over: sequences)
             }
@@ -113,26 +159,41 @@ package struct EncoderNetwork: Network {
         embedding.backward(examples.flatMap(\.sequences).map(\.ids), gradient.encoder.hidden, sink)
     }
 
-    /// Scores of the classes; a sentence encoder's outputs are scores already.
+    /// Scores of the classes; a sentence encoder's outputs are scores already. A label's are 0 and its
+    /// log-odds; a number's are those of a distribution around it (`ScoreTable`).
     package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
-        head?(outputs, observing: observing) ?? outputs
+        switch answer {
+        case .oneClass: head?(outputs, observing: observing) ?? outputs
+        case .labels: ScoreTable.labels.scores(outputs)
+        case .number: ScoreTable.number.scores(outputs)
+        }
     }
 
     /// The gradient of the outputs, given that of the scores.
     package func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
-        head?.backward(gradient, tape, sink) ?? gradient
+        switch answer {
+        case .oneClass: head?.backward(gradient, tape, sink) ?? gradient
+        case .labels: ScoreTable.labels.backward(gradient)
+        case .number: ScoreTable.number.backward(gradient)
+        }
     }
 
     /// The item without anchors: its outputs are vectors, which have a way back.
     package func trainingExample(_ example: Example) -> Example {
-        Example(example.sequences, label: example.label)
+        Example(example.sequences, label: example.label, marks: example.marks)
     }
 
-    /// Whether a classifier stands behind the encoder.
-    package var hasHead: Bool { head != nil }
+    /// Whether a head stands behind the encoder.
+    package var hasHead: Bool { head != nil || answer != .oneClass }
 
-    /// An item's label for each of its sequences; a sentence encoder has no right answers.
-    package func targets(_ example: Example) -> [Int?] { example.sequences.map { _ in example.label } }
+    /// An item's label for each of its sequences, or a yes or no for each label; a sentence encoder and a
+    /// number have no right class.
+    package func targets(_ example: Example) -> [Int?] {
+        if case .labels(let count) = answer {
+            return (0..<count).map { label in example.marks.map { $0[label] ? 1 : 0 } }
+        }
+        return example.sequences.map { _ in example.label }
+    }
 
     /// The word embedding.
     package var tokenMatrices: [String] { [embedding.name] }

@@ -50,6 +50,8 @@ package struct NetworkState: Sendable {
     package var decoder: Stream
     /// The types of the encoder's tokens, where a model tells texts of a pair apart.
     var types: [Int] = []
+    /// The rows of the table of positions that the encoder's tokens have, where positions are learned.
+    var places: [Int] = []
     /// The decoder's rows that predict something; nil where all do.
     var predicting: [Int]?
     /// What a sentence encoder's vectors are compared with.
@@ -80,6 +82,7 @@ package struct NetworkState: Sendable {
         }
         var zeros = NetworkState(encoder: zeros(encoder), decoder: zeros(decoder))
         zeros.types = types
+        zeros.places = places
         return zeros
     }
 

@@ -39,19 +39,15 @@ struct PositionEmbedding: Sublayer {
     var work: SublayerWork { SublayerWork(products: [], lookups: stack.passes) }
 
     func forward(_ state: inout NetworkState, observing: ForwardObserver?) {
-        let sequences = state[stack].sequences
-        add(
-            (0..<sequences.count).flatMap { 0..<sequences[$0].count }, types: state.types,
-            to: &state[stack].hidden)
+        let rows = rows(state)
+        add(rows, types: state.types, to: &state[stack].hidden)
         norm.apply(&state[stack].hidden, observing: observing)
     }
 
     func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
         norm.backward(&gradient[stack].hidden, tape, sink)
-        let (hidden, sequences) = (gradient[stack].hidden, gradient[stack].sequences)
-        sink.lookup(
-            positionsName,
-            rows: (0..<sequences.count).flatMap { offset..<offset + sequences[$0].count }, hidden)
+        let hidden = gradient[stack].hidden
+        sink.lookup(positionsName, rows: rows(gradient), hidden)
         guard let types else { return }
         let width = hidden.columns
         var sums = [Float](repeating: 0, count: types.values.count)
@@ -61,24 +57,32 @@ struct PositionEmbedding: Sublayer {
         sink.vector(types.name, sums)
     }
 
+    /// The row of every token's position: those that the network gave its tokens, else their places in their
+    /// sequences.
+    private func rows(_ state: NetworkState) -> [Int] {
+        guard state.places.isEmpty else { return state.places }
+        let sequences = state[stack].sequences
+        return (0..<sequences.count).flatMap { offset..<offset + sequences[$0].count }
+    }
+
     func step(
         _ x: inout Matrix, _ memory: inout [SequenceMemory], positions: [Int], scores: inout [Float]
     ) {
         guard stack != .encoder else { return }
-        add(positions, types: [], to: &x)
+        add(positions.map { offset + $0 }, types: [], to: &x)
         norm.apply(&x)
     }
 
-    /// Adds to every row the position of its place in its sequence, and its type where there are types.
-    private func add(_ places: [Int], types rows: [Int], to x: inout Matrix) {
+    /// Adds to every row of `x` the position at its row of the matrix, and its type where there are types.
+    private func add(_ rows: [Int], types kinds: [Int], to x: inout Matrix) {
         let width = positions.columns
         var line = [Float](repeating: 0, count: width)
         x.storage.withUnsafeMutableBufferPointer { x in
             guard let x = x.baseAddress else { return }
-            for (row, place) in places.enumerated() {
-                positions.copyRow(offset + place, into: &line)
+            for (row, position) in rows.enumerated() {
+                positions.copyRow(position, into: &line)
                 if let types {
-                    let first = rows[row] * width
+                    let first = kinds[row] * width
                     for channel in 0..<width { line[channel] += types.values[first + channel] }
                 }
                 BitplanKernels.add(line, to: x + row * width, count: width)

@@ -20,6 +20,7 @@ struct SelfAttention: Sublayer {
         self.stack = stack
     }
 
+    /// Where the attention has a window, the pairs of texts longer than it are counted as without one.
     var work: SublayerWork {
         stack.passes.map { pass in
             SublayerWork(

@@ -8,6 +8,13 @@ import PlanFormat
 package struct T5Family: ModelFamily {
     /// `t5`.
     package static let modelType = "t5"
+    /// What people publish. Names are those of Hugging Face's hub.
+    package static let published = [
+        PublishedModels(
+            modelType, checkpoints: "google-t5/t5-small to t5-3b; google/t5-v1_1-*; google/flan-t5-*",
+            tasks: "translation and other text to text",
+            lacks: "mT5 and UMT5 (mt5, umt5), LongT5, a tokenizer.json without spiece.model")
+    ]
     /// Generation settings and the tokenizer.
     package let companionFiles = [
         "generation_config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json",

@@ -6,7 +6,7 @@ import Foundation
 /// share.
 struct EncoderInput: Sendable {
     /// The tokenizer.
-    let tokenizer: WordPieceTokenizer
+    let tokenizer: any EncoderTokenizer
     /// Longer inputs are cut there, as the models' own tools cut them.
     let maximumLength: Int
     /// Whether texts become lower case before the tokenizer sees them.
@@ -22,6 +22,15 @@ struct EncoderInput: Sendable {
         let texts: [String]
         /// nil where the data have none.
         let answer: String?
+
+        /// The answer, which has to be a number; `FileError` where it is none.
+        func score(_ file: URL) throws(FileError) -> String? {
+            guard let answer else { return nil }
+            guard let value = Double(answer), value.isFinite else {
+                throw FileError(file, "\(place): '\(answer)' is no score: expected a number")
+            }
+            return answer
+        }
     }
 
     /// The lines of the one file of tab-separated values, without header or quoting.

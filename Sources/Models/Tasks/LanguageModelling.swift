@@ -14,7 +14,7 @@ package struct LanguageModelling: Task {
     static let defaultLength = 128
 
     /// The tokenizer.
-    let tokenizer: BytePairTokenizer
+    let tokenizer: SubwordTokenizer
     /// No text is longer in tokens.
     let maximumPositions: Int
     /// What ends a text.
@@ -64,7 +64,7 @@ package struct LanguageModelling: Task {
             if tokens.count >= enough { break }
             let ids = tokenizer.encode(line, addingSpecialTokens: false)
             tokens += ids
-            bytes += ids.map { tokenizer.byteCount(of: $0) }
+            bytes += tokenizer.byteCounts(of: ids, in: line)
             if let end = endTokens.first {
                 // The end symbol stands for the line feed.
                 tokens.append(end)

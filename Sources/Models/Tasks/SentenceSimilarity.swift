@@ -26,11 +26,7 @@ package struct SentenceSimilarity: Task {
         var references: [String] = []
         for row in rows.prefix(limit ?? .max) {
             examples.append(.init(input.sequences(row.texts), anchors: anchors))
-            guard let score = row.answer else { continue }
-            guard let value = Double(score), value.isFinite else {
-                throw FileError(file, "\(row.place): '\(score)' is no score: expected a number")
-            }
-            references.append(score)
+            if let score = try row.score(file) { references.append(score) }
         }
         return Dataset(examples: examples, references: references)
     }
@@ -44,25 +40,16 @@ package struct SentenceSimilarity: Task {
         return SentenceAnchors(input.sequences(texts))
     }
 
-    /// Spearman and Pearson correlation of cosines and scores; one that is not defined (all cosines or all
-    /// scores equal) counts as 0.
+    /// Spearman and Pearson correlation of cosines and scores.
     package func score(
         _ network: EncoderNetwork, on data: Dataset<EncoderNetwork.Example>, options: TaskOptions
     ) throws -> TaskScore {
         let cosines = try input.vectors(network, data.examples, options).map(Self.cosine)
         let tokens = data.examples.reduce(0) { $0 + network.tokenCount($1) }
-        let outputs = cosines.map { String($0) }
-        guard data.hasReferences else {
-            return TaskScore(values: [], signature: "", tokens: tokens, outputs: outputs)
-        }
-        let scores = data.references.compactMap(Double.init)
-        return TaskScore(
-            values: [
-                .init(name: "spearman", value: try Correlation.spearman(cosines, scores) ?? 0),
-                .init(name: "pearson", value: try Correlation.pearson(cosines, scores) ?? 0),
-            ],
+        return try .correlations(
+            of: cosines, with: data.references,
             signature: "Spearman|similarity:cosine|pooling:\(pooling)|length:\(input.maximumLength)",
-            tokens: tokens, outputs: outputs, items: .spearman(predicted: cosines, right: scores))
+            tokens: tokens)
     }
 
     /// Answers a line with its vector, numbers separated by spaces, and two texts separated by a tab with

@@ -5,9 +5,15 @@ package struct MarkdownTable: Sendable {
     let header: [String]
     /// The cells of every row, as many as there are heads.
     private(set) var rows: [[String]] = []
+    /// How many columns, from the first on, are aligned left.
+    private let leftColumns: Int
 
-    /// A table with these column heads; the first column is aligned left, the others right.
-    package init(_ header: [String]) { self.header = header }
+    /// A table with these column heads; the first column, or as many as are said, are aligned left, the
+    /// others right.
+    package init(_ header: [String], leftColumns: Int = 1) {
+        self.header = header
+        self.leftColumns = leftColumns
+    }
 
     /// Adds a row.
     package mutating func add(_ cells: [String]) {
@@ -24,13 +30,13 @@ package struct MarkdownTable: Sendable {
         func line(_ cells: [String]) -> String {
             let padded = zip(cells, widths).enumerated().map { column, cell in
                 let padding = String(repeating: " ", count: max(cell.1, 3) - cell.0.count)
-                return column == 0 ? cell.0 + padding : padding + cell.0
+                return column < leftColumns ? cell.0 + padding : padding + cell.0
             }
             return "| " + padded.joined(separator: " | ") + " |\n"
         }
         let rule = widths.enumerated().map { column, width in
             let dashes = String(repeating: "-", count: max(width, 3))
-            return column == 0 ? dashes : String(dashes.dropLast()) + ":"
+            return column < leftColumns ? dashes : String(dashes.dropLast()) + ":"
         }
         return line(header) + "| " + rule.joined(separator: " | ") + " |\n" + rows.map(line).joined()
     }

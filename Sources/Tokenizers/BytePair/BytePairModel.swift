@@ -1,7 +1,8 @@
-/// Byte-pair encoding over bytes: the neighbours with the lowest rank are merged, the leftmost first, until
-/// none can be.
+/// Byte-pair encoding over bytes or characters: the neighbours with the lowest rank are merged, the leftmost
+/// first, until none can be.
 ///
-/// - Source: Sennrich et al. 2016; Radford et al. 2019 for bytes.
+/// - Source: Sennrich et al. 2016; Radford et al. 2019 for bytes; characters, their bytes where they have no
+///   token, and what is unknown as Hugging Face's tokenizers 0.23 has them.
 struct BytePairModel: Sendable {
     /// Two neighbouring tokens.
     struct Pair: Hashable {
@@ -15,14 +16,26 @@ struct BytePairModel: Sendable {
         let result: Int32
     }
 
+    /// What a piece consists of before any merge.
+    private enum Alphabet {
+        /// Bytes: the id of each, nil where the vocabulary does not name it.
+        case bytes([Int32?])
+        /// Characters; one that has no token becomes its bytes where `fallback` has all their ids.
+        case characters(fallback: [Int?]?)
+    }
+
     private let vocabulary: Vocabulary
     private let merges: [Pair: Merge]
-    private let byteIDs: [Int32?]
-    private let unknownID: Int?
+    private let alphabet: Alphabet
+    private let unknownID: Int32?
+    /// Whether unknown characters beside each other are one token.
+    private let fusesUnknown: Bool
     private let looksUpWholePieces: Bool
 
     /// Reads `model` of a tokenizer.json.
-    init(_ model: JSONField, vocabulary: Vocabulary) throws(TokenizerError) {
+    ///
+    /// - Parameter isByteLevel: whether its tokens are written in the alphabet of bytes.
+    init(_ model: JSONField, vocabulary: Vocabulary, isByteLevel: Bool) throws(TokenizerError) {
         for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let text = try model.optional(name), try !text.bytes().isEmpty {
                 throw .unsupported(file: model.file, what: "the model's \(name)")
@@ -33,19 +46,26 @@ struct BytePairModel: Sendable {
                 throw .unsupported(file: model.file, what: "the model's dropout")
             }
         }
-        if try model.bool("byte_fallback", default: false) {
-            throw .unsupported(file: model.file, what: "the model's byte_fallback")
+        let hasFallback = try model.bool("byte_fallback", default: false)
+        if hasFallback, isByteLevel {
+            throw .unsupported(
+                file: model.file, what: "the model's byte_fallback behind the pre-tokenizer 'ByteLevel'")
         }
         self.vocabulary = vocabulary
         looksUpWholePieces = try model.bool("ignore_merges", default: false)
         unknownID =
             if let token = try model.optional("unk_token") {
-                try vocabulary.requiredID(of: token.string(), file: model.file)
+                Int32(try vocabulary.requiredID(of: token.string(), file: model.file))
             } else { nil }
-        if unknownID != nil, try model.bool("fuse_unk", default: false) {
-            throw .unsupported(file: model.file, what: "the model's fuse_unk")
+        fusesUnknown = try model.bool("fuse_unk", default: false)
+        if unknownID != nil, fusesUnknown, isByteLevel {
+            throw .unsupported(
+                file: model.file, what: "the model's fuse_unk behind the pre-tokenizer 'ByteLevel'")
         }
-        byteIDs = ByteAlphabet.characters.map { vocabulary.id(of: $0[...]).map(Int32.init) }
+        alphabet =
+            isByteLevel
+            ? .bytes(ByteAlphabet.characters.map { vocabulary.id(of: $0[...]).map(Int32.init) })
+            : .characters(fallback: hasFallback ? vocabulary.byteTokens : nil)
         merges = try Self.merges(model.required("merges"), vocabulary)
     }
 
@@ -89,17 +109,50 @@ struct BytePairModel: Sendable {
     ///
     /// - Complexity: O(n log n) for n bytes.
     func encode(_ piece: ArraySlice<Unicode.Scalar>, into ids: inout [Int]) {
-        let bytes = piece.utf8
-        if looksUpWholePieces,
-            let id = vocabulary.id(of: bytes.flatMap { ByteAlphabet.characters[Int($0)] }[...])
-        {
-            ids.append(id)
-            return
+        if looksUpWholePieces {
+            let bytes = piece.utf8
+            let name =
+                if case .bytes = alphabet { bytes.flatMap { ByteAlphabet.characters[Int($0)] } } else {
+                    bytes
+                }
+            if let id = vocabulary.id(of: name[...]) {
+                ids.append(id)
+                return
+            }
         }
-        // A byte that the vocabulary does not name is the unknown token, or nothing where there is none.
-        var symbols = SymbolList(bytes.compactMap { byteIDs[Int($0)] ?? unknownID.map(Int32.init) })
+        var symbols = SymbolList(self.symbols(of: piece))
         merge(&symbols)
         symbols.forEach { ids.append(Int($0)) }
+    }
+
+    /// The tokens of a piece before any merge.
+    private func symbols(of piece: ArraySlice<Unicode.Scalar>) -> [Int32] {
+        let fallback: [Int?]?
+        switch alphabet {
+        case .bytes(let byteIDs):
+            // A byte that the vocabulary does not name is the unknown token, or nothing where there is none.
+            return piece.utf8.compactMap { byteIDs[Int($0)] ?? unknownID }
+        case .characters(let ids): fallback = ids
+        }
+        var symbols: [Int32] = []
+        symbols.reserveCapacity(piece.count)
+        // Like the reference, an unknown token waits until a character with a token or another one comes.
+        var isUnknownWaiting = false
+        for scalar in piece {
+            let bytes = [scalar].utf8
+            if let id = vocabulary.id(of: bytes[...]) {
+                if isUnknownWaiting, let unknownID { symbols.append(unknownID) }
+                isUnknownWaiting = false
+                symbols.append(Int32(id))
+            } else if let ids = fallback?.ids(of: bytes[...]) {
+                symbols += ids.map(Int32.init)
+            } else if let unknownID {
+                if isUnknownWaiting, !fusesUnknown { symbols.append(unknownID) }
+                isUnknownWaiting = true
+            }
+        }
+        if isUnknownWaiting, let unknownID { symbols.append(unknownID) }
+        return symbols
     }
 
     private func merge(_ symbols: inout SymbolList) {
@@ -120,5 +173,13 @@ struct BytePairModel: Sendable {
             propose(candidate.position)
             if let previous = symbols.previous(of: candidate.position) { propose(previous) }
         }
+    }
+}
+
+extension [Int?] {
+    /// The ids of bytes, given that of every byte; nil where one of them has none.
+    func ids(of bytes: ArraySlice<UInt8>) -> [Int]? {
+        let ids = bytes.compactMap { self[Int($0)] }
+        return ids.count == bytes.count ? ids : nil
     }
 }

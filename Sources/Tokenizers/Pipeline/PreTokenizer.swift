@@ -10,6 +10,10 @@ struct PreTokenizer: Sendable {
         case pattern(SplitPattern)
         /// A space in front of every piece that does not start with one.
         case prefixSpace
+        /// At whitespace, which goes away.
+        case whitespace
+        /// Before spaces, which stay as a sign.
+        case metaspace(Metaspace)
     }
 
     let steps: [Step]
@@ -60,6 +64,8 @@ struct PreTokenizer: Sendable {
                 throw .unsupported(file: field.file, what: "a pre-tokenizer 'Split' by a plain string")
             }
             steps.append(.pattern(try SplitPattern(text, file: field.file)))
+        case "WhitespaceSplit": steps.append(.whitespace)
+        case "Metaspace": steps.append(.metaspace(try Metaspace(field)))
         case "ByteLevel":
             if try field.bool("add_prefix_space", default: true) { steps.append(.prefixSpace) }
             if try field.bool("use_regex", default: true) { steps.append(.pattern(.gpt2)) }
@@ -69,12 +75,16 @@ struct PreTokenizer: Sendable {
     }
 
     /// The pieces of a text, in order; none is empty.
-    func pieces(of text: [Unicode.Scalar]) -> [ArraySlice<Unicode.Scalar>] {
+    ///
+    /// - Parameter isStart: whether nothing stands before the text, no added token either.
+    func pieces(of text: [Unicode.Scalar], isStart: Bool) -> [ArraySlice<Unicode.Scalar>] {
         var pieces = text.isEmpty ? [] : [text[...]]
         for step in steps {
             var next: [ArraySlice<Unicode.Scalar>] = []
             next.reserveCapacity(pieces.count)
-            for piece in pieces { step.cut(piece, into: &next) }
+            for (index, piece) in pieces.enumerated() {
+                step.cut(piece, isStart: isStart && index == 0 && piece.startIndex == 0, into: &next)
+            }
             pieces = next
         }
         return pieces
@@ -82,19 +92,22 @@ struct PreTokenizer: Sendable {
 }
 
 extension PreTokenizer.Step {
-    fileprivate func cut(_ piece: ArraySlice<Unicode.Scalar>, into pieces: inout [ArraySlice<Unicode.Scalar>])
-    {
+    fileprivate func cut(
+        _ piece: ArraySlice<Unicode.Scalar>, isStart: Bool, into pieces: inout [ArraySlice<Unicode.Scalar>]
+    ) {
         switch self {
-        case .bert:
+        case .bert, .whitespace:
+            let cutsPunctuation = if case .bert = self { true } else { false }
             var start = piece.startIndex
             for position in piece.indices {
-                let isPunctuation = piece[position].isBertPunctuation
+                let isPunctuation = cutsPunctuation && piece[position].isBertPunctuation
                 guard isPunctuation || piece[position].isSpace else { continue }
                 if start < position { pieces.append(piece[start..<position]) }
                 if isPunctuation { pieces.append(piece[position...position]) }
                 start = position + 1
             }
             if start < piece.endIndex { pieces.append(piece[start...]) }
+        case .metaspace(let metaspace): metaspace.cut(piece, isStart: isStart, into: &pieces)
         case .digits(let individual):
             var start = piece.startIndex
             for position in piece.indices.dropFirst() {

@@ -37,6 +37,19 @@ struct SpecialTokenTemplate: Sendable {
             single: first, pair: first + [.second(typeID: 1), .special(ids: [separator], typeID: 1)])
     }
 
+    /// `<s> A </s>` and `<s> A </s></s> B </s>`, all of one type.
+    static func roberta(start: Int, separator: Int) -> SpecialTokenTemplate {
+        let first: [Piece] = [
+            .special(ids: [start], typeID: 0), .first(typeID: 0), .special(ids: [separator], typeID: 0),
+        ]
+        return SpecialTokenTemplate(
+            single: first,
+            pair: first + [
+                .special(ids: [separator], typeID: 0), .second(typeID: 0),
+                .special(ids: [separator], typeID: 0),
+            ])
+    }
+
     /// The ids of one text or a pair, cut so that no more than `maximumLength` remain.
     ///
     /// Of a pair the longer text is cut first, then both evenly; special tokens are never cut.
@@ -109,6 +122,7 @@ extension SpecialTokenTemplate {
         switch kind {
         case "ByteLevel": self = .none
         case "BertProcessing": self = .bert(start: try special("cls"), separator: try special("sep"))
+        case "RobertaProcessing": self = .roberta(start: try special("cls"), separator: try special("sep"))
         case "TemplateProcessing":
             single = try Self.pieces(field, "single", vocabularySize)
             pair = try Self.pieces(field, "pair", vocabularySize)

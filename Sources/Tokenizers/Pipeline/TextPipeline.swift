@@ -5,9 +5,10 @@ struct TextPipeline: Sendable {
     private let givenTokens: AddedTokens
     private let normalizer: Normalizer?
     private let normalizedTokens: AddedTokens
-    private let preTokenizer: PreTokenizer
+    /// nil where a text between added tokens is one piece.
+    private let preTokenizer: PreTokenizer?
 
-    init(added: [AddedToken], normalizer: Normalizer?, preTokenizer: PreTokenizer) {
+    init(added: [AddedToken], normalizer: Normalizer?, preTokenizer: PreTokenizer?) {
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
         tokens = added.map { token in
@@ -23,28 +24,33 @@ struct TextPipeline: Sendable {
     /// The ids of `text`; `model` appends those of one piece.
     func encode(_ text: String, model: (ArraySlice<Unicode.Scalar>, inout [Int]) -> Void) -> [Int] {
         var ids: [Int] = []
-        forEachSegment(of: ArraySlice(text.utf8), givenTokens, into: &ids) { given, ids in
-            let scalars = Self.scalars(of: given)
-            let normalized = normalizer?.normalize(scalars) ?? scalars
-            guard !normalizedTokens.isEmpty else {
-                for piece in preTokenizer.pieces(of: normalized) { model(piece, &ids) }
+        func append(_ text: [Unicode.Scalar], isStart: Bool, to ids: inout [Int]) {
+            guard let preTokenizer else {
+                if !text.isEmpty { model(text[...], &ids) }
                 return
             }
-            forEachSegment(of: normalized.utf8[...], normalizedTokens, into: &ids) { text, ids in
-                for piece in preTokenizer.pieces(of: Self.scalars(of: text)) { model(piece, &ids) }
+            for piece in preTokenizer.pieces(of: text, isStart: isStart) { model(piece, &ids) }
+        }
+        forEachSegment(of: ArraySlice(text.utf8), givenTokens, into: &ids) { given, isStart, ids in
+            let scalars = Self.scalars(of: given)
+            let normalized = normalizer?.normalize(scalars) ?? scalars
+            guard !normalizedTokens.isEmpty else { return append(normalized, isStart: isStart, to: &ids) }
+            forEachSegment(of: normalized.utf8[...], normalizedTokens, into: &ids) { text, isFirst, ids in
+                append(Self.scalars(of: text), isStart: isStart && isFirst, to: &ids)
             }
         }
         return ids
     }
 
+    /// Runs `body` on the stretches between tokens, and says of each whether the text starts with it.
     private func forEachSegment(
         of text: ArraySlice<UInt8>, _ tokens: AddedTokens, into ids: inout [Int],
-        _ body: (ArraySlice<UInt8>, inout [Int]) -> Void
+        _ body: (ArraySlice<UInt8>, Bool, inout [Int]) -> Void
     ) {
         for segment in tokens.split(text) {
             switch segment {
             case .token(let id): ids.append(id)
-            case .text(let text): body(text, &ids)
+            case .text(let stretch): body(stretch, stretch.startIndex == text.startIndex, &ids)
             }
         }
     }

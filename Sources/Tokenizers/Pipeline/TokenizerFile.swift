@@ -4,6 +4,8 @@ import Foundation
 ///
 /// `truncation` and `padding` are a caller's matter and are not applied.
 struct TokenizerFile {
+    /// The kind of model.
+    let kind: String
     let model: JSONField
     let vocabulary: Vocabulary
     let addedTokens: [AddedToken]
@@ -12,11 +14,13 @@ struct TokenizerFile {
     let template: SpecialTokenTemplate
     let decoder: JSONField?
 
-    /// Reads `file`, whose model has to be of `kind`.
-    init(_ file: URL, kind: String) throws(TokenizerError) {
+    /// Reads `file`, whose model has to be of one of `kinds`: the first where the file does not say it.
+    init(_ file: URL, kinds: [String]) throws(TokenizerError) {
         let root = try JSONReader.read(file)
         model = try root.required("model")
-        if let type = try model.optional("type"), try type.string() != kind { throw type.unexpected(kind) }
+        let type = try model.optional("type")
+        kind = try type?.string() ?? kinds[0]
+        if let type, !kinds.contains(kind) { throw type.unexpected(kinds.joined(separator: " or ")) }
 
         var added: [AddedToken] = []
         for token in try root.optional("added_tokens")?.elements() ?? [] {
@@ -24,7 +28,7 @@ struct TokenizerFile {
         }
         addedTokens = added
         vocabulary = try Vocabulary(
-            model.required("vocab"), extra: added.map { ($0.content, $0.id) })
+            model.required("vocab"), isList: kind == "Unigram", extra: added.map { ($0.content, $0.id) })
 
         normalizer = if let field = try root.optional("normalizer") { try Normalizer(field) } else { nil }
         preTokenizer =

@@ -74,20 +74,19 @@ struct Vocabulary: Sendable {
         self.init(distinct: tokens)
     }
 
-    /// An object of tokens and ids, as in vocab.json; together the ids must be `0..<n`, each once.
+    /// An object of tokens and ids, as in vocab.json; together the ids must be `0..<n`, each once. Or, where
+    /// `isList`, a list of lists that start with a token each, whose place is its id.
     ///
-    /// `extra` are tokens that live beside the object and count as its members (a tokenizer.json's added
-    /// tokens); one that the object names too has to have the same id there.
-    init(_ field: JSONField, extra: [(token: [UInt8], id: Int)] = []) throws(TokenizerError) {
+    /// `extra` are tokens that live beside it and count as its members (a tokenizer.json's added tokens); one
+    /// that it names too has to have the same id there.
+    init(
+        _ field: JSONField, isList: Bool = false, extra: [(token: [UInt8], id: Int)] = []
+    ) throws(TokenizerError) {
+        let members = try isList ? Self.listed(field) : Self.members(field)
         var ids: [ArraySlice<UInt8>: Int] = [:]
-        for member in try field.members() {
-            guard let id = member.value.integer else {
-                throw .unexpectedValue(
-                    file: field.file, field: "id of '\(String(decoding: member.key, as: UTF8.self))'",
-                    expected: "an integer", got: member.value.typeName)
-            }
-            guard ids.updateValue(id, forKey: member.key[...]) == nil else {
-                throw .duplicateToken(file: field.file, token: String(decoding: member.key, as: UTF8.self))
+        for (token, id) in members {
+            guard ids.updateValue(id, forKey: token[...]) == nil else {
+                throw .duplicateToken(file: field.file, token: String(decoding: token, as: UTF8.self))
             }
         }
         for (token, id) in extra {
@@ -99,7 +98,7 @@ struct Vocabulary: Sendable {
 
         var tokens = [[UInt8]?](repeating: nil, count: ids.count)
         // In document order, so that the error is the same on every run.
-        for key in try field.members().map(\.key) + extra.map(\.token) {
+        for key in members.map(\.token) + extra.map(\.token) {
             guard let id = ids[key[...]] else { continue }
             let name = String(decoding: key, as: UTF8.self)
             guard tokens.indices.contains(id) else {
@@ -114,4 +113,29 @@ struct Vocabulary: Sendable {
         // As many distinct ids below the count as there are tokens: none is missing.
         self.init(distinct: tokens.compactMap { $0 })
     }
+
+    private static func listed(_ field: JSONField) throws(TokenizerError) -> [(token: [UInt8], id: Int)] {
+        var members: [(token: [UInt8], id: Int)] = []
+        for (id, entry) in try field.elements().enumerated() {
+            guard let token = try entry.elements().first else { throw entry.unexpected("a token") }
+            members.append((try token.bytes(), id))
+        }
+        return members
+    }
+
+    private static func members(_ field: JSONField) throws(TokenizerError) -> [(token: [UInt8], id: Int)] {
+        var members: [(token: [UInt8], id: Int)] = []
+        for member in try field.members() {
+            guard let id = member.value.integer else {
+                throw .unexpectedValue(
+                    file: field.file, field: "id of '\(String(decoding: member.key, as: UTF8.self))'",
+                    expected: "an integer", got: member.value.typeName)
+            }
+            members.append((member.key, id))
+        }
+        return members
+    }
+
+    /// The ids of the tokens `<0x00>` to `<0xFF>`, nil for those that are missing.
+    var byteTokens: [Int?] { (UInt8.min...UInt8.max).map { id(of: ByteToken.token(of: $0)[...]) } }
 }

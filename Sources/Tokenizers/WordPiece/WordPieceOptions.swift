@@ -74,7 +74,7 @@ struct WordPieceOptions {
         return switch normalizer {
         case .bert(let bert): .bert(applied(to: bert))
         case .sequence(let steps): .sequence(steps.map(applied))
-        case .form, .lowercase: normalizer
+        case .form, .lowercase, .prepend, .replace, .characterMap: normalizer
         }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// - Source: `BertTokenizer` of Hugging Face transformers (the one over the Rust library); ids are equal on
 ///   the stored goldens.
-package struct WordPieceTokenizer: Tokenizer {
+package struct WordPieceTokenizer: EncoderTokenizer {
     private let pipeline: TextPipeline
     private let model: WordPiece
     private let template: SpecialTokenTemplate
@@ -38,7 +38,7 @@ package struct WordPieceTokenizer: Tokenizer {
         let options = try WordPieceOptions(directory: directory)
         let file = directory.appending(path: "tokenizer.json")
         if FileManager.default.fileExists(atPath: file.path) {
-            try self.init(TokenizerFile(file, kind: "WordPiece"), options, path: file.path)
+            try self.init(TokenizerFile(file, kinds: [Self.kind]), options, path: file.path)
         } else {
             try self.init(wordsOf: directory, options)
         }
@@ -74,7 +74,11 @@ package struct WordPieceTokenizer: Tokenizer {
         tokens = Self.tokens(vocabulary, pipeline)
     }
 
-    private init(_ file: TokenizerFile, _ options: WordPieceOptions, path: String) throws(TokenizerError) {
+    /// The kind of model that it runs.
+    static let kind = "WordPiece"
+
+    /// A tokenizer of a file that has been read; errors as `init(directory:)`.
+    init(_ file: TokenizerFile, _ options: WordPieceOptions, path: String) throws(TokenizerError) {
         let vocabulary = file.vocabulary
         let unknown = try file.model.optional("unk_token")?.string() ?? options.unknownToken
         model = WordPiece(
