@@ -251,7 +251,7 @@ def report(path, measured):
 
 
 # One crash is one line of libFuzzer's log; neither Swift nor the sanitizer is to unwind it.
-ENVIRONMENT = os.environ | {"BITPLAN_FUZZING": "1", "SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:allocator_may_return_null=1"}
+ENVIRONMENT = os.environ | {"BITPLAN_FUZZING": "1", "SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:quarantine_size_mb=32:allocator_may_return_null=1"}
 PROGRAM = os.path.join(ROOT, BUILD, "release", "bitplan")
 
 parser = argparse.ArgumentParser(usage="fuzz.py [--seconds S | --runs N] [--report FILE] [TARGET ...]")
