@@ -201,7 +201,7 @@ def fuzz(target, arguments):
     try:
         with open(log, "wb") as output:
             subprocess.run(
-                [PROGRAM, target, corpus, "-seed_inputs=" + ",".join(files), f"-dict={dictionary(target, files)}", *limit, "-timeout=5",
+                [PROGRAM, "fuzz", target, corpus, "-seed_inputs=" + ",".join(files), f"-dict={dictionary(target, files)}", *limit, "-timeout=5",
                  f"-max_len={LONGEST.get(target, 4096)}", f"-malloc_limit_mb={LARGEST_ALLOCATION}", f"-rss_limit_mb={LARGEST_PROCESS}",
                  "-reload=0", "-print_final_stats=1", f"-artifact_prefix={findings}/"],
                 cwd=ROOT, env=ENVIRONMENT | {"TMPDIR": memory}, stdout=output, stderr=output)
@@ -214,10 +214,10 @@ def fuzz(target, arguments):
         return int(found[-1]) if found else 0
 
     new = sorted(set(os.listdir(findings)) - before)
-    counts = {"executions": last(r"stat::number_of_executed_units: (\d+)"), "edges": last(r"cov: (\d+)"), "features": last(r"ft: (\d+)"),
+    counts = {"executions": last(r"stat::number_of_executed_units: (\d+)"), "features": last(r"ft: (\d+)"),
               "peakMB": last(r"stat::peak_rss_mb: +(\d+)"), "seconds": round(time.time() - start), "findings": len(new)}
     failed = "" if new or counts["executions"] else f"; did not run: see {os.path.relpath(log, ROOT)}"
-    print(f"{target}: {counts['executions']} inputs, {counts['edges']} edges, {counts['peakMB']} MB, {counts['seconds']} s"
+    print(f"{target}: {counts['executions']} inputs, {counts['features']} features, {counts['peakMB']} MB, {counts['seconds']} s"
           + "".join(f"\n  finding: {BUILD}/findings/{target}/{name}" for name in new) + failed, flush=True)
     return counts, bool(new or failed)
 
@@ -236,22 +236,22 @@ def report(path, measured):
     lines = [
         "# Fuzzing", "",
         "Every reader of files of others under coverage-guided random input (libFuzzer, address sanitizer): `make fuzz`, or",
-        "`python3 Scripts/fuzz.py --runs 1000000 --report Reports/fuzzing.md`. Counts add up over runs; edges are the most that one run",
-        f"covered. An input that crashes, takes 5 seconds, allocates {LARGEST_ALLOCATION} MB at once or brings the process to "
+        "`python3 Scripts/fuzz.py --runs 1000000 --report Reports/fuzzing.md`. Counts add up over runs; features, libFuzzer's measure of",
+        f"coverage (edges, and how often they are taken), are the most of one run. An input that crashes, takes 5 seconds, allocates {LARGEST_ALLOCATION} MB at once or brings the process to "
         f"{LARGEST_PROCESS} MB is a finding; mended ones lie in `Tests/Crashers`.", "",
-        "| reader | inputs | inputs a second | edges | peak memory, MB | findings | files in Tests/Crashers |", "|---|---:|---:|---:|---:|---:|---:|"]
+        "| reader | inputs | inputs a second | features | peak memory, MB | findings | files in Tests/Crashers |", "|---|---:|---:|---:|---:|---:|---:|"]
     for target in TARGETS:
         c = known.get(target)
         if c:
             crashers = len(glob.glob(os.path.join(ROOT, "Tests/Crashers", target, "*")))
-            lines.append(f"| {target} | {c['executions']:,} | {c['executions'] // max(1, c['seconds']):,} | {c['edges']:,} | {c['peakMB']} | {c['findings']} | {crashers} |")
+            lines.append(f"| {target} | {c['executions']:,} | {c['executions'] // max(1, c['seconds']):,} | {c['features']:,} | {c['peakMB']} | {c['findings']} | {crashers} |")
     total = sum(c["executions"] for c in known.values())
     lines += ["", f"{total:,} inputs in all, {sum(c['seconds'] for c in known.values()) / 3600:.1f} hours."]
     write(os.path.relpath(path, ROOT), "\n".join(lines) + "\n")
 
 
 # One crash is one line of libFuzzer's log; neither Swift nor the sanitizer is to unwind it.
-ENVIRONMENT = os.environ | {"BITPLAN_FUZZING": "1", "SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:allocator_may_return_null=1"}
+ENVIRONMENT = os.environ | {"BITPLAN_FUZZING": "1", "SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:quarantine_size_mb=32:allocator_may_return_null=1"}
 PROGRAM = os.path.join(ROOT, BUILD, "release", "bitplan")
 
 parser = argparse.ArgumentParser(usage="fuzz.py [--seconds S | --runs N] [--report FILE] [TARGET ...]")
@@ -264,7 +264,7 @@ arguments = parser.parse_args()
 if not arguments.no_build:
     build()
 make()
-TARGETS = run([PROGRAM, "--targets"], capture_output=True, text=True).stdout.split()
+TARGETS = run([PROGRAM, "fuzz"], capture_output=True, text=True).stdout.split()
 for target in arguments.targets:
     if target not in TARGETS:
         sys.exit(f"fuzz: unknown target '{target}', expected one of {', '.join(TARGETS)}")

@@ -106,20 +106,21 @@ def main():
                         print(f"{name} {call} {number}: {outcome}: {lines[-1:]}".replace(work, ""), flush=True)
                     shutil.rmtree(work)
                     number += arguments.step
+                if arguments.report:
+                    report(os.path.join(ROOT, arguments.report), table, wrong, arguments.step)
                 print(f"{name}: {call} {error}{' and after' if lasts else ''}: " + (", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no such call"), flush=True)
     finally:
         shutil.rmtree(top, ignore_errors=True)
-    if arguments.report:
-        report(os.path.join(ROOT, arguments.report), table, wrong)
     sys.exit(1 if wrong else 0)
 
 
-def report(path, table, wrong):
+def report(path, table, wrong, step):
     lines = [
         "| command | call | fails with | disturbed runs | work done all the same | one line, exit code 1, nothing half-written | otherwise |", "|---|---|---|---:|---:|---:|---:|"]
     for (name, call, error, lasts), counts in table.items():
         lines.append(f"| {name} | {call} | {error}{', and all after' if lasts else ''} | {sum(counts.values())} | {counts['done']} | {counts['refused']} | {counts['wrong']} |")
-    lines += ["", f"{sum(sum(c.values()) for c in table.values()):,} disturbed runs, each run again undisturbed afterwards with the bytes of a run that was never disturbed; {len(wrong)} otherwise."]
+    lines += ["", f"{sum(sum(c.values()) for c in table.values()):,} disturbed runs, each run again undisturbed afterwards with the bytes of a run that was never disturbed; {len(wrong)} otherwise."
+              + (f" Of the calls of a run, every {step}th failed: `inject.py --step {step}`." if step > 1 else "")]
     lines += [f"- {line}" for line in wrong]
     text = open(path).read() if os.path.exists(path) else "<!-- calls -->\n<!-- /calls -->\n"
     start, end = text.index("<!-- calls -->") + len("<!-- calls -->\n"), text.index("<!-- /calls -->")

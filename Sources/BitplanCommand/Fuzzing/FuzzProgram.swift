@@ -1,21 +1,18 @@
 import Foundation
 
-/// Starts the program that `Scripts/fuzz.py` builds: libFuzzer with one of the targets, `NAME OPTIONS...`,
-/// or, of any other arguments, bitplan itself under the address sanitizer.
+/// Starts the program that `Scripts/fuzz.py` builds: libFuzzer with one of the targets, `fuzz NAME
+/// OPTIONS...`, the targets' names after `fuzz` alone, or else bitplan itself under the address sanitizer.
 ///
 /// - Source: the options are libFuzzer's own (LLVM's documentation, "libFuzzer").
 @main
 enum FuzzProgram {
     static func main() throws {
         let arguments = CommandLine.arguments
-        if arguments.count == 2, arguments[1] == "--targets" {
-            for target in FuzzTarget.all { print(target.name) }
-        } else if arguments.count > 1, let target = FuzzTarget.all.first(where: { $0.name == arguments[1] }) {
-            workspace = try FuzzWorkspace(target)
-            fuzz([arguments[0]] + arguments.dropFirst(2))
-        } else {
-            runCommand()
-        }
+        guard arguments.count > 1, arguments[1] == "fuzz" else { return runCommand() }
+        guard arguments.count > 2 else { return FuzzTarget.all.forEach { print($0.name) } }
+        guard let target = FuzzTarget.all.first(where: { $0.name == arguments[2] }) else { exit(64) }
+        workspace = try FuzzWorkspace(target)
+        fuzz([arguments[0]] + arguments.dropFirst(3))
     }
 
     private static func runCommand() {
