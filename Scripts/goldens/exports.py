@@ -118,7 +118,6 @@ PLANS = {
     "qwen3": {
         "blocks": {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym", "Head": "fp16"},
         "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3", "Head": "fp16"},
-        "mixed": {"*": "int4:g64:asym", "Emb": "int8:g64:asym", "FFN.*": "int6:g32:asym", "Head": "fp16"},
         "alike": {"*": "int4:g32:asym", "FFN.*": "int3:g32:asym", "Emb": "fp16", "Head": "int8:asym"},
     },
     "roberta": {"blocks": {"*": "int8:g32", "Pos": "fp16", "FFN.1": "int4:g32:asym"}},
@@ -142,7 +141,7 @@ EXACT = {
     "gptqmodel": ["llama.groups", "qwen3.groups"],
     "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
     "auto-round": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
-    "mlx": ["llama.mixed", "qwen3.mixed"],
+    "mlx": ["llama.mixed"],
     "hqq": ["llama.alike", "qwen3.alike", "electra.alike"],
     "coremltools": ["llama.palettes"],
 }
@@ -172,7 +171,7 @@ def table(kind, rows):
     layout = {"fixedParameters": 10, "sublayers": [
         {"name": name, "matrices": [{"tensor": t, "rows": r, "columns": c} for t, r, c in matrices]}
         for name, matrices in rows]}
-    return {"schemaVersion": 1, "model": {"type": kind, "sha256": SHA}, "layout": layout,
+    return {"schemaVersion": 2, "model": {"type": kind, "sha256": SHA}, "layout": layout,
             "provenance": {"tool": "golden", "dataSHA256": SHA, "sentences": 1, "metric": "none"}, "fit": "greedy",
             "candidates": ["fp32"], "fullPrecision": cell("")["measurement"],
             "byType": [cell(t) for t in types], "bySublayer": [cell(name) for name, _ in rows]}

@@ -249,8 +249,8 @@ import Testing
             "the behavior 'Removed' of the pre-tokenizer 'Split' is not supported"
         ),
         (
-            #""post_processor":null"#, #""post_processor":{"type":"RobertaProcessing"}"#,
-            "the post-processor 'RobertaProcessing' is not supported"
+            #""post_processor":null"#, #""post_processor":{"type":"XLNetProcessing"}"#,
+            "the post-processor 'XLNetProcessing' is not supported"
         ),
         (
             #""decoder":{"type":"ByteLevel""#, #""decoder":{"type":"Fuse""#,
