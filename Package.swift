@@ -100,9 +100,13 @@ let package = Package(
             resources: [.embedInCode("Page/page.css"), .embedInCode("Page/page.js")]),
         room("Exporting", ["PlanFormat"]),
         room(
+            "Evaluators",
+            ["BitplanMeasurements", "BitplanMetrics", "BitplanSensitivity", "BitplanTensors", "PlanFormat"]),
+        room(
             "Workflows",
             [
-                "BitplanEncoding", "BitplanKernels", "BitplanLatency", "BitplanMeasurements",
+                "BitplanEncoding", "BitplanEvaluators", "BitplanKernels", "BitplanLatency",
+                "BitplanMeasurements",
                 "BitplanMetrics", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanQuantizers",
                 "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
             ]),
@@ -117,8 +121,9 @@ let package = Package(
         .executableTarget(
             name: "BitplanCommand",
             dependencies: [
-                "BitplanAllocation", "BitplanEncoding", "BitplanExporting", "BitplanKernels",
-                "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
+                "BitplanAllocation", "BitplanEncoding", "BitplanEvaluators", "BitplanExporting",
+                "BitplanKernels", "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning",
+                "PlanFormat",
                 "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTraining",
                 "BitplanWorkflows", argumentParser,
             ]),
@@ -156,7 +161,8 @@ let package = Package(
         .testTarget(name: "BitplanTests", dependencies: ["Bitplan", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"]),
+            dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"],
+            exclude: ["StandIns"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
