@@ -22,10 +22,10 @@ LEAST = 1e-6
 
 def sweeps(shared):
     """Name, model, data and how many items."""
-    yield "tatoeba-en-de", FIXTURES / "tatoeba-en-de", [FIXTURES / "data/plan.en", FIXTURES / "data/plan.de"], 20
-    yield "sst2-bert", FIXTURES / "sst2-bert", [FIXTURES / "data/sst2.plan.tsv"], 40
+    yield "tatoeba-en-de", FIXTURES / "tatoeba-en-de", [FIXTURES / "data/plan.en", FIXTURES / "data/plan.de"], 6
+    yield "sst2-bert", FIXTURES / "sst2-bert", [FIXTURES / "data/sst2.plan.tsv"], 12
     if (shared / "models/wikitext-lm").exists():
-        yield "wikitext-lm", shared / "models/wikitext-lm", [shared / "models/wikitext-lm/data/valid.txt"], 8
+        yield "wikitext-lm", shared / "models/wikitext-lm", [shared / "models/wikitext-lm/data/valid.txt"], 3
 
 
 def cells(table):

@@ -173,8 +173,10 @@ final class ChildPipe: @unchecked Sendable {
     }
 
     private static func text(_ status: Int32) -> String {
-        let signal = status & 0x7F
-        return signal == 0 ? "ended with status \((status >> 8) & 0xFF)" : "was ended by signal \(signal)"
+        let code = (status >> 8) & 0xFF
+        // A shell that waited for a program says so that a signal ended that.
+        let signal = status & 0x7F > 0 ? status & 0x7F : code > 128 ? code - 128 : 0
+        return signal == 0 ? "ended with status \(code)" : "was ended by signal \(signal)"
     }
 
     /// Ends it, with all that it started; it may end by itself first, now that its input has ended.
