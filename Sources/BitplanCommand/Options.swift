@@ -7,8 +7,8 @@ import BitplanWorkflows
 import Foundation
 import PlanFormat
 
-/// The data that a model is measured on.
-struct DataOptions: ParsableArguments {
+/// Files of data, where a command may have none.
+struct DataFiles: ParsableArguments {
     @Option(
         name: .long, parsing: .upToNextOption,
         help: ArgumentHelp(
@@ -22,10 +22,14 @@ struct DataOptions: ParsableArguments {
     @OptionGroup var windows: WindowOptions
 
     func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
+    }
+
+    /// Checks that there are files.
+    func validateGiven() throws {
         if data.isEmpty {
             throw ValidationError("--data is missing: expected the files that the model is measured on")
         }
-        if let limit, limit < 1 { throw ValidationError("--limit: expected at least 1, got \(limit)") }
     }
 
     /// The items of the files.
@@ -33,6 +37,19 @@ struct DataOptions: ParsableArguments {
         DataSource(
             files: data.map { URL(path: $0) }, limit: limit, windows: windows.windows, targets: targets)
     }
+}
+
+/// The data that a model is measured on.
+struct DataOptions: ParsableArguments {
+    @OptionGroup var files: DataFiles
+
+    func validate() throws { try files.validateGiven() }
+
+    /// How language models read them.
+    var windows: WindowOptions { files.windows }
+
+    /// The items of the files.
+    func source(_ targets: KLTargets = .references) -> DataSource { files.source(targets) }
 }
 
 /// What KL is measured on.

@@ -67,7 +67,7 @@ struct Tune: ParsableCommand {
                     checkpointInterval: checkpointEvery
                 ) { try settings.apply(to: &$0) }
                 try checkOutputs(
-                    [request.log], inputs: ([model.model] + data.data + heldOut).map { URL(path: $0) })
+                    [request.log], inputs: ([model.model] + data.files.data + heldOut).map { URL(path: $0) })
                 guard !dryRun else {
                     let estimate = try TuneEstimate(family, request)
                     return try printResult(estimate, asJSON: json, estimate.text)

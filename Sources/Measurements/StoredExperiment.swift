@@ -90,20 +90,31 @@ package struct StoredExperiment: Sendable {
     ) throws -> [ItemScore]? {
         switch try turn(assignment, isEnough: { $0.items.count >= items.upperBound }) {
         case .known(let cell):
-            store.count(kept: 1)
+            countKept()
             return Array(cell.items[items])
         case .others: return nil
         case .claimed(let cell):
             defer { try? release(assignment) }
             let scores = try measure()
-            store.count(made: 1)
-            // Rounds follow each other, so what lies before is there, unless someone took the store away.
-            if cell.items.count >= items.lowerBound {
-                try record(cell.items[..<items.lowerBound] + scores, of: assignment)
-            }
+            try record(scores, of: assignment, items: items, behind: cell)
             return scores
         }
     }
+
+    /// Keeps the scores of some items of a claimed assignment.
+    ///
+    /// - Parameter cell: what was known of it when it was claimed.
+    package func record(
+        _ scores: [ItemScore], of assignment: Assignment, items: Range<Int>, behind cell: StoredCell
+    ) throws(FileError) {
+        store.count(made: 1)
+        // Rounds follow each other, so what lies before is there, unless someone took the store away.
+        guard cell.items.count >= items.lowerBound else { return }
+        try record(cell.items[..<items.lowerBound] + scores, of: assignment)
+    }
+
+    /// Counts a measurement that was found.
+    package func countKept() { store.count(kept: 1) }
 
     /// As above, once no other process is at it.
     package func finishedScores(

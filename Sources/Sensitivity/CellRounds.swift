@@ -1,6 +1,5 @@
 import BitplanMeasurements
 import BitplanMetrics
-import BitplanModels
 import PlanFormat
 
 /// Cells that are measured on more and more items until they are known well enough.
@@ -8,12 +7,11 @@ import PlanFormat
 /// Items are those of the data in their order, the same for every cell. A cell that stopped is estimated for
 /// all items: by how much the cells that went on have changed since (a chain of ratio estimates), since what
 /// is hard about an item is hard for all of them.
-struct CellRounds<Family: ModelFamily> {
-    private let measurer: Measurer<Family>
+struct CellRounds<Source: CellMeasurer> {
+    private let measurer: Source
     private let assignments: [Assignment]
     private let precision: Double?
-    /// Weights that an item of each cell passes through: those behind the first change, and as many as a
-    /// tenth of the model for scoring.
+    /// What an item of each cell costs.
     private let work: [Int]
     /// Batches up to which each round goes.
     private let ends: [Int]
@@ -27,20 +25,15 @@ struct CellRounds<Family: ModelFamily> {
     private static var parts: [Double] { [1.0 / 12, 1.0 / 6, 1.0 / 3, 2.0 / 3, 1] }
     private static var fewestItems: Int { 12 }
 
-    init(_ measurer: Measurer<Family>, _ assignments: [Assignment], precision: Double?) {
+    init(_ measurer: Source, _ assignments: [Assignment], precision: Double?) {
         self.measurer = measurer
         self.assignments = assignments
         self.precision = precision
-        let layout = measurer.layout
-        work = assignments.map { assignment in
-            let first = measurer.firstDifference(assignment, measurer.fullPrecision)
-            return zip(layout.sublayers, layout.places).filter { $0.1 >= first }
-                .reduce(layout.parameterCount / 10) { $0 + $1.0.count }
-        }
+        work = assignments.map(measurer.work)
         scores = assignments.map { _ in [] }
         isLive = assignments.map { _ in true }
         growth = assignments.map { _ in 1 }
-        let sizes = measurer.evaluator.batchSizes
+        let sizes = measurer.batchSizes
         let total = sizes.reduce(0, +)
         var ends: [Int] = []
         for part in precision == nil ? [1] : Self.parts {
@@ -67,7 +60,7 @@ struct CellRounds<Family: ModelFamily> {
     mutating func measure(_ batches: Range<Int>, progress: (Int, Int) -> Void) throws {
         let live = live
         let before = live.map { kl(scores[$0]) }
-        let sizes = measurer.evaluator.batchSizes
+        let sizes = measurer.batchSizes
         let items = sizes[batches].reduce(0, +)
         let rest = sizes[batches.lowerBound...].reduce(0, +) * live.reduce(0) { $0 + work[$1] }
         let done = assignments.indices.reduce(0) { $0 + scores[$1].count * work[$1] }
@@ -114,7 +107,7 @@ struct CellRounds<Family: ModelFamily> {
     private func standardErrors() -> [Double] {
         let live = live
         let losses = live.map { scores[$0].losses.map(\.kl) }
-        let total = measurer.evaluator.batchSizes.reduce(0, +)
+        let total = measurer.batchSizes.reduce(0, +)
         guard let count = losses.first?.count, count > 1 else {
             return assignments.map { _ in .infinity }
         }
@@ -145,7 +138,7 @@ struct CellRounds<Family: ModelFamily> {
 
     /// What was measured of every cell, estimated for all items where it stopped before.
     func measurements() throws -> [LossMeasurement] {
-        let reference = try measurer.evaluator.referenceLosses()
+        let reference = try measurer.referenceLosses()
         let full = LossMeasurement(reference).crossEntropyNats
         return assignments.indices.map { cell in
             let losses = scores[cell].losses

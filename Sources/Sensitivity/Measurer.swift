@@ -12,7 +12,7 @@ import PlanFormat
 /// Assignments that differ from a common `context` from sublayer i on share everything before i: those
 /// activations are computed once, kept for one sublayer, and moved on from there. An encoder cell runs the
 /// layers above it, a decoder cell never runs the encoder.
-package struct Measurer<Family: ModelFamily>: Sendable {
+package struct Measurer<Family: ModelFamily>: CellMeasurer, Sendable {
     /// The encoded matrices.
     package let encodings: Encodings<Family>
     /// What scores probes.
@@ -39,8 +39,19 @@ package struct Measurer<Family: ModelFamily>: Sendable {
         self.records = records
     }
 
-    /// Everything in full precision.
-    package var fullPrecision: Assignment { Assignment(repeating: .fp32, count: layout.sublayers.count) }
+    /// Items of each batch: a measurement may end behind any of them.
+    package var batchSizes: [Int] { evaluator.batchSizes }
+
+    /// What every item loses in full precision.
+    package func referenceLosses() throws -> [ItemLoss] { try evaluator.referenceLosses() }
+
+    /// Weights that an item of an assignment passes through: those behind the first change, and as many as a
+    /// tenth of the model for scoring.
+    package func work(of assignment: Assignment) -> Int {
+        let first = firstDifference(assignment, fullPrecision)
+        return zip(layout.sublayers, places).filter { $0.1 >= first }
+            .reduce(layout.parameterCount / 10) { $0 + $1.0.count }
+    }
 
     /// The network under an assignment, over decoded weights; what `base` already has is taken from there.
     package func network(

@@ -47,7 +47,7 @@ extension ModelMeasurer {
     package func sweep(
         _ options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in },
         cost: (SweepCost) -> Void = { _ in }
-    ) throws -> Sweep<Family>.Cells {
+    ) throws -> SweepCells {
         let encodings = cells.encodings
         let start = processSeconds()
         let encoding = encodings.encodingSeconds
@@ -61,10 +61,25 @@ extension ModelMeasurer {
         if let proxy = options.proxy {
             return try proxyCells(proxy, candidates: options.candidates, progress: progress)
         }
-        return try Sweep(
+        return try sweep(options).run(
+            metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
+    }
+
+    private func sweep(_ options: SweepOptions) -> Sweep<Measurer<Family>> {
+        Sweep(
             cells, candidates: options.candidates, precision: options.precision,
-            groupCandidates: options.groupCandidates
-        ).run(metric: { try metric(of: $0) }, metricCells: options.metricCells, progress: progress)
+            groupCandidates: options.groupCandidates)
+    }
+
+    /// Measures a part of a sweep's cells into the store, with the task's metric where the options ask for
+    /// that of any cell.
+    ///
+    /// - Returns: how many cells the part has.
+    package func measure(
+        _ shard: Shard, of options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Int {
+        try sweep(options).measure(
+            shard, metric: { if options.metricCells > 0 { _ = try metric(of: $0) } }, progress: progress)
     }
 
     /// Items of the data that the curvatures of `fisher` are measured on. Random changes lose about the same
@@ -76,7 +91,7 @@ extension ModelMeasurer {
     /// - Parameter progress: called with the number of steps done and their total.
     private func proxyCells(
         _ signal: ProxySignal, candidates: [Scheme], progress: (Int, Int) -> Void
-    ) throws -> Sweep<Family>.Cells {
+    ) throws -> SweepCells {
         let few = Array(data.examples.prefix(Self.curvatureItems))
         let small = Measurer(
             encodings: cells.encodings,

@@ -85,24 +85,13 @@ package struct ModelMeasurer<Family: ModelFamily>: Sendable {
         cells = Measurer(
             encodings: encodings,
             evaluator: try Evaluator(
-                reference: network, examples: Self.shuffled(data.examples), threads: options.task.threads,
+                reference: network, examples: shuffled(data.examples), threads: options.task.threads,
                 usesSketches: !options.isNaive, splitsWeights: !options.isNaive),
             unit: options.unit, reusesPrefixes: !options.isNaive, records: records)
     }
 
     /// What assignments give schemes to.
     package var layout: ModelLayout { cells.layout }
-
-    /// The items in an order that says nothing about them: what is measured on the first of them holds for
-    /// the others.
-    package static func shuffled<Item>(_ items: [Item]) -> [Item] {
-        var items = items
-        var generator = SeededGenerator(seed: 1)
-        for last in items.indices.dropFirst().reversed() {
-            items.swapAt(last, generator.index(below: last + 1))
-        }
-        return items
-    }
 
     /// The task's score of a network on the data.
     package func score(_ network: Family.Net) throws -> TaskScore {

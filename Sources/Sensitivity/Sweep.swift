@@ -1,11 +1,13 @@
-import BitplanModels
 import PlanFormat
+
+/// The cells of a sweep: by type and by sublayer.
+package typealias SweepCells = (byType: [SensitivityCell], bySublayer: [SensitivityCell])
 
 /// The sensitivity table: every sublayer, alone and by type, under every candidate scheme, the rest in full
 /// precision.
-package struct Sweep<Family: ModelFamily> {
+package struct Sweep<Source: CellMeasurer> {
     /// What measures the cells.
-    package let measurer: Measurer<Family>
+    package let measurer: Source
     /// The schemes of the columns.
     package let candidates: [Scheme]
     /// Share of a plan's loss that wrong choices may cost for the sake of fewer items a cell; nil measures
@@ -16,7 +18,7 @@ package struct Sweep<Family: ModelFamily> {
 
     /// A sweep over `candidates`.
     package init(
-        _ measurer: Measurer<Family>, candidates: [Scheme], precision: Double? = nil,
+        _ measurer: Source, candidates: [Scheme], precision: Double? = nil,
         groupCandidates: [Scheme]? = nil
     ) {
         self.measurer = measurer
@@ -24,9 +26,6 @@ package struct Sweep<Family: ModelFamily> {
         self.precision = precision
         self.groupCandidates = groupCandidates ?? candidates
     }
-
-    /// The cells of a sweep: by type and by sublayer.
-    package typealias Cells = (byType: [SensitivityCell], bySublayer: [SensitivityCell])
 
     private struct Cell {
         let row: String
@@ -50,22 +49,7 @@ package struct Sweep<Family: ModelFamily> {
 
     /// The assignments that `run` measures, without repetition: a type of one sublayer is that sublayer.
     package var assignments: [Assignment] {
-        Self.assignments(measurer.layout, candidates: candidates, groupCandidates: groupCandidates)
-    }
-
-    /// The assignments that a sweep of a model measures.
-    package static func assignments(
-        _ layout: ModelLayout, candidates: [Scheme], groupCandidates: [Scheme]
-    ) -> [Assignment] {
-        var seen: Set<Assignment> = []
-        let rows =
-            layout.groups.map { ($0.members, groupCandidates) }
-            + layout.sublayers.indices.map { ([$0], candidates) }
-        return rows.flatMap { members, candidates in
-            layout.sublayers[members[0]].options(candidates).map { scheme in
-                layout.sublayers.indices.map { members.contains($0) ? scheme : .fp32 }
-            }
-        }.filter { seen.insert($0).inserted }
+        measurer.layout.sweepAssignments(candidates, groupCandidates: groupCandidates)
     }
 
     private func assignment(_ cell: Cell) -> Assignment {
@@ -88,7 +72,7 @@ package struct Sweep<Family: ModelFamily> {
     package func run(
         metric: (Assignment) throws -> Double = { _ in 0 }, metricCells: Int = 0,
         progress: (Int, Int) -> Void = { _, _ in }
-    ) throws -> Cells {
+    ) throws -> SweepCells {
         let assignments = assignments
         var rounds = CellRounds(measurer, assignments, precision: precision)
         let places = Dictionary(
@@ -113,7 +97,7 @@ package struct Sweep<Family: ModelFamily> {
             let assignment = assignments[index]
             measurements[assignment]?.metric = try metric(assignment)
         }
-        var result: Cells = ([], [])
+        var result: SweepCells = ([], [])
         for cell in cells {
             guard let measurement = measurements[assignment(cell)] else { continue }
             let measured = SensitivityCell(
@@ -121,5 +105,39 @@ package struct Sweep<Family: ModelFamily> {
             if cell.isGroup { result.byType.append(measured) } else { result.bySublayer.append(measured) }
         }
         return result
+    }
+
+    /// Measures a part of the cells on all items, into the store: a sweep with the parts' stores merged finds
+    /// them all.
+    ///
+    /// - Parameters:
+    ///   - metric: called with every cell of the part once its losses are known.
+    ///   - progress: as of `run`.
+    /// - Returns: how many cells the part has.
+    package func measure(
+        _ shard: Shard, metric: (Assignment) throws -> Void = { _ in },
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Int {
+        let all = assignments
+        let part = shard.share(of: all.map(measurer.work)).map { all[$0] }
+        var rounds = CellRounds(measurer, part, precision: nil)
+        while let batches = rounds.next { try rounds.measure(batches, progress: progress) }
+        for assignment in part { try metric(assignment) }
+        return part.count
+    }
+}
+
+extension ModelLayout {
+    /// The assignments that a sweep of the model measures: types and stacks under `groupCandidates`, then
+    /// sublayers under `candidates`, without repetition.
+    package func sweepAssignments(_ candidates: [Scheme], groupCandidates: [Scheme]) -> [Assignment] {
+        var seen: Set<Assignment> = []
+        let rows =
+            groups.map { ($0.members, groupCandidates) } + sublayers.indices.map { ([$0], candidates) }
+        return rows.flatMap { members, candidates in
+            sublayers[members[0]].options(candidates).map { scheme in
+                sublayers.indices.map { members.contains($0) ? scheme : .fp32 }
+            }
+        }.filter { seen.insert($0).inserted }
     }
 }

@@ -40,7 +40,7 @@ extension MeasuredModel {
         let data = try reader.read(source)
         let text = try calibration.map { try reader.read($0).examples } ?? data.examples
         let network = try reader.network()
-        let examples = ModelMeasurer<Family>.shuffled(data.examples)
+        let examples = shuffled(data.examples)
         let units = try UnitCosts(
             model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
             splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
@@ -52,8 +52,8 @@ extension MeasuredModel {
         var cells = 0
         var kept = 0
         if sweeps, sweep.proxy == nil {
-            let assignments = Sweep<Family>.assignments(
-                layout, candidates: candidates, groupCandidates: sweep.groupCandidates)
+            let assignments = layout.sweepAssignments(
+                candidates, groupCandidates: sweep.groupCandidates)
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(

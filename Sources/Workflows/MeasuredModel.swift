@@ -79,6 +79,18 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
         return table
     }
 
+    /// Measures a part of a sweep's cells into the store; without references no cell gets the metric.
+    ///
+    /// - Parameters: as of `ModelMeasurer.measure`.
+    /// - Returns: how many cells the part has.
+    package func measure(
+        _ shard: Shard, of options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Int {
+        var options = options
+        if !measurer.data.hasReferences { options.metricCells = 0 }
+        return try measurer.measure(shard, of: options, progress: progress)
+    }
+
     /// What a table or plan records of the targets: nil for references.
     private var measuredTargets: KLTargets? {
         source.targets(of: measurer.data, measurer.model.family.task) == .own ? .own : nil

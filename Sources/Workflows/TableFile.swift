@@ -10,42 +10,9 @@ package func readTable(_ file: URL) throws(FileError) -> SensitivityTable {
     let table = try JSONFile.read(SensitivityTable.self, from: file)
     try checkSchema(table.schemaVersion, expected: SensitivityTable.currentSchema, file)
     guard !table.candidates.isEmpty else { throw FileError(file, "has no candidates") }
-    // What people write by hand must not overflow what is counted from it.
-    let sizes = 1...(1 << 24)
-    for sublayer in table.layout.sublayers {
-        guard sublayer.name.depth ?? 0 < 1 << 16, sublayer.matrices.count <= 1 << 8 else {
-            throw FileError(file, "sublayer '\(sublayer.name)' is deeper or has more matrices than any model")
-        }
-        for matrix in sublayer.matrices where !sizes.contains(matrix.rows) || !sizes.contains(matrix.columns)
-        {
-            throw FileError(
-                file,
-                "matrix '\(matrix.tensor)': expected sizes from 1 to \(1 << 24), got \(matrix.rows) x \(matrix.columns)"
-            )
-        }
-    }
-    for (index, sublayer) in table.layout.sublayers.enumerated() {
-        let count = sublayer.matrices.count
-        let work = table.layout.work(of: index)
-        guard work.products.allSatisfy({ $0.matrices.allSatisfy((0..<count).contains) }),
-            work.lookups.isEmpty || count > 0,
-            work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) })
-        else { throw FileError(file, "the work of '\(sublayer.name.kind)' is not that of \(count) matrices") }
-    }
-    if let workload = table.workload {
-        let counts = [workload.read, workload.steps, workload.predictions, workload.sequences]
-        guard counts.allSatisfy({ (0...1 << 24).contains($0) }) else {
-            throw FileError(file, "'workload' is impossible")
-        }
-    }
-    guard !table.layout.sublayers.isEmpty, table.layout.sublayers.count < 1 << 16 else {
-        throw FileError(file, "has \(table.layout.sublayers.count) sublayers")
-    }
-    let counts =
-        [("fixedParameters", table.layout.fixedParameters), ("fixedBytes", table.layout.fixedBytes)]
-        + table.layout.sublayers.map { ("vectors", $0.vectorCount) }
-    for (name, count) in counts where !(0..<1 << 40).contains(count) {
-        throw FileError(file, "'\(name)': \(count) is impossible")
+    if let problem = table.layout.impossibility { throw FileError(file, problem) }
+    if let workload = table.workload, !workload.isPossible {
+        throw FileError(file, "'workload' is impossible")
     }
     try checkCells(
         table.bySublayer,

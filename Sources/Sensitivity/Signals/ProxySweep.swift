@@ -42,7 +42,7 @@ package struct ProxySweep<Family: ModelFamily> {
     /// - Complexity: every matrix is encoded under every candidate; see `OutputError` and `Curvature` for
     ///   what comes on top.
     /// - Throws: `FileError` where a scheme cannot be judged by its weights.
-    package func run(progress: (Int) -> Void = { _ in }) throws -> Sweep<Family>.Cells {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> SweepCells {
         var done = 0
         let curvatures =
             signal == .fisher
