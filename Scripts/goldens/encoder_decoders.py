@@ -227,6 +227,9 @@ def make(name, kind, network):
     embedding = model.get_output_embeddings().weight.data
     embedding[80:] *= 0.3
     embedding[tokenizer.vocabularies[-1]:] = 0
+    if "m2m100" in name or "nllb" in name:
+        # As published: the reference gives padding no position, and nobody generates it.
+        embedding[1] = 0
     if hasattr(model, "final_logits_bias"):
         model.final_logits_bias[0, eos] += end
         model.final_logits_bias[0, tokenizer.vocabularies[-1]:] = -9

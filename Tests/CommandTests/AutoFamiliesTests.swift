@@ -115,10 +115,19 @@ import Testing
         if options.contains("--check") { #expect(comparison["sentences"] as? Int == 2) }
     }
 
-    /// From data to a packed model and a tuned one.
+    /// From data to a packed model, and a step of training under a plan.
     @Test(arguments: Family.others)
     func others(_ family: Family) throws {
-        try check(family, ["--metric", "--tune-steps", "1", "--targets", "own", "--no-store"])
+        try check(family, ["--metric", "--targets", "own", "--no-store"])
+        let workspace = try Workspace()
+        let heldOut = [
+            try workspace.write("the bird\nall night on the roof\n", to: "held-out.en").path,
+            try workspace.write("the dog\nrain\n", to: "held-out.xx").path,
+        ]
+        try Program.succeed(
+            ["tune", try family.model(workspace), "--preset", "bcq2", "--fit", "greedy", "--steps", "1"]
+                + ["--no-store", "--output", workspace.path("tuned"), "--data"]
+                + (try family.data(workspace)) + ["--held-out"] + heldOut)
     }
 
     @Test(arguments: Family.thorough, options.indices)
