@@ -108,6 +108,10 @@ def report(path, rows, wrong, processes):
     if f"<!-- {mark} -->" not in text:
         text += f"<!-- {mark} -->\n<!-- /{mark} -->\n"
     begin, end = text.index(f"<!-- {mark} -->") + len(f"<!-- {mark} -->\n"), text.index(f"<!-- /{mark} -->")
+    # Rows of commands that were not run this time stay.
+    kept = [line for line in text[begin:end].splitlines()
+            if line.startswith("| ") and not line.startswith("| command") and line.split()[1] not in [row[0] for row in rows]]
+    lines[2:2] = kept
     with open(path, "w") as file:
         file.write(text[:begin] + "\n".join(lines) + "\n" + text[end:])
 
