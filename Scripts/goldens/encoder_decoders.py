@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiny encoder-decoders with random weights and tokenizers trained small, and what transformers' own classes make of them in FP32.
 
-usage: encoder_decoders.py [OUT]        (default: Tests/ModelsTests/Goldens of this checkout)
+usage: encoder_decoders.py [OUT] [MODEL...]        (default: Tests/ModelsTests/Goldens of this checkout, all models)
 needs: pip install 'torch==2.13.0+cpu' 'transformers==5.24.0' sentencepiece protobuf safetensors; no sacremoses
 
 OUT/NAME/ is a whole model directory, weights as FP16. OUT/NAME/goldens.json: the longest target, and for each sentence text and ids of
@@ -222,7 +222,7 @@ def make(name, kind, network):
     if name == "tiny-t5-v1_1":
         # The reference ties these weights, unless a file has both and its config.json says that they are two.
         model.config.tie_word_embeddings = False
-        model.lm_head.weight = torch.nn.Parameter(torch.randn(model.lm_head.weight.shape, generator=generator) / 3)
+        model.lm_head.weight = torch.nn.Parameter(torch.randn(model.lm_head.weight.shape, generator=generator) / 12)
     # Some translations end before the longest, and most tokens are words.
     embedding = model.get_output_embeddings().weight.data
     embedding[80:] *= 0.3
@@ -269,4 +269,5 @@ def make(name, kind, network):
 
 
 for name, (kind, network) in MODELS.items():
-    make(name, kind, network)
+    if name in sys.argv[2:] or not sys.argv[2:]:
+        make(name, kind, network)

@@ -104,7 +104,7 @@ import Testing
             "tiny-m2m100", #"{"model_type": "bart"}"#,
             "model_type 'bart' is not supported here: expected 'm2m_100'"
         ),
-        ("tiny-nllb", #"{"activation_function": "tanh"}"#, "activation_function 'tanh' is not supported"),
+        ("tiny-nllb", #"{"activation_function": "sinus"}"#, "activation_function 'sinus' is not supported"),
         // mBART-50.
         ("tiny-mbart50", #"{"normalize_embedding": false}"#, "'normalize_embedding': false is not supported"),
         ("tiny-mbart50", #"{"static_position_embeddings": true}"#, "'static_position_embeddings': true"),
@@ -119,7 +119,7 @@ import Testing
             "tiny-t5", #"{"feed_forward_proj": "gated-relu"}"#,
             "has no tensor 'encoder.block.0.layer.1.DenseReluDense.wi_0.weight'"
         ),
-        ("tiny-t5", #"{"feed_forward_proj": "tanh"}"#, "'feed_forward_proj': 'tanh' is not supported"),
+        ("tiny-t5", #"{"feed_forward_proj": "sinus"}"#, "'feed_forward_proj': 'sinus' is not supported"),
         (
             "tiny-t5", #"{"relative_attention_num_buckets": 12}"#,
             "relative_attention_bias.weight': expected shape [36], got [8, 3]"

@@ -169,9 +169,9 @@ import Testing
             _ = try LlamaConfiguration($0, generation: $0)
         }
         for (name, rules) in Self.rules {
-            guard let model = rules["config.json"], !["marian", "bert", "llama"].contains(name) else {
-                continue
-            }
+            guard let model = rules["config.json"], !["bert", "llama"].contains(name),
+                BertFamily.modelTypes.contains(name) || LlamaFamily.modelTypes.contains(name)
+            else { continue }
             let base = try settings("kin/\(name)/config.json")
             // Keys that count only where others are not given.
             let others: Set = [

@@ -12,6 +12,8 @@ import Testing
 @Suite struct GradientTests {
     private struct Goldens<Item: Decodable>: Decodable {
         let loss: Double
+        /// How far autograd in FP32 is from that in FP64, where the script measured it.
+        let single: Float?
         let items: [Item]
     }
 
@@ -190,7 +192,8 @@ import Testing
         }
         print("\(name), \(compared) gradients: largest relative deviation", worst)
         #expect(compared == goldens.entries.count - 1)
-        #expect(worst.deviation < tolerance, "\(worst.tensor)")
+        // Where autograd in FP32 is itself far from FP64, weights are such that rounding grows.
+        #expect(worst.deviation < max(tolerance, 4 * (items.single ?? 0)), "\(worst.tensor)")
     }
 }
 

@@ -60,7 +60,8 @@ struct TrainableBytes: TrainableCodes {
         let scales = stored
         levels.forEachRun { run, range in
             for index in range {
-                let code = (latent.storage[index] / scales[run]).rounded(.toNearestOrEven)
+                // A byte has no negative zero.
+                let code = (latent.storage[index] / scales[run]).rounded(.toNearestOrEven) + 0
                 levels.levels.storage[index] = max(-127, min(127, code))
             }
         }
