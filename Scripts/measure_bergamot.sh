@@ -54,8 +54,12 @@ done
     --threads "$threads" $store --output "$work/table.json" > /dev/null
 for size in ${SIZES-9.0MB 8.0MB 6.8MB 5.73MB}; do
     [ -e "$work/plan-$size.plan.json" ] || "$bitplan" plan "$work/table.json" --size "$size" --output "$work/plan-$size.plan.json" > /dev/null
-    # shellcheck disable=SC2086
-    [ -e "$work/plan-$size" ] || "$bitplan" quantize "$model" --plan "$work/plan-$size.plan.json" --data "$work/calibration.en" $store \
-        --output "$work/plan-$size" > /dev/null
-    row "plan-$size" "$work/plan-$size"
+    # The same schemes, with codes fitted by the curvature of both sides.
+    sed 's/"fit" *: *"calibrated"/"fit": "curvature"/' "$work/plan-$size.plan.json" > "$work/plan-$size-curvature.plan.json"
+    for name in plan-$size plan-$size-curvature; do
+        # shellcheck disable=SC2086
+        [ -e "$work/$name" ] || "$bitplan" quantize "$model" --plan "$work/$name.plan.json" --data "$work/calibration.en" $store \
+            --output "$work/$name" > /dev/null
+        row "$name" "$work/$name"
+    done
 done
