@@ -131,8 +131,9 @@ import Testing
         throws
     {
         let workspace = try Workspace()
-        let tapped =
-            "tee -a '\(workspace.path("lines"))' | \(command(workspace)) | tee -a '\(workspace.path("lines"))'"
+        // A file for each direction: two that write to one would mix their lines.
+        let (asked, answered) = (workspace.path("asked"), workspace.path("answered"))
+        let tapped = "tee -a '\(asked)' | \(command(workspace)) | tee -a '\(answered)'"
         for more in [
             ["sweep", "--output", workspace.path("table")],
             ["plan", workspace.path("table"), "--size", "1000B"],
@@ -143,11 +144,11 @@ import Testing
         let schema = TestFiles.root.appending(path: "Documentation/evaluator.schema.json").path
         let script =
             "import json, jsonschema as j, sys; v = j.Draft202012Validator(json.load(open(sys.argv[1]))); "
-            + "lines = [json.loads(l) for l in open(sys.argv[2])]; [v.validate(l) for l in lines]; "
+            + "lines = [json.loads(l) for f in sys.argv[2:] for l in open(f)]; [v.validate(l) for l in lines]; "
             + "wrong = [l for l in lines if v.is_valid({**l, 'id': 'x'})]; print(len(lines), len(wrong))"
         let python = try #require(Program.python)
         let checked = try Program.run(
-            URL(filePath: python), ["-c", script, schema, workspace.path("lines")])
+            URL(filePath: python), ["-c", script, schema, asked, answered])
         let counts = checked.text.split { !$0.isNumber }.compactMap { Int($0) }
         #expect(
             checked.status == 0 && counts.count == 2 && counts[0] > 20 && counts[1] == 0, "\(checked.error)")
