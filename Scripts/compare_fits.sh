@@ -20,7 +20,8 @@ row() {
         # shellcheck disable=SC2086
         [ -e "$out.json" ] || {
             "$bitplan" quantize "$1" --preset "$2" --fit "$fit" --data $4 --no-store --json --output "$out" > "$out.seconds.json"
-            "$bitplan" evaluate "$out" --data $5 --reference "$1" --timed 0 --no-store --json > "$out.json"
+            "$bitplan" evaluate "$out" --data $5 --reference "$1" --timed 0 --no-store --json > "$out.part"
+            mv "$out.part" "$out.json"
         }
     done
     python3 - "$name" "$2" "$3" "$work/$name-$(echo "$2" | tr : -)" <<'P'
