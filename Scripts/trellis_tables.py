@@ -2,8 +2,8 @@
 
     python3 Scripts/trellis_tables.py
 
-A level is `high[s >> 4] + low[s & 15]`. By turns, the package's own search finds the best paths of random sequences and least
-squares finds the 32 numbers; of several starts the best is kept. The numbers are then rounded to whole ones in 0...63: of
+A level is `high[s >> 4] + low[s & 15]`; codes have 2 to 8 bits a pair of weights. By turns, the package's own search finds the
+best paths of random sequences and least squares finds the 32 numbers; of several starts the best is kept. The numbers are then rounded to whole ones in 0...63: of
 several steps, the one with the least error, and each number in turn goes one up or down where that lowers the error.
 
 Needs NumPy and clang, which comes with Swift. The same file on every run.
@@ -25,20 +25,21 @@ TRAIN, CHOOSE, TEST = 400, 400, 2000
 
 
 def library(folder):
-    units = [KERNELS / "trellis_path.c", KERNELS / "dispatch.c", *KERNELS.glob("*/trellis_path_*.c")]
+    units = [KERNELS / "trellis_path.c", KERNELS / "dispatch.c", *KERNELS.glob("*/trellis_path_*.c"),
+             *KERNELS.glob("*/trellis_coupled_*.c")]
     target = pathlib.Path(folder) / "search.so"
     subprocess.run(["clang", "-O3", "-shared", "-fPIC", "-I", KERNELS / "include", "-o", target, *units], check=True)
     return ctypes.CDLL(target)
 
 
-def windows(search, bits, table, sequences):
+def windows(search, pair, table, sequences):
     """The windows of the best paths of sequences (count, 256)."""
     table, sequences = np.ascontiguousarray(table, np.float32), np.ascontiguousarray(sequences, np.float32)
     factors, found = np.ones(ROWS, np.float32), np.empty(sequences.shape, np.uint8)
     pointer = ctypes.c_void_p
     for x, path in zip(sequences, found):
         search.bp_trellis_path(
-            search.bp_best_isa(), ctypes.c_size_t(bits), pointer(table.ctypes.data), pointer(x.ctypes.data),
+            search.bp_best_isa(), ctypes.c_size_t(pair), pointer(table.ctypes.data), pointer(x.ctypes.data),
             pointer(factors.ctypes.data), ctypes.c_size_t(ROWS), pointer(path.ctypes.data))
     return found
 
@@ -47,8 +48,8 @@ def levels(high, low):
     return (np.asarray(high)[:, None] + np.asarray(low)[None, :]).reshape(-1)
 
 
-def error(search, bits, table, sequences):
-    return np.mean((sequences - table[windows(search, bits, table, sequences)]) ** 2)
+def error(search, pair, table, sequences):
+    return np.mean((sequences - table[windows(search, pair, table, sequences)]) ** 2)
 
 
 def sums(paths, sequences):
@@ -65,14 +66,14 @@ def least_squares(counts, totals, old):
     return np.linalg.solve(left, rows.T @ totals + 0.01 * old)
 
 
-def trained(search, bits, random, train, choose):
+def trained(search, pair, random, train, choose):
     best = np.inf, None
     for _ in range(STARTS):
         numbers = random.standard_normal(32) / 1.4
         for _ in range(ITERATIONS):
             table = levels(numbers[:16], numbers[16:])
-            numbers = least_squares(*sums(windows(search, bits, table, train), train), numbers)
-        found = error(search, bits, levels(numbers[:16], numbers[16:]), choose)
+            numbers = least_squares(*sums(windows(search, pair, table, train), train), numbers)
+        found = error(search, pair, levels(numbers[:16], numbers[16:]), choose)
         if found < best[0]:
             best = found, numbers
     return best
@@ -84,32 +85,32 @@ def whole(numbers, step):
     return np.round((high - high.min()) / step), np.round((low - low.min()) / step), offset
 
 
-def rounded(search, bits, numbers, train, choose):
+def rounded(search, pair, numbers, train, choose):
     """-> error, high, low, offset, step"""
     span = max(np.ptp(numbers[:16]), np.ptp(numbers[16:])) / 63
     best = np.inf,
     for stretch in np.arange(1.0, 1.5, 0.02):
         high, low, offset = whole(numbers, span * stretch)
-        step = fitted_step(search, bits, high, low, offset, span * stretch, train)
-        found = error(search, bits, step * (levels(high, low) - offset), choose)
+        step = fitted_step(search, pair, high, low, offset, span * stretch, train)
+        found = error(search, pair, step * (levels(high, low) - offset), choose)
         if found < best[0]:
             best = found, high, low, offset, step
-    return descended(search, bits, best, train, choose)
+    return descended(search, pair, best, train, choose)
 
 
-def fitted_step(search, bits, high, low, offset, step, train):
+def fitted_step(search, pair, high, low, offset, step, train):
     units = levels(high, low) - offset
     for _ in range(3):
-        chosen = units[windows(search, bits, step * units, train)]
+        chosen = units[windows(search, pair, step * units, train)]
         step = np.sum(chosen * train) / np.sum(chosen * chosen)
     return float(np.float32(step))
 
 
-def descended(search, bits, best, train, choose):
+def descended(search, pair, best, train, choose):
     """Whole numbers that fit the paths better, one step at a time; kept while new paths agree."""
     while True:
         found, high, low, offset, step = best
-        counts, totals = sums(windows(search, bits, step * (levels(high, low) - offset), train), train)
+        counts, totals = sums(windows(search, pair, step * (levels(high, low) - offset), train), train)
 
         def fit(high, low):
             values = step * (levels(high, low) - offset)
@@ -124,8 +125,8 @@ def descended(search, bits, best, train, choose):
                         half[index] += change
                         if fit(*numbers) >= before:
                             half[index] -= change
-        new = fitted_step(search, bits, *numbers, offset, step, train)
-        found = error(search, bits, new * (levels(*numbers) - offset), choose)
+        new = fitted_step(search, pair, *numbers, offset, step, train)
+        found = error(search, pair, new * (levels(*numbers) - offset), choose)
         if found >= best[0]:
             return best
         best = found, *numbers, offset, new
@@ -144,7 +145,7 @@ def swift(tables):
         for high, low, offset, step in tables)
     return f"""// Written by Scripts/trellis_tables.py.
 
-/// The 256 levels of trellis codes of some bits a weight, as sums of two tables of 16.
+/// The 256 levels of trellis codes of some bits a pair of weights, as sums of two tables of 16.
 ///
 /// A window s of 8 bits stands for `step * (high[s >> 4] + low[s & 15] - offset)`, a number of about unit
 /// variance. Numbers of both tables are at most 63, so that a sum fits 7 bits.
@@ -159,8 +160,8 @@ package struct TrellisTable: Sendable, Equatable {{
     /// The distance of neighbouring sums.
     package let step: Float
 
-    /// The table of codes of `bits` bits a weight, 1 to 4.
-    package static func bits(_ bits: Int) -> TrellisTable {{ tables[bits - 1] }}
+    /// The table of codes of `bits` bits a pair of weights, 2 to 8.
+    package static func pairBits(_ bits: Int) -> TrellisTable {{ tables[bits - 2] }}
 
     /// The level of a window.
     package func value(_ window: UInt8) -> Float {{
@@ -181,13 +182,13 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         search = library(folder)
         search.bp_best_isa.restype = ctypes.c_int
-        for bits in (1, 2, 3, 4):
-            random = np.random.default_rng(bits)
+        for pair in range(2, 9):
+            random = np.random.default_rng(pair // 2 if pair % 2 == 0 else 10 + pair)
             train, choose, test = (random.standard_normal((count, ROWS)) for count in (TRAIN, CHOOSE, TEST))
-            real, numbers = trained(search, bits, random, train, choose)
-            found, *table = rounded(search, bits, numbers, train, choose)
+            real, numbers = trained(search, pair, random, train, choose)
+            found, *table = rounded(search, pair, numbers, train, choose)
             high, low, offset, step = table
-            last = error(search, bits, step * (levels(high, low) - offset), test)
-            print(f"{bits} bits: {real:.5f} with real numbers, {found:.5f} with whole ones, {last:.5f} on others", flush=True)
+            last = error(search, pair, step * (levels(high, low) - offset), test)
+            print(f"{pair / 2} bits: {real:.5f} with real numbers, {found:.5f} with whole ones, {last:.5f} on others", flush=True)
             tables.append(table)
     (ROOT / "Sources/Tensors/TrellisTables.swift").write_text(swift(tables))

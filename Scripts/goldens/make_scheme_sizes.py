@@ -68,7 +68,7 @@ def product(block, centroids, int8=False):
 
 def trellis(bits, column_scales=False):
     def size(rows, columns):
-        streams = sum(ceil(min(256, rows - first) * bits, 8) for first in range(0, rows, 256))
+        streams = sum(ceil(int(min(256, rows - first) * bits), 8) for first in range(0, rows, 256))
         return streams * columns + 2 * rows + 2 * columns * column_scales
 
     return size
@@ -113,6 +113,7 @@ SCHEMES = {
     "pq:b3:k5": product(3, 5),
     "pq:b9:k2": product(9, 2),
     "tcq1": trellis(1),
+    "tcq2.5": trellis(2.5),
     "tcq3": trellis(3),
     "tcq2:c": trellis(2, True),
     "tcq4:h": trellis(4),

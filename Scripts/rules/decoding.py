@@ -60,24 +60,24 @@ def normal_float(parts, rows, columns, block, is_double):
     return (levels * scales.astype(np.float32)[np.arange(rows * columns) // block]).reshape(rows, columns)
 
 
-def trellis_table(bits):
-    """The 256 levels of codes of so many bits, from the tables that the program is built with."""
+def trellis_table(pair):
+    """The 256 levels of codes of so many bits a pair of weights, from the tables that the program is built with."""
     text = (ROOT / "Sources/Tensors/TrellisTables.swift").read_text()
     numbers = re.findall(r"high: \[([^]]*)\],\s*low: \[([^]]*)\],\s*offset: ([\d.]+), step: ([\d.]+)", text)
-    high, low, offset, step = numbers[bits - 1]
+    high, low, offset, step = numbers[pair - 2]
     high, low = (np.array(half.split(","), np.float32) for half in (high, low))
     window = np.arange(256)
     return np.float32(step) * (high[window >> 4] + low[window & 15] - np.float32(offset))
 
 
-def trellis(parts, rows, columns, bits):
+def trellis(parts, rows, columns, pair):
     """scale times the level of the last 8 bits of the column's stream, which bites its tail; 256 rows a segment."""
-    codes, table, start, decoded = parts["codes"].reshape(-1, columns), trellis_table(bits), 0, []
+    codes, table, start, decoded = parts["codes"].reshape(-1, columns), trellis_table(pair), 0, []
     for first in range(0, rows, 256):
         count = min(256, rows - first)
-        end = start + -(-count * bits // 8)
-        stream = np.unpackbits(codes[start:end], axis=0)[:count * bits]
-        places = (np.arange(1, count + 1) * bits - 8)[:, None] + np.arange(8)
+        end = start + -(-(count * pair // 2) // 8)
+        stream = np.unpackbits(codes[start:end], axis=0)[:count * pair // 2]
+        places = (np.arange(1, count + 1) * pair // 2 - 8)[:, None] + np.arange(8)
         windows = np.tensordot(1 << np.arange(7, -1, -1), stream[places % len(stream)], (0, 1))
         decoded.append(table[windows])
         start = end
@@ -97,8 +97,8 @@ def decoded(scheme, parts, rows, columns):
         return normal_float(parts, rows, columns, int(match[1] or 64), bool(match[2]))
     if match := re.fullmatch(r"emb(\d):r\d+(:fp16)?", scheme):
         return clustered(parts, rows, columns, int(match[1]))
-    if match := re.fullmatch(r"tcq([1-4])", scheme):
-        return trellis(parts, rows, columns, int(match[1]))
+    if match := re.fullmatch(r"tcq([1-4](?:\.5)?)", scheme):
+        return trellis(parts, rows, columns, int(2 * float(match[1])))
     raise Refused(f"scheme {scheme}: expected bcq, int, nf4, emb or tcq, whose codes these rules can decode")
 
 

@@ -43,9 +43,9 @@ void bp_trellis_activations(bp_isa isa, const float *x, size_t columns, size_t t
     }
 }
 
-void bp_trellis_opening(const uint8_t *codes, size_t bits, size_t rows, size_t columns, uint8_t *opening) {
-    const size_t first = rows / BP_TRELLIS_ROWS * BP_TRELLIS_ROWS, length = (rows - first) * bits;
-    const uint8_t *segment = codes + first * bits / 8 * columns;
+void bp_trellis_opening(const uint8_t *codes, size_t pair_bits, size_t rows, size_t columns, uint8_t *opening) {
+    const size_t first = rows / BP_TRELLIS_ROWS * BP_TRELLIS_ROWS, length = (rows - first) * pair_bits / 2;
+    const uint8_t *segment = codes + first * pair_bits / 16 * columns;
     for (size_t c = 0; c < columns; c++) {
         unsigned window = 0;
         // Bit by bit back from the end, and from the end again where the stream is shorter than a window.
@@ -59,7 +59,7 @@ void bp_trellis_opening(const uint8_t *codes, size_t bits, size_t rows, size_t c
 
 void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows) {
     const trellis_group group = group_at(m, row / GROUP * GROUP);
-    const size_t end = (row % GROUP + 1) * m->bits, line = (end - 1) / 8;
+    const size_t end = END(m->pair_bits, PHASE(m->pair_bits, row), row % GROUP) - 8, line = (end - 1) / 8;
     // The window ends inside the byte of this line, and begins in the one before.
     const uint8_t *last = group.codes + line * m->columns, *before = line ? last - m->columns : group.before;
     for (size_t c = 0; c < m->columns; c++)

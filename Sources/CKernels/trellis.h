@@ -5,28 +5,37 @@
 #include "targets.h"
 #pragma STDC FP_CONTRACT OFF
 
-// Rows of a group: in K bits each they take K whole bytes of every column's stream. Columns of a run share an
-// activation scale: so many that a row's sum over them, of weights up to 126 and activations up to 32639,
-// fits 32 bits. Tokens of a batch meet weights that are decoded once.
+// Rows of a group: they take 4 PAIR bits of every column's stream, PAIR being the bits of two rows. Where
+// that is odd, every second group begins in the middle of a byte. Columns of a run share an activation scale:
+// so many that a row's sum over them, of weights up to 126 and activations up to 32639, fits 32 bits. Tokens
+// of a batch meet weights that are decoded once.
 enum { GROUP = 8, RUN = 512, BATCH = 64 };
 
-// A group of rows: where its bytes lie, a line of `columns` bytes one after the other, and the line before.
+// The lines of a group, a line being a byte of every column; the bits of the first one that belong to the
+// group before; and the bit behind the window of the group's row r, counted from the line before.
+#define LINES(PAIR) (((PAIR) + 1) / 2)
+#define PHASE(PAIR, row) ((PAIR) % 2 && (row) / GROUP % 2 ? 4 : 0)
+#define END(PAIR, PHASE, r) (8 + (PHASE) + ((r) + 1) * (PAIR) / 2)
+enum { MOST_LINES = 5 };  // With the one before.
+
+// A group of rows: where its lines lie, `columns` bytes one after the other, and the line before.
 typedef struct {
     const uint8_t *before, *codes;
-    // Lines and rows that are there: fewer than K and 8 at the end of a short segment.
+    // Lines and rows that are there: fewer at the end of a short segment.
     size_t lines, rows;
 } trellis_group;
 
 // The group of the rows from `row` on, a multiple of 8.
 INLINE trellis_group group_at(const bp_trellis *m, size_t row) {
     const size_t first = row / BP_TRELLIS_ROWS * BP_TRELLIS_ROWS, left = m->rows - first;
-    const size_t height = left < BP_TRELLIS_ROWS ? left : BP_TRELLIS_ROWS, lines = (height * m->bits + 7) / 8;
-    const uint8_t *segment = m->codes + first * m->bits / 8 * m->columns;
-    const size_t line = (row - first) * m->bits / 8;
-    trellis_group group = {segment + (lines - 1) * m->columns, segment + line * m->columns, m->bits, GROUP};
+    const size_t height = left < BP_TRELLIS_ROWS ? left : BP_TRELLIS_ROWS, lines = (height * m->pair_bits / 2 + 7) / 8;
+    const uint8_t *segment = m->codes + first * m->pair_bits / 16 * m->columns;
+    const size_t line = (row - first) * m->pair_bits / 16;
+    trellis_group group = {segment + (lines - 1) * m->columns, segment + line * m->columns, LINES(m->pair_bits),
+                           GROUP};
     if (line) group.before = group.codes - m->columns;
     else if (height < BP_TRELLIS_ROWS) group.before = m->opening;
-    if (lines - line < m->bits) group.lines = lines - line;
+    if (lines - line < group.lines) group.lines = lines - line;
     if (height - (row - first) < GROUP) group.rows = height - (row - first);
     return group;
 }
@@ -38,12 +47,12 @@ typedef struct {
     size_t stride;
 } trellis_block;
 
-INLINE trellis_block block_at(const int BITS, const int WIDTH, const trellis_group *group, size_t columns, size_t column,
+INLINE trellis_block block_at(const int PAIR, const int WIDTH, const trellis_group *group, size_t columns, size_t column,
                               uint8_t *edge) {
-    if (group->lines == (size_t)BITS && column + WIDTH <= columns)
+    if (group->lines == (size_t)LINES(PAIR) && column + WIDTH <= columns)
         return (trellis_block){group->before + column, group->codes + column, columns};
     const size_t width = columns - column < (size_t)WIDTH ? columns - column : (size_t)WIDTH;
-    memset(edge, 0, (BITS + 1) * (size_t)WIDTH);
+    memset(edge, 0, (LINES(PAIR) + 1) * (size_t)WIDTH);
     memcpy(edge, group->before + column, width);
     for (size_t line = 0; line < group->lines; line++)
         memcpy(edge + (line + 1) * WIDTH, group->codes + line * columns + column, width);
@@ -87,14 +96,14 @@ INLINE void put_rows(const size_t MOST, const bp_trellis *m, size_t row, size_t 
 }
 
 // Decodes the columns from `first` on of a group, `width` of them with zeros behind the last, to a panel.
-typedef void trellis_decode(const int BITS, const bp_trellis *m, const trellis_group *group, size_t first, size_t width,
-                            void *panel);
+typedef void trellis_decode(const int PAIR, const int phase, const bp_trellis *m, const trellis_group *group, size_t first,
+                            size_t width, void *panel);
 // The sums of the rows of a panel times one token, `x` being its activations at the panel's first column.
 typedef void trellis_sums(const bp_trellis *m, const void *panel, const uint8_t *x, size_t width, int32_t sums[GROUP]);
 
 // All products with several tokens: a panel of a group by a run is decoded once for at most BATCH of them.
 // From one column's activations to the next are so many `bytes`.
-INLINE void trellis_batch(const int BITS, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y,
+INLINE void trellis_batch(const int PAIR, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y,
                           size_t bytes, trellis_decode decode, trellis_sums sums_of) {
     const size_t size = activations_size(m->columns);
     _Alignas(64) int16_t panel[GROUP * RUN];
@@ -109,7 +118,8 @@ INLINE void trellis_batch(const int BITS, const bp_trellis *m, const uint8_t *pr
                 const trellis_group group = group_at(m, row + r);
                 for (size_t run = 0; run < runs_of(m->columns); run++) {
                     const size_t first = run * RUN, left = padded(m->columns) - first, width = left < RUN ? left : RUN;
-                    decode(BITS, m, &group, first, width, panel);
+                    if (PHASE(PAIR, r)) decode(PAIR, 4, m, &group, first, width, panel);
+                    else decode(PAIR, 0, m, &group, first, width, panel);
                     for (size_t t = 0; t < count; t++) {
                         const trellis_activations x = activations_at(prepared + t * size, m->columns);
                         int32_t sums[GROUP];
@@ -122,6 +132,18 @@ INLINE void trellis_batch(const int BITS, const bp_trellis *m, const uint8_t *pr
         }
     }
 }
+
+// The bits of two rows as a constant.
+#define FOR_PAIR_BITS(pair, call) \
+    switch (pair) {               \
+    case 2: call(2); break;       \
+    case 3: call(3); break;       \
+    case 4: call(4); break;       \
+    case 5: call(5); break;       \
+    case 6: call(6); break;       \
+    case 7: call(7); break;       \
+    default: call(8);             \
+    }
 
 // Products with several tokens; the portable build takes one like that too.
 DECLARE(void, bp_trellis_batch, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);

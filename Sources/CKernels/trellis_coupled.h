@@ -5,14 +5,18 @@
 #include "trellis_survivors.h"
 #pragma STDC FP_CONTRACT OFF
 
-INLINE void coupled_search(const int bits, const float *table, const float *targets, const float *factors,
-                           const float *importance, const float *coupling, size_t stride, size_t count, float *asked,
-                           float *costs, uint8_t *choices) {
-    const size_t before = TRELLIS_WINDOWS >> bits;
+INLINE void coupled_search(const int first_bits, const int second_bits, const uint8_t *second, const float *table,
+                           const float *targets, const float *factors, const float *importance, const float *coupling,
+                           size_t stride, size_t count, float *asked, float *costs, uint8_t *choices) {
+    const size_t most = TRELLIS_WINDOWS >> first_bits;
     float least[TRELLIS_WINDOWS / 2], errors[TRELLIS_WINDOWS];
-    float *now = asked, *next = asked + before * stride;
-    for (size_t t = 0; t < count; t++, choices += before) {
-        choose_survivors(bits, costs, least, choices);
+    float *now = asked, *next = asked + most * stride;
+    for (size_t t = 0; t < count; t++, choices += most) {
+        const int bits = second[t] ? second_bits : first_bits;
+        const int last_bits = t && second[t - 1] ? second_bits : first_bits;
+        const size_t before = TRELLIS_WINDOWS >> bits;
+        if (second[t]) choose_survivors(second_bits, costs, least, choices);
+        else choose_survivors(first_bits, costs, least, choices);
         // What the chosen path before m asks of weight t and those behind it.
         for (size_t m = 0; m < before; m++) {
             float *to = next + m * stride;
@@ -21,7 +25,7 @@ INLINE void coupled_search(const int bits, const float *table, const float *targ
                 continue;
             }
             const size_t window = m + choices[m] * before;
-            const float error = errors[window], *from = now + (window >> bits) * stride;
+            const float error = errors[window], *from = now + (window >> last_bits) * stride;
             const float *row = coupling + (t - 1) * stride;
             for (size_t j = t & ~(size_t)15; j < stride; j += 16)
                 *(v16 *)(to + j) = *(const v16 *)(from + j) + error * *(const v16 *)(row + j);
@@ -43,6 +47,6 @@ INLINE void coupled_search(const int bits, const float *table, const float *targ
     }
 }
 
-#define COUPLED_SEARCH(constant)                                                                                  \
-    coupled_search(constant, table, targets, factors, importance, coupling, stride, count, asked, costs, choices)
+#define COUPLED_SEARCH(first, then)                                                                                 \
+    coupled_search(first, then, second, table, targets, factors, importance, coupling, stride, count, asked, costs, choices)
 #endif

@@ -12,49 +12,52 @@
 enum { SEAM = 128, SHORT = 16 };
 
 // Follows the choices back from the window behind the last weight; returns the window before the first.
-static size_t trace_back(size_t bits, const uint8_t *choices, size_t from, size_t to, size_t window, uint8_t *windows) {
-    const size_t before = TRELLIS_WINDOWS >> bits;
+static size_t trace_back(size_t pair, const uint8_t *second, const uint8_t *choices, size_t from, size_t to,
+                         size_t window, uint8_t *windows) {
     for (size_t t = to; t-- > from;) {
+        const size_t bits = BITS_OF(pair, second[t]), through = window >> bits;
         if (windows) windows[t] = (uint8_t)window;
-        window = (window >> bits) + choices[t * before + (window >> bits)] * before;
+        window = through + choices[t * BEFORE(pair) + through] * (TRELLIS_WINDOWS >> bits);
     }
     return window;
 }
 
 // The low bits of the last window of the best path over the weights around the seam.
-static size_t closing_bits(bp_isa isa, size_t bits, const float *table, const float *targets, const float *factors,
+static size_t closing_bits(bp_isa isa, size_t pair, const float *table, const float *targets, const float *factors,
                            size_t count) {
     float costs[TRELLIS_WINDOWS] = {0}, turned[2 * SEAM], scales[2 * SEAM];
-    uint8_t choices[2 * SEAM * TRELLIS_WINDOWS / 2];
+    uint8_t choices[2 * SEAM * TRELLIS_WINDOWS / 2], second[2 * SEAM];
     // As many whole turns back as it takes to count up from there.
-    const size_t seam = SEAM / bits, start = (seam / count + 1) * count - seam;
+    const size_t seam = 2 * SEAM / pair, start = (seam / count + 1) * count - seam;
     for (size_t t = 0; t < 2 * seam; t++) {
         turned[t] = targets[(start + t) % count];
         scales[t] = factors[(start + t) % count];
+        second[t] = (start + t) % count % 2;
     }
-    DISPATCH(isa, bp_trellis_search, bits, table, turned, scales, 2 * seam, costs, choices);
+    DISPATCH(isa, bp_trellis_search, pair, second, table, turned, scales, 2 * seam, costs, choices);
     size_t best = 0;
     for (size_t s = 1; s < TRELLIS_WINDOWS; s++)
         if (costs[s] < costs[best]) best = s;
-    return trace_back(bits, choices, seam, 2 * seam, best, 0) & ((TRELLIS_WINDOWS >> bits) - 1);
+    return trace_back(pair, second, choices, seam, 2 * seam, best, 0) & (BEFORE(pair) - 1);
 }
 
-void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+void bp_trellis_path(bp_isa isa, size_t pair_bits, const float table[256], const float *targets, const float *factors,
                      size_t count, uint8_t *windows) {
-    const size_t before = TRELLIS_WINDOWS >> bits;
+    const size_t before = BEFORE(pair_bits);
     float costs[TRELLIS_WINDOWS], least = INFINITY;
-    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS];
+    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS], second[BP_TRELLIS_ROWS];
     memset(windows, 0, count);
     if (!count) return;
+    for (size_t t = 0; t < count; t++) second[t] = t % 2;
     const int is_short = count <= SHORT;
-    const size_t first = is_short ? 0 : closing_bits(isa, bits, table, targets, factors, count);
+    const size_t first = is_short ? 0 : closing_bits(isa, pair_bits, table, targets, factors, count);
     for (size_t closing = first; closing < (is_short ? before : first + 1); closing++) {
         for (size_t s = 0; s < TRELLIS_WINDOWS; s++) costs[s] = (s & (before - 1)) == closing ? 0 : INFINITY;
-        DISPATCH(isa, bp_trellis_search, bits, table, targets, factors, count, costs, choices);
+        DISPATCH(isa, bp_trellis_search, pair_bits, second, table, targets, factors, count, costs, choices);
         size_t best = closing;
         for (size_t s = closing; s < TRELLIS_WINDOWS; s += before)
             if (costs[s] < costs[best]) best = s;
-        trace_back(bits, choices, 0, count, best, path);
+        trace_back(pair_bits, second, choices, 0, count, best, path);
         float cost = costs[best] < INFINITY ? 0 : INFINITY;
         for (size_t t = 0; t < count; t++) {
             const float rest = targets[t] - factors[t] * table[path[t]];
@@ -79,30 +82,31 @@ static float coupled_cost(const float *table, const float *targets, const float 
     return cost;
 }
 
-void bp_trellis_coupled_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
-                             const float *importance, const float *coupling, size_t stride, size_t count, float *room,
-                             uint8_t *windows) {
-    const size_t before = TRELLIS_WINDOWS >> bits;
+void bp_trellis_coupled_path(bp_isa isa, size_t pair_bits, const float table[256], const float *targets,
+                             const float *factors, const float *importance, const float *coupling, size_t stride,
+                             size_t count, float *room, uint8_t *windows) {
+    const size_t before = BEFORE(pair_bits);
     float costs[TRELLIS_WINDOWS], least = INFINITY, turned[BP_TRELLIS_ROWS], scales[BP_TRELLIS_ROWS];
-    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS];
+    uint8_t choices[BP_TRELLIS_ROWS * TRELLIS_WINDOWS / 2], path[BP_TRELLIS_ROWS], second[BP_TRELLIS_ROWS];
     memset(windows, 0, count);
     if (!count) return;
+    for (size_t t = 0; t < count; t++) second[t] = t % 2;
     for (size_t t = 0; t < count; t++) {
         const float root = sqrtf(importance[t]);
         turned[t] = root * targets[t];
         scales[t] = root * factors[t];
     }
     const int is_short = count <= SHORT;
-    const size_t first = is_short ? 0 : closing_bits(isa, bits, table, turned, scales, count);
+    const size_t first = is_short ? 0 : closing_bits(isa, pair_bits, table, turned, scales, count);
     for (size_t closing = first; closing < (is_short ? before : first + 1); closing++) {
         for (size_t s = 0; s < TRELLIS_WINDOWS; s++) costs[s] = (s & (before - 1)) == closing ? 0 : INFINITY;
-        DISPATCH(isa, bp_trellis_coupled_search, bits, table, targets, factors, importance, coupling, stride, count, room,
-                 costs, choices);
+        DISPATCH(isa, bp_trellis_coupled_search, pair_bits, second, table, targets, factors, importance, coupling, stride,
+                 count, room, costs, choices);
         size_t best = closing;
         for (size_t s = closing; s < TRELLIS_WINDOWS; s += before)
             if (costs[s] < costs[best]) best = s;
         if (!(costs[best] < INFINITY)) continue;
-        trace_back(bits, choices, 0, count, best, path);
+        trace_back(pair_bits, second, choices, 0, count, best, path);
         const float cost = coupled_cost(table, targets, factors, importance, coupling, stride, count, path);
         if (cost < least) {
             memcpy(windows, path, count);

@@ -27,7 +27,7 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
     package let rows: Int
     /// Input channels.
     package let columns: Int
-    private let bits: Int
+    private let pairBits: Int
     private let table: TrellisTable
     /// Of all windows.
     private let levels: [Float]
@@ -65,15 +65,16 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
         self.columns = columns
         self.activationBytes = activationBytes
         self.instructions = min(instructions, .best)
-        bits = scheme.bits
-        table = TrellisTable.bits(scheme.bits)
+        pairBits = scheme.pairBits
+        table = TrellisTable.pairBits(scheme.pairBits)
         levels = table.values
         let codes = try packed.part("codes").bytes
         self.codes = codes
         opening = [UInt8](unsafeUninitializedCapacity: columns) { buffer, count in
             codes.withUnsafeBytes {
                 bp_trellis_opening(
-                    $0.bindMemory(to: UInt8.self).baseAddress, scheme.bits, rows, columns, buffer.baseAddress)
+                    $0.bindMemory(to: UInt8.self).baseAddress, scheme.pairBits, rows, columns,
+                    buffer.baseAddress)
             }
             count = columns
         }
@@ -155,7 +156,8 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
                         table.low.withUnsafeBufferPointer { low in
                             var weights = bp_trellis(
                                 codes: raw.bindMemory(to: UInt8.self).baseAddress, code_bytes: codes.count,
-                                opening: opening.baseAddress, bits: bits, rows: rows, columns: columns,
+                                opening: opening.baseAddress, pair_bits: pairBits, rows: rows,
+                                columns: columns,
                                 high: high.baseAddress, low: low.baseAddress, offset: table.offset,
                                 step: table.step,
                                 scales: scales.baseAddress, act_bytes: Int32(activationBytes))

@@ -23,9 +23,11 @@ package struct Profiler {
 
     /// What plans and presets are usually made of.
     package static let usualSchemes: [Scheme] =
-        Scheme.list(
-            "fp32,fp16,bcq1..4,tcq1..4,tcq1..4:h,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256"
-        ) ?? []
+        (Scheme.list("fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256")
+            ?? [])
+        + [false, true].flatMap { rotation in
+            (2...8).map { .trellisCodes(pairBits: $0, rotation: rotation) }
+        }
 
     /// Measures everything.
     ///

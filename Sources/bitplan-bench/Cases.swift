@@ -23,7 +23,8 @@ struct Cases {
         ("int2", nil),
         ("nf4", 9), ("sign", 150), ("bitlinear", nil), ("w8a8", nil), ("index8", nil), ("pq:b8:k256", nil),
         ("bcq2:g64", nil), ("int4:g64", nil), ("fp16", nil), ("tcq1", nil), ("tcq2", 6), ("tcq3", 4.2),
-        ("tcq4", 5.4), ("tcq1@8", nil), ("tcq2@8", 10), ("tcq3@8", 7), ("tcq4@8", 9), ("tcq2:h", nil),
+        ("tcq4", 5.4), ("tcq1.5", nil), ("tcq2.5", nil), ("tcq3.5", nil), ("tcq1@8", nil), ("tcq2@8", 10),
+        ("tcq3@8", 7), ("tcq4@8", 9), ("tcq2:h", nil),
     ]
 
     mutating func run() throws {

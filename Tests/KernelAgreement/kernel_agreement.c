@@ -18,7 +18,8 @@ typedef enum { HALVES, SIGNS, BITLINEAR, CODES, LEVELS, PRODUCT_CODES, TRELLIS, 
 typedef struct {
     const char *name;
     family family;
-    // Columns that share scales (or make a subvector); 0 for all.
+    // Bits of a weight, for trellis codes those of two; columns that share scales (or make a subvector), 0
+    // for all.
     size_t bits, group;
     int is_signed, act_bytes, is_exact;
 } scheme;
@@ -32,8 +33,9 @@ static const scheme schemes[] = {
     {"int7", CODES, 7, 0, 0, 2, 1},         {"int8", CODES, 8, 0, 0, 2, 1},          {"int4:g64", CODES, 4, 64, 0, 2, 1},
     {"int5:g20", CODES, 5, 20, 0, 2, 1},    {"index8", CODES, 8, 0, 1, 2, 1},        {"w8a8", CODES, 8, 0, 1, 1, 1},
     {"nf4", LEVELS, 4, 64, 0, 0, 0},        {"nf4:b32", LEVELS, 4, 32, 0, 0, 0},     {"pq:b8:k256", PRODUCT_CODES, 8, 8, 0, 0, 0},
-    {"pq:b4:k16", PRODUCT_CODES, 4, 4, 0, 0, 0}, {"tcq1", TRELLIS, 1, 0, 0, 2, 1},   {"tcq2", TRELLIS, 2, 0, 0, 2, 1},
-    {"tcq3", TRELLIS, 3, 0, 0, 2, 1},       {"tcq4", TRELLIS, 4, 0, 0, 2, 1},        {"tcq2@8", TRELLIS, 2, 0, 0, 1, 1},
+    {"pq:b4:k16", PRODUCT_CODES, 4, 4, 0, 0, 0}, {"tcq1", TRELLIS, 2, 0, 0, 2, 1},   {"tcq2", TRELLIS, 4, 0, 0, 2, 1},
+    {"tcq3", TRELLIS, 6, 0, 0, 2, 1},       {"tcq4", TRELLIS, 8, 0, 0, 2, 1},        {"tcq2@8", TRELLIS, 4, 0, 0, 1, 1},
+    {"tcq1.5", TRELLIS, 3, 0, 0, 2, 1},     {"tcq2.5", TRELLIS, 5, 0, 0, 2, 1},      {"tcq3.5", TRELLIS, 7, 0, 0, 2, 1},
     {"sign", XNOR, 1, 0, 0, 0, 1},
 };
 
@@ -107,7 +109,7 @@ static size_t code_bytes(const scheme *s, size_t rows, size_t columns) {
     case PRODUCT_CODES: return (rows * (columns / s->group) * s->bits + 7) / 8;
     case TRELLIS:
         for (size_t r = 0; r < rows; r += BP_TRELLIS_ROWS)
-            bytes += ((rows - r < BP_TRELLIS_ROWS ? rows - r : BP_TRELLIS_ROWS) * s->bits + 7) / 8 * columns;
+            bytes += ((rows - r < BP_TRELLIS_ROWS ? rows - r : BP_TRELLIS_ROWS) * s->bits / 2 + 7) / 8 * columns;
         return bytes;
     default: return rows * s->bits * ((columns + 7) / 8);
     }

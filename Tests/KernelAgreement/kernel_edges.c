@@ -94,15 +94,15 @@ static void stored(size_t planes, size_t rows, size_t row_bytes) {
     release();
 }
 
-static void paths(bp_isa isa, size_t bits, size_t length) {
+static void paths(bp_isa isa, size_t pair_bits, size_t length) {
     const size_t stride = (length + 15) / 16 * 16;
     float *table = numbers(256), *targets = numbers(length), *factors = numbers(length), *importance = numbers(length);
     float *coupling = numbers(length * stride), *room = numbers(256 * stride);
     for (size_t i = 0; i < 256; i++) table[i] = (float)i / 128 - 1;
     memset(coupling, 0, 4 * length * stride);
     uint8_t *windows = bytes(length);
-    bp_trellis_path(isa, bits, table, targets, factors, length, windows);
-    bp_trellis_coupled_path(isa, bits, table, targets, factors, importance, coupling, stride, length, room, windows);
+    bp_trellis_path(isa, pair_bits, table, targets, factors, length, windows);
+    bp_trellis_coupled_path(isa, pair_bits, table, targets, factors, importance, coupling, stride, length, room, windows);
     release();
 }
 
@@ -127,9 +127,9 @@ int main(void) {
                 panels((bp_isa)isa, sizes[i], sizes[j], i % 6);
             }
         }
-        for (size_t bits = 1; bits <= 4; bits++)
+        for (size_t pair_bits = 2; pair_bits <= 8; pair_bits++)
             for (size_t length = 8; length <= 256; length = 2 * length + 3 > 256 && length < 256 ? 256 : 2 * length + 3)
-                paths((bp_isa)isa, bits, length);
+                paths((bp_isa)isa, pair_bits, length);
     }
     for (size_t planes = 1; planes <= 4; planes++)
         for (size_t i = 0; i < many - 2; i++)

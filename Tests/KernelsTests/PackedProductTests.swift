@@ -22,7 +22,8 @@ struct PackedProductTests {
             ("nf4", 2e-6), ("nf4:dq", 2e-6), ("nf4:b32", 2e-6), ("pq:b8:k256", 2e-6),
             ("pq:b4:k256:int8", 2e-6),
             ("pq:b3:k5", 2e-6), ("pq:b8:k100:int8", 2e-6), ("pq:b9:k2", 2e-6),
-            ("tcq1", 1e-4), ("tcq2", 1e-4), ("tcq3", 1e-4), ("tcq4", 1e-4), ("tcq3:c", 1e-4),
+            ("tcq1", 1e-4), ("tcq1.5", 1e-4), ("tcq2", 1e-4), ("tcq2.5", 1e-4), ("tcq3", 1e-4),
+            ("tcq4", 1e-4), ("tcq3:c", 1e-4),
         ]
 
     @Test("weight-only schemes stay close to the dense product", arguments: weightOnly)
@@ -94,7 +95,7 @@ struct PackedProductTests {
     static let integerSums = [
         "int2", "int3:asym", "int4", "int4:g64:asym", "int5:g20", "int6", "int7:asym", "int8", "index8",
         "w8a8", "sign",
-        "bitlinear", "tcq1", "tcq2", "tcq3", "tcq4", "tcq3:c",
+        "bitlinear", "tcq1", "tcq2", "tcq2.5", "tcq3", "tcq4", "tcq3:c",
     ]
 
     @Test("integer sums agree bit for bit on every instruction set", arguments: integerSums)

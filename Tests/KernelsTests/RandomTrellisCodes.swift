@@ -22,7 +22,7 @@ struct RandomTrellisCodes {
         self.rows = rows
         self.columns = columns
         lines = stride(from: 0, to: rows, by: 256).reduce(0) {
-            $0 + (min(256, rows - $1) * scheme.bits + 7) / 8
+            $0 + (min(256, rows - $1) * scheme.pairBits / 2 + 7) / 8
         }
         codes = Data((0..<lines * columns).map { _ in UInt8(truncatingIfNeeded: generator.next()) })
         scales = halves(rows)
@@ -32,11 +32,11 @@ struct RandomTrellisCodes {
     /// The window of a weight: the 8 bits that end with its symbol, those before the first from the end.
     func window(_ row: Int, _ column: Int) -> UInt8 {
         let first = row / 256 * 256
-        let length = min(256, rows - first) * scheme.bits
+        let length = min(256, rows - first) * scheme.pairBits / 2
         return (0..<8).reduce(0) { window, i in
-            var bit = (row - first + 1) * scheme.bits - 8 + i
+            var bit = (row - first + 1) * scheme.pairBits / 2 - 8 + i
             while bit < 0 { bit += length }
-            let byte = codes[(first * scheme.bits / 8 + bit / 8) * columns + column]
+            let byte = codes[(first * scheme.pairBits / 16 + bit / 8) * columns + column]
             return window << 1 | byte >> (7 - bit % 8) & 1
         }
     }
@@ -54,7 +54,7 @@ struct RandomTrellisCodes {
 
     /// W, without the rotation: the stored weights times R, whose columns are R of the unit vectors.
     var dense: Matrix {
-        let table = TrellisTable.bits(scheme.bits)
+        let table = TrellisTable.pairBits(scheme.pairBits)
         var stored = Matrix(rows: rows, columns: columns)
         for r in 0..<rows {
             for c in 0..<columns {

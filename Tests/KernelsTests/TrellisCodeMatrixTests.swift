@@ -12,11 +12,14 @@ struct TrellisCodeMatrixTests {
         (64, 512), (515, 40), (20, 513), (17, 1100), (5, 0), (0, 8),
     ]
 
-    /// Random codes of `tcq<bits>` with these traits.
+    /// Random codes of so many bits for two weights, with these traits.
     private func random(
-        _ bits: Int, _ rows: Int, _ columns: Int, traits: String = "", seed: UInt64 = 1
+        _ pairBits: Int, _ rows: Int, _ columns: Int, traits: String = "", seed: UInt64 = 1
     ) throws -> RandomTrellisCodes {
-        let scheme = try #require(Scheme("tcq\(bits)\(traits)")?.family as? Scheme.TrellisCodes)
+        let scheme = try #require(
+            Scheme.trellisCodes(
+                pairBits: pairBits, columnScales: traits.contains("c"), rotation: traits.contains("h")
+            ).family as? Scheme.TrellisCodes)
         return RandomTrellisCodes(scheme, rows: rows, columns: columns, seed: seed)
     }
 
@@ -37,10 +40,10 @@ struct TrellisCodeMatrixTests {
         return result
     }
 
-    @Test("the product with rounded activations, bit for bit on all instruction sets", arguments: 1...4)
-    func products(bits: Int) throws {
+    @Test("the product with rounded activations, bit for bit on all instruction sets", arguments: 2...8)
+    func products(pairBits: Int) throws {
         for (index, (rows, columns)) in Self.shapes.enumerated() {
-            let codes = try random(bits, rows, columns, seed: UInt64(index))
+            let codes = try random(pairBits, rows, columns, seed: UInt64(index))
             let packed = codes.packed
             #expect(packed.sizeInBytes == packed.scheme.sizeInBytes(rows: rows, columns: columns))
             let x = randomMatrix(3, columns, seed: 77)
@@ -59,9 +62,9 @@ struct TrellisCodeMatrixTests {
         }
     }
 
-    @Test("tables stay within what sums of 32 bits bear", arguments: 1...4)
-    func tables(bits: Int) {
-        let table = TrellisTable.bits(bits)
+    @Test("tables stay within what sums of 32 bits bear", arguments: 2...8)
+    func tables(pairBits: Int) {
+        let table = TrellisTable.pairBits(pairBits)
         #expect(table.high.count == 16 && table.low.count == 16)
         #expect((table.high + table.low).allSatisfy { $0 < 64 })
         #expect(table.offset >= 0 && table.offset < 127 && (2 * table.offset).rounded() == 2 * table.offset)
@@ -70,12 +73,12 @@ struct TrellisCodeMatrixTests {
 
     @Test("within 1e-4 of the product with unrounded activations", arguments: ["", ":c", ":h", ":c:h"])
     func accuracy(traits: String) throws {
-        for bits in 1...4 {
+        for pairBits in 2...8 {
             for (rows, columns) in [(257, 96), (40, 640)] {
-                let codes = try random(bits, rows, columns, traits: traits)
+                let codes = try random(pairBits, rows, columns, traits: traits)
                 let x = randomMatrix(5, columns, seed: 3)
                 let error = relativeError(try product(codes.packed, x), referenceProduct(codes.dense, x))
-                #expect(error < 1e-4 && error > 0, "tcq\(bits)\(traits), \(rows) x \(columns): \(error)")
+                #expect(error < 1e-4 && error > 0, "\(codes.scheme.scheme), \(rows) x \(columns): \(error)")
             }
         }
     }
@@ -84,7 +87,7 @@ struct TrellisCodeMatrixTests {
     func batchInvariance() throws {
         let traits = ["", ":h", "", ":c", ":h", ":c:h"]
         let codes = try traits.indices.map {
-            try random($0 % 4 + 1, 270, 160, traits: traits[$0], seed: UInt64($0))
+            try random($0 + 2, 270, 160, traits: traits[$0], seed: UInt64($0))
         }
         let x = randomMatrix(131, 160, seed: 5)
         func operators(_ instructions: InstructionSet) throws -> [any LinearOperator] {
@@ -113,7 +116,7 @@ struct TrellisCodeMatrixTests {
     @Test("matrices share prepared activations where rotation and columns' scales are equal")
     func sharing() throws {
         func preparation(_ traits: String, bytes: Int = 2, seed: UInt64 = 1) throws -> Preparation {
-            let codes = try random(2, 16, 64, traits: traits, seed: seed)
+            let codes = try random(4, 16, 64, traits: traits, seed: seed)
             return try TrellisCodeMatrix(codes.packed, activationBytes: bytes).preparation
         }
         #expect(try preparation("") == preparation("", seed: 2))
@@ -126,18 +129,18 @@ struct TrellisCodeMatrixTests {
 
     @Test("rows are those of the decoder and of the definition", arguments: ["", ":c", ":h", ":c:h"])
     func rows(traits: String) throws {
-        for bits in 1...4 {
+        for pairBits in 2...8 {
             for (rows, columns) in [(1, 2), (3, 20), (13, 34), (256, 20), (270, 48)] {
-                let codes = try random(bits, rows, columns, traits: traits)
+                let codes = try random(pairBits, rows, columns, traits: traits)
                 let (matrix, dense) = (try LinearOperators.make(codes.packed), codes.dense)
                 let decoded = try Quantizer.decode(codes.packed)
                 for row in 0..<rows {
                     var copy = [Float](repeating: 0, count: columns)
                     matrix.copyRow(row, into: &copy)
-                    #expect(copy == Array(decoded[row: row]), "tcq\(bits)\(traits), row \(row)")
+                    #expect(copy == Array(decoded[row: row]), "\(codes.scheme.scheme), row \(row)")
                     let largest = dense[row: row].map { abs($0) }.max() ?? 0
                     for (a, b) in zip(copy, dense[row: row]) {
-                        #expect(abs(a - b) <= 2e-6 * largest, "tcq\(bits)\(traits), row \(row)")
+                        #expect(abs(a - b) <= 2e-6 * largest, "\(codes.scheme.scheme), row \(row)")
                     }
                 }
             }
@@ -148,7 +151,7 @@ struct TrellisCodeMatrixTests {
     func edges(bytes: Int) throws {
         for instructions in InstructionSet.available {
             let matrix = try TrellisCodeMatrix(
-                random(2, 20, 600).packed, activationBytes: bytes, instructions: instructions)
+                random(4, 20, 600).packed, activationBytes: bytes, instructions: instructions)
             #expect(matrix(Matrix(rows: 1, columns: 600)).storage.allSatisfy { $0 == 0 })
             for (bad, tokens) in [(Float.nan, 1), (.nan, 3), (.infinity, 1), (.infinity, 3)] {
                 var x = randomMatrix(tokens, 600, seed: 1)
@@ -162,7 +165,7 @@ struct TrellisCodeMatrixTests {
 
     @Test("wrong parts are refused with one clear line")
     func refusals() throws {
-        let good = try random(3, 260, 9, traits: ":c").packed
+        let good = try random(6, 260, 9, traits: ":c").packed
         func refused(_ parts: [String: PackedTensor], rows: Int = 260) -> String? {
             let packed = PackedMatrix(scheme: good.scheme, rows: rows, columns: 9, parts: parts)
             do {
@@ -188,7 +191,7 @@ struct TrellisCodeMatrixTests {
         #expect(refused(other) == "part 'scales' of \(what): expected F16 [260], got F32 [260]")
         let rotated = PackedMatrix(
             scheme: try #require(Scheme("tcq2:h")), rows: 8, columns: 9,
-            parts: try random(2, 8, 9).packed.parts)
+            parts: try random(4, 8, 9).packed.parts)
         #expect {
             try LinearOperators.make(rotated)
         } throws: {

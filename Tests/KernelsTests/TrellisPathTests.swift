@@ -10,7 +10,7 @@ import Testing
 @Suite struct TrellisPathTests {
     /// A sequence, its best path as `Scripts/goldens/trellis.py` finds it, and what the path stands for.
     struct Golden: Decodable {
-        let bits: Int
+        let pairBits: Int
         let targets: [Float]
         let factors: [Float]
         let cost: Double
@@ -24,17 +24,18 @@ import Testing
     }
 
     private func windows(
-        bits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
+        pairBits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
     ) -> [UInt8] {
         var windows = [UInt8](repeating: 0xAA, count: targets.count)
         TrellisPath.find(
-            bits: bits, table: TrellisTable.bits(bits).values, targets: targets, factors: factors,
+            pairBits: pairBits, table: TrellisTable.pairBits(pairBits).values, targets: targets,
+            factors: factors,
             count: targets.count, windows: &windows, instructions: instructions)
         return windows
     }
 
-    private func cost(_ windows: [UInt8], bits: Int, targets: [Float], factors: [Float]) -> Double {
-        let levels = TrellisTable.bits(bits).values
+    private func cost(_ windows: [UInt8], pairBits: Int, targets: [Float], factors: [Float]) -> Double {
+        let levels = TrellisTable.pairBits(pairBits).values
         return windows.indices.reduce(0) {
             let rest = Double(targets[$1]) - Double(factors[$1]) * Double(levels[Int(windows[$1])])
             return $0 + rest * rest
@@ -42,27 +43,27 @@ import Testing
     }
 
     /// The path of ours costs no more than that of a run over the turned sequence, but for the few sequences
-    /// whose closing bits depend on weights far from the seam.
+    /// whose closing bits depend on weights far from the seam: these cost a little more.
     @Test func costsAsMuchAsGoldens() throws {
         let goldens = try goldens()
-        #expect(goldens.count == 28)
+        #expect(goldens.count == 49)
         var (mine, theirs) = (0.0, 0.0)
         for golden in goldens {
-            let path = windows(bits: golden.bits, targets: golden.targets, factors: golden.factors)
-            let cost = cost(path, bits: golden.bits, targets: golden.targets, factors: golden.factors)
+            let path = windows(pairBits: golden.pairBits, targets: golden.targets, factors: golden.factors)
+            let cost = cost(path, pairBits: golden.pairBits, targets: golden.targets, factors: golden.factors)
             #expect(
-                cost <= golden.cost * (1 + 1e-5) + 1e-6,
-                "\(golden.bits) bits, \(golden.targets.count) weights")
+                cost <= golden.cost * (1 + 2e-3) + 1e-6,
+                "\(golden.pairBits) bits a pair, \(golden.targets.count) weights")
             mine += cost
             theirs += golden.cost
         }
-        #expect(mine <= theirs * (1 + 1e-5))
+        #expect(mine <= theirs * (1 + 1e-4))
     }
 
     /// Streams that others packed stand for the levels that others read from them.
     @Test func streamsStandForGoldens() throws {
         for golden in try goldens() {
-            let scheme = Scheme.trellisCodes(bits: golden.bits)
+            let scheme = Scheme.trellisCodes(pairBits: golden.pairBits)
             let rows = golden.levels.count
             let packed = PackedMatrix(
                 scheme: scheme, rows: rows, columns: 1,
@@ -83,9 +84,9 @@ import Testing
 
     /// Every build gives the same windows, ties, rows without scale and rows of very different size included;
     /// and windows follow one another around the seam.
-    @Test(arguments: 1...4)
-    func buildsAgree(_ bits: Int) {
-        var generator = SeededGenerator(seed: UInt64(bits))
+    @Test(arguments: 2...8)
+    func buildsAgree(_ pairBits: Int) {
+        var generator = SeededGenerator(seed: UInt64(pairBits))
         for count in [1, 2, 3, 5, 8, 15, 16, 17, 31, 64, 100, 255, 256] {
             for kind in 0..<4 {
                 let targets = (0..<count).map { row -> Float in
@@ -103,16 +104,17 @@ import Testing
                     default: 1
                     }
                 }
-                let expected = windows(bits: bits, targets: targets, factors: factors, .portable)
+                let expected = windows(pairBits: pairBits, targets: targets, factors: factors, .portable)
                 for instructions in InstructionSet.available {
                     #expect(
-                        windows(bits: bits, targets: targets, factors: factors, instructions) == expected,
+                        windows(pairBits: pairBits, targets: targets, factors: factors, instructions)
+                            == expected,
                         "\(instructions), \(count) weights, kind \(kind)")
                 }
-                let mask = UInt8(1) << UInt8(bits) - 1
                 var window = expected[count - 1]
                 for row in 0..<count {
-                    window = window << UInt8(bits) | expected[row] & mask
+                    let bits = UInt8(pairBits + row % 2) / 2
+                    window = window << bits | expected[row] & (1 << bits - 1)
                     #expect(window == expected[row], "\(count) weights, row \(row)")
                 }
             }
@@ -141,8 +143,8 @@ import Testing
             self.coupling = coupling
         }
 
-        func cost(_ windows: [UInt8], bits: Int, targets: [Float], factors: [Float]) -> Double {
-            let levels = TrellisTable.bits(bits).values
+        func cost(_ windows: [UInt8], pairBits: Int, targets: [Float], factors: [Float]) -> Double {
+            let levels = TrellisTable.pairBits(pairBits).values
             let errors = windows.indices.map {
                 Double(targets[$0]) - Double(factors[$0]) * Double(levels[Int(windows[$0])])
             }
@@ -153,12 +155,13 @@ import Testing
         }
 
         func windows(
-            bits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
+            pairBits: Int, targets: [Float], factors: [Float], _ instructions: InstructionSet = .best
         ) -> [UInt8] {
             var windows = [UInt8](repeating: 0xAA, count: targets.count)
             var room = [Float](repeating: .nan, count: TrellisPath.room(stride: stride))
             TrellisPath.findCoupled(
-                bits: bits, table: TrellisTable.bits(bits).values, targets: targets, factors: factors,
+                pairBits: pairBits, table: TrellisTable.pairBits(pairBits).values, targets: targets,
+                factors: factors,
                 importance: importance, coupling: coupling, stride: stride, count: targets.count,
                 room: &room, windows: &windows, instructions: instructions)
             return windows
@@ -166,52 +169,56 @@ import Testing
     }
 
     /// Every build gives the same windows under a coupling; without one, those of the plain search.
-    @Test(arguments: 1...4)
-    func coupledBuildsAgree(_ bits: Int) {
-        var generator = SeededGenerator(seed: UInt64(40 + bits))
+    @Test(arguments: 2...8)
+    func coupledBuildsAgree(_ pairBits: Int) {
+        var generator = SeededGenerator(seed: UInt64(40 + pairBits))
         for count in [1, 2, 5, 16, 17, 33, 100, 255, 256] {
             let targets = (0..<count).map { _ in Float(generator.normal()) }
             let factors = (0..<count).map { _ in Float(0.5 + generator.uniform()) }
             let coupling = Coupling(count: count, seed: UInt64(count))
-            let expected = coupling.windows(bits: bits, targets: targets, factors: factors, .portable)
+            let expected = coupling.windows(pairBits: pairBits, targets: targets, factors: factors, .portable)
             for instructions in InstructionSet.available {
                 #expect(
-                    coupling.windows(bits: bits, targets: targets, factors: factors, instructions)
+                    coupling.windows(pairBits: pairBits, targets: targets, factors: factors, instructions)
                         == expected, "\(instructions), \(count) weights")
             }
-            let plain = windows(bits: bits, targets: targets, factors: factors)
+            let plain = windows(pairBits: pairBits, targets: targets, factors: factors)
             #expect(
                 Coupling(count: count, seed: 1, isEmpty: true)
-                    .windows(bits: bits, targets: targets, factors: factors) == plain, "\(count) weights")
+                    .windows(pairBits: pairBits, targets: targets, factors: factors) == plain,
+                "\(count) weights")
             // Not the best of all, which no search over survivors finds, but better than not looking.
             if count >= 64 {
                 #expect(
-                    coupling.cost(expected, bits: bits, targets: targets, factors: factors)
-                        < coupling.cost(plain, bits: bits, targets: targets, factors: factors),
+                    coupling.cost(expected, pairBits: pairBits, targets: targets, factors: factors)
+                        < coupling.cost(plain, pairBits: pairBits, targets: targets, factors: factors),
                     "\(count) weights")
             }
         }
     }
 
     /// No stream of a short sequence is better than the one found.
-    @Test(arguments: [(1, 8), (1, 3), (2, 4), (3, 3), (3, 1), (4, 2)])
-    func shortSequencesAreBest(_ bits: Int, _ count: Int) throws {
+    @Test(arguments: [
+        (2, 8), (2, 3), (3, 1), (3, 5), (4, 4), (5, 3), (5, 4), (6, 3), (6, 1), (7, 2), (8, 2),
+    ])
+    func shortSequencesAreBest(_ pairBits: Int, _ count: Int) throws {
         var generator = SeededGenerator(seed: 5)
         let targets = (0..<count).map { _ in Float(generator.normal()) }
         let factors = (0..<count).map { _ in Float(0.5 + generator.uniform()) }
         let found = cost(
-            windows(bits: bits, targets: targets, factors: factors), bits: bits, targets: targets,
+            windows(pairBits: pairBits, targets: targets, factors: factors), pairBits: pairBits,
+            targets: targets,
             factors: factors)
-        let mask = UInt8(1) << UInt8(bits) - 1
-        for stream in 0..<1 << (bits * count) {
-            let symbols = (0..<count).map { UInt8(truncatingIfNeeded: stream >> (bits * $0)) & mask }
-            var window: UInt8 = 0
-            for turn in 0..<8 * count { window = window << UInt8(bits) | symbols[turn % count] }
-            let path = symbols.map { symbol in
-                window = window << UInt8(bits) | symbol
-                return window
+        let length = pairBits * count / 2
+        for stream in 0..<1 << length {
+            // The bits from the window's first on, behind the stream's last one the first again.
+            let path = (1...count).map { row in
+                (-8..<0).reduce(UInt8(0)) { window, place in
+                    let bit = (pairBits * row / 2 + place + 8 * length) % length
+                    return window << 1 | UInt8(truncatingIfNeeded: stream >> (length - 1 - bit)) & 1
+                }
             }
-            #expect(cost(path, bits: bits, targets: targets, factors: factors) >= found * (1 - 1e-6))
+            #expect(cost(path, pairBits: pairBits, targets: targets, factors: factors) >= found * (1 - 1e-6))
         }
     }
 }

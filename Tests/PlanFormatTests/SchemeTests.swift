@@ -9,7 +9,8 @@ import Testing
         "int8:tensor",
         "int4:g64", "int4:g64:asym", "int3:asym", "int5:tensor:asym:fp16", "nf4", "nf4:dq", "nf4:b32",
         "nf4:b128:dq",
-        "pq:b8:k256", "pq:b4:k16:int8", "tcq1", "tcq4", "tcq2:c", "tcq3:h", "tcq4:c:h", "index8", "sign",
+        "pq:b8:k256", "pq:b4:k16:int8", "tcq1", "tcq1.5", "tcq3.5:c:h", "tcq4", "tcq2:c", "tcq3:h",
+        "tcq4:c:h", "index8", "sign",
         "sign:mean", "bitlinear", "bitlinear:4", "w8a8",
         "fp32", "fp16",
     ])
@@ -25,7 +26,8 @@ import Testing
         "", "bcq", "bcq0", "bcq9", "bcq12", "bcq3:", "bcq3:g0", "bcq3:g-1", "bcq3:fp16:g64", "bcq3:g64:g64",
         "BCQ3", "emb4",
         "emb9:r1", "int1", "int9", "int4:sym", "nf4:dq:dq", "nf4:b0", "pq", "pq:b8", "pq:b8:k1", "pq:b8:k257",
-        "sign:x", "tcq", "tcq0", "tcq5", "tcq22", "tcq2:h:c", "tcq2:w10", "tcq2:fp16",
+        "sign:x", "tcq", "tcq0", "tcq5", "tcq22", "tcq4.5", "tcq0.5", "tcq2.50", "tcq2.25", "tcq.5",
+        "tcq2.5.5", "tcq2.0", "tcq2:h:c", "tcq2:w10", "tcq2:fp16",
         "bitlinear:0", "fp64", " bcq3", "bcq3 ", "int4:g99999",
     ])
     func whatNamesNoSchemeIsRefused(_ text: String) {
@@ -42,7 +44,8 @@ import Testing
         ("bcq2:g8", 2 * 10 * (3 + 3 * 4)), ("int3", 10 * 8 + 10 * 4), ("int3:tensor", 10 * 8 + 4),
         ("int8:asym", 200 + 10 * 8), ("int4:g8:fp16", 100 + 10 * 3 * 2), ("nf4", 100 + 4 * 4),
         ("nf4:dq", 100 + 4 + 4 + 4), ("pq:b8:k16", 15 + 16 * 8 * 2), ("pq:b4:k5:int8", 19 + 5 * 4 + 4),
-        ("tcq2", 3 * 20 + 2 * 10), ("tcq3:c", 4 * 20 + 2 * 10 + 2 * 20), ("tcq1:h", 2 * 20 + 2 * 10),
+        ("tcq2", 3 * 20 + 2 * 10), ("tcq2.5", 4 * 20 + 2 * 10), ("tcq3:c", 4 * 20 + 2 * 10 + 2 * 20),
+        ("tcq1:h", 2 * 20 + 2 * 10),
         ("index8", 208),
         ("sign", 30), ("sign:mean", 34), ("bitlinear:2", 38), ("w8a8", 240),
         ("emb2:r1", 5 * 2 * 7 + 5 * 7 + 10),
@@ -88,7 +91,8 @@ import Testing
     @Test(arguments: [
         ("fp32", 32), ("fp16", 16), ("bcq3:g64", 3), ("emb4:r1", 2.5), ("emb2:r3", 1.25), ("int5:asym", 5),
         ("nf4:dq", 4),
-        ("pq:b8:k256", 1), ("pq:b4:k5:int8", 0.75), ("tcq3:h", 3), ("index8", 8), ("w8a8", 8),
+        ("pq:b8:k256", 1), ("pq:b4:k5:int8", 0.75), ("tcq3:h", 3), ("tcq2.5", 2.5), ("index8", 8),
+        ("w8a8", 8),
         ("sign:mean", 1),
         ("bitlinear:4", 1),
     ])

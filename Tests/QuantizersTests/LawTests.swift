@@ -157,7 +157,7 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
             (2...8).map { .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp32) },
             (2...8).map { .integer(bits: $0, symmetric: false, granularity: .group(32), scales: .fp16) },
             [2, 8, 32, 128, 256].map { .productCodes(block: 4, centroids: $0, storage: .fp16) },
-            (1...4).map { .trellisCodes(bits: $0) },
+            (2...8).map { .trellisCodes(pairBits: $0) },
             [Scheme("index8"), .full(.fp16), .fp32].compactMap { $0 },
         ]
         for (rows, columns) in [(63, 65), (16, 512)] {

@@ -84,7 +84,7 @@ import Testing
 
     /// Trellis codes and product codes store halves: a large step shows the slope all the same.
     @Test(arguments: [
-        "tcq1", "tcq2", "tcq3", "tcq4", "tcq2:c", "tcq3:h", "tcq2:c:h", "pq:b4:k256", "pq:b3:k5",
+        "tcq1", "tcq2", "tcq2.5", "tcq3", "tcq4", "tcq2:c", "tcq3:h", "tcq2:c:h", "pq:b4:k256", "pq:b3:k5",
         "bcq2:fp16", "int4:fp16",
     ])
     func gradientsPassHalves(_ name: String) throws {

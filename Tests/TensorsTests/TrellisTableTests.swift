@@ -2,9 +2,9 @@ import BitplanTensors
 import Testing
 
 @Suite struct TrellisTableTests {
-    @Test(arguments: 1...4)
-    func levels(_ bits: Int) {
-        let table = TrellisTable.bits(bits)
+    @Test(arguments: 2...8)
+    func levels(_ pairBits: Int) {
+        let table = TrellisTable.pairBits(pairBits)
         #expect(table.high.count == 16 && table.low.count == 16)
         #expect((table.high + table.low).allSatisfy { $0 <= 63 })
         #expect((2 * table.offset).rounded() == 2 * table.offset && table.step > 0)

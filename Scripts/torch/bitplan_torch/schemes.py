@@ -32,6 +32,6 @@ def codes_of(scheme, rows, columns, parts):
     if name[:-1] == "int":
         unit = "tensor" if "tensor" in options else numbers.get("g")
         return Integers(rows, columns, parts, digit, unit, "asym" not in options, kind)
-    if name[:-1] == "tcq":
-        return TrellisCodes(rows, columns, parts, digit, "c" in options, "h" in options)
+    if name[:3] == "tcq":
+        return TrellisCodes(rows, columns, parts, int(2 * float(name[3:])), "c" in options, "h" in options)
     return None

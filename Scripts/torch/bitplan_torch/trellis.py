@@ -5,30 +5,39 @@ from torch.nn.functional import pad
 from .codes import Codes
 from .storage import half
 
-# Of trellis codes of 1 to 4 bits: high and low of a window's halves, offset, step (Sources/Tensors/TrellisTables.swift).
+# Of trellis codes of 2 to 8 bits for two weights: high and low of a window's halves, offset, step (Sources/Tensors/TrellisTables.swift).
 TRELLIS = [
     ([47, 8, 14, 29, 12, 16, 11, 36, 6, 47, 24, 7, 31, 37, 36, 0], [18, 30, 49, 0, 9, 43, 8, 39, 20, 37, 1, 43, 49, 5, 38, 17],
      48.0, 0.03918886557221413),
+    ([35, 33, 19, 19, 54, 9, 1, 55, 0, 17, 29, 44, 19, 43, 44, 2], [35, 0, 59, 25, 52, 21, 52, 21, 20, 53, 6, 40, 27, 59, 16, 45],
+     59.5, 0.03971105068922043),
     ([0, 2, 35, 33, 19, 12, 13, 16, 15, 22, 0, 21, 32, 33, 22, 4], [25, 6, 17, 31, 0, 26, 13, 38, 47, 20, 32, 5, 28, 10, 41, 20],
      40.0, 0.06206487864255905),
+    ([21, 36, 47, 0, 8, 12, 28, 19, 32, 52, 16, 43, 49, 25, 38, 31], [52, 28, 40, 6, 13, 32, 3, 21, 32, 25, 16, 45, 38, 0, 24, 13],
+     53.0, 0.05452308431267738),
     ([20, 38, 52, 21, 44, 10, 14, 32, 6, 26, 31, 16, 26, 0, 36, 48], [25, 4, 30, 21, 40, 6, 13, 16, 0, 25, 22, 14, 5, 32, 18, 12],
      45.5, 0.06576183438301086),
+    ([38, 0, 23, 36, 30, 32, 18, 46, 25, 29, 11, 8, 15, 21, 5, 26], [40, 22, 35, 19, 25, 29, 8, 14, 0, 19, 16, 32, 22, 7, 26, 12],
+     42.5, 0.07609933614730835),
     ([25, 34, 36, 21, 32, 0, 62, 42, 39, 13, 18, 45, 14, 51, 28, 28], [30, 0, 37, 24, 41, 34, 24, 20, 28, 7, 17, 58, 52, 33, 12, 46],
      58.5, 0.056861426681280136)]
 
 
 class TrellisCodes(Codes):
-    """`tcq`: windows of 8 bits choose levels; numbers are scales of rows, then of columns. In the basis of a rotation with `:h`."""
+    """`tcq`: windows of 8 bits choose levels; numbers are scales of rows, then of columns. In the basis of a rotation with `:h`.
 
-    def __init__(self, rows, columns, parts, bits, column_scales, rotates):
-        self.bits = bits
+    Two successive weights have `pair` bits, of an odd number the second one more.
+    """
+
+    def __init__(self, rows, columns, parts, pair, column_scales, rotates):
+        self.pair = pair
         numbers = [parts["scales"].float()] + ([parts["columnScales"].float()] if column_scales else [])
-        windows = [self.windows(parts["codes"][rows_[0] * bits // 8:][:-(-len(rows_) * bits // 8)], len(rows_))
+        windows = [self.windows(parts["codes"][rows_[0] * pair // 16:][:-(-(len(rows_) * pair // 2) // 8)], len(rows_))
                    for rows_ in self.segments(rows)]
         super().__init__(rows, columns, torch.cat(windows), torch.cat(numbers))
         self.block = columns & -columns
         self.register_buffer("signs", self.rotation_signs(columns, self.block) if rotates else None, persistent=False)
-        high, low, offset, step = TRELLIS[bits - 1]
+        high, low, offset, step = TRELLIS[pair - 2]
         sums = torch.tensor(high)[:, None] + torch.tensor(low)
         self.register_buffer("table", (torch.tensor(step) * (sums.float() - offset)).flatten(), persistent=False)
 
@@ -36,15 +45,19 @@ class TrellisCodes(Codes):
     def segments(rows):
         return [range(first, min(first + 256, rows)) for first in range(0, rows, 256)]
 
+    def bits(self, place):
+        return (self.pair + place % 2) // 2
+
     def windows(self, stream, count):
         """The bytes of a segment's streams, highest bits first -> (count, columns) windows."""
-        each = (stream.long()[:, None] >> torch.arange(7, -1, -1)[:, None] & 1).flatten(0, 1)[:count * self.bits]
-        weights = 2 ** torch.arange(self.bits - 1, -1, -1)
-        symbols = (each.view(count, self.bits, -1) * weights[:, None]).sum(1)
-        return sum(symbols.roll(back, 0) << self.bits * back & 255 for back in range(-(-8 // self.bits))).to(torch.uint8)
+        length = count * self.pair // 2
+        each = (stream.long()[:, None] >> torch.arange(7, -1, -1)[:, None] & 1).flatten(0, 1)[:length]
+        ends = torch.arange(1, count + 1) * self.pair // 2
+        return sum(each[(ends - 1 - back) % length] << back for back in range(8)).to(torch.uint8)
 
     def streams(self, windows):
-        each = (windows.long()[:, None] >> torch.arange(self.bits - 1, -1, -1)[:, None] & 1).flatten(0, 1)
+        each = torch.stack([row.long() >> shift & 1 for place, row in enumerate(windows)
+                            for shift in reversed(range(self.bits(place)))])
         each = pad(each.T, (0, -len(each) % 8)).T.reshape(-1, 8, self.columns)
         return (each << torch.arange(7, -1, -1)[:, None]).sum(1).to(torch.uint8)
 
@@ -95,35 +108,37 @@ class TrellisCodes(Codes):
         factors = (rows if columns is None else rows * columns).expand_as(targets)
         self.codes = torch.cat([self.paths(targets[s.start:s.stop], factors[s.start:s.stop]) for s in self.segments(self.rows)])
 
-    def search(self, targets, factors, costs):
-        """Viterbi over all rows: costs (columns, 256) behind them, and which way each window was reached."""
-        before, choices = 256 >> self.bits, []
-        for t, (target, factor) in enumerate(zip(targets, factors)):
-            least, way = costs.view(len(costs), -1, before).min(1)
+    def search(self, targets, factors, costs, places):
+        """Viterbi over rows, which have these places: costs (columns, 256) behind them, and which way each window was reached."""
+        choices = []
+        for t, (target, factor, place) in enumerate(zip(targets, factors, places)):
+            least, way = costs.view(len(costs), -1, 256 >> self.bits(place)).min(1)
             choices.append(way.to(torch.uint8))
             rest = target[:, None] - factor[:, None] * self.table
-            costs = least.repeat_interleave(1 << self.bits, 1) + rest * rest
+            costs = least.repeat_interleave(1 << self.bits(place), 1) + rest * rest
             if t % 8 == 7:
                 costs = costs - costs.amin(1, keepdim=True)
         return costs, choices
 
     def trace_back(self, choices, window):
         """Windows of all rows, the last one given, and the window before the first."""
-        before, path = 256 >> self.bits, []
+        path = []
         for way in reversed(choices):
             path.append(window)
-            window = (window >> self.bits) + way.long().gather(1, window[:, None] >> self.bits).flatten() * before
+            before = way.shape[1]
+            through = window * before >> 8
+            window = through + way.long().gather(1, through[:, None]).flatten() * before
         return torch.stack(path[::-1]), window
 
     def paths(self, targets, factors):
         """The windows of about the best path of each column that bites its tail, as encoders find it."""
-        count, columns, before = len(targets), targets.shape[1], 256 >> self.bits
+        count, columns, before = len(targets), targets.shape[1], 256 >> self.bits(0)
         free = torch.zeros(columns, 256, device=targets.device)
         if count > 16:
             # The closing bits are those of the best path over the weights around the seam.
-            seam = 128 // self.bits
+            seam = 256 // self.pair
             turn = (torch.arange(2 * seam) - seam) % count
-            costs, choices = self.search(targets[turn], factors[turn], free)
+            costs, choices = self.search(targets[turn], factors[turn], free, turn.tolist())
             closings = [self.trace_back(choices[seam:], costs.argmin(1))[1] & before - 1]
         else:
             closings = [torch.full((columns,), f, device=targets.device) for f in range(before)]
@@ -131,7 +146,7 @@ class TrellisCodes(Codes):
         best, least = torch.zeros(count, columns, dtype=torch.long, device=targets.device), torch.full_like(targets[0], torch.inf)
         for closing in closings:
             closes = windows & before - 1 == closing[:, None]
-            costs, choices = self.search(targets, factors, free.masked_fill(~closes, torch.inf))
+            costs, choices = self.search(targets, factors, free.masked_fill(~closes, torch.inf), range(count))
             costs = costs.masked_fill(~closes, torch.inf)
             path, _ = self.trace_back(choices, torch.where(costs.amin(1) < torch.inf, costs.argmin(1), closing))
             cost = (targets - factors * self.table[path]).square().sum(0).masked_fill(costs.amin(1) == torch.inf, torch.inf)

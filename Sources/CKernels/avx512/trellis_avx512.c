@@ -18,10 +18,10 @@ INLINE __m512i nibble_avx512(const __m512i *lines, const int start) {
     return _mm512_srli_epi16(byte, at > 4 ? 8 - at : 4 - at);
 }
 
-INLINE void lines_avx512(const int BITS, trellis_block block, __m512i *lines) {
+INLINE void lines_avx512(const int PAIR, trellis_block block, __m512i *lines) {
     lines[0] = _mm512_loadu_si512(block.before);
 #pragma clang loop unroll(full)
-    for (int i = 0; i < BITS; i++) lines[i + 1] = _mm512_loadu_si512(block.at + i * block.stride);
+    for (int i = 0; i < LINES(PAIR); i++) lines[i + 1] = _mm512_loadu_si512(block.at + i * block.stride);
 }
 
 INLINE __m512i table_avx512(const uint8_t *entries) {
@@ -29,8 +29,9 @@ INLINE __m512i table_avx512(const uint8_t *entries) {
 }
 
 // Row r of a group.
-INLINE __m512i values_avx512(const int BITS, const __m512i *lines, const int r, __m512i high, __m512i low) {
-    const int end = 8 + (r + 1) * BITS;
+INLINE __m512i values_avx512(const int PAIR, const int phase, const __m512i *lines, const int r, __m512i high,
+                             __m512i low) {
+    const int end = END(PAIR, phase, r);
     return _mm512_add_epi8(_mm512_permutexvar_epi8(nibble_avx512(lines, end - 8), high),
                            _mm512_permutexvar_epi8(nibble_avx512(lines, end - 4), low));
 }
@@ -51,61 +52,68 @@ INLINE void put_sums_avx512(const __m512i *v, int32_t sums[GROUP]) {
                                                           _mm512_extracti64x4_epi64(turned, 1)));
 }
 
-INLINE void token_avx512(const int BITS, const int BYTES, const bp_trellis *m, const uint8_t *prepared, float *y) {
+// The rows of a group.
+INLINE void group_avx512(const int PAIR, const int phase, const int BYTES, const bp_trellis *m, const uint8_t *prepared,
+                         size_t row, float *y) {
     const trellis_activations x = activations_at(prepared, m->columns);
     const uint8_t *end = m->codes + m->code_bytes;
     const int is_long = m->code_bytes >= LONG_STREAM;
     const __m512i high = table_avx512(m->high), low = table_avx512(m->low);
-    uint8_t edge[5 * 64];
-    for (size_t row = 0; row < m->rows; row += GROUP) {
-        const trellis_group group = group_at(m, row);
-        float out[GROUP] = {0};
-        for (size_t run = 0; run < runs_of(m->columns); run++) {
-            const size_t last = (run + 1) * RUN < m->columns ? (run + 1) * RUN : m->columns;
-            __m512i sums[GROUP], higher[GROUP];
+    uint8_t edge[MOST_LINES * 64];
+    const trellis_group group = group_at(m, row);
+    float out[GROUP] = {0};
+    for (size_t run = 0; run < runs_of(m->columns); run++) {
+        const size_t last = (run + 1) * RUN < m->columns ? (run + 1) * RUN : m->columns;
+        __m512i sums[GROUP], higher[GROUP];
 #pragma clang loop unroll(full)
-            for (int r = 0; r < GROUP; r++) sums[r] = higher[r] = _mm512_setzero_si512();
-            for (size_t c = run * RUN; c < last; c += 64) {
-                const trellis_block block = block_at(BITS, 64, &group, m->columns, c, edge);
-                __m512i lines[5];
-                lines_avx512(BITS, block, lines);
-                const __m512i x_high = _mm512_load_si512(x.numbers + c);
-                const __m512i x_low = _mm512_load_si512(x.numbers + padded(m->columns) + c);
+        for (int r = 0; r < GROUP; r++) sums[r] = higher[r] = _mm512_setzero_si512();
+        for (size_t c = run * RUN; c < last; c += 64) {
+            const trellis_block block = block_at(PAIR, 64, &group, m->columns, c, edge);
+            __m512i lines[MOST_LINES];
+            lines_avx512(PAIR, block, lines);
+            const __m512i x_high = _mm512_load_si512(x.numbers + c);
+            const __m512i x_low = _mm512_load_si512(x.numbers + padded(m->columns) + c);
 #pragma clang loop unroll(full)
-                for (int r = 0; r < GROUP; r++) {
-                    const __m512i w = values_avx512(BITS, lines, r, high, low);
-                    sums[r] = _mm512_dpbusd_epi32(sums[r], w, x_low);
-                    if (BYTES == 2) higher[r] = _mm512_dpbusd_epi32(higher[r], w, x_high);
-                }
-                for (int i = 0; i < BITS; i++) fetch_ahead(group.codes + i * m->columns + c, end, is_long, 3072);
+            for (int r = 0; r < GROUP; r++) {
+                const __m512i w = values_avx512(PAIR, phase, lines, r, high, low);
+                sums[r] = _mm512_dpbusd_epi32(sums[r], w, x_low);
+                if (BYTES == 2) higher[r] = _mm512_dpbusd_epi32(higher[r], w, x_high);
             }
-            __m512i halves[4];
-#pragma clang loop unroll(full)
-            for (int i = 0; i < 4; i++) {
-                const __m512i a = both_avx512(BYTES, sums[i], higher[i]);
-                const __m512i b = both_avx512(BYTES, sums[i + 4], higher[i + 4]);
-                halves[i] = _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(a, b, 0xee));
-            }
-            int32_t all[GROUP];
-            put_sums_avx512(halves, all);
-            add_run(m, &x, run, all, out);
+            for (int i = 0; i < LINES(PAIR); i++) fetch_ahead(group.codes + i * m->columns + c, end, is_long, 3072);
         }
-        put_rows(GROUP, m, row, group.rows, out, y);
+        __m512i halves[4];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; i++) {
+            const __m512i a = both_avx512(BYTES, sums[i], higher[i]);
+            const __m512i b = both_avx512(BYTES, sums[i + 4], higher[i + 4]);
+            halves[i] = _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(a, b, 0xee));
+        }
+        int32_t all[GROUP];
+        put_sums_avx512(halves, all);
+        add_run(m, &x, run, all, out);
+    }
+    put_rows(GROUP, m, row, group.rows, out, y);
+}
+
+INLINE void token_avx512(const int PAIR, const int BYTES, const bp_trellis *m, const uint8_t *prepared, float *y) {
+    for (size_t row = 0; row < m->rows; row += GROUP) {
+        if (PHASE(PAIR, row)) group_avx512(PAIR, 4, BYTES, m, prepared, row, y);
+        else group_avx512(PAIR, 0, BYTES, m, prepared, row, y);
     }
 }
 
 // A panel: for each 32 columns the weights of rows 0, 4, 1, 5, 2, 6, 3 and 7, so that a vector holds two
 // rows, and sums need half the additions across it.
-INLINE void decode_avx512(const int BITS, const bp_trellis *m, const trellis_group *group, size_t first, size_t width,
-                          void *panel) {
+INLINE void decode_avx512(const int PAIR, const int phase, const bp_trellis *m, const trellis_group *group, size_t first,
+                          size_t width, void *panel) {
     const __m512i high = table_avx512(m->high), low = table_avx512(m->low);
-    uint8_t edge[5 * 64];
+    uint8_t edge[MOST_LINES * 64];
     for (size_t c = 0; c < width; c += 64) {
-        __m512i lines[5];
-        lines_avx512(BITS, block_at(BITS, 64, group, m->columns, first + c, edge), lines);
+        __m512i lines[MOST_LINES];
+        lines_avx512(PAIR, block_at(PAIR, 64, group, m->columns, first + c, edge), lines);
 #pragma clang loop unroll(full)
         for (int r = 0; r < GROUP; r++) {
-            const __m512i w = values_avx512(BITS, lines, r, high, low);
+            const __m512i w = values_avx512(PAIR, phase, lines, r, high, low);
             __m256i *to = (__m256i *)panel + GROUP * (c / 32) + r % 4 * 2 + r / 4;
             _mm256_store_si256(to, _mm512_castsi512_si256(w));
             _mm256_store_si256(to + GROUP, _mm512_extracti64x4_epi64(w, 1));
@@ -141,17 +149,15 @@ INLINE void sums_of_avx512(const bp_trellis *m, const void *panel, const uint8_t
 }
 
 void bp_trellis_token_avx512(const bp_trellis *m, const uint8_t *prepared, float *y) {
-#define CASE(n) \
-    case n: if (m->act_bytes == 2) token_avx512(n, 2, m, prepared, y); else token_avx512(n, 1, m, prepared, y); break;
-    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
-#undef CASE
+#define WIDE(pair) token_avx512(pair, 2, m, prepared, y)
+#define NARROW(pair) token_avx512(pair, 1, m, prepared, y)
+    if (m->act_bytes == 2) FOR_PAIR_BITS(m->pair_bits, WIDE)
+    else FOR_PAIR_BITS(m->pair_bits, NARROW)
 }
 
 void bp_trellis_batch_avx512(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define CASE(n) \
-    case n: trellis_batch(n, m, prepared, tokens, y, 1, decode_avx512, sums_of_avx512); break;
-    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
-#undef CASE
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 1, decode_avx512, sums_of_avx512)
+    FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }
 
 #pragma clang attribute pop

@@ -187,10 +187,11 @@ void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16]
                         size_t block, const float *scales, const float *x, size_t tokens, float *y);
 
 // Trellis codes of 1 to 4 bits: rows in segments of BP_TRELLIS_ROWS, the last one perhaps shorter. A
-// segment's part of a column is a stream of symbols of `bits` bits, one a row, highest bit first, filled up
-// with zeros to whole bytes; byte b of all columns is a line of `columns` bytes, and lines follow one
-// another. The window of a weight is the 8 bits of the stream that end with its symbol; before the first one
-// stand the last bits of the same stream. w[r][c] = scales[r] * step * (high[window >> 4] + low[window & 15]
+// segment's part of a column is a stream of symbols, one a row, highest bit first, filled up with zeros to
+// whole bytes; two successive symbols take `pair_bits` bits, 2 to 8, and of an odd number the second one
+// more; byte b of all columns is a line of `columns` bytes, and lines follow one another. The window of a
+// weight is the 8 bits of the stream that end with its symbol; before the first one stand the last bits of
+// the same stream. w[r][c] = scales[r] * step * (high[window >> 4] + low[window & 15]
 // - offset).
 #define BP_TRELLIS_ROWS 256
 typedef struct {
@@ -199,7 +200,7 @@ typedef struct {
     // The window before the first row of the last segment where that is short: bp_trellis_opening. `columns`
     // bytes.
     const uint8_t *opening;
-    size_t bits, rows, columns;
+    size_t pair_bits, rows, columns;
     // 16 entries each, below 64; the offset has a whole part from 0 to 126.
     const uint8_t *high, *low;
     float offset, step;
@@ -208,7 +209,7 @@ typedef struct {
     // Bytes of a rounded activation, 2 or 1.
     int act_bytes;
 } bp_trellis;
-void bp_trellis_opening(const uint8_t *codes, size_t bits, size_t rows, size_t columns, uint8_t *opening);
+void bp_trellis_opening(const uint8_t *codes, size_t pair_bits, size_t rows, size_t columns, uint8_t *opening);
 // The windows of one row.
 void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows);
 // Activations are rounded to 16 bits for 512 columns, or (act_bytes 1) to 8 bits a token. Bytes of one token:
@@ -223,18 +224,18 @@ void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *a
 void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
                                const float *book, size_t width, const float *x, size_t tokens, float *y);
 
-// Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being 1 to 4; the
-// windows of the first weights take their missing bits from the end of the sequence. Writes the windows of a
-// path of about the least sum of (targets[t] - factors[t] table[s_t])^2 over `count` weights, at most
-// BP_TRELLIS_ROWS: the best one that closes as the weights around the seam ask for. The same on every
-// instruction set.
-void bp_trellis_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+// Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being pair_bits /
+// 2, rounded down for even t and up for odd t; the windows of the first weights take their missing bits from
+// the end of the sequence. Writes the windows of a path of about the least sum of (targets[t] - factors[t]
+// table[s_t])^2 over `count` weights, at most BP_TRELLIS_ROWS: the best one that closes as the weights around
+// the seam ask for. The same on every instruction set.
+void bp_trellis_path(bp_isa isa, size_t pair_bits, const float table[256], const float *targets, const float *factors,
                      size_t count, uint8_t *windows);
 // The same for the least sum of `importance[t] (e_t + sum_{i<t} coupling[i][t] e_i)^2`, e_t = targets[t] -
 // factors[t] table[s_t]: paths that see a quadratic form of their errors, each survivor of the search
 // carrying its own. Rows of coupling are `stride` numbers, a multiple of 16 and at least `count`, zeros
 // behind; room for 256 * stride numbers.
-void bp_trellis_coupled_path(bp_isa isa, size_t bits, const float table[256], const float *targets, const float *factors,
+void bp_trellis_coupled_path(bp_isa isa, size_t pair_bits, const float table[256], const float *targets, const float *factors,
                              const float *importance, const float *coupling, size_t stride, size_t count, float *room,
                              uint8_t *windows);
 

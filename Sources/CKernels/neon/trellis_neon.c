@@ -15,24 +15,24 @@ INLINE uint8x16_t nibble_neon(const uint8x16_t *lines, const int start) {
     return vandq_u8(vshlq_u8(byte, vdupq_n_s8((int8_t)(at > 4 ? at - 8 : at - 4))), vdupq_n_u8(15));
 }
 
-INLINE void lines_neon(const int BITS, trellis_block block, uint8x16_t *lines) {
+INLINE void lines_neon(const int PAIR, trellis_block block, uint8x16_t *lines) {
     lines[0] = vld1q_u8(block.before);
 #pragma clang loop unroll(full)
-    for (int i = 0; i < BITS; i++) lines[i + 1] = vld1q_u8(block.at + i * block.stride);
+    for (int i = 0; i < LINES(PAIR); i++) lines[i + 1] = vld1q_u8(block.at + i * block.stride);
 }
 
 // A panel of bytes: the columns of a row one after the other.
-INLINE void decode_neon(const int BITS, const bp_trellis *m, const trellis_group *group, size_t first, size_t width,
-                        void *panel) {
+INLINE void decode_neon(const int PAIR, const int phase, const bp_trellis *m, const trellis_group *group, size_t first,
+                        size_t width, void *panel) {
     const uint8x16_t high = vld1q_u8(m->high), low = vld1q_u8(m->low);
-    uint8_t edge[5 * 16];
+    uint8_t edge[MOST_LINES * 16];
     for (size_t c = 0; c < width; c += 16) {
-        uint8x16_t lines[5];
-        if (first + c < m->columns) lines_neon(BITS, block_at(BITS, 16, group, m->columns, first + c, edge), lines);
+        uint8x16_t lines[MOST_LINES];
+        if (first + c < m->columns) lines_neon(PAIR, block_at(PAIR, 16, group, m->columns, first + c, edge), lines);
         else memset(lines, 0, sizeof lines);
 #pragma clang loop unroll(full)
         for (int r = 0; r < GROUP; r++) {
-            const int end = 8 + (r + 1) * BITS;
+            const int end = END(PAIR, phase, r);
             const uint8x16_t w = vaddq_u8(vqtbl1q_u8(high, nibble_neon(lines, end - 8)), vqtbl1q_u8(low, nibble_neon(lines, end - 4)));
             vst1q_u8((uint8_t *)panel + r * RUN + c, w);
         }
@@ -76,17 +76,13 @@ __attribute__((target("dotprod"))) INLINE void dot_sums_neon(const bp_trellis *m
 }
 
 void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define CASE(n) \
-    case n: trellis_batch(n, m, prepared, tokens, y, 1, decode_neon, sums_neon); break;
-    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
-#undef CASE
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 1, decode_neon, sums_neon)
+    FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }
 
 __attribute__((target("dotprod"))) void bp_trellis_batch_neon_dot(const bp_trellis *m, const uint8_t *prepared,
                                                                   size_t tokens, float *y) {
-#define CASE(n) \
-    case n: trellis_batch(n, m, prepared, tokens, y, 1, decode_neon, dot_sums_neon); break;
-    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
-#undef CASE
+#define DOT_BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 1, decode_neon, dot_sums_neon)
+    FOR_PAIR_BITS(m->pair_bits, DOT_BATCH_OF)
 }
 #endif

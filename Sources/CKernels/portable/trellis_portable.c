@@ -1,14 +1,14 @@
 // Trellis codes by plain C.
 #include "../trellis.h"
 
-INLINE void decode(const int BITS, const bp_trellis *m, const trellis_group *group, size_t first, size_t width,
-                   void *panel) {
-    uint8_t edge[5 * 64], levels[256];
+INLINE void decode(const int PAIR, const int phase, const bp_trellis *m, const trellis_group *group, size_t first,
+                   size_t width, void *panel) {
+    uint8_t edge[MOST_LINES * 64], levels[256];
     for (int window = 0; window < 256; window++) levels[window] = m->high[window >> 4] + m->low[window & 15];
     for (size_t c = 0; c < width; c += 64) {
-        const trellis_block block = block_at(BITS, 64, group, m->columns, first + c, edge);
+        const trellis_block block = block_at(PAIR, 64, group, m->columns, first + c, edge);
         for (int r = 0; r < GROUP; r++) {
-            const int end = (r + 1) * BITS, line = (end - 1) / 8, shift = 8 * (line + 1) - end;
+            const int end = END(PAIR, phase, r) - 8, line = (end - 1) / 8, shift = 8 * (line + 1) - end;
             const uint8_t *last = block.at + line * block.stride, *before = line ? last - block.stride : block.before;
             int16_t *weights = (int16_t *)panel + r * RUN + c;
             uint8_t windows[64];
@@ -33,8 +33,6 @@ INLINE void sums_of(const bp_trellis *m, const void *panel, const uint8_t *x, si
 }
 
 void bp_trellis_batch_portable(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define CASE(n) \
-    case n: trellis_batch(n, m, prepared, tokens, y, 2, decode, sums_of); break;
-    switch (m->bits) { CASE(1) CASE(2) CASE(3) CASE(4) }
-#undef CASE
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 2, decode, sums_of)
+    FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }

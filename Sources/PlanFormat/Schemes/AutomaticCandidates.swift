@@ -1,6 +1,6 @@
 extension Scheme {
-    /// What matrices may become where a user names no schemes: trellis codes up to 4 bits, evenly spaced
-    /// levels from 5 bits on, and binary codes.
+    /// What matrices may become where a user names no schemes: trellis codes up to 4 bits in half steps,
+    /// evenly spaced levels from 5 bits on, and binary codes.
     ///
     /// Trellis codes and integers are the lower hull of bytes and loss, as `sweep --signal fisher` estimates
     /// it, of every sublayer of a translation model of 128 channels, but that binary codes of 1 bit take the
@@ -8,7 +8,7 @@ extension Scheme {
     /// bytes and run faster (`bitplan-bench --only matvec`), so a limit of time may choose them.
     public static let automatic: [Scheme] =
         (1...3).map { .binaryCodes(bits: $0, group: nil, alphas: .fp16) }
-        + (1...4).map { .trellisCodes(bits: $0) }
+        + (2...8).map { .trellisCodes(pairBits: $0) }
         + (5...6).map {
             .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp16)
         }

@@ -1,25 +1,33 @@
 extension Scheme {
-    /// Trellis codes: 1 to 4 bits a weight choose a path through 256 levels.
+    /// Trellis codes: 1 to 4 bits a weight, in half steps, choose a path through 256 levels.
     ///
-    /// A column's weights, row after row, read a stream of `bits` bits each; a weight's level is that of the
-    /// last 8 bits read, so a code depends on the codes before it, and a search finds the best path. Every
-    /// row has a scale, and where `columnScales` every column another one.
+    /// A column's weights, row after row, read a stream of bits; a weight's level is that of the last 8 bits
+    /// read, so a code depends on the codes before it, and a search finds the best path. Two successive
+    /// weights read `pairBits` bits, the second one more than the first where that is odd. Every row has a
+    /// scale, and where `columnScales` every column another one.
     ///
-    /// Text form: `tcq<bits>[:c][:h]`.
+    /// Text form: `tcq<bits>[:c][:h]`, such as `tcq2` and `tcq2.5`.
     /// - Source: Marcellin and Fischer 1990, "Trellis coded quantization"; Tseng et al. 2024 (QTIP) for
     ///   weights and for windows of a stream that bites its tail.
     public struct TrellisCodes: Hashable, Sendable {
-        /// Bits of a weight: 1 to 4.
-        public let bits: Int
+        /// Bits of two successive weights: 2 to 8.
+        public let pairBits: Int
         /// Whether columns have scales beside those of rows.
         public let columnScales: Bool
         /// Whether codes are those of W R', R being a Hadamard rotation of the inputs: `y = W^ (R x)`.
         public let rotation: Bool
     }
 
+    /// Trellis codes of `pairBits` bits for two weights.
+    public static func trellisCodes(pairBits: Int, columnScales: Bool = false, rotation: Bool = false)
+        -> Scheme
+    {
+        .trellisCodes(TrellisCodes(pairBits: pairBits, columnScales: columnScales, rotation: rotation))
+    }
+
     /// Trellis codes of `bits` bits a weight.
     public static func trellisCodes(bits: Int, columnScales: Bool = false, rotation: Bool = false) -> Scheme {
-        .trellisCodes(TrellisCodes(bits: bits, columnScales: columnScales, rotation: rotation))
+        .trellisCodes(pairBits: 2 * bits, columnScales: columnScales, rotation: rotation)
     }
 }
 
@@ -31,12 +39,20 @@ extension Scheme.TrellisCodes: SchemeFamily {
 
     package var scheme: Scheme { .trellisCodes(self) }
 
-    package var text: String { "tcq\(bits)" + (columnScales ? ":c" : "") + (rotation ? ":h" : "") }
+    package var text: String {
+        "tcq\(pairBits / 2)" + (pairBits % 2 == 1 ? ".5" : "") + (columnScales ? ":c" : "")
+            + (rotation ? ":h" : "")
+    }
 
     package static func read(_ name: String, _ options: inout SchemeOptions) -> Self? {
-        guard let bits = SchemeOptions.digit(name, after: "tcq"), (1...4).contains(bits) else { return nil }
+        let isHalf = name.hasSuffix(".5")
+        guard let whole = SchemeOptions.digit(isHalf ? String(name.dropLast(2)) : name, after: "tcq") else {
+            return nil
+        }
+        let pairBits = 2 * whole + (isHalf ? 1 : 0)
+        guard (2...8).contains(pairBits) else { return nil }
         let columnScales = options.take(word: "c")
-        return Self(bits: bits, columnScales: columnScales, rotation: options.take(word: "h"))
+        return Self(pairBits: pairBits, columnScales: columnScales, rotation: options.take(word: "h"))
     }
 
     /// `codes` (bytes of all segments' streams, columns): the streams of all columns side by side; `scales`
@@ -52,7 +68,8 @@ extension Scheme.TrellisCodes: SchemeFamily {
     package struct Segment: Hashable, Sendable {
         /// The rows: 256, in the last segment perhaps fewer.
         package let rows: Range<Int>
-        /// Where its streams lie among the rows of `codes`: `ceil(rows bits / 8)` bytes a column.
+        /// Where its streams lie among the rows of `codes`: `ceil(bits / 8)` bytes a column, the bits of all
+        /// rows being `floor(rows pairBits / 2)`.
         package let bytes: Range<Int>
     }
 
@@ -60,13 +77,14 @@ extension Scheme.TrellisCodes: SchemeFamily {
     package func segments(rows: Int) -> [Segment] {
         stride(from: 0, to: rows, by: Self.segmentRows).map { first in
             let end = min(first + Self.segmentRows, rows)
-            let start = first * bits / 8
-            return Segment(rows: first..<end, bytes: start..<start + ceilDivide((end - first) * bits, 8))
+            let start = first * pairBits / 16
+            return Segment(
+                rows: first..<end, bytes: start..<start + ceilDivide((end - first) * pairBits / 2, 8))
         }
     }
 
-    package var codeBits: Double { Double(bits) }
+    package var codeBits: Double { Double(pairBits) / 2 }
     package var hasCalibratedFit: Bool { true }
     package var activations: Activations { .rounded(bits: 16) }
-    package var kernel: Scheme { .trellisCodes(bits: bits, rotation: rotation) }
+    package var kernel: Scheme { .trellisCodes(pairBits: pairBits, rotation: rotation) }
 }

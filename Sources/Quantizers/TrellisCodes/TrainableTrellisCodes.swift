@@ -43,7 +43,8 @@ struct TrainableTrellisCodes: TrainableCodes {
                     start + segment.bytes.lowerBound * columns..<start + segment.bytes.upperBound * columns])
             for column in 0..<columns {
                 let own = TrellisStreams.windows(
-                    streams, bits: scheme.bits, count: segment.rows.count, column: column, columns: columns)
+                    streams, pairBits: scheme.pairBits, count: segment.rows.count, column: column,
+                    columns: columns)
                 for (row, window) in zip(segment.rows, own) { windows[row * columns + column] = window }
             }
         }
@@ -51,7 +52,7 @@ struct TrainableTrellisCodes: TrainableCodes {
     }
 
     private mutating func setLevels() {
-        let values = TrellisTable.bits(scheme.bits).values
+        let values = TrellisTable.pairBits(scheme.pairBits).values
         for (index, window) in windows.enumerated() { levels.storage[index] = values[Int(window)] }
     }
 
@@ -98,9 +99,9 @@ struct TrainableTrellisCodes: TrainableCodes {
 
     mutating func recode(_ latent: Matrix, threads: Int?) {
         let turned = (rotation?.rotating(latent) ?? latent).transposed()
-        let values = TrellisTable.bits(scheme.bits).values
+        let values = TrellisTable.pairBits(scheme.pairBits).values
         let (rowScales, columnScales) = (storedRows, storedColumns)
-        let (bits, rows, columns) = (scheme.bits, rows, columns)
+        let (pairBits, rows, columns) = (scheme.pairBits, rows, columns)
         let segments = scheme.segments(rows: rows)
         windows.withUnsafeMutableBufferPointer { windows in
             // A column writes its own windows.
@@ -119,7 +120,7 @@ struct TrainableTrellisCodes: TrainableCodes {
                             factors.withUnsafeBufferPointer { factors in
                                 guard let factors = factors.baseAddress else { return }
                                 TrellisPath.find(
-                                    bits: bits, table: values,
+                                    pairBits: pairBits, table: values,
                                     targets: targets + column * rows + segment.rows.lowerBound,
                                     factors: factors + segment.rows.lowerBound, count: segment.rows.count,
                                     windows: &path)
@@ -145,7 +146,7 @@ struct TrainableTrellisCodes: TrainableCodes {
                 for column in 0..<columns {
                     let path = segment.rows.map { windows[$0 * columns + column] }
                     TrellisStreams.pack(
-                        path[...], bits: scheme.bits, into: stored, column: column, columns: columns)
+                        path[...], pairBits: scheme.pairBits, into: stored, column: column, columns: columns)
                 }
             }
         }

@@ -28,7 +28,7 @@ extension Scheme.TrellisCodes: SchemeCodec {
             let places = first..<min(first + threads, segments.count)
             var fits = segments[places].map { segment in
                 TrellisSegment(
-                    coded.slice(rows: segment.rows), bits: bits, order: feedback?.order,
+                    coded.slice(rows: segment.rows), pairBits: pairBits, order: feedback?.order,
                     coupling: outputs.flatMap { RowCoupling($0, rows: segment.rows) })
             }
             for index in fits.indices { fits[index].fit(threads: threads) }
@@ -49,7 +49,8 @@ extension Scheme.TrellisCodes: SchemeCodec {
                     for (position, column) in (feedback?.order ?? Array(0..<columns)).enumerated() {
                         let first = position * segment.rows.count
                         TrellisStreams.pack(
-                            fit.best.windows[first..<first + segment.rows.count], bits: bits, into: stored,
+                            fit.best.windows[first..<first + segment.rows.count], pairBits: pairBits,
+                            into: stored,
                             column: column, columns: columns)
                     }
                 }
@@ -71,7 +72,7 @@ extension Scheme.TrellisCodes: SchemeCodec {
         let codes = try packed.part("codes").bytes
         let scales = try packed.part("scales").floats
         let columnScales = columnScales ? try packed.part("columnScales").floats : nil
-        let levels = TrellisTable.bits(bits).values
+        let levels = TrellisTable.pairBits(pairBits).values
         var decoded = Matrix(rows: packed.rows, columns: columns)
         for segment in segments(rows: packed.rows) {
             let bytes =
@@ -80,7 +81,7 @@ extension Scheme.TrellisCodes: SchemeCodec {
             let streams = [UInt8](codes[bytes])
             for column in 0..<columns {
                 let windows = TrellisStreams.windows(
-                    streams, bits: bits, count: segment.rows.count, column: column, columns: columns)
+                    streams, pairBits: pairBits, count: segment.rows.count, column: column, columns: columns)
                 for (row, window) in zip(segment.rows, windows) {
                     decoded[row, column] =
                         scales[row] * (columnScales?[column] ?? 1) * levels[Int(window)]

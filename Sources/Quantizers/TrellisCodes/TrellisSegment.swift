@@ -21,7 +21,7 @@ struct TrellisSegment {
     private static let mostRounds = 16
     private static let worthwhile = 0.9
 
-    private let bits: Int
+    private let pairBits: Int
     private let levels: [Float]
     private let rows: Int
     private let columns: Int
@@ -44,15 +44,15 @@ struct TrellisSegment {
 
     /// The rows of one segment, (rows, columns), the order in which columns are coded, and how the rows'
     /// errors meet in rounds with feedback.
-    init(_ weights: Matrix, bits: Int, order: [Int]? = nil, coupling: RowCoupling? = nil) {
-        self.bits = bits
+    init(_ weights: Matrix, pairBits: Int, order: [Int]? = nil, coupling: RowCoupling? = nil) {
+        self.pairBits = pairBits
         self.coupling = coupling
-        levels = TrellisTable.bits(bits).values
+        levels = TrellisTable.pairBits(pairBits).values
         (rows, columns) = (weights.rows, weights.columns)
         let turned = weights.transposed()
         self.weights = order.map { turned.gathering(rows: $0) } ?? turned
         windows = [UInt8](repeating: 0, count: rows * columns)
-        let table = TrellisTable.bits(bits)
+        let table = TrellisTable.pairBits(pairBits)
         let sums = Set(table.high.flatMap { high in table.low.map { Float(high + $0) } })
         scales = (0..<weights.rows).map { row in
             let squares = weights[row: row].reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -108,7 +108,7 @@ struct TrellisSegment {
 
     /// The best path of every column alone.
     private mutating func search(threads: Int?) {
-        let (bits, rows, columns, levels, scales) = (bits, rows, columns, levels, scales)
+        let (pairBits, rows, columns, levels, scales) = (pairBits, rows, columns, levels, scales)
         weights.storage.withUnsafeBufferPointer { weights in
             windows.withUnsafeMutableBufferPointer { windows in
                 guard let weights = weights.baseAddress, let windows = windows.baseAddress else { return }
@@ -117,7 +117,8 @@ struct TrellisSegment {
                 forEachRun(rows: columns, threads: threads) { run in
                     for column in run {
                         TrellisPath.find(
-                            bits: bits, table: levels, targets: targets + column * rows, factors: scales,
+                            pairBits: pairBits, table: levels, targets: targets + column * rows,
+                            factors: scales,
                             count: rows, windows: paths + column * rows)
                     }
                 }
@@ -147,7 +148,7 @@ struct TrellisSegment {
     private mutating func searchBlock(
         _ block: Range<Int>, _ feedback: Matrix, _ targets: inout Matrix, _ errors: inout Matrix
     ) {
-        let (bits, rows, levels, scales, coupling) = (bits, rows, levels, scales, coupling)
+        let (pairBits, rows, levels, scales, coupling) = (pairBits, rows, levels, scales, coupling)
         let first = block.lowerBound * rows
         var room = [Float](repeating: 0, count: coupling.map { TrellisPath.room(stride: $0.stride) } ?? 0)
         weights.storage.withUnsafeBufferPointer { weights in
@@ -166,13 +167,15 @@ struct TrellisSegment {
                             }
                             if let coupling {
                                 TrellisPath.findCoupled(
-                                    bits: bits, table: levels, targets: targets + start, factors: scales,
+                                    pairBits: pairBits, table: levels, targets: targets + start,
+                                    factors: scales,
                                     importance: coupling.importance, coupling: coupling.coupling,
                                     stride: coupling.stride, count: rows, room: &room,
                                     windows: windows + start)
                             } else {
                                 TrellisPath.find(
-                                    bits: bits, table: levels, targets: targets + start, factors: scales,
+                                    pairBits: pairBits, table: levels, targets: targets + start,
+                                    factors: scales,
                                     count: rows, windows: windows + start)
                             }
                             for row in 0..<rows {

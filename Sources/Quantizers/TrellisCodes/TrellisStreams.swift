@@ -2,20 +2,22 @@ import PlanFormat
 
 /// The streams of symbols of a segment's columns, side by side: byte b of all columns, then byte b + 1.
 ///
-/// A symbol is the low bits of its weight's window; the first symbol takes the highest bits of the first
+/// A symbol is the low bits of its weight's window: half of `pairBits`, rounded down for the weights at even
+/// places and up for those at odd ones; the first symbol takes the highest bits of the first
 /// byte, so that a window is 8 successive bits of the stream. Unused bits of the last byte are 0.
 enum TrellisStreams {
     /// Writes the stream of a column into `streams` (bytes, columns).
     static func pack(
-        _ windows: ArraySlice<UInt8>, bits: Int, into streams: UnsafeMutableBufferPointer<UInt8>, column: Int,
+        _ windows: ArraySlice<UInt8>, pairBits: Int, into streams: UnsafeMutableBufferPointer<UInt8>,
+        column: Int,
         columns: Int
     ) {
-        let mask = UInt8(1) << UInt8(bits) - 1
         var pending: UInt32 = 0
         var filled = 0
         var position = column
-        for window in windows {
-            pending = pending << UInt32(bits) | UInt32(window & mask)
+        for (place, window) in windows.enumerated() {
+            let bits = bits(ofPair: pairBits, at: place)
+            pending = pending << UInt32(bits) | UInt32(window) & (1 << UInt32(bits) - 1)
             filled += bits
             if filled >= 8 {
                 filled -= 8
@@ -31,31 +33,28 @@ enum TrellisStreams {
     /// The windows of the first weights begin with the last bits of the stream, repeated where it is shorter
     /// than a window.
     static func windows(
-        _ streams: [UInt8], bits: Int, count: Int, column: Int, columns: Int
+        _ streams: [UInt8], pairBits: Int, count: Int, column: Int, columns: Int
     ) -> [UInt8] {
-        guard count > 0 else { return [] }
-        let mask = UInt8(1) << UInt8(bits) - 1
-        var symbols: [UInt8] = []
-        symbols.reserveCapacity(count)
-        var pending: UInt32 = 0
-        var filled = 0
-        var position = column
-        for _ in 0..<count {
-            if filled < bits {
-                pending = pending << 8 | UInt32(streams[position])
-                position += columns
-                filled += 8
-            }
-            filled -= bits
-            symbols.append(UInt8(truncatingIfNeeded: pending >> UInt32(filled)) & mask)
+        let length = count * pairBits / 2
+        guard length > 0 else { return [] }
+        func bit(_ place: Int) -> UInt8 {
+            streams[place / 8 * columns + column] >> UInt8(7 - place % 8) & 1
         }
+        // Behind the last bit stands the first again; 8 bits before the start, repeated as often as it takes.
+        var next = (8 * length - Scheme.TrellisCodes.windowBits) % length
         var window: UInt8 = 0
-        for back in (1...ceilDivide(Scheme.TrellisCodes.windowBits, bits)).reversed() {
-            window = window << UInt8(bits) | symbols[(Scheme.TrellisCodes.windowBits * count - back) % count]
+        func read(_ count: Int) {
+            for _ in 0..<count {
+                window = window << 1 | bit(next)
+                next = next + 1 == length ? 0 : next + 1
+            }
         }
-        return symbols.map { symbol in
-            window = window << UInt8(bits) | symbol
+        read(Scheme.TrellisCodes.windowBits)
+        return (0..<count).map { place in
+            read(bits(ofPair: pairBits, at: place))
             return window
         }
     }
+
+    private static func bits(ofPair pairBits: Int, at place: Int) -> Int { (pairBits + place % 2) / 2 }
 }
