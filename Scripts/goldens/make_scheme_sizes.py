@@ -26,16 +26,21 @@ def binary(bits, group=None, half=False):
     return size
 
 
-def clustered(clusters, ratio, half=False):
+def clusters_of(codes, ratio):
+    """`codes`: the size of each cluster's codes."""
+
     def size(rows, columns):
-        weights = [float(ratio) ** i for i in range(clusters)]
+        weights = [float(ratio) ** i for i in range(len(codes))]
         # Boundaries to nearest, halves away from zero.
-        bounds = [int(rows * sum(weights[: i + 1]) / sum(weights) + 0.5) for i in range(clusters)]
-        sizes = [bounds[0]] + [bounds[i] - bounds[i - 1] for i in range(1, clusters)]
-        planes = sum((clusters - i) * count for i, count in enumerate(sizes))
-        return rows + planes * (ceil(columns, 8) + HALF[half])
+        bounds = [int(rows * sum(weights[: i + 1]) / sum(weights) + 0.5) for i in range(len(codes))]
+        counts = [bounds[0]] + [bounds[i] - bounds[i - 1] for i in range(1, len(codes))]
+        return rows + sum(size(count, columns) for size, count in zip(codes, counts))
 
     return size
+
+
+def clustered(clusters, ratio, half=False):
+    return clusters_of([binary(bits, None, half) for bits in range(clusters, 0, -1)], ratio)
 
 
 def integer(bits, unit="row", asymmetric=False, half=False):
@@ -117,6 +122,8 @@ SCHEMES = {
     "tcq3": trellis(3),
     "tcq2:c": trellis(2, True),
     "tcq4:h": trellis(4),
+    "tcq4-2:r4": clusters_of([trellis(4), trellis(3), trellis(2)], 4),
+    "tcq3.5-2.5:r1": clusters_of([trellis(3.5), trellis(2.5)], 1),
     "index8": lambda rows, columns: rows * columns + 8,
     "sign": signs(0),
     "sign:mean": signs(1),

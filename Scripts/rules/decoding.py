@@ -22,21 +22,22 @@ NORMAL_FLOAT = [
 ]
 
 
-def binary(parts, rows, columns, bits, group, at=""):
+def binary(parts, rows, columns, bits, group):
     """sum_i alpha_i b_i by row and group of columns."""
-    alphas = parts["alphas" + at].reshape(rows, -1, bits).astype(np.float32)
+    alphas = parts["alphas"].reshape(rows, -1, bits).astype(np.float32)
     groups = np.arange(columns) // (group or columns)
-    planes = signs(parts["signs" + at].tobytes(), bits, rows, columns)
+    planes = signs(parts["signs"].tobytes(), bits, rows, columns)
     return sum(planes[i] * alphas[:, groups, i] for i in range(bits)).astype(np.float32)
 
 
-def clustered(parts, rows, columns, clusters):
-    """Cluster i of the rows has binary codes of `clusters - i` bits."""
-    decoded = np.empty((rows, columns), np.float32)
-    for i in range(clusters):
+def clustered(parts, rows, columns, codes):
+    """Rows in clusters, `codes` being for each what decodes its parts, (parts, rows)."""
+    decoded_rows = np.empty((rows, columns), np.float32)
+    for i, decode in enumerate(codes):
         members = np.flatnonzero(parts["cluster"] == i)
-        decoded[members] = binary(parts, len(members), columns, clusters - i, None, f".{i}")
-    return decoded
+        own = {name.removesuffix(f".{i}"): part for name, part in parts.items() if name.endswith(f".{i}")}
+        decoded_rows[members] = decode(own, len(members))
+    return decoded_rows
 
 
 def symmetric(parts, rows, columns, bits, group):
@@ -96,7 +97,12 @@ def decoded(scheme, parts, rows, columns):
     if match := re.fullmatch(r"nf4(?::b(\d+))?(:dq)?", scheme):
         return normal_float(parts, rows, columns, int(match[1] or 64), bool(match[2]))
     if match := re.fullmatch(r"emb(\d):r\d+(:fp16)?", scheme):
-        return clustered(parts, rows, columns, int(match[1]))
+        return clustered(parts, rows, columns, [
+            lambda own, count, bits=bits: binary(own, count, columns, bits, None) for bits in range(int(match[1]), 0, -1)])
+    if match := re.fullmatch(r"tcq([1-4](?:\.5)?)-([1-4](?:\.5)?):r\d+", scheme):
+        first, last = (int(2 * float(bits)) for bits in match.groups())
+        return clustered(parts, rows, columns, [
+            lambda own, count, pair=pair: trellis(own, count, columns, pair) for pair in range(first, last - 1, -2)])
     if match := re.fullmatch(r"tcq([1-4](?:\.5)?)", scheme):
         return trellis(parts, rows, columns, int(2 * float(match[1])))
     raise Refused(f"scheme {scheme}: expected bcq, int, nf4, emb or tcq, whose codes these rules can decode")

@@ -150,7 +150,7 @@ extension RandomPackedMatrix {
             let codes = RandomTrellisCodes(scheme, rows: rows, columns: columns, seed: seed)
             parts = codes.packed.parts
             dense = codes.dense
-        case .fullPrecision, .binaryCodes, .clusteredCodes: break
+        case .fullPrecision, .binaryCodes, .clusteredCodes, .trellisClusters: break
         }
         packed = PackedMatrix(scheme: scheme, rows: rows, columns: columns, parts: parts).inStoredOrder()
         self.dense = dense

@@ -10,7 +10,7 @@ import Testing
         "int4:g64", "int4:g64:asym", "int3:asym", "int5:tensor:asym:fp16", "nf4", "nf4:dq", "nf4:b32",
         "nf4:b128:dq",
         "pq:b8:k256", "pq:b4:k16:int8", "tcq1", "tcq1.5", "tcq3.5:c:h", "tcq4", "tcq2:c", "tcq3:h",
-        "tcq4:c:h", "index8", "sign",
+        "tcq4:c:h", "tcq4-2:r4", "tcq3.5-1.5:r1", "index8", "sign",
         "sign:mean", "bitlinear", "bitlinear:4", "w8a8",
         "fp32", "fp16",
     ])
@@ -27,7 +27,8 @@ import Testing
         "BCQ3", "emb4",
         "emb9:r1", "int1", "int9", "int4:sym", "nf4:dq:dq", "nf4:b0", "pq", "pq:b8", "pq:b8:k1", "pq:b8:k257",
         "sign:x", "tcq", "tcq0", "tcq5", "tcq22", "tcq4.5", "tcq0.5", "tcq2.50", "tcq2.25", "tcq.5",
-        "tcq2.5.5", "tcq2.0", "tcq2:h:c", "tcq2:w10", "tcq2:fp16",
+        "tcq2.5.5", "tcq4-2", "tcq2-4:r2", "tcq2-2:r2", "tcq4-2.5:r2", "tcq5-2:r2", "tcq4-2:r2:h",
+        "tcq4-3-2:r2", "tcq2.0", "tcq2:h:c", "tcq2:w10", "tcq2:fp16",
         "bitlinear:0", "fp64", " bcq3", "bcq3 ", "int4:g99999",
     ])
     func whatNamesNoSchemeIsRefused(_ text: String) {
@@ -67,7 +68,7 @@ import Testing
         let golden = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
         var sizes = try #require(golden as? [String: [Any]])
         let shapes = try #require(sizes.removeValue(forKey: "shapes") as? [[Int]])
-        #expect(sizes.count == 43)
+        #expect(sizes.count == 46)
         for (text, bytes) in sizes {
             let scheme = try #require(Scheme(text))
             #expect(
@@ -91,7 +92,8 @@ import Testing
     @Test(arguments: [
         ("fp32", 32), ("fp16", 16), ("bcq3:g64", 3), ("emb4:r1", 2.5), ("emb2:r3", 1.25), ("int5:asym", 5),
         ("nf4:dq", 4),
-        ("pq:b8:k256", 1), ("pq:b4:k5:int8", 0.75), ("tcq3:h", 3), ("tcq2.5", 2.5), ("index8", 8),
+        ("pq:b8:k256", 1), ("pq:b4:k5:int8", 0.75), ("tcq3:h", 3), ("tcq2.5", 2.5), ("tcq4-2:r1", 3),
+        ("tcq3-2:r4", 2.2), ("index8", 8),
         ("w8a8", 8),
         ("sign:mean", 1),
         ("bitlinear:4", 1),

@@ -75,6 +75,8 @@ private func magnitude(_ weights: Matrix) -> Float { weights.storage.reduce(0) {
     func decodedWeightsAreAFixedPoint(_ scheme: Scheme) throws {
         for (rows, columns) in shapes + [(9, 512)] {
             if let bits = longestBinaryCode(scheme), columns < 32 << bits, columns > 1 { continue }
+            // Three numbers of a row alone in its cluster can be levels under another scale, too.
+            if case .trellisClusters = scheme, columns < 4 { continue }
             let weights = randomWeights(rows: rows, columns: columns, seed: 3)
             for fit in [CodeFit.greedy, .refined, .alternating] {
                 let once = try Quantizer.decode(Quantizer.encode(weights, as: scheme, fit: fit))

@@ -105,11 +105,12 @@ import Testing
 
 /// Algorithm 1 on the packed form.
 @Suite struct ClusteredCodesTests {
-    @Test func frequentRowsGetMoreBits() throws {
+    @Test(arguments: ["emb4:r2", "tcq4-1:r2"])
+    func frequentRowsGetMoreBits(_ text: String) throws {
         let weights = randomWeights(rows: 30, columns: 64, seed: 51)
         let frequencies = (0..<30).map { Double(($0 * 11) % 30) }
-        let scheme = try #require(Scheme("emb4:r2"))
-        let codes = try #require(scheme.family as? Scheme.ClusteredCodes)
+        let scheme = try #require(Scheme(text))
+        let codes = try #require(scheme.family as? any RowClusters)
         let packed = try Quantizer.encode(
             weights, as: scheme, fit: .greedy, context: CalibrationContext(rowFrequencies: frequencies))
         let membership = try #require(packed.parts["cluster"]).bytes.map(Int.init)
@@ -123,7 +124,8 @@ import Testing
         for (cluster, size) in codes.sizes(rows: 30).enumerated() {
             let rows = Array(order[start..<start + size])
             let alone = try Quantizer.decode(
-                Quantizer.encode(weights.gathering(rows: rows), as: .bcq(4 - cluster), fit: .greedy))
+                Quantizer.encode(
+                    weights.gathering(rows: rows), as: codes.codes(of: cluster).scheme, fit: .greedy))
             #expect(decoded.gathering(rows: rows) == alone, "cluster \(cluster)")
             start += size
         }

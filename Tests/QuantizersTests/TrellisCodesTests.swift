@@ -52,8 +52,8 @@ import Testing
         #expect(error < 0.9 * scalar)
     }
 
-    /// A half step is within 8% of the geometric mean of its neighbours: at least 12% below their mean, which is
-    /// what a mixture of them reaches.
+    /// A half step is within 8% of the geometric mean of its neighbours: at least 12% below their mean, which
+    /// is what a mixture of them reaches.
     @Test func halfStepsBeatMixtures() throws {
         let weights = normalWeights(rows: 512, columns: 160, seed: 71)
         let errors = try (2...8).map { pairBits in

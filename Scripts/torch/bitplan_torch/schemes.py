@@ -1,5 +1,6 @@
 """Schemes by their text form."""
-from .binary import BinaryCodes, ClusteredCodes
+from .binary import BinaryCodes
+from .clusters import ClusteredCodes
 from .codes import FullPrecision
 from .levels import W8A8, Integers, MinMaxIndex, NormalFloat, Signs
 from .product import ProductCodes
@@ -28,10 +29,16 @@ def codes_of(scheme, rows, columns, parts):
     if name[:-1] == "bcq":
         return BinaryCodes(rows, columns, parts, digit, numbers.get("g"), kind)
     if name[:-1] == "emb":
-        return ClusteredCodes(rows, columns, parts, digit, kind)
+        return ClusteredCodes(parts, [
+            lambda rows, own, bits=bits: BinaryCodes(rows, columns, own, bits, None, kind) for bits in range(digit, 0, -1)])
     if name[:-1] == "int":
         unit = "tensor" if "tensor" in options else numbers.get("g")
         return Integers(rows, columns, parts, digit, unit, "asym" not in options, kind)
+    if name[:3] == "tcq" and "-" in name:
+        first, last = (int(2 * float(bits)) for bits in name[3:].split("-"))
+        return ClusteredCodes(parts, [
+            lambda rows, own, pair=pair: TrellisCodes(rows, columns, own, pair, False, False)
+            for pair in range(first, last - 1, -2)])
     if name[:3] == "tcq":
         return TrellisCodes(rows, columns, parts, int(2 * float(name[3:])), "c" in options, "h" in options)
     return None

@@ -18,7 +18,7 @@ extension Scheme {
     }
 }
 
-extension Scheme.ClusteredCodes: SchemeFamily {
+extension Scheme.ClusteredCodes: RowClusters {
     package var scheme: Scheme { .clusteredCodes(self) }
 
     package var text: String { "emb\(clusters):r\(ratio)" + (alphas == .fp16 ? ":fp16" : "") }
@@ -30,69 +30,10 @@ extension Scheme.ClusteredCodes: SchemeFamily {
         return Self(clusters: clusters, ratio: ratio, alphas: options.takeFloatType())
     }
 
-    /// `cluster` (rows): the cluster of each token; `signs.<i>`, `alphas.<i>` of cluster i, as binary codes
-    /// have them.
-    ///
-    /// Inside a cluster the rows keep their order.
-    package func parts(rows: Int, columns: Int) -> [StoredPart] {
-        let sizes = sizes(rows: rows)
-        let members = StoredPart("cluster", .uint8, [rows], values: .classes(sizes: sizes))
-        return [members]
-            + sizes.indices.flatMap { index in
-                codes(of: index).parts(rows: sizes[index], columns: columns).map {
-                    StoredPart("\($0.name).\(index)", $0.type, $0.shape, order: $0.order)
-                }
-            }
-    }
-
-    /// The binary codes of a cluster.
-    package func codes(of cluster: Int) -> Scheme.BinaryCodes {
+    package func codes(of cluster: Int) -> any SchemeFamily {
         Scheme.BinaryCodes(bits: clusters - cluster, group: nil, alphas: alphas)
     }
 
-    /// The number of rows of each frequency cluster, most frequent first: cluster i has `v r^i / sum_k r^k`
-    /// rows.
-    ///
-    /// The paper does not say how the sizes are rounded: here the cumulative boundaries are rounded to
-    /// nearest, so the sizes sum to `rows`.
-    package func sizes(rows: Int) -> [Int] {
-        let weights = weights
-        let total = weights.reduce(0, +)
-        var sizes: [Int] = []
-        var cumulative = 0.0
-        var taken = 0
-        for weight in weights {
-            cumulative += weight
-            let boundary = Int((Double(rows) * cumulative / total).rounded())
-            sizes.append(boundary - taken)
-            taken = boundary
-        }
-        return sizes
-    }
-
-    /// `r^i` for each cluster i.
-    private var weights: [Double] {
-        var weight = 1.0
-        return (0..<clusters).map { _ in
-            defer { weight *= Double(ratio) }
-            return weight
-        }
-    }
-
-    package var codeBits: Double {
-        let weights = weights
-        let bits = weights.indices.reduce(0.0) { $0 + weights[$1] * Double(clusters - $1) }
-        return bits / weights.reduce(0, +)
-    }
-
     package var activations: Activations { .rounded(bits: 14) }
-    package var hasCalibratedFit: Bool { true }
-    package var usesRowFrequencies: Bool { true }
     package var kernel: Scheme { .clusteredCodes(clusters: clusters, ratio: ratio, alphas: .fp32) }
-
-    package func operations(rows: Int, columns: Int, tokens: Int) -> [Operations] {
-        sizes(rows: rows).enumerated().flatMap {
-            codes(of: $0.offset).operations(rows: $0.element, columns: columns, tokens: tokens)
-        }
-    }
 }

@@ -19,6 +19,8 @@ public enum Scheme: Hashable, Sendable {
     case productCodes(ProductCodes)
     /// Paths through 256 levels: `tcq2`.
     case trellisCodes(TrellisCodes)
+    /// Trellis codes for an embedding, more bits for frequent rows: `tcq4-2:r4`.
+    case trellisClusters(TrellisClusters)
     /// 8-bit index between minimum and maximum: `index8`.
     case minMaxIndex(MinMaxIndex)
     /// One bit a weight and an input: `sign`.
@@ -32,7 +34,8 @@ public enum Scheme: Hashable, Sendable {
     package static var families: [any SchemeFamily.Type] {
         [
             FullPrecision.self, BinaryCodes.self, ClusteredCodes.self, Integers.self, NormalFloat.self,
-            ProductCodes.self, TrellisCodes.self, MinMaxIndex.self, Signs.self, BitLinear.self, W8A8.self,
+            ProductCodes.self, TrellisCodes.self, TrellisClusters.self, MinMaxIndex.self, Signs.self,
+            BitLinear.self, W8A8.self,
         ]
     }
 
@@ -46,6 +49,7 @@ public enum Scheme: Hashable, Sendable {
         case .normalFloat(let family): family
         case .productCodes(let family): family
         case .trellisCodes(let family): family
+        case .trellisClusters(let family): family
         case .minMaxIndex(let family): family
         case .signs(let family): family
         case .bitLinear(let family): family

@@ -1,6 +1,6 @@
 // The text form: a name, then options after colons. Examples: bcq3, bcq2:g64:fp16, emb4:r2, int4:g64,
-// int8:tensor:asym, nf4, nf4:dq, pq:b8:k256:int8, tcq2, tcq3:c:h, index8, sign, sign:mean, bitlinear,
-// bitlinear:4, w8a8, fp32, fp16.
+// int8:tensor:asym, nf4, nf4:dq, pq:b8:k256:int8, tcq2, tcq2.5:c:h, tcq4-2:r4, index8, sign, sign:mean,
+// bitlinear, bitlinear:4, w8a8, fp32, fp16.
 
 extension Scheme: CustomStringConvertible, LosslessStringConvertible {
     /// The text form, as plans and the command line show it.

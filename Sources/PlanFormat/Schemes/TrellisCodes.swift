@@ -40,19 +40,26 @@ extension Scheme.TrellisCodes: SchemeFamily {
     package var scheme: Scheme { .trellisCodes(self) }
 
     package var text: String {
-        "tcq\(pairBits / 2)" + (pairBits % 2 == 1 ? ".5" : "") + (columnScales ? ":c" : "")
-            + (rotation ? ":h" : "")
+        "tcq" + Self.bitsText(pairBits) + (columnScales ? ":c" : "") + (rotation ? ":h" : "")
     }
 
     package static func read(_ name: String, _ options: inout SchemeOptions) -> Self? {
-        let isHalf = name.hasSuffix(".5")
-        guard let whole = SchemeOptions.digit(isHalf ? String(name.dropLast(2)) : name, after: "tcq") else {
+        guard name.hasPrefix("tcq"), let pairBits = pairBits(String(name.dropFirst(3))) else { return nil }
+        let columnScales = options.take(word: "c")
+        return Self(pairBits: pairBits, columnScales: columnScales, rotation: options.take(word: "h"))
+    }
+
+    /// Bits of one weight as text forms have them: `2`, `2.5`.
+    static func bitsText(_ pairBits: Int) -> String { "\(pairBits / 2)" + (pairBits % 2 == 1 ? ".5" : "") }
+
+    /// Bits of two weights, 2 to 8, from the text of those of one.
+    static func pairBits(_ text: String) -> Int? {
+        let isHalf = text.hasSuffix(".5")
+        guard let whole = SchemeOptions.digit(isHalf ? String(text.dropLast(2)) : text, after: "") else {
             return nil
         }
         let pairBits = 2 * whole + (isHalf ? 1 : 0)
-        guard (2...8).contains(pairBits) else { return nil }
-        let columnScales = options.take(word: "c")
-        return Self(pairBits: pairBits, columnScales: columnScales, rotation: options.take(word: "h"))
+        return (2...8).contains(pairBits) ? pairBits : nil
     }
 
     /// `codes` (bytes of all segments' streams, columns): the streams of all columns side by side; `scales`

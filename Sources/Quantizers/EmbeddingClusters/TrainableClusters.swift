@@ -2,37 +2,39 @@ import BitplanTensors
 import Foundation
 import PlanFormat
 
-extension Scheme.ClusteredCodes: TrainableScheme {
+extension Scheme.ClusteredCodes: TrainableScheme {}
+extension Scheme.TrellisClusters: TrainableScheme {}
+
+extension TrainableScheme where Self: RowClusters {
     func trainable(_ packed: PackedMatrix) throws(PackedMatrixError) -> any TrainableCodes {
         try TrainableClusters(self, packed)
     }
 }
 
-/// Clustered binary codes under training: each cluster is a matrix of binary codes; which rows it has stays.
+/// Codes in clusters of rows under training: each cluster is a matrix of its own; which rows it has stays.
 struct TrainableClusters: TrainableCodes {
-    private let scheme: Scheme.ClusteredCodes
+    private let family: any RowClusters
     private let rows: Int
     private let columns: Int
     private let membership: PackedTensor
     private let members: [[Int]]
-    private var clusters: [TrainableBinaryCodes]
+    private var clusters: [any TrainableCodes]
 
-    init(_ scheme: Scheme.ClusteredCodes, _ packed: PackedMatrix) throws(PackedMatrixError) {
-        self.scheme = scheme
+    init(_ family: any RowClusters, _ packed: PackedMatrix) throws(PackedMatrixError) {
+        self.family = family
         (rows, columns) = (packed.rows, packed.columns)
         membership = try packed.part("cluster")
-        members = try scheme.members(packed)
+        members = try packed.members(family)
         clusters = []
-        for (cluster, tokens) in members.enumerated() {
-            clusters.append(
-                TrainableBinaryCodes(
-                    scheme.codes(of: cluster), signs: try packed.part("signs.\(cluster)"),
-                    alphas: try packed.part("alphas.\(cluster)").floats, rows: tokens.count, columns: columns)
-            )
+        for (cluster, rows) in members.enumerated() {
+            guard let scheme = family.codes(of: cluster) as? any TrainableScheme else {
+                throw .notDecodable(packed.scheme)
+            }
+            clusters.append(try scheme.trainable(packed.cluster(cluster, of: family, rows: rows.count)))
         }
     }
 
-    /// The clusters' alphas, one cluster after the other.
+    /// The clusters' numbers, one cluster after the other.
     var numbers: [Float] {
         get { clusters.flatMap(\.numbers) }
         set {
@@ -77,23 +79,13 @@ struct TrainableClusters: TrainableCodes {
     mutating func refit(_ latent: Matrix, as _: Scheme, threads: Int?) throws {
         for (cluster, tokens) in members.enumerated() {
             try clusters[cluster].refit(
-                latent.gathering(rows: tokens), as: scheme.codes(of: cluster).scheme, threads: threads)
+                latent.gathering(rows: tokens), as: family.codes(of: cluster).scheme, threads: threads)
         }
     }
 
-    func packed() -> PackedMatrix {
-        var parts = ["cluster": membership]
-        for (cluster, tokens) in members.enumerated() {
-            let codes = scheme.codes(of: cluster)
-            let (signs, alphas) = clusters[cluster].planes()
-            parts["signs.\(cluster)"] = PackedTensor(
-                type: .uint8, shape: [codes.bits, tokens.count, SignPlanes.rowBytes(columns: columns)],
-                bytes: signs)
-            parts["alphas.\(cluster)"] = PackedTensor(
-                shape: [tokens.count, 1, codes.bits], floats: alphas, as: scheme.alphas)
-        }
-        return PackedMatrix(scheme: scheme.scheme, rows: rows, columns: columns, parts: parts)
-            .inStoredOrder()
+    func packed() throws -> PackedMatrix {
+        PackedMatrix(
+            family, membership: membership, clusters: try clusters.map { try $0.packed() }, columns: columns)
     }
 }
 
