@@ -1,7 +1,7 @@
 extension Scheme {
     /// What matrices may become where a user names no schemes: trellis codes up to 4 bits in half steps,
-    /// evenly spaced levels from 5 bits on, and binary codes; embeddings also trellis codes with more bits for
-    /// frequent rows.
+    /// evenly spaced levels from 5 bits on, and binary codes; embeddings also trellis codes with more bits
+    /// for frequent rows.
     ///
     /// Trellis codes and integers are the lower hull of bytes and loss, as `sweep --signal fisher` estimates
     /// it, of every sublayer of a translation model of 128 channels, but that binary codes of 1 bit take the
