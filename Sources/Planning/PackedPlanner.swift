@@ -20,8 +20,10 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     private let space: PlanSpace
     private let effort: Int
 
-    /// Plans in turn without a gain after which the search ends.
-    private static var patience: Int { 8 }
+    /// Plans in turn without a gain after which the search ends. With trellis codes one
+    /// of 17 searches found a better plan than the optimum of the sums; with binary codes most do, and of 27
+    /// gains that were counted 2 came after five failures or more.
+    private static var patience: Int { 5 }
     /// Plans after which searches have usually ended.
     package static var usualMeasurements: Int { 3 * patience }
 

@@ -7,12 +7,13 @@ extension Scheme {
     /// it, of every sublayer of a translation model of 128 channels, but that binary codes of 1 bit take the
     /// place of `tcq1` in some (`Reports/budgets.md`). Binary codes of 2 and 3 bits lose more at the same
     /// bytes and run faster (`bitplan-bench --only matvec`), so a limit of time may choose them. An embedding
-    /// in clusters loses a fifth to a third less at the same bytes (`Reports/embeddings.md`).
+    /// in clusters loses a fifth to a third less at the same bytes in two of three models and as much in the
+    /// third; fewer bits than 2 for the rare rows lose more where little text is counted
+    /// (`Reports/embeddings.md`).
     public static let automatic: [Scheme] =
         (1...3).map { .binaryCodes(bits: $0, group: nil, alphas: .fp16) }
         + (2...8).map { .trellisCodes(pairBits: $0) }
         + [
-            .trellisClusters(firstPairBits: 7, lastPairBits: 3, ratio: 4),
             .trellisClusters(firstPairBits: 8, lastPairBits: 4, ratio: 4),
             .trellisClusters(firstPairBits: 8, lastPairBits: 4, ratio: 2),
             .trellisClusters(firstPairBits: 8, lastPairBits: 6, ratio: 2),
