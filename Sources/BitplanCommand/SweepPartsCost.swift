@@ -27,7 +27,8 @@ struct SweepPartsCost: ParsableArguments {
                     "--machines", "--data", "--limit", "--targets", "--context", "--stride", "--schemes",
                     "--unit", "--fit", "--signal", "--metric", "--metric-top", "--groups", "--no-groups",
                     "--precision", "--naive", "--calibration", "--calibration-limit", "--beams", "--threads",
-                    "--batch", "--max-length", "--temperature", "--seed", "--source-language", "--target-language",
+                    "--batch", "--max-length", "--temperature", "--seed", "--source-language",
+                    "--target-language",
                 ], "needs --sweep")
         }
         try refuse(
@@ -55,7 +56,8 @@ extension SweepPartsEstimate {
     /// The estimate as people read it.
     func text(threads: Int) -> String {
         let names = ["reference", "calibration", "encoding", "measuring", "metric"]
-        var table = MarkdownTable(["part", "cells"] + names.map { "\($0), CPU s" } + ["all, CPU s", "sent, kB"])
+        var table = MarkdownTable(
+            ["part", "cells"] + names.map { "\($0), CPU s" } + ["all, CPU s", "sent, kB"])
         for part in parts {
             table.add(
                 [part.shard, grouped(part.cells)]

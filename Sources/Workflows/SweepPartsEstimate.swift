@@ -110,7 +110,8 @@ extension MeasuredModel {
             let values = try place.resourceValues(forKeys: [.isDirectoryKey, .fileSizeKey])
             guard values.isDirectory == true else { return sum + (values.fileSize ?? 0) }
             return try sum
-                + bytes(of: FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil))
+                + bytes(
+                    of: FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil))
         }
     }
 }

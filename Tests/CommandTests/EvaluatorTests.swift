@@ -213,7 +213,9 @@ import Testing
     @Test(arguments: ["", "in-order"]) func partsOfPlanningMakeTheSamePlan(_ kind: String) throws {
         let workspace = try Workspace()
         try Program.succeed(sweep(workspace, kind))
-        let plan = ["plan", workspace.path("table"), "--size", "1000B", "--evaluator", command(workspace, kind)]
+        let plan = [
+            "plan", workspace.path("table"), "--size", "1000B", "--evaluator", command(workspace, kind),
+        ]
         try Program.succeed(plan + ["--no-store", "--output", workspace.path("whole")])
         for count in [1, 2, 4] {
             let (store, rounds) = try ShardTests.parts(of: plan, count, in: workspace)

@@ -96,7 +96,10 @@ import Testing
             (model + ["--shard", "3/2", "--store", "s"], "3/2"),
             (model + ["--shard", "1/2"], "--shard needs --store"),
             (["--shard", "1/2", "--store", "s"], "--shard needs --model or --evaluator"),
-            (model + ["--shard", "1/2", "--store", "s", "--output", "p"], "--output does not go with --shard"),
+            (
+                model + ["--shard", "1/2", "--store", "s", "--output", "p"],
+                "--output does not go with --shard"
+            ),
             (model + ["--shard", "1/2", "--store", "s", "--dry-run"], "--dry-run does not go with --shard"),
         ] {
             try expectRefusal(["plan", "table", "--size", "10x"] + more, in: workspace, saying: [part])
