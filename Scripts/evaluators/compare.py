@@ -16,7 +16,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FIXTURES = ROOT / "Fixtures"
-SCHEMES = "bcq1,bcq2,bcq3:g64:fp16,int4,int8:g32:fp16,nf4,pq:b8:k64"
+SCHEMES = ("bcq1,bcq2,bcq3:g64:fp16,int4,int4:asym,int8:g32:fp16,nf4,nf4:dq,pq:b8:k64,"
+           "tcq2,tcq3:h,emb3:r1,index8,sign,sign:mean,bitlinear,w8a8")
 LEAST = 1e-6
 
 

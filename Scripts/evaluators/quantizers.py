@@ -1,8 +1,12 @@
 """NumPy twins of bitplan's schemes, as `--fit greedy` encodes them: a matrix in, what its codes stand for out.
 
 Written after the papers and the documentation of the schemes (Sources/Bitplan/Bitplan.docc/Schemes.md), not after the encoders:
-the two check each other. Arithmetic is in double precision; scales are rounded to the type that they are stored in.
+the two check each other. Arithmetic is in double precision; scales are rounded to the type that they are stored in. The paths of
+trellis codes are those that Scripts/torch/bitplan_torch finds, which needs PyTorch.
 """
+import pathlib
+import sys
+
 import numpy as np
 
 from bitplan_evaluator import Refused
@@ -56,15 +60,118 @@ def symmetric(matrix, bits, group, kind):
         matrix, group or matrix.shape[1], fit)
 
 
-def normal_float(matrix):
-    """Blocks of 64 numbers of the whole matrix: the nearest of 16 levels times the largest magnitude."""
-    flat = matrix.reshape(-1)
-    blocks = np.zeros(-(-flat.size // 64) * 64)
-    blocks[:flat.size] = flat
-    blocks = blocks.reshape(-1, 64)
+def asymmetric(matrix, bits, group, kind):
+    """s = (max - min) / (2^bits - 1), z = round(-min / s); codes 0 to 2^bits - 1 stand for s (code - z). A constant is exact."""
+    highest, exact = 2 ** bits - 1, 2.0 ** 23 if kind == "fp32" else 2000
+
+    def fit(runs):
+        low, high = runs.min(1, keepdims=True), runs.max(1, keepdims=True)
+        # A range that is narrow and far from zero gets a wider step, so that its zero point is exact.
+        step = np.maximum((high - low) / highest, np.maximum(np.abs(low), np.abs(high)) / exact)
+        scale = stored(np.where(high > low, step, np.where(low == 0, 1, np.abs(low))), kind)
+        zero = np.where(high > low, np.rint(-low / scale), -np.sign(low))
+        return scale * (np.clip(np.rint(runs / scale) + zero, 0, highest) - zero)
+    return fit(matrix.reshape(1, -1)).reshape(matrix.shape) if group == "tensor" else grouped(
+        matrix, group or matrix.shape[1], fit)
+
+
+def blocks_of(flat, size):
+    """Runs of `size` numbers, the last one filled up with zeros: (runs, size)."""
+    return np.pad(flat, (0, -flat.size % size)).reshape(-1, size)
+
+
+def normal_float(matrix, block, doubly):
+    """Blocks of numbers of the whole matrix: the nearest of 16 levels times the largest magnitude. Doubly quantized, these less
+    their mean are 127ths of the largest of 256 of them; codes are chosen before."""
+    blocks = blocks_of(matrix.reshape(-1), block)
     largest = stored(np.abs(blocks).max(1, keepdims=True), "fp32")
     codes = np.searchsorted((NF4[:-1] + NF4[1:]) / 2, blocks / np.where(largest > 0, largest, 1), side="left")
-    return (NF4[codes] * largest).reshape(-1)[:flat.size].reshape(matrix.shape)
+    codes[largest[:, 0] == 0] = 7
+    if doubly:
+        mean = stored(largest.mean(keepdims=True), "fp32")
+        rest = (largest - mean).reshape(-1)
+        scale = stored(np.abs(blocks_of(rest, 256)).max(1, keepdims=True), "fp32")
+        units = np.clip(np.rint(127 * blocks_of(rest, 256) / np.where(scale > 0, scale, 1)), -127, 127)
+        largest = stored((scale * units / 127).reshape(-1)[:rest.size, None] + mean, "fp32")
+    return (NF4[codes] * largest).reshape(-1)[:matrix.size].reshape(matrix.shape)
+
+
+def indices(matrix):
+    """255 steps from the least number to the greatest."""
+    low, high = matrix.min(), matrix.max()
+    step = (high - low) / 255
+    return low + step * np.rint((matrix - low) / step) if step > 0 else matrix
+
+
+def signs(matrix, centre=0.0):
+    """+1 above the centre, else -1."""
+    return np.where(matrix > centre, 1.0, -1.0)
+
+
+def centred_signs(matrix, groups):
+    """Signs of what groups of rows have above their mean, times their mean magnitude."""
+    edges = [len(matrix) * g // groups for g in range(groups + 1)]
+    rows = [matrix[first:last] for first, last in zip(edges, edges[1:]) if last > first]
+    return np.concatenate([stored(np.abs(part).mean(keepdims=True), "fp32") * signs(part, part.mean()) for part in rows])
+
+
+def clustered_codes(matrix, clusters, ratio, kind, frequencies):
+    """Rows by falling frequency, cut in clusters that each have `ratio` times the rows of the one before and a bit less."""
+    order = np.arange(len(matrix)) if frequencies is None else np.argsort(-np.asarray(frequencies), kind="stable")
+    weights = np.cumsum(float(ratio) ** np.arange(clusters))
+    edges = np.floor(len(matrix) * weights / weights[-1] + 0.5).astype(int)
+    result = np.empty_like(matrix)
+    for cluster, rows in enumerate(np.split(order, edges[:-1])):
+        if len(rows):
+            result[rows] = binary_codes(matrix[rows], clusters - cluster, None, kind)
+    return result
+
+
+def trellis_segments(codes, parts):
+    """What segments of as many rows become, (segments, rows, columns), none of which knows of the others: scales start at the root
+    mean squares of rows; the best path of every column and the scales by least squares follow each other in three rounds, and as
+    long as the error falls below 0.9 of the last one's; the best round is taken."""
+    import torch
+
+    def half(values):
+        return torch.tensor(stored(values.numpy(), "fp16"))
+
+    def beside(values):
+        return values.permute(1, 0, 2).flatten(1).float()
+    levels, scales = codes.table.double(), half(parts.square().mean(2, keepdim=True).sqrt())
+    result, least = torch.zeros_like(parts), torch.full((len(parts),), torch.inf, dtype=torch.float64)
+    live = torch.arange(len(parts))
+    for done in range(16):
+        part = parts[live]
+        paths = codes.paths(beside(part), beside(scales[live].expand_as(part))).long()
+        chosen = levels[paths].view(part.shape[1], len(live), -1).permute(1, 0, 2)
+        cross, square = (chosen * part).sum(2, keepdim=True), chosen.square().sum(2, keepdim=True)
+        solved = half((cross / square.clamp(min=1e-300)).clamp(max=65504))
+        scales[live] = torch.where((cross > 0) & (square > 0), solved, scales[live])
+        last, error = least[live], (part - scales[live] * chosen).square().sum((1, 2))
+        better = error < last
+        result[live[better]] = (scales[live] * chosen)[better]
+        least[live] = torch.minimum(error, last)
+        if done >= 2:
+            live = live[least[live] <= 0.9 * last]
+        if not len(live):
+            break
+    return result
+
+
+def trellis_codes(matrix, bits, rotates):
+    """Segments of 256 rows, the last one of the rest, by paths of levels down the columns."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "torch"))
+    import torch
+    from bitplan_torch.trellis import TrellisCodes
+    (rows, columns), whole = matrix.shape, len(matrix) // 256 * 256
+    none = {"codes": torch.zeros(rows * bits // 8 + 1, columns, dtype=torch.uint8), "scales": torch.ones(rows)}
+    codes = TrellisCodes(rows, columns, none, bits, False, rotates)
+    weights = codes.rotated(torch.tensor(matrix, dtype=torch.float32)).double()
+    found = [trellis_segments(codes, part).flatten(0, 1)
+             for part in [weights[:whole].reshape(-1, 256, columns), weights[whole:][None]] if part.numel()]
+    weights = torch.cat(found)
+    return (weights if codes.signs is None else codes.hadamard(weights) * codes.signs.double()).numpy()
 
 
 class SplitMix64:
@@ -96,7 +203,7 @@ def plus_plus(points, count, seed):
 def nearest(points, centres):
     """The index of the nearest centre of every point, the first of equals."""
     return np.concatenate([((centres * centres).sum(1) - 2 * part @ centres.T).argmin(1)
-                           for part in np.array_split(points, max(1, len(points) // 65536))])
+                           for part in np.array_split(points, max(1, len(points) // 2048))])
 
 
 def product_codes(matrix, block, count, kind, iterations=25):
@@ -133,24 +240,48 @@ def product_codes(matrix, block, count, kind, iterations=25):
     return centres[nearest(points, centres)].reshape(rows, -1)[:, :columns]
 
 
-def apply(matrix, scheme):
+def activations(scheme):
+    """How a scheme quantizes what its matrix is multiplied with, by bitplan_torch's names; None where it does not."""
+    name = scheme.split(":")[0]
+    return name if name in ("sign", "bitlinear", "w8a8") else None
+
+
+def apply(matrix, scheme, frequencies=None):
     """What a matrix becomes under a scheme, by the scheme's text form.
 
+    frequencies: how often each row is looked up, where rows are tokens.
     Raises `Refused` for a scheme that has no twin here.
     """
     matrix = np.asarray(matrix, np.float64)
     name, *options = scheme.split(":")
     kind = "fp16" if "fp16" in options else "fp32"
-    group = next((int(o[1:]) for o in options if o[0] == "g" and o[1:].isdigit()), None)
-    known = {o for o in options if o == "fp16" or (o[0] == "g" and o[1:].isdigit())}
+    numbers = {o[0]: int(o[1:]) for o in options if o[1:].isdigit()}
+    group = "tensor" if "tensor" in options else numbers.get("g")
+    stem, digits = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")):]
+    words = {o for o in options if not o[1:].isdigit()}
+
+    def has(known_words, known_numbers=""):
+        return words <= set(known_words) and set(numbers) <= set(known_numbers)
     if scheme in ("fp32", "fp16"):
         return stored(matrix, scheme)
-    if name[:3] == "bcq" and name[3:].isdigit() and set(options) <= known:
-        return binary_codes(matrix, int(name[3:]), group, kind)
-    if name[:3] == "int" and name[3:].isdigit() and set(options) <= known | {"tensor"}:
-        return symmetric(matrix, int(name[3:]), "tensor" if "tensor" in options else group, kind)
-    if scheme == "nf4":
-        return normal_float(matrix)
-    if name == "pq" and len(options) in (2, 3) and options[0][0] == "b" and options[1][0] == "k":
-        return product_codes(matrix, int(options[0][1:]), int(options[1][1:]), (options + ["fp16"])[2])
+    if stem == "bcq" and digits and has({"fp16"}, "g"):
+        return binary_codes(matrix, int(digits), group, kind)
+    if stem == "emb" and digits and has({"fp16"}, "r"):
+        return clustered_codes(matrix, int(digits), numbers.get("r", 1), kind, frequencies)
+    if stem == "int" and digits and has({"fp16", "tensor", "asym"}, "g"):
+        return (asymmetric if "asym" in words else symmetric)(matrix, int(digits), group, kind)
+    if name == "nf4" and has({"dq"}, "b"):
+        return normal_float(matrix, numbers.get("b", 64), "dq" in words)
+    if name == "pq" and has({"int8", "fp16"}, "bk") and {"b", "k"} <= set(numbers):
+        return product_codes(matrix, numbers["b"], numbers["k"], "int8" if "int8" in words else "fp16")
+    if stem == "tcq" and len(digits) == 1 and has({"c", "h"}):
+        return trellis_codes(matrix, int(digits), "h" in words)
+    if scheme == "index8":
+        return indices(matrix)
+    if scheme == "w8a8":
+        return symmetric(matrix, 8, None, "fp32")
+    if name == "sign" and has({"mean"}):
+        return signs(matrix) * (stored(np.abs(matrix).mean(keepdims=True), "fp32") if "mean" in words else 1)
+    if name == "bitlinear" and all(o.isdigit() for o in options) and len(options) < 2:
+        return centred_signs(matrix, int(options[0]) if options else 1)
     raise Refused(f"scheme '{scheme}' has no twin in quantizers.py")

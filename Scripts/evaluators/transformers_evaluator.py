@@ -11,16 +11,20 @@ import argparse
 import os
 import pathlib
 import re
+import sys
 
 import numpy as np
 import torch
 import transformers
 
 from bitplan_evaluator import Refused, serve, sha256, weights_sha256
-from quantizers import apply
+from quantizers import activations, apply
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "torch"))
+from bitplan_torch.codes import quantized_activations  # noqa: E402
 
 # What its results are a function of beside model and data; it changes with everything here that changes them.
-REVISION = "1"
+REVISION = "2"
 LAYER = re.compile(r"\.(?:layers?|blocks?|h)\.(\d+)\.")
 
 
@@ -71,6 +75,12 @@ class TransformersEvaluator:
         self.matrices = {name: p for name, p in self.full.items() if p.dim() == 2 and "token_type" not in name}
         self.vectors = self.full.keys() - self.matrices.keys()
         self.coded = {}
+        self.frequencies = self.token_counts()
+        # What quantizes the inputs of products, by the matrix.
+        self.activations = {}
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_pre_hook(self.quantize_inputs)
         with torch.no_grad():
             self.reference = [self.log_probabilities(item) for item in self.items]
 
@@ -105,6 +115,19 @@ class TransformersEvaluator:
             items.append((tokens[begin:stop], None, tokens[stop - min(stop - end, stop - begin - 1):stop]))
             end, begin = stop, begin + (arguments.stride or context // 2)
         return items
+
+    def token_counts(self):
+        """How often each row of the embedding is looked up, or predicted where it scores translations, by its tensor."""
+        found = self.model.get_input_embeddings().weight
+        counts = np.zeros(len(found))
+        for inputs, decoder, targets in self.items:
+            read = inputs if decoder or self.is_classifier else inputs[:-1]
+            np.add.at(counts, read + (targets if decoder else []), 1)
+        return {name: counts for name, parameter in self.parameters.items() if parameter is found}
+
+    def quantize_inputs(self, module, inputs):
+        kind = self.activations.get(id(module.weight))
+        return None if kind is None else (quantized_activations(kind, inputs[0]), *inputs[1:])
 
     def log_probabilities(self, item):
         """(predictions, classes)."""
@@ -142,6 +165,8 @@ class TransformersEvaluator:
         for name in schemes:
             if name != "vectors" and name not in self.matrices:
                 raise Refused(f"the model has no matrix '{name}'")
+        self.activations = {id(self.parameters[name]): activations(scheme)
+                            for name, scheme in schemes.items() if name != "vectors" and activations(scheme)}
         for name, parameter in self.parameters.items():
             value = self.full[name]
             if name in self.vectors and schemes.get("vectors") == "fp16":
@@ -150,7 +175,7 @@ class TransformersEvaluator:
                 key = name, schemes[name]
                 if key not in self.coded:
                     self.coded[key] = torch.tensor(
-                        apply(self.full[name].cpu().numpy(), schemes[name]), dtype=torch.float32)
+                        apply(self.full[name].cpu().numpy(), schemes[name], self.frequencies.get(name)), dtype=torch.float32)
                 value = self.coded[key]
             parameter.data.copy_(value)
 

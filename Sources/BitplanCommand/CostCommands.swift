@@ -59,10 +59,14 @@ struct Profile: ParsableCommand {
 
 struct Cost: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints what plans of a model cost to store and to run: bytes, seconds, joules.",
+        abstract:
+            "Prints what plans of a model cost to store and to run: bytes, seconds, joules; or what a sweep takes.",
         discussion: """
             Seconds are predicted from a latency profile; --measure runs every plan over random weights of its schemes beside it. \
             Joules are those of the arithmetic (energy table of Wang et al. 2023, BitNet), without memory.
+
+            --sweep says instead what a sweep takes on --machines, a part each: CPU seconds, memory, and bytes that are moved, from a few \
+            items that are timed here; with a profile of the machines, at their speed. It needs the weights and --data.
             """)
 
     @Argument(help: "Model directory; it needs no weights.") var model: String
@@ -75,6 +79,7 @@ struct Cost: ParsableCommand {
     @Option(help: "Tokens that are generated.") var generate = 30
     @Flag(help: "Also measure, in alternation, on one thread.") var measure = false
     @Option(help: "Rounds of measuring.") var rounds = 9
+    @OptionGroup var sweep: SweepPartsCost
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
@@ -86,7 +91,13 @@ struct Cost: ParsableCommand {
 
     func run() throws {
         try reporting {
+            let file = profile.map { URL(path: $0) }
+            let profile = try file.map { try readProfile($0) }
             func run<F: ModelFamily>(_ type: F.Type) throws {
+                guard !sweep.isAsked else {
+                    let estimate = try sweep.estimate(F.self, URL(path: model), on: profile)
+                    return try printResult(estimate, asJSON: json, estimate.text(threads: sweep.task.threads))
+                }
                 let family = try F(directory: URL(path: model))
                 // Without weights no vector is known to be constant.
                 let layout =
@@ -103,8 +114,6 @@ struct Cost: ParsableCommand {
                     let units = plan.layout(of: layout)
                     return (file.lastPathComponent, units, try naming(file) { try plan.schemes(of: units) })
                 }
-                let file = profile.map { URL(path: $0) }
-                let profile = try file.map { try readProfile($0) }
                 let workload = work.workload(read: read, generated: generate)
                 let result = try naming(file ?? URL(path: model)) {
                     try costs(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BitplanEvaluators
+import BitplanMeasurements
 import BitplanModels
 import BitplanPlanning
 import BitplanReporting
@@ -32,12 +33,34 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var calibration: CalibrationOptions
     @OptionGroup var task: TaskArguments
     @OptionGroup var storage: StoreOptions
+    @Option(
+        help: ArgumentHelp(
+            "Measure one part of several, such as 2/4, of what planning asks for next into --store, and write no plan: parts that go on from the merged stores come to what it asks for then.",
+            valueName: "part/parts"))
+    var shard: Shard?
     @Option(help: "Where the plan is written; only printed where not given.") var output: String?
     @Flag(help: "Only say how many measurements there are at most, and about what time and memory they take.")
     var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
+    /// What a part of planning leaves.
+    struct Part: Encodable {
+        let shard: String
+        let cells: Int
+        let isComplete: Bool
+        let store: String
+    }
+
     func validate() throws {
+        if shard != nil {
+            guard storage.store != nil else {
+                throw ValidationError("--shard needs --store: a file that this part alone writes")
+            }
+            guard model != nil || evaluator.evaluator != nil else {
+                throw ValidationError("--shard needs --model or --evaluator: without, nothing is measured")
+            }
+            try refuse(["--output", "--dry-run"], "does not go with --shard: a part makes no plan")
+        }
         guard evaluator.evaluator != nil else { return }
         guard model == nil else { throw ValidationError("expected one of --model and --evaluator") }
         try refuse(
@@ -58,11 +81,10 @@ struct PlanCommand: ParsableCommand {
             if let options = evaluator.options {
                 let store = try storage.open()
                 let opened = try MeasuredEvaluator(options, unit: table.layout.unit, store: store)
-                let result = try naming(profile: self.options.profile, file) {
-                    try opened.plan(table, target: target, effort: effort)
-                }
-                ProgressLine("plan").tell(store)
-                return try finish(result.record, table)
+                return try finish(
+                    store, table,
+                    plan: { try opened.plan(table, target: target, effort: effort) },
+                    measure: { try opened.measure($0, ofPlanning: table, target: target, effort: effort) })
             }
             guard let model else {
                 if let proxy = table.proxy {
@@ -92,14 +114,34 @@ struct PlanCommand: ParsableCommand {
                 let opened = try MeasuredModel<F>(
                     place, source: source, calibration: calibration.source(data.windows),
                     options: measuring, note: writeNote)
-                let result = try naming(profile: options.profile, file) {
-                    try opened.plan(table, target: target, effort: effort)
-                }
-                ProgressLine("plan").tell(store)
-                try finish(result.record, table)
+                try finish(
+                    store, table,
+                    plan: { try opened.plan(table, target: target, effort: effort) },
+                    measure: { try opened.measure($0, ofPlanning: table, target: target, effort: effort) })
             }
             try run(try Families.family(of: place))
         }
+    }
+
+    /// Makes the plan, or measures a part of what it needs, and says what was made.
+    private func finish(
+        _ store: MeasurementStore?, _ table: SensitivityTable, plan: () throws -> PlanningResult,
+        measure: (Shard) throws -> PlanningPart
+    ) throws {
+        let file = URL(path: sweep)
+        guard let shard, let store else {
+            let result = try naming(profile: options.profile, file, plan)
+            ProgressLine("plan").tell(store)
+            return try finish(result.record, table)
+        }
+        let part = try naming(profile: options.profile, file) { try measure(shard) }
+        ProgressLine("plan").tell(store)
+        let rest = part.isComplete ? "all that the plan needs is there" : "other parts are to be merged"
+        try printResult(
+            Part(
+                shard: shard.description, cells: part.cells, isComplete: part.isComplete,
+                store: store.file.path), asJSON: json,
+            "part \(shard): \(grouped(part.cells)) measurements in \(store.file.path); \(rest)")
     }
 
     private func finish(_ plan: Plan, _ table: SensitivityTable) throws {

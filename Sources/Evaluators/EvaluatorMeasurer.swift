@@ -76,7 +76,7 @@ package final class EvaluatorMeasurer: CellMeasurer, Sendable {
     package var batchSizes: [Int] { [Int](repeating: 1, count: order.count) }
 
     /// The same for every assignment: an evaluator runs the whole model.
-    package func work(of assignment: Assignment) -> Int { layout.parameterCount }
+    package func work(of assignment: Assignment, around context: Assignment) -> Int { layout.parameterCount }
 
     /// What every item loses in full precision.
     ///
@@ -144,15 +144,24 @@ extension EvaluatorMeasurer {
 
     private var planEncoding: EvaluatorRequest.Encoding { encodesInOrder ? .inOrder : .alone }
 
-    /// What every item loses under a plan that is encoded as its packed model is.
-    package func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
-        try scores(of: [assignment], planEncoding, items: order.indices) { _, _ in }[0].losses
+    /// What every item loses under plans that are encoded as their packed models are.
+    package func packedLosses(of plans: [Assignment]) throws -> [[ItemLoss]] {
+        try scores(of: plans, planEncoding, items: order.indices) { _, _ in }.map(\.losses)
     }
 
     /// Those losses, with what the task's metric is made of where the evaluator measures one.
-    package func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
-        PlanMeasurement(
-            try packedLosses(of: assignment), metric: try metricItems(of: assignment, planEncoding))
+    package func packedMeasurements(of plans: [Assignment]) throws -> [PlanMeasurement] {
+        try zip(plans, packedLosses(of: plans)).map {
+            PlanMeasurement($1, metric: try metricItems(of: $0, planEncoding))
+        }
+    }
+
+    /// Whether the store has all that measuring an assignment would find; false without a store.
+    package func isKept(_ assignment: Assignment, _ kind: MeasurementKind) throws -> Bool {
+        let records = kind == .alone ? records?.alone : records?.inOrder
+        guard let cell = try records?.cell(assignment), cell.items.count >= order.count else { return false }
+        guard kind == .packedWithMetric, let metric = description.data.metric else { return true }
+        return cell.metrics[metric.rawValue] != nil
     }
 
     /// The task's metric of an assignment whose matrices are encoded alone; 0 where there is none.

@@ -72,3 +72,17 @@ extension MeasurementStore {
         }
     }
 }
+
+extension MeasurementStore {
+    /// Bytes of a store that has these assignments, about: an empty one, and a row and two keys of each. What
+    /// does not fit into a page of 4096 bytes has pages of its own.
+    package static func expectedBytes(of assignments: [Assignment], items: Int, isSketched: Bool) -> Int {
+        let page = 4096
+        return assignments.reduce(14 * page) { sum, assignment in
+            let text = assignment.reduce(0) { $0 + $1.description.utf8.count + 1 }
+            let record = 1 + items * (isSketched ? 44 : 18)
+            let row = text + record + 30
+            return sum + (row < page ? row : (row + page - 1) / page * page) + text
+        }
+    }
+}

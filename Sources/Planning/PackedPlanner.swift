@@ -75,7 +75,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
         while let base = best, rounds.count < effort, failures < Self.patience,
             let next = try candidate(losses, near: base, known)
         {
-            let plan = learn(next.assignment, try measurer.packedLosses(of: next.assignment))
+            let plan = learn(next.assignment, try measurer.packedLosses(of: [next.assignment])[0])
             let isBetter = try isBetter(plan, than: base)
             let round = PlanningRound(
                 moves: zip(base.assignment, plan.assignment).count { $0 != $1 },

@@ -13,9 +13,9 @@ package protocol PlanMeasurer {
     /// - Parameter context: what most of the assignments share; any is right, a near one is fast.
     func losses(of assignments: [Assignment], around context: Assignment) throws -> [[ItemLoss]]
 
-    /// What every item loses under a plan that is encoded as its packed model is.
-    func packedLosses(of assignment: Assignment) throws -> [ItemLoss]
+    /// What every item loses under plans that are encoded as their packed models are, in the plans' order.
+    func packedLosses(of plans: [Assignment]) throws -> [[ItemLoss]]
 
     /// Those losses, with what the task's metric is made of where the data have references.
-    func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement
+    func packedMeasurements(of plans: [Assignment]) throws -> [PlanMeasurement]
 }

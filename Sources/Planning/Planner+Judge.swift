@@ -61,16 +61,15 @@ extension Planner {
         let isUniform = { (contender: Contender) in uniforms.contains(contender.assignment) }
         let finalists = finalists(byLoss.filter { !$0.isSpare }, isUniform: isUniform)
         var judged: [Judged] = []
-        func add(_ contender: Contender) throws {
-            let measurement = try measurer.packedMeasurement(of: contender.assignment)
-            judged.append(
-                Judged(
-                    contender: contender, bytes: space.layout.sizeInBytes(contender.assignment),
-                    measurement: measurement))
+        func add(_ contenders: [Contender]) throws {
+            let measurements = try measurer.packedMeasurements(of: contenders.map(\.assignment))
+            judged += zip(contenders, measurements).map {
+                Judged(contender: $0, bytes: space.layout.sizeInBytes($0.assignment), measurement: $1)
+            }
             judged = judged.enumerated().map { (merit($1.contender, $1.klNats), $1.bytes, $0, $1) }
                 .sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }.map(\.3)
         }
-        for contender in finalists { try add(contender) }
+        try add(finalists)
         guard space.goal == .leastLoss, let uniform = judged.first(where: { isUniform($0.contender) }) else {
             return judged
         }
@@ -82,7 +81,7 @@ extension Planner {
             guard let best = judged.first(where: { !isSetAside($0) }),
                 best.contender.assignment == uniform.contender.assignment
             else { break }
-            try add(contender)
+            try add([contender])
             try compare(&judged, with: uniform)
         }
         // What stands behind the written plan needs no reason.

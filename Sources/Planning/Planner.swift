@@ -106,7 +106,7 @@ package struct Planner<Measurer: PlanMeasurer> {
         let isWhole = measurer.encodesInOrder
         let losses =
             try isWhole
-            ? starts.map { try measurer.packedLosses(of: $0.assignment) }
+            ? measurer.packedLosses(of: starts.map(\.assignment))
             : measurer.losses(of: starts.map(\.assignment), around: starts[0].assignment)
         let measured = zip(starts, losses).map { ($0.assignment, $1) }
         let improved =

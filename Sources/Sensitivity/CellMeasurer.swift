@@ -14,8 +14,9 @@ package protocol CellMeasurer {
     /// What every item loses in full precision: no KL, and the cross-entropy that others are compared with.
     func referenceLosses() throws -> [ItemLoss]
 
-    /// Weights that an item of an assignment passes through: what its measurement costs, up to a factor.
-    func work(of assignment: Assignment) -> Int
+    /// Weights that an item of an assignment passes through where it is measured around a context: what that
+    /// costs, up to a factor.
+    func work(of assignment: Assignment, around context: Assignment) -> Int
 
     /// The scores of the items of some batches under each assignment, in the assignments' order.
     ///
@@ -31,6 +32,27 @@ package protocol CellMeasurer {
 extension CellMeasurer {
     /// Everything in full precision.
     package var fullPrecision: Assignment { Assignment(repeating: .fp32, count: layout.sublayers.count) }
+
+    /// What a sweep's measurement of an assignment costs, up to a factor.
+    func work(of assignment: Assignment) -> Int { work(of: assignment, around: fullPrecision) }
+}
+
+/// What is measured of an assignment, and so what a store may have of it.
+package enum MeasurementKind: Sendable {
+    /// Losses with every matrix encoded alone.
+    case alone
+    /// Losses with matrices encoded as a packed model has them.
+    case packed
+    /// Those and the task's metric, where the data have references.
+    case packedWithMetric
+}
+
+extension ModelLayout {
+    /// Weights that an item passes through from a step of execution on, and as many as a tenth of the model
+    /// for scoring.
+    package func work(from place: Int) -> Int {
+        zip(sublayers, places).filter { $0.1 >= place }.reduce(parameterCount / 10) { $0 + $1.0.count }
+    }
 }
 
 /// The items in an order that says nothing about them: what is measured on the first of them holds for the

@@ -45,12 +45,9 @@ package struct Measurer<Family: ModelFamily>: CellMeasurer, Sendable {
     /// What every item loses in full precision.
     package func referenceLosses() throws -> [ItemLoss] { try evaluator.referenceLosses() }
 
-    /// Weights that an item of an assignment passes through: those behind the first change, and as many as a
-    /// tenth of the model for scoring.
-    package func work(of assignment: Assignment) -> Int {
-        let first = firstDifference(assignment, fullPrecision)
-        return zip(layout.sublayers, places).filter { $0.1 >= first }
-            .reduce(layout.parameterCount / 10) { $0 + $1.0.count }
+    /// Weights that an item of an assignment passes through: those behind the first change from the context.
+    package func work(of assignment: Assignment, around context: Assignment) -> Int {
+        layout.work(from: firstDifference(assignment, context))
     }
 
     /// The network under an assignment, over decoded weights; what `base` already has is taken from there.

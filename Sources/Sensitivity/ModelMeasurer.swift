@@ -125,16 +125,33 @@ extension ModelMeasurer {
         try cells.losses(of: assignments, around: context)
     }
 
-    /// What every item loses under a plan, measured on the codes that its packed model has.
-    package func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
-        try packedScores(of: assignment, withMetric: false).losses
+    /// What every item loses under plans, measured on the codes that their packed models have.
+    package func packedLosses(of plans: [Assignment]) throws -> [[ItemLoss]] {
+        try plans.map { try packedScores(of: $0, withMetric: false).losses }
     }
 
-    /// A plan's losses and metric, measured on the codes that its packed model has; the losses alone where
+    /// Plans' losses and metric, measured on the codes that their packed models have; the losses alone where
     /// the data have no references.
-    package func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
-        let (losses, metric) = try packedScores(of: assignment, withMetric: data.hasReferences)
-        return PlanMeasurement(losses, metric: metric)
+    package func packedMeasurements(of plans: [Assignment]) throws -> [PlanMeasurement] {
+        try plans.map { plan in
+            let (losses, metric) = try packedScores(of: plan, withMetric: data.hasReferences)
+            return PlanMeasurement(losses, metric: metric)
+        }
+    }
+
+    /// Whether the store has all that measuring an assignment would find; false without a store.
+    package func isKept(_ assignment: Assignment, _ kind: MeasurementKind) throws -> Bool {
+        let records = kind == .alone ? cells.records : packedRecords
+        guard let cell = try records?.cell(assignment), cell.items.count >= data.examples.count else {
+            return false
+        }
+        return kind != .packedWithMetric || !data.hasReferences
+            || cell.metrics[options.task.metricKey(Family.self)] != nil
+    }
+
+    /// What measuring an assignment costs, up to a factor: as of `Measurer.work`.
+    package func work(of assignment: Assignment, around context: Assignment) -> Int {
+        cells.work(of: assignment, around: context)
     }
 
     private func packedScores(

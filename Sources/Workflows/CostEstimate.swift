@@ -35,18 +35,11 @@ extension MeasuredModel {
         sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil
     ) throws -> CostEstimate {
         let candidates = sweep.candidates
-        let model = try Model<Family>(directory: directory, languages: options.task.languages)
-        let reader = KLDataReader(model, options: options.task, store: options.store)
-        let data = try reader.read(source)
-        let text = try calibration.map { try reader.read($0).examples } ?? data.examples
-        let network = try reader.network()
-        let examples = shuffled(data.examples)
-        let units = try UnitCosts(
-            model, network, examples: examples, text: text, candidates: candidates, fit: options.fit,
-            splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
+        let timed = try TimedModel<Family>(
+            directory, source: source, calibration: calibration, options: options, candidates: candidates)
+        let (units, layout, places) = (timed.units, timed.layout, timed.places)
+        let items = timed.data.examples.count
         let threads = Double(max(1, options.task.threads))
-        let layout = model.layout.divided(into: options.unit)
-        let places = layout.places
 
         var firsts: [Int] = []
         var cells = 0
@@ -57,25 +50,23 @@ extension MeasuredModel {
             let records = try options.store.map { store in
                 try StoredExperiment(
                     try Experiment(
-                        model, try reader.identity(), source: source, calibration: calibration,
+                        timed.model, try timed.reader.identity(), source: source, calibration: calibration,
                         fit: options.fit),
                     in: store)
             }
             for assignment in assignments {
                 cells += 1
-                if try records?.cell(assignment).items.count ?? 0 >= examples.count {
+                if try records?.cell(assignment).items.count ?? 0 >= items {
                     kept += 1
                 } else {
-                    let changed = assignment.indices.filter { assignment[$0] != .fp32 }
-                    firsts.append(options.isNaive ? 0 : changed.map { places[$0] }.min() ?? 0)
+                    firsts.append(options.isNaive ? 0 : timed.firstChange(assignment))
                 }
             }
         } else if sweeps, sweep.proxy == .fisher {
             // Two probes a matrix over a part of the items.
             let part =
-                Double(min(ModelMeasurer<Family>.curvatureItems, examples.count))
-                / Double(max(1, examples.count))
-            for (index, sublayer) in network.layout.sublayers.enumerated() {
+                Double(min(ModelMeasurer<Family>.curvatureItems, items)) / Double(max(1, items))
+            for (index, sublayer) in timed.network.layout.sublayers.enumerated() {
                 let probes = 2 * sublayer.matrices.count
                 cells += probes
                 firsts += [Int](repeating: index, count: Int((Double(probes) * part).rounded(.up)))
@@ -102,22 +93,13 @@ extension MeasuredModel {
             }
             metrics += 5
         }
-        let few = Dataset(
-            examples: Array(data.examples.prefix(units.items)),
-            references: Array(data.references.prefix(units.items)))
-        let start = processSeconds()
-        _ = try model.family.task.score(network, on: few, options: options.task)
-        let metric =
-            !data.hasReferences
-            ? 0
-            : (processSeconds() - start) * Double(examples.count) / Double(max(1, units.items))
-                * Double(metrics)
         let parts = [
             "reference": units.reference, "calibration": units.calibration,
-            "encoding": units.encoding.reduce(0, +) + packing, "measuring": measuring, "metric": metric,
+            "encoding": units.encodingAll + packing, "measuring": measuring,
+            "metric": try timed.metricSeconds() * Double(metrics),
         ]
         return CostEstimate(
-            cells: cells, keptCells: kept, items: examples.count, evaluationCPUSeconds: units.evaluation,
+            cells: cells, keptCells: kept, items: items, evaluationCPUSeconds: units.evaluation,
             cpuSeconds: parts, seconds: parts.values.reduce(0, +) / threads,
             peakMemoryBytes: units.peakMemoryBytes)
     }

@@ -81,7 +81,22 @@ package struct MeasuredEvaluator: Sendable {
         _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
-        let said = measurer.description
+        try planner(table, target, measurer).plan(effort: effort, progress: progress)
+    }
+
+    /// Measures a part of what planning asks for into the store.
+    ///
+    /// - Parameters: as of `plan`.
+    package func measure(
+        _ shard: Shard, ofPlanning table: SensitivityTable, target: PlanTarget, effort: Int = 1000
+    ) throws -> PlanningPart {
+        try PlanningPart(shard, of: measurer) { try planner(table, target, $0).plan(effort: effort) }
+    }
+
+    private func planner<Measurer: PlanMeasurer>(
+        _ table: SensitivityTable, _ target: PlanTarget, _ measurer: Measurer
+    ) throws -> Planner<Measurer> {
+        let said = self.measurer.description
         guard table.model == said.model else {
             throw PlanError.otherModel(expected: table.model, got: said.model)
         }
@@ -91,11 +106,9 @@ package struct MeasuredEvaluator: Sendable {
             )
         }
         let space = try PlanSpace(
-            target, layout: measurer.layout, modelType: said.model.type, candidates: table.candidates,
+            target, layout: self.measurer.layout, modelType: said.model.type, candidates: table.candidates,
             workload: said.workload)
-        return try Planner(
-            measurer, table, space: space, prefersLessMetric: said.data.metric?.prefersLess ?? false
-        )
-        .plan(effort: effort, progress: progress)
+        return Planner(
+            measurer, table, space: space, prefersLessMetric: said.data.metric?.prefersLess ?? false)
     }
 }

@@ -105,6 +105,21 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
         _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
         progress: (PlanningRound) -> Void = { _ in }
     ) throws -> PlanningResult {
+        try planner(table, target, measurer).plan(effort: effort, progress: progress)
+    }
+
+    /// Measures a part of what planning asks for into the store.
+    ///
+    /// - Parameters: as of `plan`.
+    package func measure(
+        _ shard: Shard, ofPlanning table: SensitivityTable, target: PlanTarget, effort: Int = 1000
+    ) throws -> PlanningPart {
+        try PlanningPart(shard, of: measurer) { try planner(table, target, $0).plan(effort: effort) }
+    }
+
+    private func planner<Measurer: PlanMeasurer>(
+        _ table: SensitivityTable, _ target: PlanTarget, _ measurer: Measurer
+    ) throws -> Planner<Measurer> {
         guard table.model == identity else {
             throw PlanError.otherModel(expected: table.model, got: identity)
         }
@@ -115,10 +130,9 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
             )
         }
         let space = try space(target, candidates: table.candidates)
-        return try Planner(
-            measurer, table, space: space, prefersLessMetric: measurer.model.family.task.prefersLessMetric
-        )
-        .plan(effort: effort, progress: progress)
+        return Planner(
+            measurer, table, space: space,
+            prefersLessMetric: self.measurer.model.family.task.prefersLessMetric)
     }
 
     /// The plans of this model that a target admits.

@@ -13,10 +13,10 @@ extension MeasuredModel {
             (origin: PlanOrigin.uniform(scheme), assignment: layout.uniform(scheme))
         }
         if let chung = layout.chung() { plans.append((.preset(.chung(ratio: 1)), chung)) }
-        return try plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }.map { plan in
-            Plan.MeasuredPlan(
-                origin: plan.origin, bytes: layout.sizeInBytes(plan.assignment),
-                try measurer.packedMeasurement(of: plan.assignment))
+        plans = plans.filter { layout.sizeInBytes($0.assignment) > budgetBytes }
+        let measurements = try measurer.packedMeasurements(of: plans.map(\.assignment))
+        return zip(plans, measurements).map {
+            Plan.MeasuredPlan(origin: $0.origin, bytes: layout.sizeInBytes($0.assignment), $1)
         }
     }
 }

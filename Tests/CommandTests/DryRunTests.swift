@@ -33,6 +33,60 @@ import Testing
         #expect(try Program.succeed(Fixture.sweep() + ["--dry-run"]).text.contains("peak memory: about"))
     }
 
+    /// What parts of a sweep take, and what a store of one of them really has.
+    @Test func sweepInParts() throws {
+        let workspace = try Workspace()
+        let sweep = Array(Fixture.sweep().dropFirst())
+        func estimate(_ more: [String]) throws -> [String: Any] {
+            try Program.succeed(["cost"] + sweep + ["--sweep", "--json"] + more).object()
+        }
+        func parts(_ estimate: [String: Any]) throws -> [[String: Any]] {
+            try #require(estimate["parts"] as? [[String: Any]])
+        }
+        func measuring(_ parts: [[String: Any]]) -> Double {
+            parts.reduce(0) { $0 + (($1["cpuSeconds"] as? [String: Double])?["measuring"] ?? 0) }
+        }
+        let one = try parts(estimate([]))
+        let all = 2 * (21 + 7) + 2
+        #expect(one.map { $0["cells"] as? Int } == [all] && one[0]["shard"] as? String == "1/1")
+        let estimated = try estimate(["--machines", "4"])
+        let four = try parts(estimated)
+        #expect(four.count == 4 && four.reduce(0) { $0 + ($1["cells"] as? Int ?? 0) } == all)
+        #expect(four.allSatisfy { measuring([$0]) < 0.6 * measuring(four) }, "shared out")
+        // What the model's files and the data have, links followed.
+        let names = try FileManager.default.contentsOfDirectory(atPath: Fixture.model.path)
+        let files = names.map { Fixture.model.appending(path: $0).path } + Fixture.planning
+        let bytes = try files.reduce(0) { try $0 + Data(contentsOf: URL(filePath: $1)).count }
+        #expect(estimated["bytesReceived"] as? Int == bytes)
+        try Program.succeed(Fixture.sweep() + ["--shard", "2/4", "--store", workspace.path("store")])
+        try Program.succeed(
+            ["store", "merge", workspace.path("store"), workspace.path("store")]
+                + ["--output", workspace.path("copy")])
+        let sent = Double(try workspace.read("copy").count)
+        let expected = Double(try #require(four[1]["bytesSent"] as? Int))
+        #expect((0.7...1.4).contains(expected / sent), "\(expected) of \(sent) bytes")
+        let text = try Program.succeed(["cost"] + sweep + ["--sweep", "--machines", "2"]).text
+        #expect(text.contains("| 2/2 |") && text.contains("2 machines at 1.00 times"))
+    }
+
+    @Test func whatSweepInPartsDoesNotTakeIsRefused() throws {
+        let workspace = try Workspace()
+        let cost = ["cost", Fixture.model.path]
+        let sweep = cost + ["--sweep", "--data", "x"]
+        for (arguments, part) in [
+            (cost + ["--machines", "2"], "--machines needs --sweep"),
+            (cost + ["--schemes", "int4"], "--schemes needs --sweep"),
+            (cost + ["--sweep"], "--data is missing"),
+            (sweep + ["--machines", "0"], "--machines: expected 1 to 65536, got 0"),
+            (sweep + ["--plans", "bcq2"], "--plans does not go with --sweep"),
+            (sweep + ["--signal", "weight"], "--signal does not go with --sweep"),
+            (sweep + ["--precision", "0.1"], "--precision does not go with --sweep"),
+            (sweep + ["--evaluator", "cat"], "--evaluator"),
+        ] {
+            try expectRefusal(arguments, in: workspace, saying: [part])
+        }
+    }
+
     @Test func proxiesAndPlansToo() throws {
         let workspace = try Workspace()
         let weight = try Program.succeed(Fixture.sweep() + ["--signal", "weight", "--dry-run", "--json"])

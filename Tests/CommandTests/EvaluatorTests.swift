@@ -173,10 +173,17 @@ import Testing
         #expect(measured.contains { ($0["name"] as? String)?.hasPrefix("uniform") == true })
         #expect((plan["rounds"] as? [Any])?.isEmpty == false, "rounds in context")
         #expect(try #require(written["bytes"] as? Int) <= 1000)
-        let report = try Program.succeed(
-            ["report", workspace.path("table"), "--plan", workspace.path("plan")])
-        #expect(report.text.contains("Conv.2"))
-        try Program.succeed(["frontier", workspace.path("table"), "--plan", workspace.path("plan")])
+        let files = [workspace.path("table"), "--plan", workspace.path("plan")]
+        try Program.succeed(
+            ["report"] + files
+                + ["--output", workspace.path("r/r.md"), "--html", workspace.path("r/r.html")])
+        for name in ["r.md", "r.html", "r.sensitivity.svg", "r.frontier.svg", "r.bits.svg"] {
+            let text = String(decoding: try workspace.read("r/\(name)"), as: UTF8.self)
+            #expect(text.contains("Conv") && !text.contains("Emb"), "\(name): its own sublayers")
+        }
+        let frontier = try Program.succeed(["frontier"] + files + ["--at", "1000B", "--json"]).object()
+        let predicted = try #require(plan["predicted"] as? [String: Any])
+        #expect((frontier["points"] as? [[String: Any]])?.isEmpty == false && predicted["bytes"] is Int)
         try expectRefusal(
             ["export", workspace.path("plan"), "--sweep", workspace.path("table"), "--to", "mlx"],
             in: workspace, saying: ["synthetic"])
@@ -199,6 +206,28 @@ import Testing
         try expectRefusal(
             ["sweep", "--evaluator", command(workspace), "--schemes", "tcq3", "--no-store"], in: workspace,
             saying: ["does not measure 'tcq3'", "bcq1, bcq2, bcq3, int4"])
+    }
+
+    /// Every number of parts, with codes that are fitted alone and behind each other, makes the plan that is
+    /// made at once.
+    @Test(arguments: ["", "in-order"]) func partsOfPlanningMakeTheSamePlan(_ kind: String) throws {
+        let workspace = try Workspace()
+        try Program.succeed(sweep(workspace, kind))
+        let plan = [
+            "plan", workspace.path("table"), "--size", "1000B", "--evaluator", command(workspace, kind),
+        ]
+        try Program.succeed(plan + ["--no-store", "--output", workspace.path("whole")])
+        for count in [1, 2, 4] {
+            let (store, rounds) = try ShardTests.parts(of: plan, count, in: workspace)
+            #expect((rounds == 1) == (count == 1))
+            let outcome = try Program.succeed(
+                plan + ["--store", store, "--output", workspace.path("plan\(count)")])
+            #expect(outcome.error.contains(" 0 were made"), "\(outcome.error)")
+            #expect(try workspace.read("plan\(count)") == workspace.read("whole"))
+        }
+        let info = try Program.succeed(["store", "info", workspace.path("round4.1"), "--json"]).object()
+        let experiments = try #require(info["experiments"] as? [[String: Any]])
+        #expect(experiments.allSatisfy { $0["weights"] as? String == String(repeating: "ab", count: 32) })
     }
 
     @Test func partsOfASweepMakeTheSameTable() throws {

@@ -45,6 +45,67 @@ import Testing
         }
     }
 
+    /// Planning in parts: rounds of parts that go on from the merged stores, until one has all that it needs.
+    ///
+    /// - Returns: the merged store, and how many rounds there were.
+    static func parts(
+        of plan: [String], _ count: Int, in workspace: Workspace, killing killed: Bool = false
+    ) throws -> (store: String, rounds: Int) {
+        var before: String?
+        for round in 1...40 {
+            let stores = (1...count).map { workspace.path("round\(count).\(round).\($0)") }
+            var isComplete = false
+            for (index, store) in stores.enumerated() {
+                if let before { try FileManager.default.copyItem(atPath: before, toPath: store) }
+                let arguments = plan + ["--shard", "\(index + 1)/\(count)", "--store", store, "--json"]
+                if killed, round == 1 { _ = try Program.killed(arguments, after: 0.3) }
+                let said = try Program.succeed(arguments).object()
+                #expect(said["shard"] as? String == "\(index + 1)/\(count)")
+                isComplete = isComplete || said["isComplete"] as? Bool == true
+            }
+            let merged = workspace.path("round\(count).\(round)")
+            try Program.succeed(["store", "merge"] + stores + [stores[0], "--output", merged])
+            if isComplete { return (merged, round) }
+            before = merged
+        }
+        throw Unexpected(description: "40 rounds were not enough")
+    }
+
+    @Test func partsMakeTheSamePlan() throws {
+        let workspace = try Workspace()
+        let table = workspace.path("table")
+        try Program.succeed(
+            ["sweep", Fixture.model.path, "--schemes", "bcq2,bcq3", "--fit", "greedy", "--limit", "4"]
+                + ["--no-groups", "--no-store", "--output", table, "--data"] + Fixture.planning)
+        func plan(_ more: [String]) -> [String] {
+            ["plan", table, "--size", "900kB", "--model", Fixture.model.path, "--limit", "4"]
+                + ["--effort", "60"] + more + ["--data"] + Fixture.planning
+        }
+        try Program.succeed(plan(["--no-store", "--output", workspace.path("whole")]))
+        let (store, rounds) = try Self.parts(of: plan([]), 2, in: workspace, killing: true)
+        #expect(rounds > 2, "the starts, steps around the best, what they lead to")
+        let outcome = try Program.succeed(plan(["--store", store, "--output", workspace.path("plan")]))
+        #expect(outcome.error.contains(" 0 were made"), "\(outcome.error)")
+        #expect(try workspace.read("plan") == workspace.read("whole"))
+    }
+
+    @Test func whatAPartOfPlanningCannotDoIsRefused() throws {
+        let workspace = try Workspace()
+        let model = ["--model", Fixture.model.path]
+        for (more, part) in [
+            (model + ["--shard", "3/2", "--store", "s"], "3/2"),
+            (model + ["--shard", "1/2"], "--shard needs --store"),
+            (["--shard", "1/2", "--store", "s"], "--shard needs --model or --evaluator"),
+            (
+                model + ["--shard", "1/2", "--store", "s", "--output", "p"],
+                "--output does not go with --shard"
+            ),
+            (model + ["--shard", "1/2", "--store", "s", "--dry-run"], "--dry-run does not go with --shard"),
+        ] {
+            try expectRefusal(["plan", "table", "--size", "10x"] + more, in: workspace, saying: [part])
+        }
+    }
+
     private static let slurm = ["munged", "slurmctld", "slurmd", "sbatch"].allSatisfy { name in
         ["/usr/bin", "/usr/sbin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
     }
@@ -71,8 +132,8 @@ import Testing
         let scripts = TestFiles.root.appending(path: "Scripts/slurm").path
         let outcome = try Program.run(
             URL(filePath: "/bin/sh"),
-            ["\(scripts)/one_machine.sh", workspace.path("slurm"), "sh", "\(scripts)/sweep.sh"]
-                + [workspace.path("run"), "4", workspace.path("table")] + Self.sweep([]).dropFirst(),
+            ["\(scripts)/one_machine.sh", workspace.path("slurm"), "sh", "\(scripts)/parts.sh"]
+                + [workspace.path("run"), "4", workspace.path("table")] + Self.sweep([]),
             environment: ["BITPLAN": wrapper.path])
         #expect(outcome.status == 0, "\(outcome.text) \(outcome.error)")
         #expect(outcome.text.contains("try 1: parts 1,2,3,4 of 4"))

@@ -136,17 +136,17 @@ final class SyntheticMeasurer: PlanMeasurer {
         return assignments.map(items)
     }
 
-    func packedLosses(of assignment: Assignment) throws -> [ItemLoss] {
+    func packedLosses(of plans: [Assignment]) throws -> [[ItemLoss]] {
         counts.withLock {
-            $0.packed += 1
-            $0.contenders.insert(assignment)
+            $0.packed += plans.count
+            $0.contenders.formUnion(plans)
         }
-        return items(assignment)
+        return plans.map(items)
     }
 
-    func packedMeasurement(of assignment: Assignment) throws -> PlanMeasurement {
-        counts.withLock { $0.metrics += 1 }
-        return measurement(of: assignment)
+    func packedMeasurements(of plans: [Assignment]) throws -> [PlanMeasurement] {
+        counts.withLock { $0.metrics += plans.count }
+        return plans.map(measurement)
     }
 
     /// The same without counting.

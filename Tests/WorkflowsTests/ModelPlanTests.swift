@@ -35,12 +35,12 @@ import Testing
         let schemes = try result.plan.schemes(of: layout)
         #expect(layout.sizeInBytes(schemes) == result.plan.predicted?.bytes)
         #expect(layout.sizeInBytes(schemes) <= budget)
-        let ours = try prepared.bench.measurer.packedMeasurement(of: schemes)
+        let ours = try prepared.bench.measurer.packedMeasurements(of: [schemes])[0]
         var uniforms: [PlanMeasurement] = []
         for scheme in Self.candidates {
             let uniform = layout.sublayers.map { _ in scheme }
             guard layout.sizeInBytes(uniform) <= budget else { continue }
-            uniforms.append(try prepared.bench.measurer.packedMeasurement(of: uniform))
+            uniforms += try prepared.bench.measurer.packedMeasurements(of: [uniform])
             #expect(
                 ours.mean.klNats <= uniforms[uniforms.count - 1].mean.klNats,
                 "KL of uniform \(scheme) at \(budget) bytes")

@@ -23,8 +23,10 @@ package struct UnitCosts: Sendable {
     package let reference: Double
     /// What codes are calibrated on, over all the text.
     package let calibration: Double
-    /// Encoding all matrices, by candidate.
-    package let encoding: [Double]
+    /// Encoding each matrix, by candidate and tensor.
+    package let encoding: [Scheme: [String: Double]]
+    /// Whether probes are scored by sketches of the predictions.
+    package let isSketched: Bool
     /// Bytes that measuring needs at most, the program itself and the model included.
     package let peakMemoryBytes: Int
 
@@ -101,13 +103,15 @@ package struct UnitCosts: Sendable {
 
         items = few.count
         allItems = examples.count
+        isSketched = !keepsLogits
         self.sublayers = sublayers.map { $0 * scale }
         self.scoring = scoring * scale
         self.reference = reference * scale
         self.calibration = gathering * Double(tokens(text)) / Double(tokens(few))
-        encoding = try candidates.map { scheme in
+        encoding = try candidates.reduce(into: [:]) { all, scheme in
             let sublayers = model.layout.sublayers.filter { $0.options(candidates).contains(scheme) }
-            return try Self.encodingSeconds(model, sublayers.flatMap(\.matrices), scheme, fit, calibration)
+            all[scheme] = try Self.encodingSeconds(
+                model, sublayers.flatMap(\.matrices), scheme, fit, calibration)
         }
         let width = evaluator.outputs.first?.columns ?? 0
         let scored =
@@ -131,9 +135,9 @@ package struct UnitCosts: Sendable {
     private static func encodingSeconds<Family: ModelFamily>(
         _ model: Model<Family>, _ matrices: [MatrixShape], _ scheme: Scheme, _ fit: CodeFit,
         _ calibration: Calibration
-    ) throws -> Double {
+    ) throws -> [String: Double] {
         var secondsPerRow: [Int: Double] = [:]
-        var seconds = 0.0
+        var seconds: [String: Double] = [:]
         for shape in matrices {
             if secondsPerRow[shape.columns] == nil {
                 let rows = try model.matrix(shape).slice(rows: 0..<min(rows, shape.rows))
@@ -143,7 +147,7 @@ package struct UnitCosts: Sendable {
                 _ = try Quantizer.encode(rows, as: scheme, fit: fit, context: context)
                 secondsPerRow[shape.columns] = (processSeconds() - start) / Double(rows.rows)
             }
-            seconds += (secondsPerRow[shape.columns] ?? 0) * Double(shape.rows)
+            seconds[shape.tensor] = (secondsPerRow[shape.columns] ?? 0) * Double(shape.rows)
         }
         return seconds
     }
@@ -156,8 +160,11 @@ package struct UnitCosts: Sendable {
 
     /// Encoding a plan of calibrated codes in order of execution: four runs over the text, and every matrix.
     package var packing: Double {
-        4 * calibration + encoding.reduce(0, +) / Double(max(1, encoding.count))
+        4 * calibration + encodingAll / Double(max(1, encoding.count))
     }
+
+    /// Encoding every matrix under every candidate.
+    package var encodingAll: Double { encoding.values.reduce(0) { $0 + $1.values.reduce(0, +) } }
 
     /// Measurements of assignments that differ from a context in these sublayers first.
     ///

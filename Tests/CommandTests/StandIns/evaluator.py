@@ -49,6 +49,8 @@ def describe():
     }
     if kind == "version":
         answer["version"] = 2
+    if kind == "in-order":
+        answer["encodesInOrder"] = True
     if kind == "changes" and count("start") > 1:
         answer["model"]["sha256"] = "00" * 32
     if kind == "shape":
