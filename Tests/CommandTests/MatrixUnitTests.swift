@@ -56,6 +56,7 @@ import Testing
             #expect(row?.contains(" \(scheme) |") == true, "\(name)")
         }
         let page = String(decoding: try workspace.read("r.html"), as: UTF8.self)
+        #expect(page.contains("Bits of every matrix in the plan of the slider"))
         #expect(page.contains("<details><summary>Dec_dd.0: ") && page.contains("<summary>KL by matrix"))
 
         // A plan of matrices is none for a table of sublayers; one of sublayers is one for matrices, too.
