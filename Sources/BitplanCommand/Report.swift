@@ -26,6 +26,11 @@ struct Report: ParsableCommand {
     var output: String?
     @Option(help: ArgumentHelp("Page of HTML to write.", valueName: "file")) var html: String?
     @Option(help: "The report's title; the stem of the output where not given.") var name: String?
+    @Flag(
+        help:
+            "Of a table of sweep --unit matrix: list the matrices inside every sublayer in the Markdown; a page of HTML always has them, folded."
+    )
+    var matrices = false
 
     func validate() throws {
         guard output == nil || output != html else {
@@ -34,9 +39,10 @@ struct Report: ParsableCommand {
         guard (sweep == nil) != (training == nil) else {
             throw ValidationError("expected a sensitivity table or --training")
         }
-        guard training == nil || (plan == nil && comparison == nil && html == nil) else {
+        guard training == nil || (plan == nil && comparison == nil && html == nil && !matrices) else {
             throw ValidationError(
-                "--training is rendered alone, as Markdown: without --plan, --comparison and --html")
+                "--training is rendered alone, as Markdown: without --plan, --comparison, --html and --matrices"
+            )
         }
     }
 
@@ -47,6 +53,12 @@ struct Report: ParsableCommand {
                 inputs: [sweep, plan, comparison, training].compactMap { $0.map { URL(path: $0) } })
             guard let sweep else { return try writeTraining() }
             let table = try readTable(URL(path: sweep))
+            guard !matrices || table.layout.unit == .matrix else {
+                throw FileError(
+                    URL(path: sweep),
+                    "is of whole sublayers: --matrices expects a table of single matrices (sweep --unit matrix)"
+                )
+            }
             let planFile = plan.map { URL(path: $0) }
             let plan = try planFile.map { try JSONFile.read(Plan.self, from: $0) }
             let comparison = try comparison.map { try readComparison(URL(path: $0)) }
@@ -54,9 +66,11 @@ struct Report: ParsableCommand {
             try naming(planFile ?? URL(path: sweep)) {
                 let report = try ModelReport(
                     name: name ?? stem ?? "Sensitivity", table, plan: plan, comparison: comparison)
-                if let output { try report.write(to: URL(path: output)) }
+                if let output { try report.write(to: URL(path: output), listsMatrices: matrices) }
                 if let html { try report.writePage(to: URL(path: html)) }
-                if output == nil, html == nil { try writeOutput(try report.markdown(withFigures: false)) }
+                if output == nil, html == nil {
+                    try writeOutput(try report.markdown(withFigures: false, listsMatrices: matrices))
+                }
             }
         }
     }

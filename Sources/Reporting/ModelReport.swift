@@ -54,27 +54,38 @@ package struct ModelReport: Sendable {
 
     /// The report as Markdown.
     ///
-    /// - Parameter withFigures: whether it refers to the pictures, which then have to stand beside it.
+    /// - Parameters:
+    ///   - withFigures: whether it refers to the pictures, which then have to stand beside it.
+    ///   - listsMatrices: whether it lists what is inside the sublayers, where matrices have schemes of their
+    ///     own; else it says how to get that.
     /// - Throws: `PlanError` where the plan does not fit the table's model.
-    package func markdown(withFigures: Bool) throws(PlanError) -> String {
+    package func markdown(withFigures: Bool, listsMatrices: Bool = false) throws(PlanError) -> String {
         func figure(_ kind: String, _ title: String) -> String {
             withFigures ? "![\(title)](\(name).\(kind).svg)\n\n" : ""
         }
         var text = "# \(name)\n\n"
         if let comparison { text += comparisonSection(comparison) }
+        if isOfMatrices, !listsMatrices { text += Self.matricesNote + "\n\n" }
         if let plan {
-            text += "## Plan\n\n" + (try plan.bitsTable(of: sensitivity.layout).text) + "\n"
+            text += "## Plan\n\n"
+            text += try plan.bitsTable(of: sensitivity.layout, listsMatrices: false).text + "\n"
+            if isOfMatrices { text += Self.mixedNote + "\n\n" }
             text += figure("bits", "Bits of every sublayer by depth")
+            if isOfMatrices, listsMatrices { text += try plan.matricesTable(of: sensitivity).text + "\n" }
             text += planSections(plan)
         }
+        let losses = sensitivity.markdown(listsMatrices: listsMatrices)
         guard sensitivity.proxy == nil else {
-            return text + "## Sensitivity\n\n" + Self.unmeasuredNote + "\n\n" + sensitivity.markdown
+            return text + "## Sensitivity\n\n" + Self.unmeasuredNote + "\n\n" + losses
         }
         text += "## Frontier\n\n" + figure("frontier", "Bytes against loss: the frontier and plans beside it")
         text += frontier.markdown + "\n"
-        if let prices = frontier.prices { text += "## Why these bits\n\n" + prices.markdown + "\n" }
+        if let prices = frontier.prices {
+            text += "## Why these bits\n\n"
+            text += prices.markdown(listsSteps: listsMatrices || !isOfMatrices) + "\n"
+        }
         text += "## Sensitivity\n\n" + figure("sensitivity", "KL of each sublayer by type and depth")
-        return text + sensitivity.markdown
+        return text + losses
     }
 
     /// Why a table of proxies has no frontier.
@@ -84,17 +95,12 @@ package struct ModelReport: Sendable {
     static let roundsNote =
         "Each round solves exactly what is known from measurements around the best plans so far, and measures the answer."
 
-    /// What a reader has to know of the plans that were measured: what flatters them, what their KL is
-    /// measured on, which of them was set aside.
+    /// What a reader has to know of the plan and those that were measured: what their KL is measured on,
+    /// which of them was set aside, what is known of its loss.
     func notes(on plan: Plan) -> [String] {
-        var notes: [String] = []
-        if sensitivity.fit == .calibrated && sensitivity.provenance.calibrationSHA256 == nil {
-            notes.append("Codes are calibrated on these items too, which flatters all plans alike.")
-        }
-        if plan.provenance?.targets == .own {
-            notes.append("KL is measured on the full-precision model's own outputs.")
-        }
-        return notes + plan.judgement(metricName: sensitivity.metricName)
+        let isOwn = plan.isMeasured && plan.provenance?.targets == .own
+        return (isOwn ? ["KL is measured on the full-precision model's own outputs."] : [])
+            + plan.judgement(metricName: sensitivity.metricName)
     }
 
     /// The metric that a comparison shows, with its settings.
@@ -126,10 +132,9 @@ package struct ModelReport: Sendable {
     }
 
     private func planSections(_ plan: Plan) -> String {
-        var text = ""
-        if plan.measured?.isEmpty == false {
-            text += "## Plans measured on the planning data\n\n"
-            for note in notes(on: plan) { text += note + "\n\n" }
+        var text = plan.isMeasured ? "## Plans measured on the planning data\n\n" : ""
+        for note in notes(on: plan) { text += note + "\n\n" }
+        if plan.isMeasured {
             text +=
                 plan.measuredTable(
                     metricName: sensitivity.metricName,

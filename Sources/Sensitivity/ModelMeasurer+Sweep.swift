@@ -95,7 +95,8 @@ extension ModelMeasurer {
         let few = Array(data.examples.prefix(Self.curvatureItems))
         let small = Measurer(
             encodings: cells.encodings,
-            evaluator: try Evaluator(reference: network, examples: few, threads: options.task.threads))
+            evaluator: try Evaluator(reference: network, examples: few, threads: options.task.threads),
+            unit: options.unit)
         let calibration = try Calibration(
             network, text, fit: options.fit, gathersMoments: true, threads: options.task.threads)
         let sweep = ProxySweep(signal, small, calibration: calibration, candidates: candidates)

@@ -56,13 +56,14 @@ extension ModelReport {
 
     /// Writes the report and, beside it, its pictures.
     ///
+    /// - Parameter listsMatrices: as of `markdown`.
     /// - Throws: `PlanError`, or `FileError` where a file cannot be written.
-    package func write(to file: URL) throws {
+    package func write(to file: URL, listsMatrices: Bool = false) throws {
         let directory = file.deletingLastPathComponent()
         for figure in try figures() {
             try AtomicWrite.file(figure.svg, to: directory.appending(path: figure.name))
         }
-        try AtomicWrite.file(try markdown(withFigures: true), to: file)
+        try AtomicWrite.file(try markdown(withFigures: true, listsMatrices: listsMatrices), to: file)
     }
 
     /// Writes the report as one page of HTML, which needs nothing beside it.

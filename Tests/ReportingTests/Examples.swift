@@ -5,12 +5,15 @@ import PlanFormat
 enum Examples {
     static let candidates: [Scheme] = [.bcq(1), .bcq(2), .bcq(3), .bcq(4)]
 
-    /// An encoder-decoder of so many layers each.
-    static func layout(layers: Int) -> ModelLayout {
+    /// An encoder-decoder of so many layers each; all but the embedding have a matrix for each of `parts`,
+    /// with a scheme of its own, or one where there are none.
+    static func layout(layers: Int, parts: [String] = []) -> ModelLayout {
         func sublayer(_ kind: SublayerKind, _ depth: Int?, _ rows: Int) -> SublayerShape {
             let name = SublayerName(kind, depth: depth)
+            let tensors = depth == nil || parts.isEmpty ? ["\(name)"] : parts.map { "\(name).\($0)" }
             return SublayerShape(
-                name: name, matrices: [MatrixShape(tensor: "\(name).weight", rows: rows, columns: 64)])
+                name: name,
+                matrices: tensors.map { MatrixShape(tensor: $0 + ".weight", rows: rows, columns: 64) })
         }
         var sublayers = [sublayer("Emb", nil, 500)]
         for depth in 0..<layers {
@@ -22,17 +25,19 @@ enum Examples {
                 sublayer("Dec_ffn", depth, 512),
             ]
         }
-        return ModelLayout(sublayers: sublayers, fixedParameters: 1000)
+        return ModelLayout(sublayers: sublayers, fixedParameters: 1000).divided(
+            into: parts.isEmpty ? .sublayer : .matrix)
     }
 
     /// A table over that layout: losses fall by about four for every bit.
     static func table(
-        layers: Int, candidates: [Scheme] = candidates, metric: String = "BLEU|beam:1", seed: UInt64 = 1
+        layers: Int, parts: [String] = [], candidates: [Scheme] = candidates, metric: String = "BLEU|beam:1",
+        seed: UInt64 = 1
     )
         -> SensitivityTable
     {
         var generator = SeededGenerator(seed: seed)
-        let layout = layout(layers: layers)
+        let layout = layout(layers: layers, parts: parts)
         func cells(_ rows: [(name: String, sublayers: [SublayerShape])]) -> [SensitivityCell] {
             rows.flatMap { row in
                 let sensitivity = 0.01 + 0.3 * generator.uniform()

@@ -190,7 +190,7 @@ import Testing
         let table = Examples.table(layers: 2, metric: "BLEU|beam:1")
         var plan = Examples.plan(table)
         plan.origin = .sumOfLosses
-        #expect(plan.judgement(metricName: "BLEU") == [], "nothing was measured")
+        #expect(plan.judgement(metricName: "BLEU").count == 1, "nothing was measured")
         func comparison(_ items: Int, _ metric: Difference) -> PairedComparison {
             PairedComparison(
                 name: "uniform bcq2", items: items,
@@ -213,7 +213,7 @@ import Testing
         }
         plan.measured = measured(200)
         let lines = plan.judgement(metricName: "BLEU")
-        #expect(lines.count == 3)
+        #expect(lines.count == 4)
         #expect(lines[0].contains("Set aside: in context") && lines[0].contains("-2.00 [-3.50, -0.50]"))
         #expect(lines[0].contains("noise of 200 items"))
         #expect(
@@ -231,9 +231,109 @@ import Testing
         #expect(try report.page().contains("<p>\(lines[2])</p>"))
         plan.measured = Array(measured(8).dropFirst())
         let few = plan.judgement(metricName: "BLEU")
-        #expect(few.count == 2 && few[1].hasPrefix("8 items: ") && few[1].contains("fewer than 30 items"))
+        #expect(few.count == 3 && few[1].hasPrefix("8 items: ") && few[1].contains("fewer than 30 items"))
         plan.origin = .uniform(.bcq(2))
-        #expect(plan.judgement(metricName: "BLEU") == [], "the uniform plan is compared with nothing")
+        #expect(plan.judgement(metricName: "BLEU").count == 1, "the uniform plan is compared with nothing")
+    }
+
+    /// Every plan says what is known of its loss: what was measured with its interval, or that what it says
+    /// is a prediction; and no interval that nothing gave.
+    @Test func whatIsKnownOfTheLoss() throws {
+        var table = Examples.table(layers: 1)
+        var plan = Examples.plan(table)
+        func line() throws -> String {
+            let lines = plan.judgement(metricName: "BLEU")
+            let line = try #require(lines.last)
+            let report = ModelReport(
+                name: "n", sensitivity: table, frontier: Examples.frontier(), plan: plan, comparison: nil)
+            #expect(try report.markdown(withFigures: false).contains("\n\n\(line)\n\n"))
+            #expect(try report.page().contains("<p>\(line)</p>"))
+            return line
+        }
+        func predict(_ interval: Interval?) {
+            plan.predicted = Plan.Prediction(bytes: 9, fixedBytes: 0, klNats: 0.25, klInterval: interval)
+        }
+        #expect(try line() == "Its KL was neither predicted nor measured.")
+        predict(nil)
+        let additive = try line()
+        #expect(additive.contains("predicted to be 0.2500, a sum of losses"))
+        #expect(additive.contains("not measured") && additive.contains("no interval is known"))
+
+        plan.provenance = table.provenance
+        plan.measured = [
+            .init(
+                origin: .inContext, bytes: 9, klNats: 0.2, klInterval: Interval(low: 0.18, high: 0.22),
+                metric: nil)
+        ]
+        let measured =
+            "Its KL on the 200 items that it was planned on: 0.2000, 95% interval 0.1800 to 0.2200."
+        #expect(try line() == measured + " Predicted: 0.2500, a sum of losses, whose error was not known.")
+        predict(Interval(low: 0.1, high: 0.5))
+        #expect(try line() == measured + " Predicted: 0.2500, in 95 of 100 cases between 0.1000 and 0.5000.")
+        plan.predicted = nil
+        #expect(try line() == measured, "a uniform plan is not predicted")
+
+        plan.fit = .curvature
+        #expect(
+            try line() == measured
+                + " Codes of all plans are fitted on these items too, which flatters them.")
+        plan.provenance = Provenance(
+            tool: "t", dataSHA256: "00", sentences: 1, metric: nil, calibrationSHA256: "11")
+        plan.measured = [.init(origin: .inContext, bytes: 9, klNats: 0.2, metric: nil)]
+        #expect(
+            try line()
+                == "Its KL on the 1 items that it was planned on: 0.2000; they are too few for an interval.")
+        table.proxy = .fisher
+        #expect(try line().contains("too few"), "a report of estimates says it too")
+    }
+
+    /// What is inside the sublayers stands where it is asked for; the sublayers always do.
+    @Test(arguments: [nil, ProxySignal.fisher])
+    func matricesOnDemand(proxy: ProxySignal?) throws {
+        var table = Examples.table(layers: 1, parts: ["q", "k"])
+        table.proxy = proxy
+        var plan = Examples.plan(table)
+        plan.sublayers["Dec_ed.0.k"] = plan.sublayers["Dec_ed.0.q"]
+        let report = ModelReport(
+            name: "n", sensitivity: table, frontier: Examples.frontier(), plan: plan, comparison: nil)
+        let short = try report.markdown(withFigures: false)
+        let long = try report.markdown(withFigures: false, listsMatrices: true)
+        let scheme = try #require(plan.sublayers["Dec_ed.0.q"])
+        let mixed = try table.layout.sublayers.filter { $0.name.sublayer == "Enc_ee.0" }.map {
+            (bytes: $0.sizeInBytes(try #require(plan.sublayers[$0.name.description])), count: $0.count)
+        }
+        let mean = 8 * Double(mixed.map(\.bytes).reduce(0, +)) / Double(mixed.map(\.count).reduce(0, +))
+        for text in [short, long] {
+            #expect(text.contains("| Dec_ed   |") && text.contains(" \(scheme) |"))
+            #expect(text.contains("| Enc_ee   | \(fixed(mean, 2)) bits |"), "\(text)")
+            #expect(text.contains("by sublayer") && text.contains("| Dec_ed.0  |"))
+        }
+        #expect(short.contains("`bitplan report --matrices`") && !long.contains("--matrices"))
+        #expect(!short.contains("Enc_ee.0.q") && !short.contains("by matrix"))
+        let whole = try #require(long.split(separator: "\n").first { $0.hasPrefix("| **Dec_ed.0** ") })
+        #expect(long.contains("by matrix") && whole.contains(" \(scheme) |"), "\(long)")
+        let layout = table.layout
+        for (sublayer, scheme) in zip(layout.sublayers, try plan.schemes(of: layout))
+        where sublayer.name.part != nil {
+            let bytes = grouped(sublayer.sizeInBytes(scheme))
+            let row = long.split(separator: "\n").first {
+                $0.hasPrefix("| \(sublayer.name) ") && $0.contains(" \(bytes) |")
+            }
+            #expect(try #require(row).contains(" \(scheme) |"))
+        }
+        // Its sublayers' losses are the sums of their matrices'.
+        let sum = table.bySublayer.filter {
+            ["Enc_ee.0.q", "Enc_ee.0.k"].contains($0.row) && $0.scheme == .bcq(2)
+        }.reduce(0) { $0 + $1.measurement.klNats }
+        let row = short.split(separator: "\n").last { $0.hasPrefix("| Enc_ee.0 ") }
+        #expect(try #require(row).contains(" \(klText(1000 * sum)) "), "\(short)")
+        // A table of whole sublayers has nothing inside.
+        let undivided = ModelReport(
+            name: "n", sensitivity: Examples.table(layers: 1), frontier: Examples.frontier(), plan: nil,
+            comparison: nil)
+        #expect(
+            try undivided.markdown(withFigures: false)
+                == undivided.markdown(withFigures: false, listsMatrices: true))
     }
 
     /// The parts that there are, and no picture that does not stand beside it.

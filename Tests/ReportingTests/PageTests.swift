@@ -76,15 +76,18 @@ import Testing
         return text
     }
 
-    /// Every row of every table of the Markdown, its heads included, stands on the page.
-    @Test func numbersAreThoseOfTheMarkdown() throws {
-        let report = Self.report()
+    /// Every row of every table of the Markdown, its heads included, stands on the page; sublayers with
+    /// matrices of their own are the lines that open these.
+    @Test(arguments: [[], ["q", "k"]])
+    func numbersAreThoseOfTheMarkdown(parts: [String]) throws {
+        let report = Self.report(Examples.table(layers: 2, parts: parts))
         let page = try report.page()
         let rows = try matches("<tr>(.*?)</tr>", in: page).map { row in
             try matches("<t[hd][^>]*>(.*?)</t[hd]>", in: row).map(withoutMarkup)
         }
         let shown = Set(rows)
-        let expected = try report.markdown(withFigures: false).split(separator: "\n")
+        let markdown = try report.markdown(withFigures: false, listsMatrices: true)
+        let expected = markdown.split(separator: "\n")
             .filter { $0.hasPrefix("| ") && !$0.hasPrefix("| ---") }
             .map { line in
                 line.dropFirst(2).dropLast(2).replacingOccurrences(of: "\\|", with: "\u{0}")
@@ -94,9 +97,19 @@ import Testing
                     }
             }
         #expect(expected.count > 40)
-        for row in expected { #expect(shown.contains(row), "\(row)") }
+        let wholes = Set(
+            report.sensitivity.layout.sublayers.filter { $0.name.part != nil }.map(\.name.sublayer))
+        #expect(wholes.count == (parts.isEmpty ? 0 : 10))
+        for row in expected where !(wholes.contains(row[0]) && row.last == "") {
+            #expect(shown.contains(row), "\(row)")
+        }
+        let summaries = try matches("<summary>(.*?)</summary>", in: page)
+        for row in expected where wholes.contains(row[0]) && row.last == "" {
+            let line = "\(row[0]): \(row[1]), \(row[2]) bits a weight, \(row[3]) bytes"
+            #expect(summaries.count(where: { $0 == line }) == 1, "\(line)")
+        }
         let text = withoutMarkup(page)
-        for paragraph in try report.markdown(withFigures: false).split(separator: "\n")
+        for paragraph in markdown.split(separator: "\n")
         where !paragraph.hasPrefix("|") && !paragraph.hasPrefix("#") {
             #expect(text.contains(paragraph.replacingOccurrences(of: "`", with: "")), "\(paragraph)")
         }
@@ -146,8 +159,9 @@ import Testing
     }
 
     /// What screen readers and keyboards need.
-    @Test func structure() throws {
-        let page = try Self.report().page()
+    @Test(arguments: [[], ["q", "k"]])
+    func structure(parts: [String]) throws {
+        let page = try Self.report(Examples.table(layers: 2, parts: parts)).page()
         #expect(page.hasPrefix("<!DOCTYPE html>\n<html lang=\"en\">") && page.hasSuffix("</html>\n"))
         let count = { (text: String) in page.components(separatedBy: text).count - 1 }
         #expect(count("<table") > 6 && count("<table") == count("<caption") && count("<main") == 1)
@@ -163,8 +177,10 @@ import Testing
                 #expect(ids.contains(target), "\(target)")
             }
         }
-        for element in ["table", "tr", "td", "th", "div", "section", "p", "dl", "dd", "figure", "nav", "svg"]
-        {
+        for element in [
+            "table", "tr", "td", "th", "div", "section", "p", "dl", "dd", "figure", "nav", "svg", "details",
+            "summary",
+        ] {
             let opened = try matches("(<\(element)[ >])", in: page).count
             #expect(opened == count("</\(element)>"), "\(element)")
         }

@@ -63,6 +63,19 @@ extension MarkdownTable {
     }
 }
 
+/// What stands behind a line that opens it, by the keyboard too.
+func disclosure(_ summary: String, _ body: String) -> String {
+    "<details><summary>\(summary.markupEscaped)</summary>\n\(body)</details>\n"
+}
+
+extension SublayerMatrices {
+    /// The matrices behind the sublayer's name, bits and bytes.
+    var html: String {
+        let summary = "\(name): \(together[0]), \(together[1]) bits a weight, \(together[2]) bytes"
+        return disclosure(summary, table.html(caption: "Matrices of \(name)", isCaptionHidden: true))
+    }
+}
+
 /// The start of a box that scrolls sideways, by the keyboard too.
 func scrollBox(_ label: String) -> String {
     "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"\(label.markupEscaped)\">"

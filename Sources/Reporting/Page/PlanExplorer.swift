@@ -198,9 +198,9 @@ struct PlanExplorer {
 
     private func sublayersTable(_ start: Int) -> String {
         let caption =
-            "Bits of every sublayer in the plan of the slider; marked: other than in the next smaller plan"
+            "Bits of every \(table.layout.unit) in the plan of the slider; marked: other than in the next smaller plan"
         let heads =
-            ["sublayer", "bits per weight", "scheme"] + (written == nil ? [] : ["written plan"])
+            ["\(table.layout.unit)", "bits per weight", "scheme"] + (written == nil ? [] : ["written plan"])
             + ["bytes", lossUnit]
         var rows = ""
         for (index, (sublayer, choice)) in zip(table.layout.sublayers, choice(start)).enumerated() {

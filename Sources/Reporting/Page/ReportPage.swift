@@ -99,13 +99,16 @@ extension ModelReport {
         var sections = [
             Section(
                 id: "plan", title: "Plan",
-                body: try plan.bitsTable(of: sensitivity.layout).html(
+                body: try plan.bitsTable(of: sensitivity.layout, listsMatrices: false).html(
                     caption: "Scheme of every sublayer by kind and depth")
+                    + (isOfMatrices ? paragraph(Self.mixedNote) : "")
                     + "<figure>\(scrollBox("Bits by depth"))\(try plan.bitsSVG(of: sensitivity.layout))</div>"
                     + "<figcaption>Bits of every sublayer by depth; the table above has them as text."
-                    + "</figcaption></figure>\n")
+                    + "</figcaption></figure>\n"
+                    + (try plan.matrices(of: sensitivity).map(\.html).joined())
+                    + (plan.isMeasured ? "" : notes(on: plan).map(paragraph).joined()))
         ]
-        if plan.measured?.isEmpty == false {
+        if plan.isMeasured {
             let table = plan.measuredTable(
                 metricName: sensitivity.metricName, fullPrecisionBytes: sensitivity.layout.fullPrecisionBytes)
             sections.append(
@@ -127,7 +130,8 @@ extension ModelReport {
 
     private func pricesHTML(_ prices: PlanPrices) -> String {
         var text = paragraph(prices.introduction)
-        text += prices.stepsTable.html(caption: "What one step less and one step more would change")
+        let steps = prices.stepsTable.html(caption: "What one step less and one step more would change")
+        text += isOfMatrices ? disclosure("Steps of every matrix", steps) : steps
         text += paragraph(prices.nearTiesText)
         guard prices.exchangeCount > 0 else { return text }
         return text + paragraph(prices.exchangesText)
@@ -139,18 +143,25 @@ extension ModelReport {
     private func sensitivityHTML() throws(PlanError) -> String {
         var text = sensitivity.proxy == nil ? "" : paragraph(Self.unmeasuredNote)
         for part in sensitivity.introduction.split(separator: "\n\n") { text += paragraph(String(part)) }
-        let tables = sensitivity.tables
-        guard let map = tables.last else { return text }
-        text += "<h3>\(map.title.markupEscaped)</h3>\n"
-        if !map.note.isEmpty { text += paragraph(map.note) }
-        text += paragraph(
+        var tables = sensitivity.tables
+        guard let map = tables.popLast() else { return text }
+        var body = map.note.isEmpty ? "" : paragraph(map.note)
+        body += paragraph(
             "Colour: from \(klText(lossRange.lowerBound)) (dark) to \(klText(lossRange.upperBound)) (bright)"
                 + " on a logarithmic scale\(plan == nil ? "." : "; framed: what the plan has.")")
-        text += map.table.html(
+        body += map.table.html(
             caption: map.title, isCaptionHidden: true, decoration: try mapDecoration(map.table))
-        for part in tables.dropLast() {
-            text += "<details><summary>\(part.title.markupEscaped)</summary>\n"
-            text += part.table.html(caption: part.title, isCaptionHidden: true) + "</details>\n"
+        // Sublayers stand open; matrices, where they were measured, are inside.
+        if map.isOfMatrices, let place = tables.lastIndex(where: { !$0.isOfMatrices }) {
+            let sums = tables.remove(at: place)
+            text += "<h3>\(sums.title.markupEscaped)</h3>\n" + paragraph(sums.note)
+            text += sums.table.html(caption: sums.title, isCaptionHidden: true)
+            text += disclosure(map.title, body)
+        } else {
+            text += "<h3>\(map.title.markupEscaped)</h3>\n" + body
+        }
+        for part in tables {
+            text += disclosure(part.title, part.table.html(caption: part.title, isCaptionHidden: true))
         }
         return text
     }

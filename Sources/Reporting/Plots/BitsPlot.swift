@@ -2,19 +2,20 @@ import PlanFormat
 
 extension Plan {
     /// Bits by depth as an SVG plot: a panel per type, a bar per depth; its height is bits per weight, scales
-    /// included, and the scheme stands over it.
+    /// included, and the scheme stands over it, or `mixed` where matrices have several.
     ///
     /// - Throws: `PlanError` where the plan does not fit the layout.
     package func bitsSVG(of layout: ModelLayout) throws(PlanError) -> String {
         let schemes = try schemes(of: layout)
         var panels: [(type: String, bars: [Bar])] = []
-        for (sublayer, scheme) in zip(layout.sublayers, schemes) where !sublayer.isVectors {
-            let bits = 8 * Double(sublayer.sizeInBytes(scheme)) / Double(max(1, sublayer.count))
-            let bar = Bar(depth: sublayer.name.depth, scheme: scheme, bits: bits)
-            if let index = panels.firstIndex(where: { $0.type == sublayer.name.row }) {
+        for (name, members) in layout.wholes where !layout.sublayers[members[0]].isVectors {
+            let bar = Bar(
+                depth: name.depth, scheme: sharedScheme(of: members, schemes)?.description ?? "mixed",
+                bits: layout.extent(of: members, schemes).bits)
+            if let index = panels.firstIndex(where: { $0.type == name.row }) {
                 panels[index].bars.append(bar)
             } else {
-                panels.append((sublayer.name.row, [bar]))
+                panels.append((name.row, [bar]))
             }
         }
         return BitsPanels(panels).svg
@@ -22,7 +23,7 @@ extension Plan {
 
     fileprivate struct Bar {
         let depth: Int?
-        let scheme: Scheme
+        let scheme: String
         let bits: Double
     }
 }
@@ -39,7 +40,7 @@ private struct BitsPanels {
         self.panels = panels
         most = max(1, panels.flatMap(\.bars).map(\.bits).max() ?? 1)
         let longest = panels.map(\.bars.count).max() ?? 1
-        let text = panels.flatMap(\.bars).map { $0.scheme.description.count }.max() ?? 4
+        let text = panels.flatMap(\.bars).map(\.scheme.count).max() ?? 4
         // Wide enough for the schemes' names, as long as the longest panel fits the page.
         let wanted = max(30, Double(min(text, 10)) * Picture.characterWidth + 4)
         barWidth = max(6, min(wanted, (DepthGrid.pageWidth - gap) / Double(longest)))
@@ -86,9 +87,9 @@ private struct BitsPanels {
             picture.rectangle(
                 x: x + 1, y: base - height, width: barWidth - 2, height: height, fill: colour,
                 note: "\(name): \(bar.scheme), \(fixed(bar.bits, 2)) bits per weight")
-            let text = bar.scheme.description
-            if Double(text.count) * Picture.characterWidth * 10 / 12 <= barWidth {
-                picture.text(text, x: x + barWidth / 2, y: base - height - 4, anchor: .middle, size: 10)
+            if Double(bar.scheme.count) * Picture.characterWidth * 10 / 12 <= barWidth {
+                picture.text(
+                    bar.scheme, x: x + barWidth / 2, y: base - height - 4, anchor: .middle, size: 10)
             }
             let every = max(1, Int((16 / barWidth).rounded(.up)))
             if let depth = bar.depth, depth % every == 0 {

@@ -58,8 +58,11 @@ extension FrontierTable {
 extension PlanPrices {
     /// Every sublayer of the plan with its price of one step less and one step more, and the exchanges that
     /// the noise leaves open.
-    package var markdown: String {
-        var text = introduction + "\n\n" + stepsTable.text + "\n" + nearTiesText + "\n"
+    package var markdown: String { markdown(listsSteps: true) }
+
+    /// The prices as Markdown, with or without the table of steps.
+    func markdown(listsSteps: Bool) -> String {
+        var text = introduction + "\n\n" + (listsSteps ? stepsTable.text + "\n" : "") + nearTiesText + "\n"
         if exchangeCount > 0 { text += "\n" + exchangesText + "\n\n" + exchangesTable.text }
         return text
     }

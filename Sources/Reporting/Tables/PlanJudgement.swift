@@ -2,23 +2,38 @@ import PlanFormat
 
 extension Plan {
     /// Why this plan was written and not another that was measured, a line each: which plans were set aside,
-    /// what the items do not tell apart, and what was predicted of the plan. Empty where nothing was
-    /// measured.
+    /// what the items do not tell apart; and last what is known of its KL.
     package func judgement(metricName: String) -> [String] {
-        guard let measured else { return [] }
-        return comparisons(of: measured, metricName: metricName) + [prediction(measured)].compactMap(\.self)
+        comparisons(of: measured ?? [], metricName: metricName) + [lossText]
     }
 
-    /// What was predicted of the plan before it was measured; nil where nothing was.
-    private func prediction(_ measured: [MeasuredPlan]) -> String? {
-        guard let kl = predicted?.klNats, let written = measured.first(where: { $0.origin == origin }) else {
-            return nil
+    /// Whether any plan was measured before this one was written.
+    var isMeasured: Bool { measured?.isEmpty == false }
+
+    /// What is known of the plan's KL: what was measured, with the interval that its items give, and what was
+    /// predicted, with an interval only where measured plans around it gave one.
+    private var lossText: String {
+        guard let written = measured?.first(where: { $0.origin == origin }) else {
+            guard let kl = predicted?.klNats else { return "Its KL was neither predicted nor measured." }
+            return
+                "Its KL is predicted to be \(klText(kl)), a sum of losses. It was not measured, so that no interval is known."
         }
-        var line = "Its KL was predicted to be \(klText(kl))"
-        if let interval = predicted?.klInterval {
-            line += ", in 95 of 100 cases between \(klText(interval.low)) and \(klText(interval.high))"
+        let items = provenance.map { "the \(grouped($0.sentences)) items" } ?? "the items"
+        var text = "Its KL on \(items) that it was planned on: \(klText(written.klNats))"
+        if let interval = written.klInterval {
+            text += ", 95% interval \(klText(interval.low)) to \(klText(interval.high))."
+        } else {
+            text += "; they are too few for an interval."
         }
-        return line + "; measured: \(klText(written.klNats))."
+        if fit?.isCalibrated == true, let provenance, provenance.calibrationSHA256 == nil {
+            text += " Codes of all plans are fitted on these items too, which flatters them."
+        }
+        guard let kl = predicted?.klNats else { return text }
+        text += " Predicted: \(klText(kl))"
+        guard let interval = predicted?.klInterval else {
+            return text + ", a sum of losses, whose error was not known."
+        }
+        return text + ", in 95 of 100 cases between \(klText(interval.low)) and \(klText(interval.high))."
     }
 
     private func comparisons(of measured: [MeasuredPlan], metricName: String) -> [String] {

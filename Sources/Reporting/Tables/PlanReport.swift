@@ -1,17 +1,27 @@
 import PlanFormat
 
 extension Plan {
-    /// The bits of every sublayer: a row per kind, or per matrix of a kind, and a column per depth.
-    package func bitsTable(of layout: ModelLayout) throws(PlanError) -> MarkdownTable {
+    /// The bits of every sublayer: a row per kind and a column per depth.
+    ///
+    /// - Parameter listsMatrices: whether matrices with schemes of their own have rows; else their sublayer
+    ///   has the scheme that they share, or their bits per weight.
+    /// - Throws: `PlanError` where the plan does not fit the layout.
+    package func bitsTable(
+        of layout: ModelLayout, listsMatrices: Bool = true
+    ) throws(PlanError) -> MarkdownTable {
         let schemes = try schemes(of: layout)
+        let units =
+            listsMatrices ? layout.sublayers.indices.map { (layout.sublayers[$0].name, [$0]) } : layout.wholes
         var rows: [String] = []
-        for row in layout.sublayers.map(\.name.row) where !rows.contains(row) { rows.append(row) }
+        for row in units.map(\.0.row) where !rows.contains(row) { rows.append(row) }
         let depths = (layout.sublayers.compactMap(\.name.depth).max() ?? 0) + 1
         var table = MarkdownTable(["sublayer"] + (0..<depths).map(String.init))
         for row in rows {
             var cells = [String](repeating: "", count: depths)
-            for (sublayer, scheme) in zip(layout.sublayers, schemes) where sublayer.name.row == row {
-                cells[sublayer.name.depth ?? 0] = scheme.description
+            for (name, members) in units where name.row == row {
+                cells[name.depth ?? 0] =
+                    sharedScheme(of: members, schemes)?.description
+                    ?? "\(fixed(layout.extent(of: members, schemes).bits, 2)) bits"
             }
             table.add([row] + cells)
         }

@@ -2,10 +2,13 @@ import PlanFormat
 
 extension SensitivityTable {
     /// The tables by type and by sublayer as Markdown: the metric and KL under every candidate, the mean loss
-    /// beside them.
-    package var markdown: String {
+    /// beside them; where single matrices were measured, theirs too.
+    package var markdown: String { markdown(listsMatrices: true) }
+
+    /// The tables as Markdown, with or without those of single matrices.
+    func markdown(listsMatrices: Bool) -> String {
         var text = introduction + "\n\n"
-        for section in tables {
+        for section in tables where listsMatrices || !section.isOfMatrices {
             text += "### \(section.title)\n\n"
             if !section.note.isEmpty { text += section.note + "\n\n" }
             text += section.table.text + "\n"
@@ -39,19 +42,46 @@ extension SensitivityTable {
         return text
     }
 
-    /// The tables by type and by sublayer, in the order in which they are shown.
-    var tables: [(title: String, note: String, table: MarkdownTable)] {
-        var tables: [(title: String, note: String, table: MarkdownTable)] = []
+    /// A table with what stands over it.
+    struct Section {
+        let title: String
+        var note = ""
+        let table: MarkdownTable
+        /// Whether its rows are single matrices.
+        var isOfMatrices = false
+    }
+
+    /// The tables by type, by sublayer and, where single matrices were measured, by matrix, in the order in
+    /// which they are shown.
+    var tables: [Section] {
+        var tables: [Section] = []
         if hasMetrics, !byType.isEmpty {
-            tables.append(("\(metricName) by type, the rest in full precision", "", metricTable(byType)))
+            let title = "\(metricName) by type, the rest in full precision"
+            tables.append(Section(title: title, table: metricTable(byType)))
         }
-        if !byType.isEmpty { tables.append(("\(heading) by type, \(unit)", "", klTable(byType))) }
-        if hasMetrics { tables.append(("\(metricName) by sublayer", "", metricTable(bySublayer))) }
-        if proxy != nil {
-            tables.append(("\(heading) by sublayer, \(unit)", "", klTable(bySublayer)))
-        } else {
-            tables.append(("KL by sublayer, nats per prediction (x 1000)", intervalNote, intervalTable))
+        if !byType.isEmpty {
+            tables.append(Section(title: "\(heading) by type, \(unit)", table: klTable(byType)))
         }
+        let isOfMatrices = layout.unit == .matrix
+        if isOfMatrices {
+            let title = "\(heading) by sublayer, \(unit)\(hasNats ? " (x 1000)" : "")"
+            tables.append(Section(title: title, note: Self.sumsNote, table: sumsTable))
+        }
+        let row = layout.unit.rawValue
+        if hasMetrics {
+            tables.append(
+                Section(
+                    title: "\(metricName) by \(row)", table: metricTable(bySublayer),
+                    isOfMatrices: isOfMatrices))
+        }
+        tables.append(
+            proxy != nil
+                ? Section(
+                    title: "\(heading) by \(row), \(unit)", table: klTable(bySublayer),
+                    isOfMatrices: isOfMatrices)
+                : Section(
+                    title: "KL by \(row), nats per prediction (x 1000)", note: intervalNote,
+                    table: intervalTable, isOfMatrices: isOfMatrices))
         return tables
     }
 
