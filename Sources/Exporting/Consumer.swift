@@ -29,7 +29,9 @@ public enum Consumer: String, CaseIterable, Sendable {
     }
 
     /// Models of the Llama layout.
-    private static let decoders = ["llama", "mistral", "qwen2", "qwen3", "smollm3"]
+    private static let decoders = [
+        "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3", "smollm3",
+    ]
 }
 
 /// A plan in another quantizer's own format.
