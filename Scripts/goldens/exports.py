@@ -442,7 +442,7 @@ args = module.ModelArgs.from_dict(dict(
     num_key_value_heads=2, rms_norm_eps=1e-5, vocab_size=320, tie_word_embeddings=False))
 model = module.Model(args)
 # The loader's first step, with the weights that the checkpoint has: without a head a Gemma is tied.
-if sys.argv[3] == "tied": model.sanitize({})
+if sys.argv[3] == "tied" and hasattr(model, "sanitize"): model.sanitize({})
 quantization = config["quantization"]
 # As mlx_lm.utils.load_model does, where every quantized module has its scales in the file.
 def predicate(path, module):

@@ -125,8 +125,8 @@ import Testing
         let gemma = try LlamaFamily(directory: Self.directory.appending(path: "gemma2"))
         #expect(gemma.configuration.windows == [6, nil, 6] && gemma.configuration.heads == 4)
         let terms = gemma.layout.overhead(of: Workload(read: 8, steps: 2, predictions: 2))
-        #expect(terms[.readScores] == 4 * (33 + 36 + 33))
-        #expect(terms[.stepScores] == 4 * (12 + 19 + 12))
+        #expect(terms[.readScores] == 4.0 * (33 + 36 + 33))
+        #expect(terms[.stepScores] == 4.0 * (12 + 19 + 12))
     }
 
     /// Reads the family of a model with these settings changed; `null` takes a key away.
