@@ -5,7 +5,7 @@ Writes small plans for a layout of each kind of names, exports them with `bitpla
     compressed-tensors, hqq (through transformers), auto-round's scheme, gguf's tensor names and block sizes, GPTQModel's rules,
     coremltools' parser and converter, mlx-lm's loader (its own environment: it needs MLX)
 
-    python exports.py BITPLAN SOURCES MLX_PYTHON
+    python exports.py BITPLAN SOURCES MLX_PYTHON [CONSUMER...]        (goldens of other consumers stay where some are named)
 
 The environment needs torch, transformers, compressed-tensors, hqq, gguf, coremltools and pyyaml; SOURCES holds the unpacked packages
 of GPTQModel (`gptqmodel/quantization/config.py` somewhere below it) and auto-round (`auto_round/schemes.py`), which do not import without a GPU.
@@ -25,8 +25,8 @@ GOLDENS = ROOT / "Tests" / "ExportingTests" / "Goldens"
 SHA = "0" * 64
 
 
-def llama(kind="llama"):
-    """A model of 2 layers, grouped-query attention, inner size 672: no multiple of 256, but of 32; and a head of its own."""
+def llama(kind="llama", is_tied=False):
+    """A model of 2 layers, grouped-query attention, inner size 672: no multiple of 256, but of 32; with a head of its own or without."""
     width, inner, keys, words = 256, 672, 128, 320
     rows = [("Emb", [("model.embed_tokens.weight", words, width)])]
     for depth in range(2):
@@ -37,7 +37,8 @@ def llama(kind="llama"):
         rows.append((f"FFN.{depth}", [
             (f"{layer}.mlp.gate_proj.weight", inner, width), (f"{layer}.mlp.up_proj.weight", inner, width),
             (f"{layer}.mlp.down_proj.weight", width, inner)]))
-    rows.append(("Head", [("lm_head.weight", words, width)]))
+    if not is_tied:
+        rows.append(("Head", [("lm_head.weight", words, width)]))
     return kind, rows
 
 
@@ -97,6 +98,8 @@ def marian():
     return "marian", rows
 
 
+MIXED = {"*": "int4:g64:asym", "Emb": "int8:g64:asym", "FFN.*": "int6:g32:asym", "FFN.1": "int3:g32:asym"}
+BLOCKS = {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym"}
 PLANS = {
     # What each consumer has, as it is.
     "llama": {
@@ -115,7 +118,10 @@ PLANS = {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
         "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Attention.1": "int6:g48:asym", "FFN.1": "index8"},
     },
+    **{kind: {"mixed": MIXED, "blocks": {**BLOCKS, "Head": "fp16"}} for kind in ("mistral", "qwen2", "smollm3")},
+    **{kind: {"mixed": MIXED, "blocks": BLOCKS, "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3"}} for kind in ("gemma2", "gemma3_text")},
     "qwen3": {
+        "mixed": MIXED,
         "blocks": {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym", "Head": "fp16"},
         "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3", "Head": "fp16"},
         "alike": {"*": "int4:g32:asym", "FFN.*": "int3:g32:asym", "Emb": "fp16", "Head": "int8:asym"},
@@ -137,11 +143,13 @@ PLANS = {
 }
 
 EXACT = {
-    "llama.cpp": ["llama.blocks", "bert.blocks", "qwen3.blocks", "roberta.blocks", "distilbert.blocks"],
+    "llama.cpp": ["llama.blocks", "bert.blocks", "qwen3.blocks", "roberta.blocks", "distilbert.blocks",
+                  "mistral.blocks", "qwen2.blocks", "smollm3.blocks", "gemma2.blocks", "gemma3_text.blocks"],
     "gptqmodel": ["llama.groups", "qwen3.groups"],
-    "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
+    "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups",
+                           "gemma2.groups", "gemma3_text.groups"],
     "auto-round": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
-    "mlx": ["llama.mixed"],
+    "mlx": ["llama.mixed", "mistral.mixed", "qwen2.mixed", "qwen3.mixed", "smollm3.mixed", "gemma2.mixed", "gemma3_text.mixed"],
     "hqq": ["llama.alike", "qwen3.alike", "electra.alike"],
     "coremltools": ["llama.palettes"],
 }
@@ -210,7 +218,9 @@ def resolve_llama_cpp(text, kind, rows):
     """Names and block sizes are gguf's; the order of decisions is that of llama_tensor_get_type and tensor_type_fallback."""
     import gguf
 
-    arch = {"llama": gguf.MODEL_ARCH.LLAMA, "qwen3": gguf.MODEL_ARCH.QWEN3}.get(kind, gguf.MODEL_ARCH.BERT)
+    # llama.cpp runs Mistral as a Llama.
+    arch = {"llama": "LLAMA", "mistral": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3", "smollm3": "SMOLLM3", "gemma2": "GEMMA2", "gemma3_text": "GEMMA3"}
+    arch = gguf.MODEL_ARCH[arch.get(kind, "BERT")]
     names = gguf.get_tensor_name_map(arch, 2)
     rules = [token.split("=", 1) for token in text.split()]
     fallback = {"q2_k": "q4_0", "q3_k": "q4_0", "q4_k": "q5_0", "q5_k": "q5_1", "q6_k": "q8_0"}
@@ -424,11 +434,15 @@ MLX = '''
 import importlib, json, sys
 import mlx.core as mx, mlx.nn as nn
 config = json.load(open(sys.argv[1]))
-llama = importlib.import_module("mlx_lm.models." + sys.argv[2])
-args = llama.ModelArgs.from_dict(dict(
-    model_type=sys.argv[2], head_dim=64, rope_theta=1e4, max_position_embeddings=64, hidden_size=256, num_hidden_layers=2, intermediate_size=672, num_attention_heads=4,
+from mlx_lm.utils import MODEL_REMAPPING
+kind = MODEL_REMAPPING.get(sys.argv[2], sys.argv[2])
+module = importlib.import_module("mlx_lm.models." + kind)
+args = module.ModelArgs.from_dict(dict(
+    model_type=kind, head_dim=64, attn_logit_softcapping=50.0, final_logit_softcapping=30.0, query_pre_attn_scalar=64, rope_theta=1e4, max_position_embeddings=64, hidden_size=256, num_hidden_layers=2, intermediate_size=672, num_attention_heads=4,
     num_key_value_heads=2, rms_norm_eps=1e-5, vocab_size=320, tie_word_embeddings=False))
-model = llama.Model(args)
+model = module.Model(args)
+# The loader's first step, with the weights that the checkpoint has: without a head a Gemma is tied.
+if sys.argv[3] == "tied" and hasattr(model, "sanitize"): model.sanitize({})
 quantization = config["quantization"]
 # As mlx_lm.utils.load_model does, where every quantized module has its scales in the file.
 def predicate(path, module):
@@ -444,7 +458,8 @@ print(json.dumps(out))
 
 
 def resolve_mlx(path, kind, rows, python):
-    result = subprocess.run([python, "-c", MLX, str(path), kind], capture_output=True, text=True, check=True)
+    form = "untied" if any(name == "Head" for name, _ in rows) else "tied"
+    result = subprocess.run([python, "-c", MLX, str(path), kind, form], capture_output=True, text=True, check=True)
     quantized = json.loads(result.stdout)
     resolved = {}
     for _, matrices in rows:
@@ -457,22 +472,23 @@ def resolve_mlx(path, kind, rows, python):
 
 
 def main():
-    bitplan, sources, mlx_python = sys.argv[1:4]
-    gptq_config = next(Path(sources).glob("**/gptqmodel/quantization/config.py"))
-    scheme = auto_round_scheme(next(Path(sources).glob("**/auto_round/schemes.py")))
+    bitplan, sources, mlx_python, *asked = sys.argv[1:]
+    asks = lambda consumer: not asked or consumer in asked
+    dynamic_get = asks("gptqmodel") and gptqmodel_rules(next(Path(sources).glob("**/gptqmodel/quantization/config.py")))
+    scheme = asks("auto-round") and auto_round_scheme(next(Path(sources).glob("**/auto_round/schemes.py")))
     GOLDENS.mkdir(parents=True, exist_ok=True)
     layouts = {}
-    for kind, rows in (llama(), bert(), marian(), llama("qwen3"), bert("roberta"), distilbert(), electra()):
+    decoders = [llama(kind) for kind in ("llama", "mistral", "qwen2", "qwen3", "smollm3")] + [llama(kind, is_tied=True) for kind in ("gemma2", "gemma3_text")]
+    for kind, rows in (*decoders, bert(), marian(), bert("roberta"), distilbert(), electra()):
         layouts[kind] = rows
         (GOLDENS / f"{kind}.table.json").write_text(json.dumps(table(kind, rows), indent=1) + "\n")
         for name, sublayers in PLANS[kind].items():
             plan = {"model": {"type": kind, "sha256": SHA}, "sublayers": sublayers}
             (GOLDENS / f"{kind}.{name}.plan.json").write_text(json.dumps(plan, indent=1) + "\n")
-    dynamic_get = gptqmodel_rules(gptq_config)
-    resolved = {}
+    resolved = json.loads((GOLDENS / "resolved.json").read_text()) if asked else {}
     for cases, options in ((EXACT, []), (NEAREST, ["--nearest"])):
         for consumer, plans in cases.items():
-            for plan in plans:
+            for plan in plans if asks(consumer) else []:
                 kind = plan.split(".")[0]
                 file = GOLDENS / f"{plan}.{consumer}.export"
                 subprocess.run(

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig, ElectraConfig, LlamaConfig, MistralConfig,
-                          PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, SmolLM3Config, XLMRobertaConfig)
+                          Gemma2Config, Gemma3TextConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, SmolLM3Config, XLMRobertaConfig)
 
 here = os.path.dirname(os.path.abspath(__file__))
 OUT = sys.argv[1] if len(sys.argv) > 1 else f'{here}/../../Tests/ModelsTests/Goldens/kin'
@@ -39,7 +39,8 @@ def dump(path, value):
 def randomize(model):
     with torch.no_grad():
         for name, w in model.named_parameters():
-            w.copy_((torch.randn_like(w) * (0.4 if w.dim() == 2 else 0.1) + (1 if 'norm' in name.lower() and name.endswith('weight') else 0)).half().float())
+            ones = 'norm' in name.lower() and name.endswith('weight') and 'gemma' not in model.config.model_type
+            w.copy_((torch.randn_like(w) * (0.4 if w.dim() == 2 else 0.1) + ones).half().float())
     return model.eval()
 
 
@@ -115,14 +116,33 @@ def sentencepiece(d, prepends):
     return tokenizer, len(vocab)
 
 
+def gemma(d):
+    """Characters, bytes where they have no token, a sign for spaces that is put nowhere else; lines' ends and blanks are tokens beside the model."""
+    merges = MERGES + [('▁', 'the'), ('▁', 'a')]
+    tokens = ['<pad>', '<eos>', '<bos>', '<unk>', '<mask>', '\n\n', '▁▁'] + [f'<0x{b:02X}>' for b in range(256)] + ['▁', '\n', *'abcdefghijklmnopqrstuvwxyz1234', *(a + b for a, b in merges)]
+    vocab = {t: i for i, t in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token='<unk>'))
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in tokens[:5]])
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in tokens[5:7]])
+    tokenizer.normalizer = normalizers.Replace(' ', '▁')
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(' ', 'merged_with_previous')
+    tokenizer.decoder = decoders.Sequence([decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.post_processor = processors.TemplateProcessing(single='<bos> $A', pair='<bos> $A <bos>:1 $B:1', special_tokens=[('<bos>', 2)])
+    tokenizer.save(f'{d}/tokenizer.json')
+    dump(f'{d}/tokenizer_config.json', {'tokenizer_class': 'GemmaTokenizer', 'bos_token': '<bos>', 'eos_token': '<eos>', 'pad_token': '<pad>', 'unk_token': '<unk>',
+                                        'add_bos_token': True, 'add_eos_token': False, 'spaces_between_special_tokens': False, 'sp_model_kwargs': {}})
+    return tokenizer, len(vocab)
+
+
 # MARK: language models
 
 def language_model(name, config_class, architecture, tokenizer, settings, **older):
     """`settings` are today's; `older` what older versions wrote in the place of rope_parameters."""
     d = fresh(name)
     tokenizer, size = tokenizer(d)
+    begin, end = {'llama2': (1, 2), 'mistral': (1, 2), 'gemma2': (2, 1), 'gemma3_text': (2, 1)}.get(name, (0, 1))
     settings = dict(vocab_size=size + 3, hidden_size=16, intermediate_size=20, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
-                    rms_norm_eps=1e-5, bos_token_id=1 if 'llama2' in name or name == 'mistral' else 0, eos_token_id=2 if 'llama2' in name or name == 'mistral' else 1, pad_token_id=None, **settings)
+                    rms_norm_eps=1e-5, bos_token_id=begin, eos_token_id=end, pad_token_id=None, **settings)
     config = config_class(**settings)
     model = randomize(AutoModelForCausalLM.from_config(config, attn_implementation='eager'))
     kept = {k: v for k, v in settings.items() if not (older and k == 'rope_parameters')}
@@ -268,3 +288,12 @@ encoder('xlm-roberta', XLMRobertaConfig, 'XLMRobertaForSequenceClassification', 
 encoder('electra', ElectraConfig, 'ElectraForSequenceClassification', wordpiece_tokenizer, dict(**common, embedding_size=12, max_position_embeddings=19, type_vocab_size=2), ['no', 'yes'], None)
 encoder('distilbert', DistilBertConfig, 'DistilBertForSequenceClassification', wordpiece_tokenizer,
         dict(dim=20, n_layers=2, n_heads=5, hidden_dim=28, activation='gelu', max_position_embeddings=19), ['score'], 'regression')
+
+# Behind the encoders, so that these keep their random numbers.
+language_model('gemma2', Gemma2Config, 'Gemma2ForCausalLM', gemma,
+               dict(num_hidden_layers=3, head_dim=10, query_pre_attn_scalar=7, sliding_window=6, attn_logit_softcapping=2.5, final_logit_softcapping=4.0,
+                    rope_parameters={'rope_type': 'default', 'rope_theta': 800.0}), rope_theta=800.0, hidden_act='gelu_pytorch_tanh', hidden_activation='gelu_pytorch_tanh')
+language_model('gemma3_text', Gemma3TextConfig, 'Gemma3ForCausalLM', gemma,
+               dict(num_hidden_layers=5, head_dim=6, query_pre_attn_scalar=9, sliding_window=5, sliding_window_pattern=2,
+                    rope_parameters={'full_attention': {'rope_type': 'linear', 'factor': 4.0, 'rope_theta': 6000.0}, 'sliding_attention': {'rope_type': 'default', 'rope_theta': 90.0}}),
+               rope_theta=6000.0, rope_local_base_freq=90.0, rope_scaling={'rope_type': 'linear', 'factor': 4.0})

@@ -19,17 +19,20 @@ public enum Consumer: String, CaseIterable, Sendable {
 
     /// The `model_type`s that it can take: those that it has names for, else all whose tensors have
     /// transformers' names.
-    var modelTypes: [String] {
+    package var modelTypes: [String] {
         switch self {
-        case .llamaCpp: LlamaCpp.encoders + Self.decoders
-        case .gptqmodel, .mlx: Self.decoders
+        case .llamaCpp: LlamaCpp.encoders + Self.decoders + Self.gemmas
+        case .gptqmodel: Self.decoders
+        case .mlx: Self.decoders + Self.gemmas
         case .coremltools, .compressedTensors, .autoRound, .hqq:
-            ["bert", "distilbert", "electra"] + Self.decoders + ["marian", "roberta", "xlm-roberta"]
+            ["bert", "distilbert", "electra"] + Self.gemmas + Self.decoders
+                + ["marian", "roberta", "xlm-roberta"]
         }
     }
 
     /// Models of the Llama layout.
     private static let decoders = ["llama", "mistral", "qwen2", "qwen3", "smollm3"]
+    private static let gemmas = ["gemma2", "gemma3_text"]
 }
 
 /// A plan in another quantizer's own format.

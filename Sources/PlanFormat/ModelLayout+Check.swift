@@ -20,7 +20,8 @@ extension ModelLayout {
             let work = work(of: index)
             guard work.products.allSatisfy({ $0.matrices.allSatisfy((0..<count).contains) }),
                 work.lookups.isEmpty || count > 0,
-                work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) })
+                work.attentions.allSatisfy({ sizes.contains($0.heads) && sizes.contains($0.width) }),
+                work.attentions.allSatisfy({ $0.window.map(sizes.contains) ?? true })
             else { return "the work of '\(sublayer.name.kind)' is not that of \(count) matrices" }
         }
         guard !sublayers.isEmpty, sublayers.count < 1 << 16 else {

@@ -69,6 +69,8 @@ public struct SublayerWork: Codable, Hashable, Sendable {
         public let heads: Int
         /// Channels of the queries, all heads together.
         public let width: Int
+        /// How many of the tokens up to its own a query sees, itself the last of them; nil where it sees all.
+        public let window: Int?
 
         /// Whose keys queries see.
         public enum Keys: String, Codable, Hashable, Sendable {
@@ -83,24 +85,32 @@ public struct SublayerWork: Codable, Hashable, Sendable {
         }
 
         /// Attention of these shapes.
-        public init(_ pass: Pass, over keys: Keys, heads: Int, width: Int) {
+        public init(_ pass: Pass, over keys: Keys, heads: Int, width: Int, window: Int? = nil) {
             self.pass = pass
             self.keys = keys
             self.heads = heads
             self.width = width
+            self.window = window
         }
 
         /// Pairs of a query and a key that it sees.
         public func pairs(_ workload: Workload) -> Double {
-            let steps = Double(workload.steps)
-            let read = Double(workload.read)
-            let queries = pass == .read ? read : steps
+            let (read, steps) = (workload.read, workload.steps)
             switch keys {
-            case .read: return queries * read / Double(pass == .read ? max(1, workload.sequences) : 1)
-            case .readBefore: return read * (read + 1) / 2
-            case .generated: return steps * (steps + 1) / 2
-            case .readAndGenerated: return steps * read + steps * (steps + 1) / 2
+            case .read:
+                let queries = pass == .read ? read : steps
+                let sequences = pass == .read ? max(1, workload.sequences) : 1
+                return Double(queries) * Double(read) / Double(sequences)
+            case .readBefore: return seen(byFirst: read)
+            case .generated: return seen(byFirst: steps)
+            case .readAndGenerated: return seen(byFirst: read + steps) - seen(byFirst: read)
             }
+        }
+
+        /// Keys that the first `count` tokens of a text see: the sum over i = 1...count of min(i, window).
+        private func seen(byFirst count: Int) -> Double {
+            let growing = Double(min(count, window ?? count))
+            return growing * (growing + 1) / 2 + (Double(count) - growing) * growing
         }
     }
 
@@ -129,13 +139,24 @@ public struct SublayerWork: Codable, Hashable, Sendable {
 /// What a model runs for one item, by kind of sublayer: a description that seconds and joules are computed
 /// from.
 public struct ModelWork: Codable, Hashable, Sendable {
-    /// The work of every sublayer of a kind; a kind that is missing runs nothing.
+    /// The work of the sublayers of a kind; a kind that is missing runs nothing.
     public let kinds: [SublayerKind: SublayerWork]
+    /// By name, the work of single sublayers that differ from their kind: attentions of other windows. nil
+    /// where there are none.
+    private let sublayers: [String: SublayerWork]?
 
-    private enum CodingKeys: String, CodingKey { case kinds = "types" }
+    private enum CodingKeys: String, CodingKey {
+        case kinds = "types"
+        case sublayers
+    }
 
-    /// The work of these kinds.
-    public init(kinds: [SublayerKind: SublayerWork]) { self.kinds = kinds }
+    /// The work of these kinds, and of the sublayers that differ from them.
+    public init(kinds: [SublayerKind: SublayerWork], sublayers: [SublayerName: SublayerWork] = [:]) {
+        self.kinds = kinds
+        self.sublayers =
+            sublayers.isEmpty
+            ? nil : Dictionary(uniqueKeysWithValues: sublayers.map { ($0.sublayer, $1) })
+    }
 
     /// The work of an item that is read and, where the model generates, answered with so many tokens.
     ///
@@ -152,5 +173,7 @@ public struct ModelWork: Codable, Hashable, Sendable {
     }
 
     /// The work of a sublayer.
-    public subscript(name: SublayerName) -> SublayerWork { kinds[name.kind] ?? SublayerWork(products: []) }
+    public subscript(name: SublayerName) -> SublayerWork {
+        sublayers?[name.sublayer] ?? kinds[name.kind] ?? SublayerWork(products: [])
+    }
 }

@@ -11,7 +11,9 @@ import Testing
 
     /// A model and data for it.
     static let models: [(name: String, data: String)] =
-        ["llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"].map { ($0, text) } + [
+        ["gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"].map {
+            ($0, text)
+        } + [
             ("roberta", fill(["yes", "no", "maybe", "1"])),
             ("xlm-roberta", fill(["toxic,kind", "-", "1", "long"])),
             ("electra", fill(["yes", "no", "0", "1"])), ("distilbert", fill(["1", "2.5", "-3", "0"])),

@@ -35,7 +35,7 @@ import Testing
     /// A type that no family reads is refused by its name.
     @Test func otherTypes() throws {
         let workspace = try Workspace()
-        for type in ["gemma2", "gemma3_text", "qwen3_moe", "albert"] {
+        for type in ["gemma", "gemma3", "qwen3_moe", "albert"] {
             let model = try workspace.write(#"{"model_type": "\#(type)"}"#, to: "\(type)/config.json")
             let outcome = try Program.bitplan(["inspect", model.deletingLastPathComponent().path])
             #expect(outcome.status == 1 && outcome.errorLines.count == 1)

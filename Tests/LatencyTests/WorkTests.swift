@@ -51,6 +51,17 @@ import Testing
         #expect(pairs(.step, .read) == 15)
         #expect(pairs(.step, .generated) == 1 + 2 + 3)
         #expect(pairs(.step, .readAndGenerated) == 6 + 7 + 8)
+        // Windows of 3: the keys that each query sees, one by one.
+        func windowed(_ pass: Pass, _ keys: SublayerWork.Attention.Keys, _ workload: Workload) -> Double {
+            SublayerWork.Attention(pass, over: keys, heads: 1, width: 1, window: 3).pairs(workload)
+        }
+        #expect(windowed(.read, .readBefore, workload) == 1 + 2 + 3 + 3 + 3)
+        #expect(windowed(.step, .readAndGenerated, workload) == 3 + 3 + 3)
+        #expect(windowed(.step, .generated, workload) == 1 + 2 + 3)
+        let short = Workload(read: 1, steps: 3, predictions: 3)
+        #expect(windowed(.read, .readBefore, short) == 1)
+        #expect(windowed(.step, .readAndGenerated, short) == 2 + 3 + 3)
+        #expect(windowed(.step, .generated, Workload(read: 1, steps: 5, predictions: 5)) == 1 + 2 + 3 + 3 + 3)
         let two = Workload(read: 6, steps: 0, predictions: 1, sequences: 2)
         #expect(SublayerWork.Attention(.read, over: .read, heads: 1, width: 1).pairs(two) == 9 + 9)
     }

@@ -37,6 +37,7 @@ import Testing
         "llama": languageModel(LlamaSettings.model), "mistral": languageModel(LlamaSettings.mistral),
         "qwen2": languageModel(LlamaSettings.qwen2), "qwen3": languageModel(LlamaSettings.qwen3),
         "smollm3": languageModel(LlamaSettings.smollm3),
+        "gemma2": languageModel(LlamaSettings.gemma2), "gemma3_text": languageModel(LlamaSettings.gemma3),
         "roberta": encoder(BertSettings.roberta), "xlm-roberta": encoder(BertSettings.roberta),
         "electra": encoder(BertSettings.electra), "distilbert": encoder(BertSettings.distilbert),
     ]
@@ -176,7 +177,7 @@ import Testing
             // Keys that count only where others are not given.
             let others: Set = [
                 "architectures", "num_labels", "max_window_layers", "no_rope_layer_interval", "rope_scaling",
-                "rope_theta",
+                "rope_theta", "sliding_window_pattern",
             ]
             try expectRead(model.filter { !others.contains($0.key) }, base) {
                 if BertFamily.modelTypes.contains(name) {

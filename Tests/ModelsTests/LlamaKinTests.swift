@@ -1,12 +1,13 @@
 import BitplanModels
 import BitplanTensors
 import Foundation
+import PlanFormat
 import TestSupport
 import Testing
 
 /// Random models that differ from Llama in settings against transformers, as `Scripts/goldens/kin.py` writes
-/// them: scaled rotary positions, windows, biases, norms of queries and keys, layers without positions, and
-/// tokenizers of both kinds.
+/// them: scaled rotary positions, windows, biases, norms of queries and keys, layers without positions,
+/// bounded scores, and tokenizers of both kinds.
 @Suite struct LlamaKinTests {
     private struct Goldens: Decodable {
         struct Continuation: Decodable {
@@ -32,7 +33,9 @@ import Testing
     }
 
     static let directory = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/kin")
-    static let names = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"]
+    static let names = [
+        "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
+    ]
 
     private func difference(_ a: [Float], _ b: [Float]) -> Float {
         #expect(a.count == b.count)
@@ -91,7 +94,7 @@ import Testing
     }
 
     /// A step with a cache sees the window that whole sequences see, pages and all.
-    @Test(arguments: ["mistral", "qwen2", "smollm3"])
+    @Test(arguments: ["gemma2", "gemma3_text", "mistral", "qwen2", "smollm3"])
     func windowsStepByStep(_ name: String) throws {
         let network = try Model<LlamaFamily>(directory: Self.directory.appending(path: name)).network()
         let tokens = (0..<40).map { 3 + 7 * $0 % 250 }
@@ -104,6 +107,26 @@ import Testing
                 logits = network.step([tokens[place]], &cache)
             }
         }
+    }
+
+    /// The latency model counts what each layer's window lets a token see, and a table keeps it. Queries of 8
+    /// tokens and of 2 behind them see 36 and 19 keys; in windows of 6, 1 + ... + 6 + 6 + 6 and 12.
+    @Test func windowsInTheLatencyModel() throws {
+        for name in Self.names {
+            let family = try LlamaFamily(directory: Self.directory.appending(path: name))
+            let work = try #require(family.layout.work)
+            let windows = (0..<family.configuration.layers).map {
+                work[SublayerName(.attention, depth: $0)].attentions.map(\.window)
+            }
+            #expect(windows == family.configuration.windows.map { [$0, $0] }, "\(name)")
+            let read = try JSONDecoder().decode(ModelWork.self, from: JSONEncoder().encode(work))
+            #expect(read == work)
+        }
+        let gemma = try LlamaFamily(directory: Self.directory.appending(path: "gemma2"))
+        #expect(gemma.configuration.windows == [6, nil, 6] && gemma.configuration.heads == 4)
+        let terms = gemma.layout.overhead(of: Workload(read: 8, steps: 2, predictions: 2))
+        #expect(terms[.readScores] == 4.0 * (33 + 36 + 33))
+        #expect(terms[.stepScores] == 4.0 * (12 + 19 + 12))
     }
 
     /// Reads the family of a model with these settings changed; `null` takes a key away.
@@ -135,6 +158,10 @@ import Testing
         #expect(smollm.configuration.windows == [nil, nil, 11, nil])
         #expect(smollm.layerStack == nil, "layers that differ cannot be dropped")
         #expect(try family("smollm3", #""no_rope_layers": null"#).configuration.hasPositions[3] == false)
+        let gemma2 = try family("gemma2", #""head_dim": null, "sliding_window": null"#).configuration
+        #expect(gemma2.headSize == 256 && gemma2.windows == [4096, nil, 4096])
+        let gemma3 = try family("gemma3_text", #""sliding_window_pattern": null"#).configuration
+        #expect(gemma3.windows == [5, 5, 5, 5, 5] && gemma3.hasPositions == [true, true, true, true, true])
     }
 
     @Test(arguments: [
@@ -169,12 +196,38 @@ import Testing
         ("smollm3", #""no_rope_layers": [1, 0, 2, 1]"#, "'no_rope_layers': expected a 0 or 1"),
         (
             "qwen3", #""model_type": "qwen3_moe""#,
-            "model_type 'qwen3_moe' is not supported here: expected one of llama, mistral, qwen2, qwen3, smollm3"
+            "model_type 'qwen3_moe' is not supported here: expected one of gemma2, gemma3_text, llama, mistral, qwen2, qwen3, smollm3"
         ),
         (
             "qwen3", #""architectures": ["LlamaForCausalLM"]"#,
             "'LlamaForCausalLM' is not supported: expected Qwen3"
         ),
+        (
+            "gemma2", #""attn_logit_softcapping": 0"#,
+            "'attn_logit_softcapping': expected a positive number, got 0.0"
+        ),
+        (
+            "gemma3_text", #""attn_logit_softcapping": 50"#,
+            "'attn_logit_softcapping': 50 is not supported"
+        ),
+        ("gemma3_text", #""final_logit_softcapping": -1"#, "'final_logit_softcapping': expected a positive"),
+        (
+            "gemma3_text", #""use_bidirectional_attention": true"#,
+            "'use_bidirectional_attention': true is not supported: expected false"
+        ),
+        (
+            "gemma3_text", #""rope_parameters": {"rope_type": "default"}"#,
+            "'rope_parameters': expected an object of 'full_attention' and 'sliding_attention'"
+        ),
+        (
+            "gemma3_text", #""rope_parameters": {"full_attention": {"rope_type": "yarn"}}"#,
+            "rope_type 'yarn' is not supported"
+        ),
+        (
+            "gemma2", #""layer_types": ["full_attention"]"#,
+            "'layer_types': expected 'sliding_attention' or 'full_attention' for each of 3 layers"
+        ),
+        ("gemma2", #""query_pre_attn_scalar": 0"#, "'query_pre_attn_scalar': expected a size from 1"),
         ("llama2", #""vocab_size": 100"#, "config.json says vocab_size 100"),
     ])
     func unsupportedConfigurations(_ name: String, _ change: String, _ expected: String) throws {

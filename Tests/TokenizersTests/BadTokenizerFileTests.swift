@@ -241,7 +241,7 @@ import Testing
         (
             #""pre_tokenizer":{"type":"ByteLevel""#,
             #""pre_tokenizer":{"type":"Split","pattern":{"String":" "},"behavior":"Isolated""#,
-            "a pre-tokenizer 'Split' by a plain string is not supported"
+            "the behavior 'Isolated' of the pre-tokenizer 'Split' by a plain string is not supported"
         ),
         (
             #""pre_tokenizer":{"type":"ByteLevel""#,

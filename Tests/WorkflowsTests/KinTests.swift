@@ -10,7 +10,9 @@ import Testing
 
 /// Models that differ from their family's own in settings and names, packed and tuned.
 @Suite struct KinTests {
-    static let decoders = ["llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"]
+    static let decoders = [
+        "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
+    ]
     static let encoders = ["distilbert", "electra", "roberta", "xlm-roberta"]
     private let root = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
 

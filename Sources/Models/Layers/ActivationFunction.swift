@@ -6,6 +6,7 @@ package enum ActivationFunction: String, Sendable {
     case relu
     case gelu
     case geluNew = "gelu_new"
+    case geluTanh = "gelu_pytorch_tanh"
     case swish
     case silu
     case tanh
@@ -31,7 +32,7 @@ package enum ActivationFunction: String, Sendable {
             case .relu: .relu
             case .swish, .silu: .swish
             case .gelu: .geluErf
-            case .geluNew: .geluTanh
+            case .geluNew, .geluTanh: .geluTanh
             case .tanh: .tanh
             }
         gradient.forEachRow(beside: x) { functionGradient(function, $0, count: x.columns, $1) }
@@ -45,7 +46,7 @@ package enum ActivationFunction: String, Sendable {
             case .relu: BitplanKernels.relu(values, count: buffer.count)
             case .swish, .silu: BitplanKernels.swish(values, count: buffer.count)
             case .gelu: geluErf(values, count: buffer.count)
-            case .geluNew: geluTanh(values, count: buffer.count)
+            case .geluNew, .geluTanh: BitplanKernels.geluTanh(values, count: buffer.count)
             case .tanh: hyperbolicTangent(values, count: buffer.count)
             }
         }

@@ -50,7 +50,7 @@ extension Attention {
     ///
     /// With P the weights of a query, V the values, dP = V dO and D = sum_j P_j dP_j: dS_j = P_j (dP_j - D),
     /// dq = scale sum_j dS_j k_j, dk_j += scale dS_j q, dv_j += P_j dO; a bias of scores has the sum of its
-    /// dS_j. P is computed again, as the forward did.
+    /// dS_j, and dS_j of a capped score is multiplied by its slope. P is computed again, as the forward did.
     private func contextGradients(
         _ gradient: Matrix, _ offsets: SequenceOffsets, _ sourceOffsets: SequenceOffsets, causal: Bool,
         _ tape: Tape, _ sink: any GradientSink
@@ -65,9 +65,9 @@ extension Attention {
         var dq = results[0].storage
         var dk = results[1].storage
         var dv = results[2].storage
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, 2 * most)) { scratch in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, 3 * most)) { scratch in
             guard let weights = scratch.baseAddress else { return }
-            let slopes = weights + most
+            let (slopes, capSlopes) = (weights + most, weights + 2 * most)
             dq.withUnsafeMutableBufferPointer { dq in
                 dk.withUnsafeMutableBufferPointer { dk in
                     dv.withUnsafeMutableBufferPointer { dv in
@@ -94,6 +94,12 @@ extension Attention {
                                                     dotRows(
                                                         q + own, k + key, stride: keyWidth, count: count,
                                                         dimension: size, scale: scale, into: weights)
+                                                    if let cap {
+                                                        cap.apply(weights, count: count)
+                                                        for j in 0..<count {
+                                                            capSlopes[j] = cap.slope(at: weights[j])
+                                                        }
+                                                    }
                                                     biases?.row(position).add(
                                                         head: head, to: weights, count: count)
                                                     softmax(weights, count: count)
@@ -111,6 +117,9 @@ extension Attention {
                                                     biases?.row(position).add(
                                                         slopes, of: scale, head: head, count: count,
                                                         toGradients: &biasGradients)
+                                                    if cap != nil {
+                                                        for j in 0..<count { slopes[j] *= capSlopes[j] }
+                                                    }
                                                     combineRows(
                                                         slopes, k + key, stride: keyWidth, count: count,
                                                         dimension: size, into: dq + own)

@@ -3,7 +3,7 @@ import BitplanTensors
 import PlanFormat
 
 /// Multi-head attention: projections to queries, keys, values and output, and dot products between them,
-/// scaled by the root of a head's channels but in T5.
+/// scaled, in most models by the root of a head's channels.
 ///
 /// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads
 /// / heads`. With a window, a token sees the last tokens alone, itself among them.
@@ -21,6 +21,8 @@ struct Attention: Sendable {
     let rotary: RotaryPositions?
     /// What dot products are multiplied by.
     let scale: Float
+    /// Keeps the scaled products within a bound; nil where they are as they are.
+    let cap: SoftCap?
     /// Added to the scores of a sequence over itself; nil where positions come otherwise.
     let relative: RelativePositions?
     /// Normalizes every head's queries, before they are turned.
@@ -45,17 +47,14 @@ struct Attention: Sendable {
         key = try linear(names.key, keyWidth, shape.width, hasBias: shape.hasBias, &reader)
         value = try linear(names.value, keyWidth, shape.width, hasBias: shape.hasBias, &reader)
         output = try linear(names.output, shape.width, inner, hasBias: shape.outputHasBias, &reader)
-        func norm(_ name: String, _ reader: inout ParameterReader) throws(MissingWeight) -> Norm? {
-            guard let epsilon = shape.headNormEpsilon else { return nil }
-            return .rms(try RMSNorm(name, width: shape.headSize, epsilon: epsilon, &reader))
-        }
-        queryNorm = try norm(names.queryNorm, &reader)
-        keyNorm = try norm(names.keyNorm, &reader)
+        queryNorm = try shape.headNorm?.norm(names.queryNorm, &reader)
+        keyNorm = try shape.headNorm?.norm(names.keyNorm, &reader)
         window = shape.window
         heads = shape.heads
         keyHeads = shape.keyHeads
         rotary = shape.rotary
-        scale = shape.isScaled ? 1 / Float(shape.headSize).squareRoot() : 1
+        scale = shape.scale
+        cap = shape.cap
         relative = shape.relative
     }
 
@@ -195,6 +194,7 @@ struct Attention: Sendable {
             dotRows(
                 query + first, keys + firstKey, stride: keyWidth, count: count, dimension: size, scale: scale,
                 into: scores)
+            cap?.apply(scores, count: count)
             biases?.add(head: head, to: scores, count: count)
             softmax(scores, count: count)
             combineRows(

@@ -45,13 +45,14 @@ struct AttentionShape: Sendable {
     /// Turns queries and keys by their positions; nil where positions come with the embeddings, or not at
     /// all.
     let rotary: RotaryPositions?
-    /// Whether scores are divided by the root of a head's channels.
-    let isScaled: Bool
+    /// What dot products are multiplied by.
+    let scale: Float
+    /// Keeps the scaled products within a bound; nil where they are as they are.
+    let cap: SoftCap?
     /// Added to the scores; nil where positions come otherwise.
     let relative: RelativePositions?
-    /// What is added to the mean square where every head's queries and keys are normalized; nil where they
-    /// are not.
-    let headNormEpsilon: Float?
+    /// How every head's queries and keys are normalized; nil where they are not.
+    let headNorm: Normalization?
     /// How many tokens a token sees, itself the last of them; nil where it sees all before it.
     let window: Int?
 
@@ -60,12 +61,12 @@ struct AttentionShape: Sendable {
         self.init(width: width, heads: heads, keyHeads: heads, headSize: width / heads, hasBias: true)
     }
 
-    /// An attention of these heads; the output projection has a bias where the others have one and nothing
-    /// else is said.
+    /// An attention of these heads; the output projection has a bias where the others have one, and dot
+    /// products are divided by the root of a head's channels, where nothing else is said.
     init(
         width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, outputHasBias: Bool? = nil,
-        rotary: RotaryPositions? = nil, headNormEpsilon: Float? = nil, window: Int? = nil,
-        isScaled: Bool = true, relative: RelativePositions? = nil
+        rotary: RotaryPositions? = nil, headNorm: Normalization? = nil, window: Int? = nil,
+        scale: Float? = nil, cap: SoftCap? = nil, relative: RelativePositions? = nil
     ) {
         self.width = width
         self.heads = heads
@@ -74,9 +75,10 @@ struct AttentionShape: Sendable {
         self.hasBias = hasBias
         self.outputHasBias = outputHasBias ?? hasBias
         self.rotary = rotary
-        self.isScaled = isScaled
+        self.scale = scale ?? 1 / Float(headSize).squareRoot()
+        self.cap = cap
         self.relative = relative
-        self.headNormEpsilon = headNormEpsilon
+        self.headNorm = headNorm
         self.window = window
     }
 }

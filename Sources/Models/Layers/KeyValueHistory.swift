@@ -100,6 +100,7 @@ extension Attention {
                                 into: scores + head * count + positions.lowerBound - first)
                         }
                     }
+                    cap?.apply(scores, count: heads * count)
                     relative?.add(to: scores, count: count)
                     for head in 0..<heads { softmax(scores + head * count, count: count) }
                     history.forEachPage(from: first) { page, positions, place, length in

@@ -1,21 +1,23 @@
 import BitplanKernels
 import BitplanTensors
 
-/// Root-mean-square normalization with a weight: `y = x / sqrt(mean(x^2) + epsilon) * weight`, over each row,
-/// or over each run of a row that is as long as the weight: a head's channels.
+/// Root-mean-square normalization with a weight: `y = x / sqrt(mean(x^2) + epsilon) * (weight + offset)`,
+/// over each row, or over each run of a row that is as long as the weight: a head's channels.
 ///
-/// - Source: Zhang and Sennrich 2019.
+/// - Source: Zhang and Sennrich 2019; Gemma Team 2024 for weights that are stored less 1.
 struct RMSNorm: Sendable {
     let name: String
-    let weight: [Float]
+    /// The weight and the offset.
+    let gain: [Float]
     let epsilon: Float
 
     /// Takes `<name>.weight`.
     init(
-        _ name: String, width: Int, epsilon: Float, _ reader: inout ParameterReader
+        _ name: String, width: Int, epsilon: Float, offset: Float = 0, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         self.name = name
-        weight = try reader.vector(name + ".weight", count: width)
+        let weight = try reader.vector(name + ".weight", count: width)
+        gain = offset == 0 ? weight : weight.map { offset + $0 }
         self.epsilon = epsilon
     }
 
@@ -23,22 +25,22 @@ struct RMSNorm: Sendable {
     ///
     /// - Shapes: `x` (rows, a multiple of the weight's length).
     func apply(_ x: inout Matrix) {
-        let columns = weight.count
+        let columns = gain.count
         x.storage.withUnsafeMutableBufferPointer { y in
             for start in stride(from: 0, to: y.count, by: columns) {
                 let row = UnsafeMutableBufferPointer(rebasing: y[start..<start + columns])
                 let scale = 1 / (RMSNorm.sumOfSquares(row) / Float(columns) + epsilon).squareRoot()
-                for i in 0..<columns { row[i] = row[i] * scale * weight[i] }
+                for i in 0..<columns { row[i] = row[i] * scale * gain[i] }
             }
         }
     }
 
     /// Takes the gradient of the output to that of the input `x`, in place.
     func backward(_ gradient: inout Matrix, input x: Matrix, _ sink: any GradientSink) {
-        var gains = weight.map { _ in Float(0) }
-        gradient.forEachRun(of: weight.count, beside: x) { x, dy in
+        var gains = gain.map { _ in Float(0) }
+        gradient.forEachRun(of: gain.count, beside: x) { x, dy in
             normGradient(
-                x, count: weight.count, gain: weight, epsilon: epsilon, dy, gainGradient: &gains,
+                x, count: gain.count, gain: gain, epsilon: epsilon, dy, gainGradient: &gains,
                 biasGradient: nil)
         }
         sink.vector(name + ".weight", gains)

@@ -39,7 +39,8 @@ enum Norm: Sendable {
     }
 }
 
-/// Adds a sublayer's branch to its input, normalized before or after: `x + f(norm(x))` or `norm(x + f(x))`.
+/// Adds a sublayer's branch to its input, normalized before or after: `x + f(norm(x))` or `norm(x + f(x))`;
+/// in some models the branch ends with a norm of its own.
 struct Residual: Sendable {
     /// Where the norm stands.
     enum Placement: Sendable {
@@ -51,18 +52,17 @@ struct Residual: Sendable {
 
     let norm: Norm
     let placement: Placement
+    /// Normalizes what the branch gives, before it is added.
+    var branchNorm: Norm?
     /// A further norm of the sum: where it is a stack's last, some models end the stack with one.
     var last: Norm?
 
     /// Adds what `branch` makes of `x`.
     func apply(_ x: inout Matrix, observing: ForwardObserver? = nil, _ branch: (Matrix) -> Matrix) {
-        switch placement {
-        case .before:
-            x.add(branch(norm(x, observing: observing)))
-        case .after:
-            x.add(branch(x))
-            norm.apply(&x, observing: observing)
-        }
+        var inner = branch(placement == .before ? norm(x, observing: observing) : x)
+        branchNorm?.apply(&inner, observing: observing)
+        x.add(inner)
+        if placement == .after { norm.apply(&x, observing: observing) }
         last?.apply(&x, observing: observing)
     }
 
@@ -71,15 +71,12 @@ struct Residual: Sendable {
         _ gradient: inout Matrix, _ tape: Tape, _ sink: any GradientSink, _ branch: (Matrix) -> Matrix
     ) {
         last?.backward(&gradient, tape, sink)
-        switch placement {
-        case .before:
-            var inner = branch(gradient)
-            norm.backward(&inner, tape, sink)
-            gradient.add(inner)
-        case .after:
-            norm.backward(&gradient, tape, sink)
-            gradient.add(branch(gradient))
-        }
+        if placement == .after { norm.backward(&gradient, tape, sink) }
+        var inner = gradient
+        branchNorm?.backward(&inner, tape, sink)
+        inner = branch(inner)
+        if placement == .before { norm.backward(&inner, tape, sink) }
+        gradient.add(inner)
     }
 }
 
@@ -91,6 +88,8 @@ struct Normalization: Sendable {
     let placement: Residual.Placement
     /// Whether the norm is a root mean square, without mean and bias.
     let isRootMeanSquare: Bool
+    /// What is added to the weights of root mean squares.
+    var offset: Float = 0
 
     /// LayerNorms behind every sublayer.
     static func post(width: Int, epsilon: Float) -> Normalization {
@@ -103,25 +102,26 @@ struct Normalization: Sendable {
     }
 
     /// RMSNorms before every sublayer.
-    static func preRootMeanSquare(width: Int, epsilon: Float) -> Normalization {
-        Normalization(width: width, epsilon: epsilon, placement: .before, isRootMeanSquare: true)
+    static func preRootMeanSquare(width: Int, epsilon: Float, offset: Float = 0) -> Normalization {
+        Normalization(
+            width: width, epsilon: epsilon, placement: .before, isRootMeanSquare: true, offset: offset)
     }
 
     /// The norm whose tensors are called `name`.
     func norm(_ name: String, _ reader: inout ParameterReader) throws(MissingWeight) -> Norm {
         isRootMeanSquare
-            ? .rms(try RMSNorm(name, width: width, epsilon: epsilon, &reader))
+            ? .rms(try RMSNorm(name, width: width, epsilon: epsilon, offset: offset, &reader))
             : .layer(try LayerNorm(name, width: width, epsilon: epsilon, &reader))
     }
 
-    /// The residual connection of a sublayer whose norm is called `name`, with a further norm of the sum
-    /// where one is named.
+    /// The residual connection of a sublayer whose norm is called `name`, with a norm of the branch and a
+    /// further norm of the sum where they are named.
     func residual(
-        _ name: String, last: String? = nil, _ reader: inout ParameterReader
+        _ name: String, branch: String? = nil, last: String? = nil, _ reader: inout ParameterReader
     ) throws(MissingWeight) -> Residual {
-        let norm = try norm(name, &reader)
-        var further: Norm?
-        if let last { further = try self.norm(last, &reader) }
-        return Residual(norm: norm, placement: placement, last: further)
+        var residual = Residual(norm: try norm(name, &reader), placement: placement)
+        if let branch { residual.branchNorm = try norm(branch, &reader) }
+        if let last { residual.last = try norm(last, &reader) }
+        return residual
     }
 }

@@ -2,7 +2,8 @@ import BitplanTensors
 
 /// What config.json says of single layers: which see a window, and which turn nothing by positions.
 ///
-/// - Source: `Qwen2Config`, `MistralConfig` and `SmolLM3Config` of Hugging Face transformers 5.24.
+/// - Source: `Qwen2Config`, `MistralConfig`, `SmolLM3Config`, `Gemma2Config` and `Gemma3TextConfig` of
+///   Hugging Face transformers 5.24.
 enum LayerSettings {
     /// By layer, whether queries and keys are turned by their positions: `no_rope_layers`, which has 1 for
     /// those that are; where it is not given, all but every `no_rope_layer_interval`-th.
@@ -38,23 +39,35 @@ enum LayerSettings {
             let given = try window(settings, usual: usual)
             let window = isUsed ? given : nil
             let types = try self.types(settings, layers: layers)
-            return try hasPositions.enumerated().map { layer, hasPositions throws(FileError) in
-                guard let types else {
-                    return (variant.hasLayersWithoutPositions ? !hasPositions : layer >= first) ? window : nil
+            guard let types else {
+                return hasPositions.enumerated().map { layer, hasPositions in
+                    (variant.hasLayersWithoutPositions ? !hasPositions : layer >= first) ? window : nil
                 }
-                guard types[layer] == sliding else { return nil }
-                guard let window else {
-                    throw FileError(
-                        settings.file,
-                        "'layer_types': layer \(layer) is '\(sliding)', but there is no sliding_window in use"
-                    )
-                }
-                return window
             }
+            return try windows(settings, types, window)
+        case .allBut(let usualPeriod, let usual):
+            let period =
+                variant.rules["sliding_window_pattern"] == .read
+                ? try settings.count("sliding_window_pattern", or: usualPeriod) : usualPeriod
+            let types =
+                try types(settings, layers: layers) ?? (1...layers).map { $0 % period == 0 ? full : sliding }
+            return try windows(settings, types, try window(settings, usual: usual))
         }
     }
 
-    private static let sliding = "sliding_attention"
+    /// The window in the layers whose type says so.
+    private static func windows(
+        _ settings: Settings, _ types: [String], _ window: Int?
+    ) throws(FileError) -> [Int?] {
+        if window == nil, let layer = types.firstIndex(of: sliding) {
+            throw FileError(
+                settings.file,
+                "'layer_types': layer \(layer) is '\(sliding)', but there is no sliding_window in use")
+        }
+        return types.map { $0 == sliding ? window : nil }
+    }
+
+    private static let (full, sliding) = ("full_attention", "sliding_attention")
 
     /// `sliding_window`: nil where it is null.
     private static func window(_ settings: Settings, usual: Int?) throws(FileError) -> Int? {
@@ -65,11 +78,11 @@ enum LayerSettings {
     private static func types(_ settings: Settings, layers: Int) throws(FileError) -> [String]? {
         guard let value = settings.any("layer_types") else { return nil }
         guard let types = value as? [String], types.count == layers,
-            types.allSatisfy({ [sliding, "full_attention"].contains($0) })
+            types.allSatisfy({ [sliding, full].contains($0) })
         else {
             throw FileError(
                 settings.file,
-                "'layer_types': expected '\(sliding)' or 'full_attention' for each of \(layers) layers")
+                "'layer_types': expected '\(sliding)' or '\(full)' for each of \(layers) layers")
         }
         return types
     }

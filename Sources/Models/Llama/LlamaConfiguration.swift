@@ -23,10 +23,17 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let activation: ActivationFunction
     /// What is added to the variance in a norm.
     package let normEpsilon: Float
-    /// The base of the rotary frequencies.
-    package let theta: Double
-    /// How the frequencies are changed for longer texts.
-    let scaling: RotaryPositions.Scaling
+    /// The rotary frequencies of layers that see a whole text.
+    let rotary: RotarySettings
+    /// Those of layers that see a window.
+    let windowRotary: RotarySettings
+    /// What dot products of queries and keys are multiplied by; the root of a head's channels divides them
+    /// where nil.
+    let attentionScale: Float?
+    /// The bound of these products; nil where they have none.
+    let attentionCap: SoftCap?
+    /// The bound of the scores of tokens; nil where they have none.
+    let outputCap: SoftCap?
     /// The longest sequence.
     package let maximumPositions: Int
     /// Whether the output projection is the embedding.
@@ -37,6 +44,9 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let attentionOutputHasBias: Bool
     /// Whether every head's queries and keys are normalized.
     package let normalizesHeads: Bool
+    /// Whether embeddings are scaled by the root of their width, norms add 1 to their weights, and branches
+    /// have norms at both ends.
+    package let isGemma: Bool
     /// By layer, how many tokens a token sees, itself the last of them; nil where it sees all before it.
     package let windows: [Int?]
     /// By layer, whether queries and keys are turned by their positions.
@@ -102,11 +112,21 @@ package struct LlamaConfiguration: Sendable, Equatable {
                 settings.file, "heads of \(headSize) channels: rotary positions need an even number")
         }
         innerWidth = try settings.size("intermediate_size")
-        activation = try ActivationFunction(settings, "hidden_act", or: "silu")
+        activation = try ActivationFunction(settings, variant.activation.key, or: variant.activation.usual)
         normEpsilon = Float(try settings.number("rms_norm_eps", or: 1e-6))
         maximumPositions = try settings.size("max_position_embeddings", or: variant.maximumPositions)
-        (theta, scaling) = try RotarySettings.read(
-            settings, usualTheta: variant.theta, maximumPositions: maximumPositions)
+        (rotary, windowRotary) = try RotarySettings.byLayer(
+            settings, variant, maximumPositions: maximumPositions)
+        isGemma = variant.gemma != nil
+        attentionScale = try variant.gemma.map { _ throws(FileError) in
+            try 1 / Float(settings.size("query_pre_attn_scalar", or: 256)).squareRoot()
+        }
+        attentionCap = try variant.gemma?.usualAttentionCap.flatMap { usual throws(FileError) in
+            try Self.cap("attn_logit_softcapping", or: usual, settings)
+        }
+        outputCap = try variant.gemma.flatMap { gemma throws(FileError) in
+            try Self.cap("final_logit_softcapping", or: gemma.usualOutputCap, settings)
+        }
         isTied = try settings.flag("tie_word_embeddings", or: variant.isTied)
         switch variant.biases {
         case .none: (attentionHasBias, attentionOutputHasBias) = (false, false)
@@ -131,6 +151,20 @@ package struct LlamaConfiguration: Sendable, Equatable {
         }
         unsupportedGeneration = unsupported(LlamaSettings.generation)
         unsupportedSampling = unsupported(LlamaSettings.sampling)
+    }
+
+    /// A bound under a key: nil where it is null, `usual` where it is not given.
+    private static func cap(
+        _ key: String, or usual: Double?, _ settings: Settings
+    ) throws(FileError) -> SoftCap? {
+        guard settings.has(key) else {
+            return settings.object[key] == nil ? usual.map { SoftCap(bound: Float($0)) } : nil
+        }
+        let bound = Float(try settings.number(key))
+        guard bound > 0, bound.isFinite else {
+            throw FileError(settings.file, "'\(key)': expected a positive number, got \(bound)")
+        }
+        return SoftCap(bound: bound)
     }
 
     /// Token ids under a key, one or several: the generation settings' before the model's.

@@ -21,6 +21,12 @@ extension LlamaFamily {
             PublishedModels(
                 "smollm3", checkpoints: "HuggingFaceTB/SmolLM3-3B", tasks: task,
                 lacks: common + ", drop-layers where layers differ"),
+            PublishedModels(
+                "gemma2", checkpoints: "google/gemma-2-2b, -9b, -27b", tasks: task,
+                lacks: common + ", drop-layers"),
+            PublishedModels(
+                "gemma3_text", checkpoints: "google/gemma-3-270m, -1b-pt", tasks: task,
+                lacks: common + ", drop-layers, pictures (gemma3)"),
         ]
     }()
 }

@@ -3,7 +3,7 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// Language models in the Llama layout: Llama, Mistral, Qwen 2 and 3, SmolLM.
+/// Language models in the Llama layout: Llama, Mistral, Qwen 2 and 3, SmolLM, Gemma 2 and 3.
 package struct LlamaFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "llama"
@@ -67,49 +67,68 @@ package struct LlamaFamily: ModelFamily {
 
     /// The network of this shape: pre-norm layers with RMSNorm, rotary positions and gated feed-forwards;
     /// `Head` where the output projection is a matrix of its own. Layers may differ in their windows, and in
-    /// whether they turn by positions.
+    /// whether and how fast they turn by positions.
     ///
-    /// - Source: Touvron et al. 2023; Jiang et al. 2023 (Mistral); Yang et al. 2024 and 2025 (Qwen).
+    /// - Source: Touvron et al. 2023; Jiang et al. 2023 (Mistral); Yang et al. 2024 and 2025 (Qwen); Gemma
+    ///   Team 2024 and 2025.
     package static func network(
         _ configuration: LlamaConfiguration, _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> DecoderNetwork {
-        let rotary = RotaryPositions(
-            size: configuration.headSize, theta: configuration.theta, scaling: configuration.scaling,
-            maximumPositions: configuration.maximumPositions)
+        func rotary(_ settings: RotarySettings) -> RotaryPositions {
+            RotaryPositions(
+                size: configuration.headSize, theta: settings.theta, scaling: settings.scaling,
+                maximumPositions: configuration.maximumPositions)
+        }
+        let whole = rotary(configuration.rotary)
+        let windows =
+            configuration.windowRotary == configuration.rotary ? whole : rotary(configuration.windowRotary)
         return try DecoderNetwork(
             weights, endTokens: configuration.endTokens, maximumPositions: configuration.maximumPositions
-        ) { weights throws(MissingWeight) in try parts(configuration, rotary, weights) }
+        ) { weights throws(MissingWeight) in
+            try parts(
+                configuration, rotary: configuration.windows.map { $0 == nil ? whole : windows }, weights)
+        }
     }
 
+    /// - Parameter rotary: by layer.
     private static func parts(
-        _ configuration: LlamaConfiguration, _ rotary: RotaryPositions, _ weights: WeightTable?
+        _ configuration: LlamaConfiguration, rotary: [RotaryPositions], _ weights: WeightTable?
     ) throws(MissingWeight) -> DecoderNetwork.Parts {
         let (width, vocabulary) = (configuration.width, configuration.vocabularySize)
-        let normalization = Normalization.preRootMeanSquare(
-            width: width, epsilon: configuration.normEpsilon)
+        func norms(width: Int) -> Normalization {
+            .preRootMeanSquare(
+                width: width, epsilon: configuration.normEpsilon, offset: configuration.isGemma ? 1 : 0)
+        }
+        let normalization = norms(width: width)
         func shape(_ depth: Int) -> AttentionShape {
             AttentionShape(
                 width: width, heads: configuration.heads, keyHeads: configuration.keyHeads,
                 headSize: configuration.headSize, hasBias: configuration.attentionHasBias,
                 outputHasBias: configuration.attentionOutputHasBias,
-                rotary: configuration.hasPositions[depth] ? rotary : nil,
-                headNormEpsilon: configuration.normalizesHeads ? configuration.normEpsilon : nil,
-                window: configuration.windows[depth])
+                rotary: configuration.hasPositions[depth] ? rotary[depth] : nil,
+                headNorm: configuration.normalizesHeads ? norms(width: configuration.headSize) : nil,
+                window: configuration.windows[depth], scale: configuration.attentionScale,
+                cap: configuration.attentionCap)
         }
         var list = SublayerList(weights)
         var norm: Norm?
         let embedding = try list.append(.embedding) { reader throws(MissingWeight) in
             norm = try normalization.norm("model.norm", &reader)
             return try TokenEmbedding(
-                embeddingName, rows: vocabulary, width: width, lookups: [.read, .step],
+                embeddingName, rows: vocabulary, width: width,
+                scale: configuration.isGemma ? Float(width).squareRoot() : 1, lookups: [.read, .step],
                 isTied: configuration.isTied, &reader)
         }
         for depth in 0..<configuration.layers {
             let layer = "model.layers.\(depth)"
+            // Of Gemma's four norms the one behind attention has the name of the feed-forward's in others.
+            let behindAttention = layer + ".post_attention_layernorm"
             try list.append(.attention, depth: depth) { reader throws(MissingWeight) in
                 try SelfAttention(
                     AttentionNames(layer + ".self_attn", output: "o_proj"), shape(depth),
-                    norm: layer + ".input_layernorm", normalization, .decoderAlone, &reader)
+                    norm: layer + ".input_layernorm",
+                    branchNorm: configuration.isGemma ? behindAttention : nil, normalization, .decoderAlone,
+                    &reader)
             }
             try list.append(.feedForward, depth: depth) { reader throws(MissingWeight) in
                 try FeedForward(
@@ -118,7 +137,9 @@ package struct LlamaFamily: ModelFamily {
                         outer: layer + ".mlp.down_proj", width: width,
                         innerWidth: configuration.innerWidth, activation: configuration.activation,
                         hasBias: configuration.feedForwardHasBias),
-                    norm: layer + ".post_attention_layernorm", normalization, .decoderAlone, &reader)
+                    norm: configuration.isGemma ? layer + ".pre_feedforward_layernorm" : behindAttention,
+                    branchNorm: configuration.isGemma ? layer + ".post_feedforward_layernorm" : nil,
+                    normalization, .decoderAlone, &reader)
             }
         }
         let output =
@@ -128,7 +149,8 @@ package struct LlamaFamily: ModelFamily {
                 try OutputProjection(
                     "lm_head", rows: vocabulary, columns: width, hasBias: false, &reader)
             }.linear
-        return DecoderNetwork.Parts(sublayers: list, embedding: embedding, norm: norm, output: output)
+        return DecoderNetwork.Parts(
+            sublayers: list, embedding: embedding, norm: norm, output: output, cap: configuration.outputCap)
     }
 
     /// Shapes that differ in width, depth, inner width, heads and vocabulary; the last has norms of queries

@@ -1,7 +1,7 @@
 /// What language models in the Llama layout do with every key of their files.
 ///
-/// - Source: `LlamaConfig`, `MistralConfig`, `Qwen2Config`, `Qwen3Config`, `SmolLM3Config`,
-///   `GenerationConfig` and the tokenizers' classes of Hugging Face transformers 5.24.
+/// - Source: `LlamaConfig`, `MistralConfig`, `Qwen2Config`, `Qwen3Config`, `SmolLM3Config`, `Gemma2Config`,
+///   `Gemma3TextConfig`, `GenerationConfig` and the tokenizers' classes of Hugging Face transformers 5.24.
 package enum LlamaSettings {
     /// Keys that all models of the layout have.
     private static let layout: SettingRules = SettingRules.model.adding(
@@ -32,6 +32,21 @@ package enum LlamaSettings {
             "attention_bias", "layer_types", "mlp_bias", "no_rope_layer_interval", "no_rope_layers",
             "sliding_window", "use_sliding_window",
         ])
+
+    package static let gemma2: SettingRules = layout.adding(
+        read: [
+            "attention_bias", "attn_logit_softcapping", "final_logit_softcapping", "head_dim",
+            "hidden_activation", "layer_types", "query_pre_attn_scalar", "sliding_window",
+        ],
+        // The reference does not know it of these models.
+        harmless: ["hidden_act"],
+        refused: ["use_bidirectional_attention": [false]])
+
+    package static let gemma3: SettingRules = gemma2.adding(
+        read: ["rope_local_base_freq", "sliding_window_pattern"],
+        // What `layer_types` was made from.
+        harmless: ["_sliding_window_pattern"],
+        refused: ["attn_logit_softcapping": []])
 
     /// What `run` refuses, whether it draws or takes the likeliest token.
     package static let generation: SettingRules = SettingRules.generation.adding(

@@ -25,6 +25,24 @@ struct LlamaVariant: Sendable {
     var windows = Windows.none
     /// Whether some layers turn nothing by positions.
     var hasLayersWithoutPositions = false
+    /// `rope_local_base_freq` where it is not given: layers with windows have frequencies of their own; nil
+    /// where all layers have the same.
+    var windowTheta: Double?
+    /// The key of the non-linearity, and what it is where it is not given.
+    var activation = (key: "hidden_act", usual: "silu")
+    /// What Gemma 2 and 3 do otherwise; nil in other models.
+    var gemma: Gemma?
+
+    /// Embeddings are scaled by the root of their width, norms add 1 to their weights and stand before and
+    /// behind every branch, dot products are divided by the root of `query_pre_attn_scalar`, and scores kept
+    /// within bounds.
+    struct Gemma: Sendable {
+        static let activation = (key: "hidden_activation", usual: "gelu_pytorch_tanh")
+        /// `attn_logit_softcapping` where it is not given; nil where the key does not count.
+        var usualAttentionCap: Double?
+        /// `final_logit_softcapping` where it is not given; scores are as they are where nil.
+        var usualOutputCap: Double?
+    }
 
     /// Which projections of attention have biases.
     enum Biases: Sendable {
@@ -43,6 +61,9 @@ struct LlamaVariant: Sendable {
         /// With `use_sliding_window`, those that `layer_types` names; where it names none, those from
         /// `max_window_layers` on, or those without positions where the model has such.
         case byLayer(usual: Int?, firstLayer: Int)
+        /// Those that `layer_types` names; where it names none, all but every `period`-th, or of another
+        /// period where `sliding_window_pattern` counts.
+        case allBut(period: Int, usual: Int)
     }
 
     /// By `model_type`.
@@ -64,5 +85,15 @@ struct LlamaVariant: Sendable {
             architecture: "SmolLM3ForCausalLM", rules: LlamaSettings.smollm3, maximumPositions: 32768,
             keyHeads: 4, theta: 2_000_000, isTied: true, biases: .byKey,
             windows: .byLayer(usual: nil, firstLayer: 0), hasLayersWithoutPositions: true),
+        "gemma2": LlamaVariant(
+            architecture: "Gemma2ForCausalLM", rules: LlamaSettings.gemma2, maximumPositions: 8192,
+            keyHeads: 4, headSize: 256, isTied: true, biases: .byKey,
+            windows: .allBut(period: 2, usual: 4096), activation: Gemma.activation,
+            gemma: Gemma(usualAttentionCap: 50, usualOutputCap: 30)),
+        "gemma3_text": LlamaVariant(
+            architecture: "Gemma3ForCausalLM", rules: LlamaSettings.gemma3, maximumPositions: 131072,
+            keyHeads: 4, headSize: 256, theta: 1_000_000, isTied: true, biases: .byKey,
+            normalizesHeads: true, windows: .allBut(period: 6, usual: 4096), windowTheta: 10000,
+            activation: Gemma.activation, gemma: Gemma()),
     ]
 }

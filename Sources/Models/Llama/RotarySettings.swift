@@ -3,19 +3,57 @@ import BitplanTensors
 /// What config.json says of rotary positions: `rope_parameters` of newer models, `rope_theta` beside
 /// `rope_scaling` of older ones.
 ///
-/// - Source: `modeling_rope_utils.py` of Hugging Face transformers 5.24.
-enum RotarySettings {
-    private static let types = ["default", "linear", "dynamic", "llama3"]
+/// - Source: `modeling_rope_utils.py` of Hugging Face transformers 5.24; for layers with windows of their own
+///   frequencies `Gemma3TextConfig`.
+struct RotarySettings: Sendable, Equatable {
+    /// The base of the frequencies.
+    let theta: Double
+    /// How they are changed for longer texts.
+    let scaling: RotaryPositions.Scaling
 
-    /// The base of the frequencies, and how they are changed for longer texts.
+    private static let types = ["default", "linear", "dynamic", "llama3"]
+    private static let (full, sliding) = ("full_attention", "sliding_attention")
+
+    /// What layers have that see a whole text, and what those have that see a window.
+    ///
+    /// - Throws: `FileError` as `init`, and where newer files do not say it by the kind of layers.
+    static func byLayer(
+        _ settings: Settings, _ variant: LlamaVariant, maximumPositions: Int
+    ) throws(FileError) -> (full: RotarySettings, windows: RotarySettings) {
+        guard let windowTheta = variant.windowTheta else {
+            let all = try RotarySettings(
+                settings, usualTheta: variant.theta, maximumPositions: maximumPositions)
+            return (all, all)
+        }
+        let key = "rope_parameters"
+        var whole = settings.object
+        whole[key] = nil
+        var window: [String: Any] = [:]
+        window["rope_theta"] = settings.object["rope_local_base_freq"]
+        if let value = settings.any(key) {
+            guard let kinds = value as? [String: Any], kinds.keys.allSatisfy([full, sliding].contains) else {
+                throw FileError(settings.file, "'\(key)': expected an object of '\(full)' and '\(sliding)'")
+            }
+            whole[key] = kinds[full]
+            window[key] = kinds[sliding]
+        }
+        func read(_ object: [String: Any], _ usual: Double) throws(FileError) -> RotarySettings {
+            try RotarySettings(
+                Settings(file: settings.file, object: object), usualTheta: usual,
+                maximumPositions: maximumPositions)
+        }
+        return (try read(whole, variant.theta), try read(window, windowTheta))
+    }
+
+    /// Reads what is said for all layers.
     ///
     /// - Parameters:
     ///   - usualTheta: the base where none is given.
     ///   - maximumPositions: no text is longer.
     /// - Throws: `FileError` for another `rope_type`, and numbers that make no frequencies.
-    static func read(
+    private init(
         _ settings: Settings, usualTheta: Double, maximumPositions: Int
-    ) throws(FileError) -> (theta: Double, scaling: RotaryPositions.Scaling) {
+    ) throws(FileError) {
         var rotary = settings
         var scaling = RotaryPositions.Scaling.none
         for key in ["rope_parameters", "rope_scaling"] where settings.has(key) {
@@ -34,14 +72,15 @@ enum RotarySettings {
                     settings.file, "'\(key)': a partial_rotary_factor other than 1 is not supported")
             }
             if parameters.has("rope_theta") { rotary = parameters }
-            let read = try self.scaling(parameters, key, maximumPositions: maximumPositions)
+            let read = try Self.scaling(parameters, key, maximumPositions: maximumPositions)
             if read != .none { scaling = read }
         }
         let theta = try rotary.number("rope_theta", or: usualTheta)
         guard theta > 0, theta.isFinite else {
             throw FileError(settings.file, "'rope_theta': expected a positive number, got \(theta)")
         }
-        return (theta, scaling)
+        self.theta = theta
+        self.scaling = scaling
     }
 
     private static func scaling(

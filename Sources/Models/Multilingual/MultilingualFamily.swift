@@ -3,24 +3,34 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// Families that translate between many languages: the code of the source's language is one of its tokens,
+/// A model that translates between many languages: the code of the source's language is one of its tokens,
 /// that of the target's the first token of a translation.
 ///
 /// The languages are those that options name, else `src_lang` and `tgt_lang` of tokenizer_config.json, else
 /// for the target `forced_bos_token_id` of the settings of generation.
-package protocol MultilingualFamily: BartFamily {
-    /// The tokenizers that its models have.
-    static var tokenizers: [MultilingualTokenizer.Kind] { get }
+package struct MultilingualFamily<Variant: MultilingualVariant>: BartFamily {
+    package let configuration: BartConfiguration
     /// The tokenizer, for the languages that were chosen.
-    var tokenizer: MultilingualTokenizer { get }
+    package let tokenizer: MultilingualTokenizer
+    package let outline: EncoderDecoderNetwork
 
     /// A family of these parts, whose translations begin with the tokenizer's target language.
-    init(
+    private init(
         _ configuration: BartConfiguration, _ tokenizer: MultilingualTokenizer,
-        _ outline: EncoderDecoderNetwork)
-}
+        _ outline: EncoderDecoderNetwork
+    ) {
+        self.configuration = configuration
+        self.tokenizer = tokenizer
+        var outline = outline
+        outline.generation.forcedFirstToken = tokenizer.targetID
+        self.outline = outline
+    }
 
-extension MultilingualFamily {
+    /// As the variant has it.
+    package static var variant: BartVariant { Variant.variant }
+    /// The variant's.
+    package static var published: [PublishedModels] { [Variant.published] }
+
     /// Generation settings and the tokenizer.
     package var companionFiles: [String] {
         [
@@ -34,7 +44,7 @@ extension MultilingualFamily {
         let configuration = try BartConfiguration(Self.variant, directory: directory)
         try Settings.check(
             directory.appending(path: "tokenizer_config.json"), MultilingualSettings.tokenizer)
-        var tokenizer = try MultilingualTokenizer(directory: directory, Self.tokenizers)
+        var tokenizer = try MultilingualTokenizer(directory: directory, Variant.tokenizers)
         guard tokenizer.vocabularySize <= configuration.targetVocabularySize else {
             throw FileError(
                 directory.appending(path: "sentencepiece.bpe.model"),
@@ -91,8 +101,18 @@ extension MultilingualFamily {
     }
 }
 
+/// What sets one kind of multilingual models apart from the others.
+package protocol MultilingualVariant: Sendable {
+    /// What it does its own way.
+    static var variant: BartVariant { get }
+    /// The tokenizers that its models have.
+    static var tokenizers: [MultilingualTokenizer.Kind] { get }
+    /// What people publish of the kind.
+    static var published: PublishedModels { get }
+}
+
 /// M2M100 and NLLB: pre-norm, sinusoids, ReLU.
-package struct M2M100Family: MultilingualFamily {
+package enum M2M100: MultilingualVariant {
     /// - Source: Fan et al. 2020 (M2M100); NLLB Team 2022; `M2M100ForConditionalGeneration` of Hugging Face
     ///   transformers 5.24.
     package static let variant = BartVariant(
@@ -100,31 +120,14 @@ package struct M2M100Family: MultilingualFamily {
         positions: .sinusoidsBehindPadding, hasOutputBias: false, activation: "relu", scalesEmbeddings: true,
         startToken: 2, settings: MultilingualSettings.m2m100, generation: MultilingualSettings.generation)
     package static let tokenizers = [MultilingualTokenizer.Kind.m2m100, .nllb]
-
-    package static let published = [
-        PublishedModels(
-            variant.modelType,
-            checkpoints: "facebook/m2m100_418M, m2m100_1.2B; facebook/nllb-200-distilled-600M, -1.3B, -3.3B",
-            tasks: "translation", lacks: "norms behind sublayers, NLLB's mixture of experts (nllb-moe)")
-    ]
-
-    package let configuration: BartConfiguration
-    package let tokenizer: MultilingualTokenizer
-    package private(set) var outline: EncoderDecoderNetwork
-
-    package init(
-        _ configuration: BartConfiguration, _ tokenizer: MultilingualTokenizer,
-        _ outline: EncoderDecoderNetwork
-    ) {
-        self.configuration = configuration
-        self.tokenizer = tokenizer
-        self.outline = outline
-        self.outline.generation.forcedFirstToken = tokenizer.targetID
-    }
+    package static let published = PublishedModels(
+        variant.modelType,
+        checkpoints: "facebook/m2m100_418M, m2m100_1.2B; facebook/nllb-200-distilled-600M, -1.3B, -3.3B",
+        tasks: "translation", lacks: "norms behind sublayers, NLLB's mixture of experts (nllb-moe)")
 }
 
 /// mBART-50: pre-norm, learned positions with a norm behind them, GELU.
-package struct MBartFamily: MultilingualFamily {
+package enum MBart: MultilingualVariant {
     /// - Source: Liu et al. 2020 (mBART); Tang et al. 2020 (mBART-50); `MBartForConditionalGeneration` of
     ///   Hugging Face transformers 5.24.
     package static let variant = BartVariant(
@@ -132,24 +135,13 @@ package struct MBartFamily: MultilingualFamily {
         positions: .learned, hasOutputBias: true, activation: "gelu", scalesEmbeddings: false, startToken: 2,
         settings: MultilingualSettings.mBart, generation: MultilingualSettings.generation)
     package static let tokenizers = [MultilingualTokenizer.Kind.mBart50]
-    package static let published = [
-        PublishedModels(
-            variant.modelType,
-            checkpoints: "facebook/mbart-large-50-many-to-many-mmt, -one-to-many-mmt, -many-to-one-mmt",
-            tasks: "translation", lacks: "mBART-25's tokenizer, filling of gaps")
-    ]
-
-    package let configuration: BartConfiguration
-    package let tokenizer: MultilingualTokenizer
-    package private(set) var outline: EncoderDecoderNetwork
-
-    package init(
-        _ configuration: BartConfiguration, _ tokenizer: MultilingualTokenizer,
-        _ outline: EncoderDecoderNetwork
-    ) {
-        self.configuration = configuration
-        self.tokenizer = tokenizer
-        self.outline = outline
-        self.outline.generation.forcedFirstToken = tokenizer.targetID
-    }
+    package static let published = PublishedModels(
+        variant.modelType,
+        checkpoints: "facebook/mbart-large-50-many-to-many-mmt, -one-to-many-mmt, -many-to-one-mmt",
+        tasks: "translation", lacks: "mBART-25's tokenizer, filling of gaps")
 }
+
+/// Models of M2M100's layout.
+package typealias M2M100Family = MultilingualFamily<M2M100>
+/// Models of mBART's layout.
+package typealias MBartFamily = MultilingualFamily<MBart>

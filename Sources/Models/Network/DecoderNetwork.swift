@@ -30,6 +30,8 @@ package struct DecoderNetwork: Network {
         let norm: Norm?
         /// Scores of every token.
         let output: Linear
+        /// Keeps the scores within a bound; nil where they are as they are.
+        let cap: SoftCap?
     }
 
     /// Tokens that end a text.
@@ -45,6 +47,7 @@ package struct DecoderNetwork: Network {
     let embedding: TokenEmbedding
     private let norm: Norm?
     private let output: Linear
+    private let cap: SoftCap?
     private let make: @Sendable (WeightTable?) throws(MissingWeight) -> Parts
 
     /// A network of what `make` makes of weights; an outline where there are none.
@@ -58,6 +61,7 @@ package struct DecoderNetwork: Network {
         embedding = parts.embedding
         norm = parts.norm
         output = parts.output
+        cap = parts.cap
         self.weights = weights ?? WeightTable(matrices: [:], vectors: [:])
         self.endTokens = endTokens
         self.maximumPositions = maximumPositions
@@ -109,12 +113,22 @@ package struct DecoderNetwork: Network {
 
     /// Scores of every token.
     package func logits(_ outputs: Matrix, observing: Observer? = nil) -> Matrix {
-        output(outputs, observing: observing)
+        var scores = output(outputs, observing: observing)
+        if let cap {
+            cap.apply(&scores)
+            observing?.keep(Self.cappedScores, scores)
+        }
+        return scores
     }
+
+    /// What the tape calls the scores behind their cap.
+    private static let cappedScores = "scores"
 
     /// The gradient of the outputs, given that of the scores.
     package func backwardLogits(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
-        output.backward(gradient, tape, sink)
+        var gradient = gradient
+        cap?.backward(&gradient, capped: tape.kept(Self.cappedScores))
+        return output.backward(gradient, tape, sink)
     }
 
     /// The tokens that an item predicts.

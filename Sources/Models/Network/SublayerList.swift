@@ -47,12 +47,16 @@ package struct SublayerList: Sendable {
 
     /// What the planner needs to know of the list.
     var layout: ModelLayout {
-        var work: [SublayerKind: SublayerWork] = [:]
-        for entry in entries where work[entry.name.kind] == nil {
-            work[entry.name.kind] = entry.sublayer.work
+        var kinds: [SublayerKind: SublayerWork] = [:]
+        var others: [SublayerName: SublayerWork] = [:]
+        for entry in entries {
+            let work = entry.sublayer.work
+            if kinds[entry.name.kind, default: work] != work { others[entry.name] = work }
+            if kinds[entry.name.kind] == nil { kinds[entry.name.kind] = work }
         }
         return ModelLayout(
             sublayers: entries.map { SublayerShape(name: $0.name, matrices: $0.matrices) },
-            fixedParameters: vectors.reduce(0) { $0 + $1.count }, work: ModelWork(kinds: work))
+            fixedParameters: vectors.reduce(0) { $0 + $1.count },
+            work: ModelWork(kinds: kinds, sublayers: others))
     }
 }

@@ -26,11 +26,11 @@ struct FeedForward: Sublayer {
     private let residual: Residual
     private let stack: Stack
 
-    /// Takes the linear layers that `shape` names, the norm called `norm` and, where a stack ends with a
-    /// norm, that one.
+    /// Takes the linear layers that `shape` names, the norm called `norm` and, where the branch or a stack
+    /// ends with a norm, those.
     init(
-        _ shape: Shape, norm: String, last: String? = nil, _ normalization: Normalization, _ stack: Stack,
-        _ reader: inout ParameterReader
+        _ shape: Shape, norm: String, branchNorm: String? = nil, last: String? = nil,
+        _ normalization: Normalization, _ stack: Stack, _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         var inner: [Linear] = []
         for name in shape.inner {
@@ -42,7 +42,7 @@ struct FeedForward: Sublayer {
         outer = try Linear(
             shape.outer, rows: shape.width, columns: shape.innerWidth, hasBias: shape.hasBias, &reader)
         activation = shape.activation
-        residual = try normalization.residual(norm, last: last, &reader)
+        residual = try normalization.residual(norm, branch: branchNorm, last: last, &reader)
         self.stack = stack
     }
 

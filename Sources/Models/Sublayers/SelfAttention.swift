@@ -9,18 +9,19 @@ struct SelfAttention: Sublayer {
     /// Whether keys and values see the sublayer's input as it is, before the norm.
     private let keysSeeInput: Bool
 
-    /// Takes the linear layers called `names`, and the norm called `norm`.
+    /// Takes the linear layers called `names`, the norm called `norm` and, where the branch ends with one,
+    /// that norm.
     init(
-        _ names: AttentionNames, _ shape: AttentionShape, norm: String, _ normalization: Normalization,
-        keysSeeInput: Bool = false, _ stack: Stack, _ reader: inout ParameterReader
+        _ names: AttentionNames, _ shape: AttentionShape, norm: String, branchNorm: String? = nil,
+        _ normalization: Normalization, keysSeeInput: Bool = false, _ stack: Stack,
+        _ reader: inout ParameterReader
     ) throws(MissingWeight) {
         self.keysSeeInput = keysSeeInput
         attention = try Attention(names, shape, &reader)
-        residual = try normalization.residual(norm, &reader)
+        residual = try normalization.residual(norm, branch: branchNorm, &reader)
         self.stack = stack
     }
 
-    /// Where the attention has a window, the pairs of texts longer than it are counted as without one.
     var work: SublayerWork {
         stack.passes.map { pass in
             SublayerWork(
@@ -28,7 +29,7 @@ struct SelfAttention: Sublayer {
                 attentions: [
                     .init(
                         pass, over: stack.keys(in: pass), heads: attention.heads,
-                        width: attention.query.weight.rows)
+                        width: attention.query.weight.rows, window: attention.window)
                 ])
         }.reduce(SublayerWork(products: [])) { $0.adding($1) }
     }

@@ -150,7 +150,7 @@ package struct T5Family: ModelFamily {
     ) -> AttentionShape {
         AttentionShape(
             width: configuration.width, heads: configuration.heads, keyHeads: configuration.heads,
-            headSize: configuration.headSize, hasBias: false, isScaled: false, relative: relative)
+            headSize: configuration.headSize, hasBias: false, scale: 1, relative: relative)
     }
 
     /// Shapes that differ in width, depth, inner width, heads and vocabulary.

@@ -8,6 +8,8 @@ struct PreTokenizer: Sendable {
         case digits(individual: Bool)
         /// Into the matches of a regular expression.
         case pattern(SplitPattern)
+        /// Behind every occurrence of a character.
+        case behind(Unicode.Scalar)
         /// A space in front of every piece that does not start with one.
         case prefixSpace
         /// At whitespace, which goes away.
@@ -51,19 +53,27 @@ struct PreTokenizer: Sendable {
         case "BertPreTokenizer": steps.append(.bert)
         case "Digits": steps.append(.digits(individual: try field.bool("individual_digits", default: false)))
         case "Split":
-            let behavior = try field.required("behavior").string()
-            if behavior != "Isolated" {
-                throw .unsupported(
-                    file: field.file, what: "the behavior '\(behavior)' of the pre-tokenizer 'Split'")
-            }
             if try field.bool("invert", default: false) {
                 throw .unsupported(file: field.file, what: "an inverted pre-tokenizer 'Split'")
             }
             let pattern = try field.required("pattern")
-            guard let text = try pattern.optional("Regex")?.string() else {
-                throw .unsupported(file: field.file, what: "a pre-tokenizer 'Split' by a plain string")
+            let regex = try pattern.optional("Regex")?.string()
+            let behavior = try field.required("behavior").string()
+            switch (regex, behavior) {
+            case (let regex?, "Isolated"): steps.append(.pattern(try SplitPattern(regex, file: field.file)))
+            case (nil, "MergedWithPrevious"):
+                let text = try pattern.required("String").string().unicodeScalars
+                guard let scalar = text.first, text.count == 1 else {
+                    throw .unsupported(
+                        file: field.file, what: "a pre-tokenizer 'Split' by several characters")
+                }
+                steps.append(.behind(scalar))
+            default:
+                throw .unsupported(
+                    file: field.file,
+                    what: "the behavior '\(behavior)' of the pre-tokenizer 'Split'"
+                        + (regex == nil ? " by a plain string" : ""))
             }
-            steps.append(.pattern(try SplitPattern(text, file: field.file)))
         case "WhitespaceSplit": steps.append(.whitespace)
         case "Metaspace": steps.append(.metaspace(try Metaspace(field)))
         case "ByteLevel":
@@ -124,6 +134,13 @@ extension PreTokenizer.Step {
                 pieces.append(piece[start..<end])
                 start = end
             }
+        case .behind(let mark):
+            var start = piece.startIndex
+            for position in piece.indices.dropLast() where piece[position] == mark {
+                pieces.append(piece[start...position])
+                start = position + 1
+            }
+            pieces.append(piece[start...])
         case .prefixSpace:
             pieces.append(piece.first == " " ? piece : ([" "] + piece)[...])
         }

@@ -1,0 +1,169 @@
+import BitplanEncoding
+import BitplanModels
+import BitplanTensors
+import BitplanTraining
+import BitplanWorkflows
+import Foundation
+import PlanFormat
+import TestSupport
+import Testing
+
+/// A tiny random model of every `model_type`: all families of schemes and all recipes hold for each.
+@Suite struct EveryFamilyTests {
+    /// Directories under the goldens of models, by `model_type`.
+    static let models = [
+        "bert": "tiny-bert", "distilbert": "kin/distilbert", "electra": "kin/electra",
+        "roberta": "kin/roberta", "xlm-roberta": "kin/xlm-roberta",
+        "gemma2": "kin/gemma2", "gemma3_text": "kin/gemma3_text", "llama": "tiny-llama",
+        "mistral": "kin/mistral", "qwen2": "kin/qwen2", "qwen3": "kin/qwen3", "smollm3": "kin/smollm3",
+        "m2m_100": "tiny-m2m100", "marian": "marian-separate", "marian-native": "marian-native/ssru",
+        "mbart": "tiny-mbart50", "t5": "tiny-t5",
+    ]
+
+    /// One of every family of schemes, with options off their defaults.
+    static let schemes = [
+        "fp16", "bcq2:g64", "emb4:r4", "int3:g24:asym", "nf4:b32", "pq:b4:k5", "tcq2", "index8", "sign:mean",
+        "bitlinear", "w8a8",
+    ]
+
+    private static let goldens = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens")
+    private let root = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
+
+    /// A directory of the model; that of Marian's own format is put together.
+    private func model(_ type: String) throws -> URL {
+        let golden = Self.goldens.appending(path: try #require(Self.models[type]))
+        guard type == "marian-native" else { return golden }
+        let directory = root.appending(path: "model")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        for (from, to) in [("ssru/model.npz", "model.npz"), ("vocab.spm", "vocab.xxyy.spm")] {
+            try FileManager.default.copyItem(
+                at: Self.goldens.appending(path: "marian-native/\(from)"), to: directory.appending(path: to))
+        }
+        return directory
+    }
+
+    /// A few lines with what the model's task asks for beside them.
+    private func data<Family: ModelFamily>(
+        _ family: Family.Type, _ type: String, _ name: String, _ lines: [String]
+    ) throws -> DataSource {
+        func write(_ name: String, _ lines: [String]) throws -> URL {
+            let file = root.appending(path: name)
+            try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
+            return file
+        }
+        if family.Net.self is EncoderDecoderNetwork.Type {
+            return DataSource(
+                files: [try write("\(name).en", lines), try write("\(name).xx", lines.reversed())])
+        }
+        let answers = [
+            "bert": ["0", "1"], "roberta": ["yes", "no"], "electra": ["yes", "no"],
+            "distilbert": ["1.5", "-2"], "xlm-roberta": ["toxic,kind", "-"],
+        ]
+        guard let answers = answers[type] else { return DataSource(files: [try write(name, lines)]) }
+        return DataSource(
+            files: [
+                try write(name, zip(lines.indices, lines).map { "\($1)\t\(answers[$0 % answers.count])" })
+            ])
+    }
+
+    /// A model under test with its data.
+    private struct Bench<Family: ModelFamily> {
+        let model: URL
+        let data: DataSource
+        let heldOut: DataSource
+        let output: URL
+
+        /// Two steps of training from the plan that gives all sublayers one scheme.
+        func tune(_ scheme: String, _ recipe: TrainingRecipe) throws -> TrainingLog {
+            let plan = try presetPlan(Family.self, model, Preset(named: scheme), fit: .greedy)
+            return try BitplanWorkflows.tune(
+                Family.self,
+                TuneRequest(
+                    model: model, start: .plan(plan), data: data, heldOut: heldOut, recipe: recipe,
+                    length: .steps(2), output: output
+                ) {
+                    $0.batchSize = 4
+                    $0.evaluateEvery = 1
+                })
+        }
+    }
+
+    private func bench<Family: ModelFamily>(_ family: Family.Type, _ type: String) throws -> Bench<Family> {
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        let lines = ["the cat sat on the mat", "a good film", "not bad, and the dog", "rain fell"]
+        return Bench(
+            model: try model(type), data: try data(family, type, "data", lines),
+            heldOut: try data(family, type, "held-out", ["a small bird", "the film and the cat"]),
+            output: root.appending(path: "packed"))
+    }
+
+    private func checkSchemes<Family: ModelFamily>(_ family: Family.Type, _ type: String) throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let bench = try bench(family, type)
+        for text in Self.schemes {
+            // Kernels round activations to 16 bits, and what is rounded to 8 bits or to signs may fall the
+            // other way: small random models make much of both.
+            let tolerance = try #require(Scheme(text)).changesActivations ? 0.25 : 2e-2
+            for recipe in [TrainingRecipe.scales, .weights] {
+                let log = try bench.tune(text, recipe)
+                let best = try #require(log.points.map(\.heldOut).min())
+                let packed = try #require(log.packedHeldOut)
+                #expect(best <= log.points[0].heldOut)
+                #expect(
+                    abs(packed - best) <= tolerance * best + 2e-6,
+                    "\(type) \(text) \(recipe): trained \(best), packed \(packed)")
+            }
+            let opened = try PackedModel<Family>(directory: bench.output)
+            #expect(opened.family.type == type)
+            let examples = try opened.family.task.dataset(bench.heldOut.files, limit: 2, windows: nil)
+                .examples
+            func scores(decoded: Bool) throws -> [Float] {
+                let network = try opened.network(decoded: decoded)
+                return network.logits(network.outputs(network.state(examples)), observing: nil).storage
+            }
+            let (fast, slow) = (try scores(decoded: false), try scores(decoded: true))
+            let size = slow.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            let difference = zip(fast, slow).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+            print("\(type) \(text): \(difference / size)")
+            #expect(
+                fast.count == slow.count && size > 0 && difference <= Float(tolerance) * size,
+                "\(type) \(text): \(difference) of \(size)")
+        }
+    }
+
+    private func checkRecipes<Family: ModelFamily>(_ family: Family.Type, _ type: String) throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let bench = try bench(family, type)
+        let hasStacks = family.Net.self is EncoderDecoderNetwork.Type
+        for (recipe, scheme) in [
+            (TrainingRecipe.quantNoise, "bcq2"), (.ipq, "pq:b4:k5"), (.sensimix, "sign"),
+            (.bitnet, "bitlinear"), (.chung, "bcq2"),
+        ] {
+            if recipe == .chung, !hasStacks {
+                let expected = RecipeError.otherFamily(.chung, expected: "an encoder and a decoder")
+                #expect(throws: expected) { try bench.tune(scheme, recipe) }
+                continue
+            }
+            let log = try bench.tune(scheme, recipe)
+            let packed = try #require(log.packedHeldOut)
+            #expect(packed.isFinite && packed > 0 && log.recipe == recipe.rawValue, "\(type) \(recipe)")
+            #expect(try PackedModel<Family>(directory: bench.output).plan.tuning?.recipe == recipe.rawValue)
+        }
+    }
+
+    private func family(_ type: String) throws -> any ModelFamily.Type {
+        try #require(Families.all.first { $0.modelTypes.contains(type) })
+    }
+
+    @Test func everyTypeHasAModel() {
+        #expect(Set(Self.models.keys) == Set(Families.all.flatMap { $0.modelTypes }))
+    }
+
+    @Test(arguments: models.keys.sorted()) func everyScheme(_ type: String) throws {
+        try checkSchemes(try family(type), type)
+    }
+
+    @Test(arguments: models.keys.sorted()) func everyRecipe(_ type: String) throws {
+        try checkRecipes(try family(type), type)
+    }
+}
