@@ -5,6 +5,7 @@ the two check each other. Arithmetic is in double precision; scales are rounded 
 trellis codes are those that Scripts/torch/bitplan_torch finds, which needs PyTorch.
 """
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -159,14 +160,14 @@ def trellis_segments(codes, parts):
     return result
 
 
-def trellis_codes(matrix, bits, rotates):
-    """Segments of 256 rows, the last one of the rest, by paths of levels down the columns."""
+def trellis_codes(matrix, pair, rotates):
+    """Two successive rows have `pair` bits. Segments of 256 rows, the last one of the rest, by paths of levels down the columns."""
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "torch"))
     import torch
     from bitplan_torch.trellis import TrellisCodes
     (rows, columns), whole = matrix.shape, len(matrix) // 256 * 256
-    none = {"codes": torch.zeros(rows * bits // 8 + 1, columns, dtype=torch.uint8), "scales": torch.ones(rows)}
-    codes = TrellisCodes(rows, columns, none, bits, False, rotates)
+    none = {"codes": torch.zeros(rows * pair // 16 + 2, columns, dtype=torch.uint8), "scales": torch.ones(rows)}
+    codes = TrellisCodes(rows, columns, none, pair, False, rotates)
     weights = codes.rotated(torch.tensor(matrix, dtype=torch.float32)).double()
     found = [trellis_segments(codes, part).flatten(0, 1)
              for part in [weights[:whole].reshape(-1, 256, columns), weights[whole:][None]] if part.numel()]
@@ -274,8 +275,8 @@ def apply(matrix, scheme, frequencies=None):
         return normal_float(matrix, numbers.get("b", 64), "dq" in words)
     if name == "pq" and has({"int8", "fp16"}, "bk") and {"b", "k"} <= set(numbers):
         return product_codes(matrix, numbers["b"], numbers["k"], "int8" if "int8" in words else "fp16")
-    if stem == "tcq" and len(digits) == 1 and has({"c", "h"}):
-        return trellis_codes(matrix, int(digits), "h" in words)
+    if re.fullmatch(r"tcq[1-4](\.5)?", name) and name != "tcq4.5" and has({"c", "h"}):
+        return trellis_codes(matrix, int(2 * float(name[3:])), "h" in words)
     if scheme == "index8":
         return indices(matrix)
     if scheme == "w8a8":
