@@ -73,14 +73,14 @@ import Testing
         let heldOut: DataSource
         let output: URL
 
-        /// Two steps of training from the plan that gives all sublayers one scheme.
+        /// A step of training from the plan that gives all sublayers one scheme.
         func tune(_ scheme: String, _ recipe: TrainingRecipe) throws -> TrainingLog {
             let plan = try presetPlan(Family.self, model, Preset(named: scheme), fit: .greedy)
             return try BitplanWorkflows.tune(
                 Family.self,
                 TuneRequest(
                     model: model, start: .plan(plan), data: data, heldOut: heldOut, recipe: recipe,
-                    length: .steps(2), output: output
+                    length: .steps(1), output: output
                 ) {
                     $0.batchSize = 4
                     $0.evaluateEvery = 1
@@ -124,7 +124,6 @@ import Testing
             let (fast, slow) = (try scores(decoded: false), try scores(decoded: true))
             let size = slow.reduce(0) { $0 + $1 * $1 }.squareRoot()
             let difference = zip(fast, slow).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
-            print("\(type) \(text): \(difference / size)")
             #expect(
                 fast.count == slow.count && size > 0 && difference <= Float(tolerance) * size,
                 "\(type) \(text): \(difference) of \(size)")
