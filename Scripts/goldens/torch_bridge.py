@@ -78,8 +78,8 @@ SCHEMES = [
     "emb4:r1", "emb4:r4", "emb3:r2:fp16",
     *(f"int{bits}{options}" for options in ["", ":asym", ":tensor", ":tensor:asym", ":g24", ":g24:asym"] for bits in range(2, 9)),
     "int4:fp16", "int3:asym:fp16", "int4:g64:asym:fp16", "nf4", "nf4:dq", "nf4:b32", "nf4:b50:dq", "pq:b4:k256", "pq:b8:k16",
-    "pq:b8:k256:int8", "pq:b3:k5", "tcq1", "tcq1.5", "tcq2", "tcq2.5", "tcq3", "tcq4",
-    "tcq2:c", "tcq2:h", "tcq3:c:h", "tcq3.5:c", "tcq4-2:r4", "index8", "sign", "sign:mean",
+    "pq:b8:k256:int8", "pq:b3:k5", "tcq1", "tcq1.5", "tcq2", "tcq2.5", "tcq3", "tcq3.5", "tcq4",
+    "tcq2:c", "tcq2:h", "tcq3:c:h", "tcq3.5:c", "tcq4-2:r4", "tcq2.5-1.5:r1", "index8", "sign", "sign:mean",
     "bitlinear", "bitlinear:4", "w8a8"]
 
 

@@ -34,7 +34,8 @@ class TrellisCodes(Codes):
         numbers = [parts["scales"].float()] + ([parts["columnScales"].float()] if column_scales else [])
         windows = [self.windows(parts["codes"][rows_[0] * pair // 16:][:-(-(len(rows_) * pair // 2) // 8)], len(rows_))
                    for rows_ in self.segments(rows)]
-        super().__init__(rows, columns, torch.cat(windows), torch.cat(numbers))
+        none = torch.zeros(0, columns, dtype=torch.uint8)
+        super().__init__(rows, columns, torch.cat([none, *windows]), torch.cat(numbers))
         self.block = columns & -columns
         self.register_buffer("signs", self.rotation_signs(columns, self.block) if rotates else None, persistent=False)
         high, low, offset, step = TRELLIS[pair - 2]
@@ -106,7 +107,7 @@ class TrellisCodes(Codes):
         rows, columns = self.scales()
         targets = self.rotated(latent)
         factors = (rows if columns is None else rows * columns).expand_as(targets)
-        self.codes = torch.cat([self.paths(targets[s.start:s.stop], factors[s.start:s.stop]) for s in self.segments(self.rows)])
+        self.codes = torch.cat([self.codes[:0], *(self.paths(targets[s.start:s.stop], factors[s.start:s.stop]) for s in self.segments(self.rows))])
 
     def search(self, targets, factors, costs, places):
         """Viterbi over rows, which have these places: costs (columns, 256) behind them, and which way each window was reached."""
@@ -154,6 +155,6 @@ class TrellisCodes(Codes):
         return best.to(torch.uint8)
 
     def parts(self):
-        codes = torch.cat([self.streams(self.codes[s.start:s.stop]) for s in self.segments(self.rows)])
+        codes = torch.cat([self.codes[:0], *(self.streams(self.codes[s.start:s.stop]) for s in self.segments(self.rows))])
         scales = half(self.numbers.detach()).half().split([self.rows, len(self.numbers) - self.rows])
         return {"codes": codes, "scales": scales[0]} | ({"columnScales": scales[1]} if len(scales[1]) else {})
