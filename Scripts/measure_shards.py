@@ -46,8 +46,8 @@ if __name__ == "__main__":
                       *(pathlib.Path(file).name for file in arguments.data)])
     print(f"""# Sweeps in parts: predicted and measured
 
-`bitplan cost --sweep --machines N` beside `bitplan sweep --shard I/N`, by `python3 Scripts/measure_shards.py` ({time.strftime('%Y-%m-%d')}, two cores that other
-programs shared; `{shown}`). CPU seconds are of all threads; memory is a part's peak; a part of 1 is the whole sweep.
+`bitplan cost --sweep --machines N` beside `bitplan sweep --shard I/N`, by `python3 Scripts/measure_shards.py` ({time.strftime('%Y-%m-%d')}, two cores;
+`{shown}`). CPU seconds are of all threads; memory is a part's peak; part 1/1 is the whole sweep.
 
 | machines | part | cells | predicted, CPU s | measured, CPU s | off by | predicted peak, MB | measured peak, MB | predicted store, kB | measured store, kB |
 |---:|---|---:|---:|---:|---:|---:|---:|---:|---:|""")
@@ -70,5 +70,6 @@ programs shared; `{shown}`). CPU seconds are of all threads; memory is a part's 
             print(f"| {machines} | {part['shard']} | {part['cells']} | {predicted:.1f} | {seconds:.1f} | {100 * (predicted / seconds - 1):+.0f}% "
                   f"| {estimate['peakMemoryBytes'] / 1e6:.0f} | {peak / 1e6:.0f} | {part['bytesSent'] / 1e3:.0f} "
                   f"| {copy.stat().st_size / 1e3:.0f} |", flush=True)
-        totals.append(f"{machines}: {sums[0]:.0f} and {sums[1]:.0f} CPU s, {estimate['bytesMoved'] / 1e6:.0f} MB moved")
+        moved = sum(estimate["bytesReceived"] + part["bytesSent"] for part in estimate["parts"])
+        totals.append(f"{machines} machines: {sums[0]:.0f} and {sums[1]:.0f} CPU s, {moved / 1e6:.0f} MB moved")
     print(f"\nAll parts, predicted and measured: {'; '.join(totals)}.")

@@ -18,6 +18,7 @@ import tempfile
 import numpy as np
 import torch
 
+from bitplan_evaluator import ANSWERS
 from efficientnet_evaluator import EfficientNetEvaluator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -81,6 +82,7 @@ if __name__ == "__main__":
             got.append(", ".join(f"{its.count(s)} {s}" for s in schemes if s in its))
         return [name, f"{bytes_:,}", f"{full / bytes_:.2f}", interval(kl.numpy()), f"{same} of {len(items)}", *got]
 
+    # What libraries print goes to standard error.
     print(f"""# EfficientNet-Lite0, measured by an evaluator
 
 A vision model, which bitplan does not run: `Scripts/evaluators/efficientnet_evaluator.py` measures it in PyTorch
@@ -93,6 +95,6 @@ predictions from those in full precision, nats an image, with a 95% bootstrap in
 class stays. The images have no labels: nothing is said of accuracy, and crops of four photographs are no test set.
 
 | plan | bytes | times smaller | KL on other photographs | same class | {' | '.join(kind.lower() for kind in KINDS)} |
-|---|---:|---:|---:|---:|{'---|' * len(KINDS)}""")
+|---|---:|---:|---:|---:|{'---|' * len(KINDS)}""", file=ANSWERS)
     for name, plan in plans.items():
-        print("| " + " | ".join(line(name, plan)) + " |", flush=True)
+        print("| " + " | ".join(line(name, plan)) + " |", file=ANSWERS, flush=True)

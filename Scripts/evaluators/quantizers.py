@@ -100,8 +100,7 @@ def normal_float(matrix, block, doubly):
 def indices(matrix):
     """255 steps from the least number to the greatest."""
     low, high = matrix.min(), matrix.max()
-    step = (high - low) / 255
-    return low + step * np.rint((matrix - low) / step) if step > 0 else matrix
+    return low + (high - low) / 255 * np.rint((matrix - low) * (255 / (high - low))) if high > low else matrix
 
 
 def signs(matrix, centre=0.0):
