@@ -16,8 +16,15 @@ package struct FileError: Error, CustomStringConvertible, Equatable {
     /// An error about a file.
     package init(_ file: URL, _ message: String) { self.init(file.path, message) }
 
-    /// `path: message`.
-    package var description: String { "\(path): \(message)" }
+    /// `path: message` on one line. Control characters of the file's own text are escaped.
+    package var description: String {
+        "\(path): \(message)".unicodeScalars.reduce(into: "") { line, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)
+            default: line.unicodeScalars.append(scalar)
+            }
+        }
+    }
 }
 
 extension FileError {
