@@ -112,7 +112,7 @@ import Testing
                 + ["--reports", workspace.path("r"), "--plans", workspace.path("p")]
                 + ["--output", workspace.path("packed"), "--data"] + Fixture.planning
         ).object()
-        #expect(auto["cells"] as? Int == 9 * 21 + 4 * 7 + 2 + 50)
+        #expect(auto["cells"] as? Int == 12 * 20 + 15 + 4 * 7 + 2 + 50)
         #expect(try workspace.contents() == [])
     }
 

@@ -22,8 +22,8 @@ extension Scheme {
             .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp16)
         }
 
-    /// Those of them that whole types are measured under, for people to read.
+    /// Those of them that whole types are measured under, for people to read: trellis codes of whole bits.
     public static let automaticForTypes: [Scheme] = automatic.filter { scheme in
-        if case .trellisCodes = scheme { true } else { false }
+        if case .trellisCodes(let codes) = scheme { codes.pairBits % 2 == 0 } else { false }
     }
 }
