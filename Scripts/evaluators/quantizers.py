@@ -115,15 +115,18 @@ def centred_signs(matrix, groups):
     return np.concatenate([stored(np.abs(part).mean(keepdims=True), "fp32") * signs(part, part.mean()) for part in rows])
 
 
-def clustered_codes(matrix, clusters, ratio, kind, frequencies):
-    """Rows by falling frequency, cut in clusters that each have `ratio` times the rows of the one before and a bit less."""
-    order = np.arange(len(matrix)) if frequencies is None else np.argsort(-np.asarray(frequencies), kind="stable")
-    weights = np.cumsum(float(ratio) ** np.arange(clusters))
+def clustered_codes(matrix, codes, ratio, frequencies):
+    """Rows by falling frequency, once being as good as never, cut in clusters that each have `ratio` times the rows of the one before.
+
+    codes: for each cluster what its rows become, in their own order.
+    """
+    counts = np.ones(len(matrix)) if frequencies is None else np.maximum(1, np.asarray(frequencies))
+    weights = np.cumsum(float(ratio) ** np.arange(len(codes)))
     edges = np.floor(len(matrix) * weights / weights[-1] + 0.5).astype(int)
     result = np.empty_like(matrix)
-    for cluster, rows in enumerate(np.split(order, edges[:-1])):
+    for quantize, rows in zip(codes, np.split(np.argsort(-counts, kind="stable"), edges[:-1])):
         if len(rows):
-            result[rows] = binary_codes(matrix[rows], clusters - cluster, None, kind)
+            result[np.sort(rows)] = quantize(matrix[np.sort(rows)])
     return result
 
 
@@ -267,13 +270,18 @@ def apply(matrix, scheme, frequencies=None):
     if stem == "bcq" and digits and has({"fp16"}, "g"):
         return binary_codes(matrix, int(digits), group, kind)
     if stem == "emb" and digits and has({"fp16"}, "r"):
-        return clustered_codes(matrix, int(digits), numbers.get("r", 1), kind, frequencies)
+        codes = [lambda rows, bits=bits: binary_codes(rows, bits, None, kind) for bits in range(int(digits), 0, -1)]
+        return clustered_codes(matrix, codes, numbers.get("r", 1), frequencies)
     if stem == "int" and digits and has({"fp16", "tensor", "asym"}, "g"):
         return (asymmetric if "asym" in words else symmetric)(matrix, int(digits), group, kind)
     if name == "nf4" and has({"dq"}, "b"):
         return normal_float(matrix, numbers.get("b", 64), "dq" in words)
     if name == "pq" and has({"int8", "fp16"}, "bk") and {"b", "k"} <= set(numbers):
         return product_codes(matrix, numbers["b"], numbers["k"], "int8" if "int8" in words else "fp16")
+    if (ends := re.fullmatch(r"tcq([1-4](?:\.5)?)-([1-4](?:\.5)?)", name)) and has(set(), "r"):
+        first, last = (int(2 * float(bits)) for bits in ends.groups())
+        codes = [lambda rows, pair=pair: trellis_codes(rows, pair, False) for pair in range(first, last - 1, -2)]
+        return clustered_codes(matrix, codes, numbers.get("r", 1), frequencies)
     if re.fullmatch(r"tcq[1-4](\.5)?", name) and name != "tcq4.5" and has({"c", "h"}):
         return trellis_codes(matrix, int(2 * float(name[3:])), "h" in words)
     if scheme == "index8":
