@@ -43,21 +43,24 @@ import Testing
     }
 
     /// The path of ours costs no more than that of a run over the turned sequence, but for the few sequences
-    /// whose closing bits depend on weights far from the seam: these cost a little more.
+    /// whose closing bits depend on weights far from the seam: of half steps such a one
+    /// costs a little more.
     @Test func costsAsMuchAsGoldens() throws {
         let goldens = try goldens()
         #expect(goldens.count == 49)
-        var (mine, theirs) = (0.0, 0.0)
+        // Of whole bits, and of half steps.
+        var (mine, theirs) = ([0.0, 0.0], [0.0, 0.0])
         for golden in goldens {
             let path = windows(pairBits: golden.pairBits, targets: golden.targets, factors: golden.factors)
             let cost = cost(path, pairBits: golden.pairBits, targets: golden.targets, factors: golden.factors)
             #expect(
-                cost <= golden.cost * (1 + 2e-3) + 1e-6,
+                cost <= golden.cost * (1 + (golden.pairBits % 2 == 0 ? 1e-5 : 2e-3)) + 1e-6,
                 "\(golden.pairBits) bits a pair, \(golden.targets.count) weights")
-            mine += cost
-            theirs += golden.cost
+            mine[golden.pairBits % 2] += cost
+            theirs[golden.pairBits % 2] += golden.cost
         }
-        #expect(mine <= theirs * (1 + 1e-4))
+        #expect(mine[0] <= theirs[0] * (1 + 1e-5))
+        #expect(mine[1] <= theirs[1] * (1 + 1e-4))
     }
 
     /// Streams that others packed stand for the levels that others read from them.
