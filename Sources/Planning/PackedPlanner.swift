@@ -20,9 +20,8 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     private let space: PlanSpace
     private let effort: Int
 
-    /// Plans in turn without a gain after which the search ends. With trellis codes one
-    /// of 17 searches found a better plan than the optimum of the sums; with binary codes most do, and of 27
-    /// gains that were counted 2 came after five failures or more.
+    /// Plans in turn without a gain after which the search ends: each is a whole plan encoded, and gains that
+    /// come later are rare.
     private static var patience: Int { 5 }
     /// Plans after which searches have usually ended.
     package static var usualMeasurements: Int { 3 * patience }

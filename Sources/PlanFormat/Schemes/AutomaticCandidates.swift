@@ -8,7 +8,7 @@ extension Scheme {
     /// place of `tcq1` in some (`Reports/budgets.md`). Binary codes of 2 and 3 bits lose more at the same
     /// bytes and run faster (`bitplan-bench --only matvec`), so a limit of time may choose them. An embedding
     /// in clusters loses a fifth to a third less at the same bytes in two of three models and as much in the
-    /// third; fewer bits than 2 for the rare rows lose more where little text is counted
+    /// third; rare rows of 1.5 bits lose more where little text is counted
     /// (`Reports/embeddings.md`).
     public static let automatic: [Scheme] =
         (1...3).map { .binaryCodes(bits: $0, group: nil, alphas: .fp16) }
