@@ -25,6 +25,8 @@ final class EncodingTrails: Sendable {
         var exact: [Int: [NetworkState]] = [:]
         /// The latest trails, the last one used at the end.
         var trails: [Trail] = []
+        /// Whole plans, the last one encoded at the end.
+        var plans: [(schemes: TensorSchemes, packed: [String: PackedMatrix], bytes: Int)] = []
     }
 
     private let kept = Mutex(Kept())
@@ -34,6 +36,9 @@ final class EncodingTrails: Sendable {
     private static var limit: Int { 1 << 30 }
     /// Most trails: a search measures changes of one plan in turn.
     private static var mostTrails: Int { 3 }
+    /// Most bytes of whole plans that are kept: a uniform plan is measured by its loss, by the task's metric,
+    /// and packed.
+    private static var planBytes: Int { 64 << 20 }
 
     /// Trails through so many sublayers of states that take `stateBytes`, a text's batches together.
     init(sublayers: Int, stateBytes: Int) {
@@ -86,10 +91,21 @@ final class EncodingTrails: Sendable {
         return states ?? []
     }
 
-    /// Keeps the way of a plan.
+    /// The matrices of a whole plan that was kept.
+    func plan(_ schemes: TensorSchemes) -> [String: PackedMatrix]? {
+        kept.withLock { kept in kept.plans.first { $0.schemes == schemes }?.packed }
+    }
+
+    /// Keeps a plan that was encoded to its end, and its way.
     func keep(_ trail: Trail) {
-        guard count > 0 else { return }
+        let bytes = trail.packed.values.reduce(0) { $0 + $1.sizeInBytes }
         kept.withLock { kept in
+            if kept.plans.allSatisfy({ $0.schemes != trail.schemes }) {
+                kept.plans.append((trail.schemes, trail.packed, bytes))
+            }
+            var all = kept.plans.reduce(0) { $0 + $1.bytes }
+            while all > Self.planBytes { all -= kept.plans.removeFirst().bytes }
+            guard count > 0 else { return }
             kept.trails.append(trail)
             kept.trails.removeFirst(max(0, kept.trails.count - count))
         }

@@ -38,19 +38,37 @@ package final class Encodings<Family: ModelFamily>: Sendable {
     ///
     /// - Throws: `FileError` where the weights cannot be read or encoded.
     package func packed(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
-        let key = Key(tensor: shape.tensor, scheme: scheme)
-        if let packed = kept.withLock({ $0[key] }) { return packed }
-        let start = processSeconds()
-        defer { seconds.withLock { $0 += processSeconds() - start } }
+        try packed([(shape, scheme)], threads: 1)[0]
+    }
+
+    /// Encoded matrices, in their order, on so many threads: a small matrix alone keeps none but one busy.
+    ///
+    /// - Throws: as `packed(_:_:)`.
+    package func packed(
+        _ matrices: [(shape: MatrixShape, scheme: Scheme)], threads: Int
+    ) throws -> [PackedMatrix] {
+        let keys = matrices.map { Key(tensor: $0.shape.tensor, scheme: $0.scheme) }
+        let missing = kept.withLock { kept in keys.indices.filter { kept[keys[$0]] == nil } }
+        if !missing.isEmpty {
+            let start = processSeconds()
+            let encoded = try concurrentMap(count: missing.count, threads: threads) {
+                try encode(matrices[missing[$0]].shape, matrices[missing[$0]].scheme)
+            }
+            seconds.withLock { $0 += processSeconds() - start }
+            kept.withLock { kept in
+                for (place, packed) in zip(missing, encoded) { kept[keys[place]] = packed }
+            }
+        }
+        return kept.withLock { kept in keys.compactMap { kept[$0] } }
+    }
+
+    private func encode(_ shape: MatrixShape, _ scheme: Scheme) throws -> PackedMatrix {
         let weights = try model.matrix(shape)
-        let packed: PackedMatrix
         do {
-            packed = try Quantizer.encode(weights, as: scheme, fit: fit, context: contexts(shape))
+            return try Quantizer.encode(weights, as: scheme, fit: fit, context: contexts(shape))
         } catch {
             throw FileError(model.checkpoint.file, "tensor '\(shape.tensor)': \(error)")
         }
-        kept.withLock { $0[key] = packed }
-        return packed
     }
 }
 

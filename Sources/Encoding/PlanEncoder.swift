@@ -61,6 +61,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
             }
             return packed
         }
+        if let known = trails.plan(schemes) { return known }
         var trail = trails.beginning(schemes, sublayers)
         packed = trail.packed
         var quantized = try network.replacing(

@@ -172,12 +172,13 @@ extension Encodings {
     package func operators(
         of sublayers: [(SublayerShape, Scheme)], for evaluator: Evaluator<Family.Net>
     ) throws -> [String: any LinearOperator] {
+        let encoded = sublayers.flatMap { sublayer, scheme in
+            sublayer.matrices.map { (shape: $0, scheme: scheme) }
+        }
         var matrices: [String: any LinearOperator] = [:]
-        for (sublayer, scheme) in sublayers {
-            for shape in sublayer.matrices {
-                matrices[shape.tensor] = try evaluator.measuring(
-                    try packed(shape, scheme), of: shape.tensor)
-            }
+        let all = try packed(encoded, threads: evaluator.threads)
+        for (shape, packed) in zip(encoded.map(\.shape), all) {
+            matrices[shape.tensor] = try evaluator.measuring(packed, of: shape.tensor)
         }
         return matrices
     }

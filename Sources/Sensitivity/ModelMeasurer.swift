@@ -127,15 +127,28 @@ extension ModelMeasurer {
 
     /// What every item loses under plans, measured on the codes that their packed models have.
     package func packedLosses(of plans: [Assignment]) throws -> [[ItemLoss]] {
-        try plans.map { try packedScores(of: $0, withMetric: false).losses }
+        try sideBySide(plans) { try packedScores(of: $0, withMetric: false).losses }
     }
 
     /// Plans' losses and metric, measured on the codes that their packed models have; the losses alone where
     /// the data have no references.
     package func packedMeasurements(of plans: [Assignment]) throws -> [PlanMeasurement] {
-        try plans.map { plan in
+        try sideBySide(plans) { plan in
             let (losses, metric) = try packedScores(of: plan, withMetric: data.hasReferences)
             return PlanMeasurement(losses, metric: metric)
+        }
+    }
+
+    /// Weights in FP32 up to which plans are encoded and measured side by side. The matrices of larger models
+    /// keep all threads busy one by one, and more than one decoded copy of the weights takes much memory.
+    static var sideBySideBytes: Int { 64 << 20 }
+
+    private func sideBySide<Value: Sendable>(
+        _ plans: [Assignment], _ measure: @Sendable (Assignment) throws -> Value
+    ) throws -> [Value] {
+        let isSmall = layout.fullPrecisionBytes <= Self.sideBySideBytes
+        return try concurrentMap(count: plans.count, threads: isSmall ? options.task.threads : 1) {
+            try measure(plans[$0])
         }
     }
 
