@@ -51,7 +51,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
     /// The packed matrices of a plan, by tensor.
     ///
     /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix; a
-    ///   plan that begins as an earlier one goes on from there.
+    ///   plan that begins as an earlier one goes on from there, and one that was encoded lately is not encoded
+    ///   again.
     package func encode(_ schemes: TensorSchemes) throws -> [String: PackedMatrix] {
         let sublayers = network.layout.sublayers
         var packed: [String: PackedMatrix] = [:]
@@ -81,30 +82,31 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         for index in trail.states.count..<sublayers.count {
             let exact = try trails.exact(before: index) { try advance($0, $1, network) }
             let rounded = trail.states[index - 1]
-            var last: Moments?
-            for shape in sublayers[index].matrices {
-                var context: CalibrationContext?
-                let scheme = schemes[shape.tensor]
-                if !scheme.isFullPrecision {
-                    // Queries, keys and values have one input: what is known of it is computed once, unless
-                    // each weighs its tokens.
-                    if last?.tensors.contains(shape.tensor) != true {
-                        last = try moments(shape, index, exact, rounded, quantized)
-                        // The activations that they were made of would stay beside what the fit takes.
-                        returnFreedMemory()
+            var waiting = sublayers[index].matrices
+            while let shape = waiting.first {
+                // Queries, keys and values have one input: what is known of it is found in one run.
+                let coded = waiting.filter { !schemes[$0.tensor].isFullPrecision }
+                let known =
+                    coded.first == shape
+                    ? try moments(shape, among: coded, index, exact, rounded, quantized) : [:]
+                // The activations that they were made of would stay beside what the fit takes.
+                returnFreedMemory()
+                let group = known.isEmpty ? [shape] : waiting.filter { known[$0.tensor] != nil }
+                let matrices = try concurrentMap(
+                    count: group.count, threads: shape.count <= Self.smallMatrix ? threads : 1
+                ) { place in
+                    let shape = group[place]
+                    guard let moments = known[shape.tensor] else {
+                        return try encodings.packed(shape, schemes[shape.tensor])
                     }
-                    if let last {
-                        context = calibration.context(shape)
-                        context?.moments = last.moments
-                        context?.crossMoments = last.cross
-                    }
+                    var context = calibration.context(shape)
+                    (context.moments, context.crossMoments) = (moments.moments, moments.cross)
+                    return try Quantizer.encode(
+                        try encodings.model.matrix(shape), as: schemes[shape.tensor], fit: encodings.fit,
+                        context: context)
                 }
-                let matrix = try context.map {
-                    try Quantizer.encode(
-                        try encodings.model.matrix(shape), as: scheme, fit: encodings.fit,
-                        context: $0)
-                }
-                try take(try matrix ?? encodings.packed(shape, scheme), shape, &packed, &quantized)
+                for (shape, matrix) in zip(group, matrices) { try take(matrix, shape, &packed, &quantized) }
+                waiting.removeAll { group.contains($0) }
             }
             if index + 1 < sublayers.count { trail.states.append(try advance(rounded, index, quantized)) }
             quantized = try quantized.replacing(try Self.small(sublayers[index], packed))
@@ -144,60 +146,73 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         }
     }
 
-    /// Z'Z and X'Z of an input, and the matrices of its sublayer that are multiplied with it.
+    /// Weights of a matrix up to which those of one input are encoded side by side: fitting a larger one
+    /// keeps all threads busy, and takes much memory.
+    private static var smallMatrix: Int { 1 << 20 }
+
+    /// Z'Z and X'Z of a matrix's inputs.
     private struct Moments {
         var moments: Matrix
         var cross: Matrix
-        var tensors: Set<String>
 
         mutating func add(_ other: Moments) {
             moments.add(other.moments)
             cross.add(other.cross)
-            tensors.formIntersection(other.tensors)
         }
     }
 
-    /// The moments of a matrix's input, tokens weighted as its curvature has it; nil where its sublayer does
-    /// not multiply with it (a head, a projection).
+    /// The moments of a matrix's input, tokens weighted as its curvature has it, by tensor: its own and those
+    /// of the `others` that are multiplied with the same; none where its sublayer does not multiply with it
+    /// (a head, a projection).
     private func moments(
-        _ shape: MatrixShape, _ index: Int, _ exact: [Family.Net.State], _ rounded: [Family.Net.State],
-        _ quantized: Family.Net
-    ) throws -> Moments? {
-        var total: Moments?
+        _ shape: MatrixShape, among others: [MatrixShape], _ index: Int, _ exact: [Family.Net.State],
+        _ rounded: [Family.Net.State], _ quantized: Family.Net
+    ) throws -> [String: Moments] {
+        let tensors = Set(others.map(\.tensor))
+        var total: [String: Moments]?
         // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
         // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
                 moments(
-                    shape, index, exact[first + $0], rounded[first + $0], quantized,
-                    weights: calibration.curvature.weights[shape.tensor]?[first + $0])
+                    shape, among: tensors, index, exact[first + $0], rounded[first + $0], quantized,
+                    batch: first + $0)
             }
             for sum in sums {
-                guard let sum else { return nil }
-                total?.add(sum)
-                total = total ?? sum
+                guard let all = total else {
+                    total = sum
+                    continue
+                }
+                total = all.filter { sum[$0.key] != nil }
+                for (tensor, moments) in sum { total?[tensor]?.add(moments) }
             }
         }
-        return total
+        return total ?? [:]
     }
 
     private func moments(
-        _ shape: MatrixShape, _ index: Int, _ exact: Family.Net.State, _ rounded: Family.Net.State,
-        _ quantized: Family.Net, weights: [Float]?
-    ) -> Moments? {
-        guard var x = input(shape.tensor, network, exact, index),
-            var z = input(shape.tensor, quantized, rounded, index)
-        else { return nil }
-        if let weights {
-            x.input = x.input.weighing(rows: weights)
-            z.input = z.input.weighing(rows: weights)
-            x.tensors = [shape.tensor]
+        _ shape: MatrixShape, among others: Set<String>, _ index: Int, _ exact: Family.Net.State,
+        _ rounded: Family.Net.State, _ quantized: Family.Net, batch: Int
+    ) -> [String: Moments] {
+        guard let x = input(shape.tensor, network, exact, index),
+            let z = input(shape.tensor, quantized, rounded, index)
+        else { return [:] }
+        func moments(_ x: Matrix, _ z: Matrix) -> Moments {
+            let transposed = z.transposed()
+            let product = DenseMatrix(transposed)
+            return Moments(moments: product(transposed), cross: product(x.transposed()))
         }
-        let transposed = z.input.transposed()
-        let product = DenseMatrix(transposed)
-        return Moments(
-            moments: product(transposed), cross: product(x.input.transposed()),
-            tensors: x.tensors.intersection(z.tensors))
+        var result: [String: Moments] = [:]
+        var unweighted: Moments?
+        for tensor in x.tensors.intersection(z.tensors).intersection(others) {
+            if let weights = calibration.curvature.weights[tensor]?[batch] {
+                result[tensor] = moments(x.input.weighing(rows: weights), z.input.weighing(rows: weights))
+            } else {
+                unweighted = unweighted ?? moments(x.input, z.input)
+                result[tensor] = unweighted
+            }
+        }
+        return result
     }
 
     /// What a matrix of sublayer `index` is multiplied with, and all that are multiplied with the same.
