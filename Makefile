@@ -20,7 +20,7 @@ INSTALL_BUILD = $(SWIFT) build -c release --product bitplan --scratch-path .buil
 .PHONY: demo test build install uninstall dependencies lint format check fuzz sanitize faults bench clean
 
 demo: build
-	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
+	.build/release/bitplan auto Fixtures/tatoeba-en-de --metric-top 60 --no-store --data Fixtures/data/plan.en Fixtures/data/plan.de \
 	    --check Fixtures/data/check.en Fixtures/data/check.de --size 10x --name demo \
 	    --reports Reports --plans Plans --output $(DEMO)/packed
 

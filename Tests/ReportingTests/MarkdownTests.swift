@@ -26,7 +26,10 @@ import Testing
     }
 
     /// A table of two sublayers and two schemes.
-    private static let table: SensitivityTable = {
+    private static let table = table(metricUnder: [.bcq(1), .bcq(2)])
+
+    /// The same with the metric under some schemes.
+    private static func table(metricUnder schemes: [Scheme]) -> SensitivityTable {
         let layout = ModelLayout(
             sublayers: [
                 SublayerShape(
@@ -39,7 +42,8 @@ import Testing
             SensitivityCell(
                 row: row, scheme: .bcq(bits), bytes: 40 * bits,
                 measurement: LossMeasurement(
-                    klNats: kl, standardError: 0.001, crossEntropyNats: 2, sentences: 3, metric: metric))
+                    klNats: kl, standardError: 0.001, crossEntropyNats: 2, sentences: 3,
+                    metric: schemes.contains(.bcq(bits)) ? metric : nil))
         }
         return SensitivityTable(
             model: ModelIdentity(type: "marian", sha256: "00"), layout: layout,
@@ -56,7 +60,7 @@ import Testing
                 cell("Emb", 1, 1.5, 1), cell("Emb", 2, 0.5, 19), cell("Enc_ee.0", 1, 0.25, 13.6),
                 cell("Enc_ee.0", 2, 0.0125, 23.7),
             ])
-    }()
+    }
 
     /// Chung's layout: more bits to the left, the mean loss in the last column.
     @Test func sensitivity() {
@@ -71,6 +75,16 @@ import Testing
         #expect(text.contains("| Enc_ee.0 | 12.50 ± 2.0 | 250.0 ± 2.0 |    2 |"), "\(text)")
         #expect(text.contains("| Emb      | 500.0 ± 2.0 |  1500 ± 2.0 |    1 |"), "\(text)")
         #expect(text.contains("bytes at bcq1"))
+    }
+
+    /// Where the metric was measured in the cells of largest KL alone, its tables say so, have no mean, and no
+    /// column without a figure.
+    @Test func metricInSomeCells() {
+        let text = Self.table(metricUnder: [.bcq(1)]).markdown
+        let note = "Measured in the cells of largest KL alone."
+        #expect(text.contains(note) && !Self.table.markdown.contains(note))
+        #expect(text.contains("| layer    |  bcq1 |\n"), "\(text)")
+        #expect(text.contains("| Enc_ee.0 | 13.60 |\n"), "\(text)")
     }
 
     @Test func planByTypeAndDepth() throws {

@@ -57,7 +57,7 @@ extension SensitivityTable {
         var tables: [Section] = []
         if hasMetrics, !byType.isEmpty {
             let title = "\(metricName) by type, the rest in full precision"
-            tables.append(Section(title: title, table: metricTable(byType)))
+            tables.append(Section(title: title, note: metricNote, table: metricTable(byType)))
         }
         if !byType.isEmpty {
             tables.append(Section(title: "\(heading) by type, \(unit)", table: klTable(byType)))
@@ -71,7 +71,7 @@ extension SensitivityTable {
         if hasMetrics {
             tables.append(
                 Section(
-                    title: "\(metricName) by \(row)", table: metricTable(bySublayer),
+                    title: "\(metricName) by \(row)", note: metricNote, table: metricTable(bySublayer),
                     isOfMatrices: isOfMatrices))
         }
         tables.append(
@@ -152,18 +152,32 @@ extension SensitivityTable {
             + loss + "."
     }
 
-    /// Chung's layout: the metric under each scheme, and the mean of what was lost.
+    /// Says so where not all cells have the metric.
+    private var metricNote: String {
+        hasAllMetrics(byType) && hasAllMetrics(bySublayer) ? "" : "Measured in the cells of largest KL alone."
+    }
+
+    private func hasAllMetrics(_ cells: [SensitivityCell]) -> Bool {
+        rows(cells).flatMap(\.cells).allSatisfy { $0.map { $0.measurement.metric != nil } ?? true }
+    }
+
+    /// Chung's layout: the metric under each scheme and, where all cells have it, the mean of what was lost.
     private func metricTable(_ cells: [SensitivityCell]) -> MarkdownTable {
-        let schemes = Array(candidates.reversed())
-        var table = MarkdownTable(["layer"] + schemes.map(\.description) + ["Avg.Deg"])
+        let isWhole = hasAllMetrics(cells)
+        let schemes = candidates.reversed().filter { scheme in
+            isWhole || cells.contains { $0.scheme == scheme && $0.measurement.metric != nil }
+        }
+        var table = MarkdownTable(["layer"] + schemes.map(\.description) + (isWhole ? ["Avg.Deg"] : []))
         let full = fullPrecision.metric ?? 0
         for row in rows(cells) {
-            let values = row.cells.reversed().map { $0?.measurement.metric }
+            let values = schemes.map { scheme in
+                row.cells.compactMap(\.self).first { $0.scheme == scheme }?.measurement.metric
+            }
             let known = values.compactMap(\.self)
             guard !known.isEmpty else { continue }
             let degradation = known.reduce(0) { $0 + $1 - full } / Double(known.count)
             let text = { metricText($0, of: metricName) }
-            table.add([row.name] + values.map { $0.map(text) ?? "" } + [text(degradation)])
+            table.add([row.name] + values.map { $0.map(text) ?? "" } + (isWhole ? [text(degradation)] : []))
         }
         return table
     }
