@@ -21,13 +21,17 @@ package struct Profiler {
         self.families = families
     }
 
-    /// What plans and presets are usually made of.
-    package static let usualSchemes: [Scheme] =
-        (Scheme.list("fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256")
-            ?? [])
-        + [false, true].flatMap { rotation in
-            (2...8).map { .trellisCodes(pairBits: $0, rotation: rotation) }
-        }
+    /// What plans and presets are usually made of, the default candidates included.
+    package static let usualSchemes: [Scheme] = {
+        let named: [Scheme] =
+            (Scheme.list(
+                "fp32,fp16,bcq1..4,emb4:r1,int2..8,int4:g64,nf4,index8,w8a8,sign,bitlinear,pq:b8:k256")
+                ?? [])
+            + [false, true].flatMap { rotation in
+                (2...8).map { .trellisCodes(pairBits: $0, rotation: rotation) }
+            }
+        return named + Scheme.automatic.map(\.kernel).filter { !named.contains($0) }
+    }()
 
     /// Measures everything.
     ///
