@@ -73,7 +73,8 @@ import Testing
             #expect(network.translate([source]) == [sentence.beam4_ids], "alone as in a batch")
         }
         #expect(
-            network.translate(sources) == goldens.sentences.map(\.padded4_ids), "as the reference pads a batch")
+            network.translate(sources) == goldens.sentences.map(\.padded4_ids),
+            "as the reference pads a batch")
         let texts = try task.run(
             network, lines: goldens.sentences.map(\.source), options: TaskOptions(batchSize: 3))
         #expect(texts == goldens.sentences.map(\.greedy))
