@@ -5,7 +5,8 @@ usage: encoder_decoders.py [OUT] [MODEL...]        (default: Tests/ModelsTests/G
 needs: pip install 'torch==2.13.0+cpu' 'transformers==5.24.0' sentencepiece protobuf safetensors; no sacremoses
 
 OUT/NAME/ is a whole model directory, weights as FP16. OUT/NAME/goldens.json: the longest target, and for each sentence text and ids of
-source and target, greedy and beam-4 ids without the start symbol, and the greedy text. OUT/NAME/goldens.safetensors, for each
+source and target, greedy and beam-4 ids without the start symbol, and the greedy text; beam-4 ids again of all sentences in one padded
+batch (padded4_ids), and so with early_stopping and a length penalty of 2 (early4_ids). OUT/NAME/goldens.safetensors, for each
 sentence i: encoder_i (tokens, d), logits_i (target tokens, vocabulary), teacher-forced.
 
 marian-separate: vocabularies and embeddings of their own, as `share_encoder_decoder_embeddings: false` has them; marian-untied: an
@@ -261,6 +262,14 @@ def make(name, kind, network):
         beam = strip(model.generate(input_ids=ids, num_beams=4, do_sample=False, **forced)[0], eos)
         sentences.append({"source": text, "source_ids": source, "target": reference, "target_ids": target, "greedy_ids": greedy,
                           "greedy": tokenizer.decode(greedy), "beam4_ids": beam})
+    # All in one batch, the shorter sources padded; once more with the settings of published T5s.
+    pad, sources = tokenizer.ids["pad_token_id"], [sentence["source_ids"] for sentence in sentences]
+    width = max(len(source) for source in sources)
+    batch = dict(input_ids=torch.tensor([source + [pad] * (width - len(source)) for source in sources]),
+                 attention_mask=torch.tensor([[1] * len(source) + [0] * (width - len(source)) for source in sources]))
+    for key, options in (("padded4_ids", {}), ("early4_ids", dict(early_stopping=True, length_penalty=2.0))):
+        for sentence, ids in zip(sentences, model.generate(**batch, num_beams=4, do_sample=False, **forced, **options)):
+            sentence[key] = strip(ids, eos)
     dump(f"{folder}/goldens.json", {"max_length": MAX_LENGTH, "sentences": sentences})
     save_file(tensors, f"{folder}/goldens.safetensors")
     for file in os.listdir(folder):

@@ -15,10 +15,14 @@ Leaves Tests/ExportingTests/Goldens: tables, plans, exported files, and resolved
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+# The script beside this one is called like the library that transformers needs.
+sys.path = [path for path in sys.path if os.path.realpath(path) != os.path.dirname(os.path.realpath(__file__))]
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = ROOT / "Tests" / "ExportingTests" / "Goldens"
@@ -43,7 +47,7 @@ def llama(kind="llama", is_tied=False):
 
 
 def bert(kind="bert"):
-    """BERT, and RoBERTa as an encoder alone, whose names are the same."""
+    """BERT, RoBERTa and XLM-R as encoders alone, whose names are the same."""
     width, inner = 96, 384
     rows = [("Emb", [("embeddings.word_embeddings.weight", 200, width)]),
             ("Pos", [("embeddings.position_embeddings.weight", 64, width)])]
@@ -77,7 +81,8 @@ def electra():
         ("Pooler", [("classifier.dense.weight", 96, 96)]), ("Head", [("classifier.out_proj.weight", 2, 96)])]
 
 
-def marian():
+def translator(kind="marian"):
+    """The layout of BART's names; positions are learned in mBART alone."""
     width, inner = 64, 128
     rows = [("Emb", [("model.shared.weight", 100, width)])]
 
@@ -87,19 +92,59 @@ def marian():
     def feed_forward(name):
         return [(f"{name}.fc1.weight", inner, width), (f"{name}.fc2.weight", width, inner)]
 
+    def positions(stack, name):
+        return [(name, [(f"model.{stack}.embed_positions.weight", 34, width)])] if kind == "mbart" else []
+
+    rows += positions("encoder", "Enc_pos")
     for depth in range(2):
         layer = f"model.encoder.layers.{depth}"
         rows += [(f"Enc_ee.{depth}", attention(f"{layer}.self_attn")), (f"Enc_ffn.{depth}", feed_forward(layer))]
+    rows += positions("decoder", "Dec_pos")
     for depth in range(2):
         layer = f"model.decoder.layers.{depth}"
         rows += [(f"Dec_dd.{depth}", attention(f"{layer}.self_attn")),
                  (f"Dec_ed.{depth}", attention(f"{layer}.encoder_attn")),
                  (f"Dec_ffn.{depth}", feed_forward(layer))]
-    return "marian", rows
+    return kind, rows
 
 
+def t5():
+    width, inner = 64, 128
+    rows = [("Emb", [("shared.weight", 100, width)])]
+
+    def attention(name):
+        return [(f"{name}.{part}.weight", width, width) for part in "qkvo"]
+
+    def feed_forward(name):
+        return [(f"{name}.DenseReluDense.wi.weight", inner, width), (f"{name}.DenseReluDense.wo.weight", width, inner)]
+
+    for depth in range(2):
+        layer = f"encoder.block.{depth}.layer"
+        rows += [(f"Enc_ee.{depth}", attention(f"{layer}.0.SelfAttention")), (f"Enc_ffn.{depth}", feed_forward(f"{layer}.1"))]
+    for depth in range(2):
+        layer = f"decoder.block.{depth}.layer"
+        rows += [(f"Dec_dd.{depth}", attention(f"{layer}.0.SelfAttention")), (f"Dec_ed.{depth}", attention(f"{layer}.1.EncDecAttention")),
+                 (f"Dec_ffn.{depth}", feed_forward(f"{layer}.2"))]
+    return "t5", rows
+
+
+TRANSLATORS = ["marian", "m2m_100", "mbart", "t5"]
 MIXED = {"*": "int4:g64:asym", "Emb": "int8:g64:asym", "FFN.*": "int6:g32:asym", "FFN.1": "int3:g32:asym"}
 BLOCKS = {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym"}
+GROUPS = {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3"}
+ALIKE = {"*": "int4:g32:asym", "FFN.*": "int3:g32:asym", "Emb": "fp16"}
+# Decoders: what every consumer of theirs has as it is.
+DECODER = {"mixed": MIXED, "blocks": BLOCKS, "groups": GROUPS, "alike": ALIKE}
+# Encoders, whose positions stay.
+ENCODER = {"blocks": {"*": "int8:g32", "FFN.1": "int4:g32:asym"}, "groups": {"*": "int4:g32", "Emb": "fp32", "FFN.1": "int2"},
+           "alike": {"*": "int4:g32:asym", "Emb": "fp16"}}
+TRANSLATOR = {"groups": {"*": "int4:g32", "Emb": "fp32", "Dec_ffn.1": "int8"}, "alike": {"*": "int4:g32:asym", "Emb": "fp16"}}
+
+
+def each(plans, **fixed):
+    return {name: {**plan, **fixed} for name, plan in plans.items()}
+
+
 PLANS = {
     # What each consumer has, as it is.
     "llama": {
@@ -118,39 +163,39 @@ PLANS = {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
         "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Attention.1": "int6:g48:asym", "FFN.1": "index8"},
     },
-    **{kind: {"mixed": MIXED, "blocks": {**BLOCKS, "Head": "fp16"}} for kind in ("mistral", "qwen2", "smollm3")},
-    **{kind: {"mixed": MIXED, "blocks": BLOCKS, "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3"}} for kind in ("gemma2", "gemma3_text")},
-    "qwen3": {
-        "mixed": MIXED,
-        "blocks": {"*": "int4:g32", "Emb": "int8:g32:fp16", "FFN.1": "int5:g32:asym", "Head": "fp16"},
-        "groups": {"*": "int4:g32", "Emb": "fp16", "FFN.1": "int3", "Head": "fp16"},
-        "alike": {"*": "int4:g32:asym", "FFN.*": "int3:g32:asym", "Emb": "fp16", "Head": "int8:asym"},
-    },
-    "roberta": {"blocks": {"*": "int8:g32", "Pos": "fp16", "FFN.1": "int4:g32:asym"}},
-    "distilbert": {
-        "blocks": {"*": "int8:g32", "Pos": "fp16", "FFN.1": "int4:g32:asym"},
-        "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
-    },
+    **{kind: each(DECODER, Head="fp16") for kind in ("mistral", "qwen2", "qwen3", "smollm3")},
+    **{kind: DECODER for kind in ("gemma2", "gemma3_text")},
+    **{kind: each(ENCODER, Pos="fp16") for kind in ("distilbert", "roberta", "xlm-roberta")},
     "electra": {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2", "Proj": "int8", "Head": "fp16"},
         "alike": {"*": "int4:g32:asym", "Emb": "fp16", "Pos": "fp16", "Head": "fp16"},
         "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Proj": "bcq3", "Head": "fp16"},
     },
     "marian": {
-        "groups": {"*": "int4:g32", "Emb": "fp32", "Dec_ffn.1": "int8"},
         "codes": {"*": "bcq3", "Emb": "emb4:r1", "Dec_ed.*": "bcq1", "Enc_ffn.1": "pq:b8:k256", "Dec_dd.0": "int7:g16"},
+        **TRANSLATOR,
     },
+    **{kind: TRANSLATOR for kind in ("m2m_100", "t5")},
+    "mbart": each(TRANSLATOR, Enc_pos="fp16", Dec_pos="fp16"),
 }
 
+LLAMAS = ["mistral", "qwen2", "qwen3", "smollm3"]
+GEMMAS = ["gemma2", "gemma3_text"]
+ENCODERS = ["distilbert", "roberta", "xlm-roberta"]
+
+
+def cases(plan, kinds):
+    return [f"{kind}.{plan}" for kind in kinds]
+
+
 EXACT = {
-    "llama.cpp": ["llama.blocks", "bert.blocks", "qwen3.blocks", "roberta.blocks", "distilbert.blocks",
-                  "mistral.blocks", "qwen2.blocks", "smollm3.blocks", "gemma2.blocks", "gemma3_text.blocks"],
-    "gptqmodel": ["llama.groups", "qwen3.groups"],
-    "compressed-tensors": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups",
-                           "gemma2.groups", "gemma3_text.groups"],
-    "auto-round": ["llama.groups", "llama.activations", "bert.groups", "marian.groups", "qwen3.groups", "distilbert.groups", "electra.groups"],
-    "mlx": ["llama.mixed", "mistral.mixed", "qwen2.mixed", "qwen3.mixed", "smollm3.mixed", "gemma2.mixed", "gemma3_text.mixed"],
-    "hqq": ["llama.alike", "qwen3.alike", "electra.alike"],
+    "llama.cpp": cases("blocks", ["llama", "bert", *LLAMAS, *GEMMAS, *ENCODERS]),
+    "gptqmodel": cases("groups", ["llama", *LLAMAS]),
+    "compressed-tensors": ["llama.activations", *cases("groups", ["llama", "bert", "electra", *TRANSLATORS, *LLAMAS, *GEMMAS, *ENCODERS])],
+    "auto-round": ["llama.activations", *cases("groups", ["llama", "bert", "electra", *TRANSLATORS, *LLAMAS, *GEMMAS, *ENCODERS])],
+    "mlx": cases("mixed", ["llama", *LLAMAS, *GEMMAS]),
+    "hqq": cases("alike", ["llama", "electra", *TRANSLATORS, *LLAMAS, *GEMMAS, *ENCODERS]),
+    # It knows weights by the names that torch gives them, whatever the model: here and below are one of each form of names.
     "coremltools": ["llama.palettes"],
 }
 NEAREST = {
@@ -212,6 +257,28 @@ def skeleton(rows):
             else:
                 module.add_module(leaf, torch.nn.Linear(columns, count, bias=False, device="meta"))
     return root
+
+
+def hub_model(kind, rows):
+    """Transformers' own model of a kind with two layers, without weights; the names of the layout are among its names."""
+    import torch
+    import transformers as hub
+
+    usual = hub.AutoConfig.for_model(kind)
+    depths = ("num_hidden_layers", "n_layers", "encoder_layers", "decoder_layers", "num_layers", "num_decoder_layers")
+    config = hub.AutoConfig.for_model(kind, **{key: 2 for key in depths if hasattr(usual, key)})
+    tensors = {tensor for _, matrices in rows for tensor, _, _ in matrices}
+    if kind in TRANSLATORS:
+        model_class = hub.AutoModelForSeq2SeqLM
+    elif "model.embed_tokens.weight" in tensors:
+        model_class = hub.AutoModelForCausalLM
+    else:
+        model_class = hub.AutoModelForSequenceClassification if "classifier.out_proj.weight" in tensors else hub.AutoModel
+    with torch.device("meta"):
+        model = model_class.from_config(config)
+    missing = tensors - set(dict(model.named_parameters(remove_duplicate=False)))
+    assert not missing, missing
+    return model
 
 
 def resolve_llama_cpp(text, kind, rows):
@@ -299,13 +366,15 @@ def resolve_gptqmodel(text, rows, dynamic_get):
     return resolved
 
 
-def resolve_compressed_tensors(text, rows):
+def resolve_compressed_tensors(text, kind, rows):
     from compressed_tensors.quantization import QuantizationConfig, apply_quantization_config
 
     config = QuantizationConfig.model_validate(json.loads(text)["quantization_config"])
-    model = skeleton(rows)
+    model = hub_model(kind, rows)
     apply_quantization_config(model, config)
     modules = dict(model.named_modules())
+    others = set(modules) - {tensor.removesuffix(".weight") for _, matrices in rows for tensor, _, _ in matrices}
+    assert not any(getattr(modules[name], "quantization_scheme", None) for name in others)
     resolved = {}
     for _, matrices in rows:
         for tensor, _, _ in matrices:
@@ -350,15 +419,16 @@ def resolve_auto_round(text, rows, QuantizationScheme):
     return resolved
 
 
-def resolve_hqq(text, rows):
+def resolve_hqq(text, kind, rows):
     from transformers import HqqConfig
     from transformers.integrations.hqq import prepare_for_hqq_linear
 
-    model = skeleton(rows)
-    model.config = type("Config", (), {})()
+    model = hub_model(kind, rows)
     config = HqqConfig(**json.loads(text))
     prepare_for_hqq_linear(model, quantization_config=config)
     modules = dict(model.named_modules())
+    others = set(modules) - {tensor.removesuffix(".weight") for _, matrices in rows for tensor, _, _ in matrices}
+    assert not any(getattr(modules[name], "quant_config", None) for name in others)
     resolved = {}
     for _, matrices in rows:
         for tensor, _, _ in matrices:
@@ -479,7 +549,7 @@ def main():
     GOLDENS.mkdir(parents=True, exist_ok=True)
     layouts = {}
     decoders = [llama(kind) for kind in ("llama", "mistral", "qwen2", "qwen3", "smollm3")] + [llama(kind, is_tied=True) for kind in ("gemma2", "gemma3_text")]
-    for kind, rows in (*decoders, bert(), marian(), bert("roberta"), distilbert(), electra()):
+    for kind, rows in (*decoders, bert(), bert("roberta"), bert("xlm-roberta"), distilbert(), electra(), *map(translator, TRANSLATORS[:3]), t5()):
         layouts[kind] = rows
         (GOLDENS / f"{kind}.table.json").write_text(json.dumps(table(kind, rows), indent=1) + "\n")
         for name, sublayers in PLANS[kind].items():
@@ -498,9 +568,9 @@ def main():
                 resolved[f"{plan}.{consumer}"] = {
                     "llama.cpp": lambda: resolve_llama_cpp(text, kind, rows),
                     "gptqmodel": lambda: resolve_gptqmodel(text, rows, dynamic_get),
-                    "compressed-tensors": lambda: resolve_compressed_tensors(text, rows),
+                    "compressed-tensors": lambda: resolve_compressed_tensors(text, kind, rows),
                     "auto-round": lambda: resolve_auto_round(text, rows, scheme),
-                    "hqq": lambda: resolve_hqq(text, rows),
+                    "hqq": lambda: resolve_hqq(text, kind, rows),
                     "coremltools": lambda: resolve_coremltools(text, rows),
                     "mlx": lambda: resolve_mlx(file, kind, rows, mlx_python),
                 }[consumer]()

@@ -26,7 +26,7 @@ public enum Consumer: String, CaseIterable, Sendable {
         case .mlx: Self.decoders + Self.gemmas
         case .coremltools, .compressedTensors, .autoRound, .hqq:
             ["bert", "distilbert", "electra"] + Self.gemmas + Self.decoders
-                + ["marian", "roberta", "xlm-roberta"]
+                + ["m2m_100", "marian", "mbart", "roberta", "t5", "xlm-roberta"]
         }
     }
 

@@ -18,6 +18,8 @@ import Testing
             let greedy_ids: [Int]
             let greedy: String
             let beam4_ids: [Int]
+            let padded4_ids: [Int]
+            let early4_ids: [Int]
         }
         let max_length: Int
         let sentences: [Sentence]
@@ -34,10 +36,15 @@ import Testing
         try run(EncoderDecoderModel.family(name))
     }
 
+    private func goldens(of name: String) throws -> Goldens {
+        try JSONDecoder().decode(
+            Goldens.self,
+            from: Data(contentsOf: EncoderDecoderModel.directory(name).appending(path: "goldens.json")))
+    }
+
     private func compare(_ name: String, _ network: EncoderDecoderNetwork, _ task: Translation) throws {
         let directory = EncoderDecoderModel.directory(name)
-        let goldens = try JSONDecoder().decode(
-            Goldens.self, from: Data(contentsOf: directory.appending(path: "goldens.json")))
+        let goldens = try goldens(of: name)
         let tensors = try Safetensors(directory.appending(path: "goldens.safetensors"))
         var worst: (encoder: Float, logits: Float) = (0, 0)
         let files = try DataFiles(goldens.sentences.map(\.source), goldens.sentences.map(\.target))
@@ -65,9 +72,34 @@ import Testing
         for (source, sentence) in zip(sources, goldens.sentences) {
             #expect(network.translate([source]) == [sentence.beam4_ids], "alone as in a batch")
         }
+        #expect(
+            network.translate(sources) == goldens.sentences.map(\.padded4_ids),
+            "as the reference pads a batch")
         let texts = try task.run(
             network, lines: goldens.sentences.map(\.source), options: TaskOptions(batchSize: 3))
         #expect(texts == goldens.sentences.map(\.greedy))
+    }
+
+    /// Beams of one batch that stop as published T5s' do, the reference's shorter sources padded.
+    @Test(arguments: EncoderDecoderModel.names)
+    func beamsThatStopEarly(_ name: String) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try FileManager.default.copyItem(at: EncoderDecoderModel.directory(name), to: directory)
+        let file = directory.appending(path: "generation_config.json")
+        let settings = try FileError.readObject(file).merging(
+            ["early_stopping": true, "length_penalty": 2.0] as [String: Any]
+        ) { $1 }
+        try JSONSerialization.data(withJSONObject: settings).write(to: file)
+        func run<F: ModelFamily>(_ family: F.Type) throws {
+            let network = try #require(
+                try Model<F>(directory: directory).network() as? EncoderDecoderNetwork)
+            let sentences = try goldens(of: name).sentences
+            #expect(Set(sentences.map(\.source_ids.count)).count > 1)
+            #expect(
+                network.translate(sentences.map(\.source_ids)) == sentences.map(\.early4_ids))
+        }
+        try run(EncoderDecoderModel.family(name))
     }
 
     /// A batch of sentences that are scored and those that are scored alone, and what a step with a cache
