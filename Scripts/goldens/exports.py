@@ -163,7 +163,7 @@ PLANS = {
         "groups": {"*": "int4:g32", "Emb": "fp32", "Pos": "fp16", "FFN.1": "int2"},
         "codes": {"*": "bcq2", "Emb": "emb4:r1", "Pos": "fp16", "Attention.1": "int6:g48:asym", "FFN.1": "index8"},
     },
-    **{kind: each(DECODER, Head="fp16") for kind in ("mistral", "qwen2", "qwen3", "smollm3")},
+    **{kind: {**each(DECODER, Head="fp16"), "mixed": MIXED} for kind in ("mistral", "qwen2", "qwen3", "smollm3")},
     **{kind: DECODER for kind in ("gemma2", "gemma3_text")},
     **{kind: each(ENCODER, Pos="fp16") for kind in ("distilbert", "roberta", "xlm-roberta")},
     "electra": {

@@ -51,8 +51,8 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
     /// The packed matrices of a plan, by tensor.
     ///
     /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix; a
-    ///   plan that begins as an earlier one goes on from there, and one that was encoded lately is not encoded
-    ///   again.
+    ///   plan that begins as an earlier one goes on from there, and one that was encoded lately is not
+    ///   encoded again.
     package func encode(_ schemes: TensorSchemes) throws -> [String: PackedMatrix] {
         let sublayers = network.layout.sublayers
         var packed: [String: PackedMatrix] = [:]

@@ -77,8 +77,8 @@ import Testing
         #expect(text.contains("bytes at bcq1"))
     }
 
-    /// Where the metric was measured in the cells of largest KL alone, its tables say so, have no mean, and no
-    /// column without a figure.
+    /// Where the metric was measured in the cells of largest KL alone, its tables say so, have no mean, and
+    /// no column without a figure.
     @Test func metricInSomeCells() {
         let text = Self.table(metricUnder: [.bcq(1)]).markdown
         let note = "Measured in the cells of largest KL alone."
