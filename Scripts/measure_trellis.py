@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trellis codes: windows and segments, rotation, what plans take them, and what encoding takes. Prints the parts of Reports/trellis.md.
 
-usage: measure_trellis.py OUT windows|window-models|rotation|signals|latency|encoding...
+usage: measure_trellis.py OUT windows|rotation|latency|encoding...
 
 OUT keeps what was measured: a second run goes on from it. In the environment: BITPLAN, BITPLAN_BENCH, SHARED (../shared), MINILM and BERGAMOT
 (models as ../shared/tools/fetch_minilm.py and fetch_bergamot.py lay them out; without them their rows are left out). Needs NumPy, and for
@@ -106,26 +106,6 @@ def print_windows():
     windows.print_products()
 
 
-def print_window_models():
-    """KL by squared error: by the package at successive bits, and by larger windows."""
-    import windows
-    found, case = windows.tables(out / "tables.npz"), next(cases())
-    test = windows.np.random.default_rng(1).standard_normal((1000, 256))
-    print("| codes | fit | squared error on normal numbers | KL | KL / error |\n|---|---|---:|---:|---:|")
-
-    def line(codes, fit, error, kl):
-        print(f"| {codes} | {fit} | {error:.5f} | {number(kl)} | {kl / error:.2f} |", flush=True)
-
-    for pair in range(4, 9):
-        scheme = f"tcq{pair / 2:g}"
-        line(scheme, "calibrated", windows.scheme_error(pair, test), case.packed(scheme, "calibrated"))
-    for bits, kind, name in windows.KINDS:
-        if (bits, kind) in (("8", "scheme"), ("12", "free")):
-            levels = found[f"3/{bits}/{kind}"]
-            line(f"3 bits, window of {bits}, {name}", "weights alone", windows.error(int(bits), 3, levels, test),
-                 case.rounded(f"{kind}{bits}-3", models.trellis(int(bits), 3, levels)))
-
-
 def print_rotation():
     print("| model | scheme | fit | KL | with a rotation | change |\n|---|---|---|---:|---:|---:|")
     for case in cases():
@@ -140,33 +120,6 @@ def print_rotation():
 
 def row(model, scheme, fit, plain, rotated):
     print(f"| {model} | {scheme} | {fit} | {number(plain)} | {number(rotated)} | {100 * (rotated / plain - 1):+.0f}% |", flush=True)
-
-
-def print_signals():
-    """Whether the encoder's weighted error says which sublayers a rotation helps."""
-    print("| model | sublayers | helped by at least 10% in KL | hurt by as much | said by the weighted error (10% less) | of these helped | hurt |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for case in cases():
-        cells = {}
-        for signal in ("output", "measured"):
-            def make(signal=signal):
-                run("sweep", case.model, "--data", *case.text, "--limit", 100, "--schemes", "tcq3,tcq3:h", "--fit", "calibrated", "--signal", signal,
-                    "--no-groups", "--no-store", "--output", out / "sweep.json")
-                return json.loads((out / "sweep.json").read_text())
-            cells[signal] = ratios(kept(f"{case.name}.{signal}", make))
-        names = list(cells["measured"])
-        helped = {n for n in names if cells["measured"][n] < 0.9}
-        hurt = {n for n in names if cells["measured"][n] > 1 / 0.9}
-        said = {n for n in names if cells["output"][n] < 0.9}
-        print(f"| {case.name} | {len(names)} | {len(helped)} | {len(hurt)} | {len(said)} | {len(said & helped)} | {len(said & hurt)} |", flush=True)
-
-
-def ratios(table):
-    """What a sublayer loses with a rotation, over what it loses without."""
-    losses = collections.defaultdict(dict)
-    for cell in table["bySublayer"]:
-        losses[cell["row"]][cell["scheme"]] = cell["measurement"]["klNats"]
-    return {name: cell["tcq3:h"] / cell["tcq3"] for name, cell in losses.items() if "tcq3:h" in cell and cell.get("tcq3")}
 
 
 def print_latency():
@@ -205,8 +158,8 @@ def print_encoding():
 
 
 for part in sys.argv[2:]:
-    name = f"print_{part.replace('-', '_')}"
+    name = f"print_{part}"
     if name not in globals():
-        sys.exit(f"measure_trellis: '{part}' is no part: expected windows, window-models, rotation, signals, latency or encoding")
+        sys.exit(f"measure_trellis: '{part}' is no part: expected windows, rotation, latency or encoding")
     globals()[name]()
     print()

@@ -123,20 +123,3 @@ def integer(bits):
         scales = (np.abs(matrix).max(1, keepdims=True) / most).astype(np.float16).astype(float)
         return scales * np.clip(np.rint(matrix / np.where(scales > 0, scales, 1)), -most, most)
     return fit
-
-
-def trellis(bits, k, levels):
-    """Trellis codes of windows of so many bits: segments of 256 rows, FP16 scales of rows, three rounds of paths and least squares, the
-    best of them."""
-    import windows
-
-    def segment(matrix):
-        scales, best = (matrix ** 2).mean(1) ** 0.5, (np.inf, None)
-        for _ in range(3):
-            chosen = levels[windows.windows(bits, k, levels, matrix.T, scales)].T
-            scales = np.maximum(0, (chosen * matrix).sum(1) / np.maximum((chosen ** 2).sum(1), 1e-30)).astype(np.float16).astype(float)
-            found = scales[:, None] * chosen
-            if ((found - matrix) ** 2).sum() < best[0]:
-                best = ((found - matrix) ** 2).sum(), found
-        return best[1]
-    return lambda matrix: np.concatenate([segment(matrix[first:first + 256]) for first in range(0, len(matrix), 256)])

@@ -14,13 +14,13 @@
 enum { MOST_WINDOWS = 4096, RENORMALIZE = 8 };
 
 // Takes `steps` weights from `start` on, counted around the sequence, into account.
-INLINE void search(const int L, const int K, const float *table, const float *factors, const float *x, size_t count, size_t start,
+INLINE void search(const int L, const int K, const float *table, const float *x, size_t count, size_t start,
                    size_t steps, float *costs, uint8_t *choices) {
     const size_t ways = (size_t)1 << K, before = (size_t)1 << (L - K);
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     static __m256 least[MOST_WINDOWS / 16];
     for (size_t t = 0; t < steps; t++, choices += before) {
-        const __m256 target = _mm256_set1_ps(x[(start + t) % count]), factor = _mm256_set1_ps(factors[(start + t) % count]);
+        const __m256 target = _mm256_set1_ps(x[(start + t) % count]);
         for (size_t m = 0; m < before; m += 8) {
             __m256 cost = _mm256_loadu_ps(costs + m);
             __m256i way = _mm256_setzero_si256();
@@ -40,7 +40,7 @@ INLINE void search(const int L, const int K, const float *table, const float *fa
             for (size_t b = 0; b < ways; b++) {
                 const size_t s = 8 * (m * ways + b);
                 const __m256i from = _mm256_srli_epi32(_mm256_add_epi32(_mm256_set1_epi32((int)(8 * b)), lanes), K);
-                const __m256 rest = _mm256_sub_ps(target, _mm256_mul_ps(factor, _mm256_loadu_ps(table + s)));
+                const __m256 rest = _mm256_sub_ps(target, _mm256_loadu_ps(table + s));
                 _mm256_storeu_ps(costs + s, _mm256_add_ps(_mm256_permutevar8x32_ps(least[m], from), _mm256_mul_ps(rest, rest)));
             }
         if (t % RENORMALIZE == RENORMALIZE - 1) {
@@ -61,17 +61,17 @@ INLINE size_t trace_back(const int L, const int K, const uint8_t *choices, size_
 }
 
 // The windows of the best path that bites its tail: the closing bits from 16 windows on both sides of the seam.
-INLINE void path(const int L, const int K, const float *table, const float *factors, const float *x, size_t count, uint8_t *choices, uint16_t *windows) {
+INLINE void path(const int L, const int K, const float *table, const float *x, size_t count, uint8_t *choices, uint16_t *windows) {
     const size_t all = (size_t)1 << L, before = all >> K, seam = 16 * (size_t)L / K;
     static float costs[MOST_WINDOWS];
     for (size_t s = 0; s < all; s++) costs[s] = 0;
-    search(L, K, table, factors, x, count, (seam / count + 1) * count - seam, 2 * seam, costs, choices);
+    search(L, K, table, x, count, (seam / count + 1) * count - seam, 2 * seam, costs, choices);
     size_t best = 0;
     for (size_t s = 1; s < all; s++)
         if (costs[s] < costs[best]) best = s;
     const size_t closing = trace_back(L, K, choices, seam, 2 * seam, best, 0) & (before - 1);
     for (size_t s = 0; s < all; s++) costs[s] = (s & (before - 1)) == closing ? 0 : INFINITY;
-    search(L, K, table, factors, x, count, 0, count, costs, choices);
+    search(L, K, table, x, count, 0, count, costs, choices);
     best = closing;
     for (size_t s = closing; s < all; s += before)
         if (costs[s] < costs[best]) best = s;
@@ -81,15 +81,15 @@ INLINE void path(const int L, const int K, const float *table, const float *fact
 #define LENGTHS(L)                                                                                \
     case L:                                                                                       \
         for (size_t i = 0; i < sequences; i++, x += count, windows += count) switch (K) {         \
-            case 1: path(L, 1, table, factors, x, count, choices, windows); break;                         \
-            case 2: path(L, 2, table, factors, x, count, choices, windows); break;                         \
-            case 3: path(L, 3, table, factors, x, count, choices, windows); break;                         \
-            default: path(L, 4, table, factors, x, count, choices, windows);                               \
+            case 1: path(L, 1, table, x, count, choices, windows); break;                         \
+            case 2: path(L, 2, table, x, count, choices, windows); break;                         \
+            case 3: path(L, 3, table, x, count, choices, windows); break;                         \
+            default: path(L, 4, table, x, count, choices, windows);                               \
             }                                                                                     \
         break;
 
-// Sequences (sequences, count), weight t of which is factors[t] times a level; their windows of L bits alike.
-EXPORT void find_paths(int L, int K, const float *table, const float *factors, const float *x, size_t sequences, size_t count, uint16_t *windows) {
+// The windows of L bits of the best paths of sequences (sequences, count), alike.
+EXPORT void find_paths(int L, int K, const float *table, const float *x, size_t sequences, size_t count, uint16_t *windows) {
     const size_t most = 32 * (size_t)L > count ? 32 * (size_t)L : count;
     uint8_t *choices = malloc(most << (L - K));
     switch (L) {

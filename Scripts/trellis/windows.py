@@ -32,12 +32,11 @@ def compiled():
 C = compiled()
 
 
-def windows(bits, k, table, sequences, factors=None):
-    """The windows of the best paths of sequences (count, length), a weight being its factor (length) times a level."""
-    factors = np.ascontiguousarray(np.ones(sequences.shape[1]) if factors is None else factors, np.float32)
+def windows(bits, k, table, sequences):
+    """The windows of the best paths of sequences (count, length)."""
     table, sequences = np.ascontiguousarray(table, np.float32), np.ascontiguousarray(sequences, np.float32)
     found = np.empty(sequences.shape, np.uint16)
-    C.find_paths(bits, k, pointer(table.ctypes.data), pointer(factors.ctypes.data), pointer(sequences.ctypes.data),
+    C.find_paths(bits, k, pointer(table.ctypes.data), pointer(sequences.ctypes.data),
                  ctypes.c_size_t(sequences.shape[0]), ctypes.c_size_t(sequences.shape[1]), pointer(found.ctypes.data))
     return found
 
@@ -100,16 +99,6 @@ def scheme_table(pair):
     found = re.findall(r"high: \[(.*?)\],\s+low: \[(.*?)\],\s+offset: (.*?), step: (.*?)\)", text)[pair - 2]
     high, low = (np.array(numbers.split(","), int) for numbers in found[:2])
     return float(found[3]) * ((high[:, None] + low[None, :]).reshape(-1) - float(found[2]))
-
-
-def scheme_error(pair, sequences):
-    """The squared error of the scheme's own table by its own search."""
-    sys.path.insert(0, str(ROOT / "Scripts"))
-    import trellis_tables
-    with tempfile.TemporaryDirectory() as folder:
-        search = trellis_tables.library(folder)
-        search.bp_best_isa.restype = ctypes.c_int
-        return float(trellis_tables.error(search, pair, scheme_table(pair).astype(np.float32), sequences))
 
 
 def tables(keep):
