@@ -42,8 +42,18 @@ final class EncodingTrails: Sendable {
 
     /// Trails through so many sublayers of states that take `stateBytes`, a text's batches together.
     init(sublayers: Int, stateBytes: Int) {
-        let bytes = max(1, sublayers * stateBytes)
-        count = min(Self.mostTrails, max(0, Self.limit / bytes - 1))
+        count = Self.count(sublayers: sublayers, stateBytes: stateBytes)
+    }
+
+    private static func count(sublayers: Int, stateBytes: Int) -> Int {
+        min(mostTrails, max(0, limit / max(1, sublayers * stateBytes) - 1))
+    }
+
+    /// Most bytes of activations that are kept: all those of some trails and in full precision, or those that
+    /// one plan needs at a time.
+    static func bytes(sublayers: Int, stateBytes: Int) -> Int {
+        let count = count(sublayers: sublayers, stateBytes: stateBytes)
+        return count > 0 ? (count + 1) * sublayers * stateBytes : 2 * stateBytes
     }
 
     /// The longest way of a kept plan that begins as `schemes` do; an empty one where there is none.

@@ -44,6 +44,12 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
     }
 
+    /// Most bytes of activations that an encoder keeps from one plan to the next, where a text's take
+    /// `stateBytes` before a sublayer.
+    package static func activationBytes(sublayers: Int, stateBytes: Int) -> Int {
+        EncodingTrails.bytes(sublayers: sublayers, stateBytes: stateBytes)
+    }
+
     /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
     /// others depend on their matrix only.
     package var isInOrder: Bool { encodings.fit.isCalibrated && !batches.isEmpty }

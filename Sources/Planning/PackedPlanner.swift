@@ -23,8 +23,8 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
     /// Plans in turn without a gain after which the search ends: each is a whole plan encoded, and gains that
     /// come later are rare.
     private static var patience: Int { 5 }
-    /// Plans after which searches have usually ended.
-    package static var usualMeasurements: Int { 3 * patience }
+    /// Plans after which searches have usually ended: most find one or two that are better, or none.
+    package static var usualMeasurements: Int { patience + 2 }
 
     /// A planner of the plans that a target admits; `effort` are the most plans that are encoded and
     /// measured.

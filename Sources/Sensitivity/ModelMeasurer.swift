@@ -141,15 +141,19 @@ extension ModelMeasurer {
 
     /// Weights in FP32 up to which plans are encoded and measured side by side. The matrices of larger models
     /// keep all threads busy one by one, and more than one decoded copy of the weights takes much memory.
-    static var sideBySideBytes: Int { 64 << 20 }
+    private static var sideBySideBytes: Int { 64 << 20 }
+
+    /// How many plans of a model are encoded and measured at a time.
+    package static func plansAtATime(_ layout: ModelLayout, threads: Int) -> Int {
+        layout.fullPrecisionBytes <= sideBySideBytes ? max(1, threads) : 1
+    }
 
     private func sideBySide<Value: Sendable>(
         _ plans: [Assignment], _ measure: @Sendable (Assignment) throws -> Value
     ) throws -> [Value] {
-        let isSmall = layout.fullPrecisionBytes <= Self.sideBySideBytes
-        return try concurrentMap(count: plans.count, threads: isSmall ? options.task.threads : 1) {
-            try measure(plans[$0])
-        }
+        try concurrentMap(
+            count: plans.count, threads: Self.plansAtATime(layout, threads: options.task.threads)
+        ) { try measure(plans[$0]) }
     }
 
     /// Whether the store has all that measuring an assignment would find; false without a store.

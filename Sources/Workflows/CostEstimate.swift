@@ -1,3 +1,4 @@
+import BitplanEncoding
 import BitplanMeasurements
 import BitplanModels
 import BitplanPlanning
@@ -76,17 +77,24 @@ extension MeasuredModel {
         var metrics = 1
         if sweeps { metrics += min(sweep.metricCells, cells - kept) }
         var packing = 0.0
+        var memory = units.peakMemoryBytes
         if let effort {
             cells += effort
             let mean = places.reduce(0) { $0 + units.measuring(from: $1) } / Double(places.count)
             if options.fit.isCalibrated {
                 // Whole plans, the uniform ones and others to start from included, and the written plan's
-                // steps up and down.
-                let plans = Double(
-                    candidates.count + 2 + min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements)
-                )
-                packing = plans * units.packing
-                measuring += plans * units.evaluation
+                // steps up and down. Those of the search begin as another did, half of their way on average.
+                let starts = Double(candidates.count + 2)
+                let searched = Double(min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements))
+                packing = (starts + searched / 2) * units.packing
+                measuring += (starts + searched) * units.evaluation
+                let sublayers = timed.network.layout.sublayers.count
+                memory += PlanEncoder<Family>.activationBytes(
+                    sublayers: sublayers, stateBytes: units.textStateBytes)
+                // Plans that are measured at a time, decoded.
+                memory +=
+                    ModelMeasurer<Family>.plansAtATime(layout, threads: options.task.threads)
+                    * layout.fullPrecisionBytes
                 if effort >= 2 * places.count { measuring += 2 * Double(places.count) * mean }
             } else {
                 measuring += Double(effort) * mean
@@ -101,6 +109,6 @@ extension MeasuredModel {
         return CostEstimate(
             cells: cells, keptCells: kept, items: items, evaluationCPUSeconds: units.evaluation,
             cpuSeconds: parts, seconds: parts.values.reduce(0, +) / threads,
-            peakMemoryBytes: units.peakMemoryBytes)
+            peakMemoryBytes: memory)
     }
 }

@@ -29,6 +29,10 @@ package struct UnitCosts: Sendable {
     package let isSketched: Bool
     /// Bytes that measuring needs at most, the program itself and the model included.
     package let peakMemoryBytes: Int
+    /// Bytes of the calibration text's activations before a sublayer.
+    package let textStateBytes: Int
+    /// The network's sublayers over the calibration text.
+    private let textRun: Double
 
     /// Predictions that are timed, about.
     static var predictions: Int { 400 }
@@ -114,6 +118,8 @@ package struct UnitCosts: Sendable {
                 model, sublayers.flatMap(\.matrices), scheme, fit, calibration)
         }
         let width = evaluator.outputs.first?.columns ?? 0
+        textStateBytes = 4 * width * tokens(text)
+        textRun = sublayers.reduce(0, +) * Double(tokens(text)) / Double(tokens(few))
         let scored =
             keepsLogits
             ? 4 * positions * classes
@@ -158,9 +164,10 @@ package struct UnitCosts: Sendable {
     /// A measurement of all items that starts at a sublayer.
     package func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
 
-    /// Encoding a plan of calibrated codes in order of execution: four runs over the text, and every matrix.
+    /// Encoding a plan of calibrated codes in order of execution: four runs over the text, moments that take
+    /// as long as one, and every matrix.
     package var packing: Double {
-        4 * calibration + encodingAll / Double(max(1, encoding.count))
+        5 * textRun + encodingAll / Double(max(1, encoding.count))
     }
 
     /// Encoding every matrix under every candidate.
