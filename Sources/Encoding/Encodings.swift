@@ -5,8 +5,8 @@ import BitplanTensors
 import PlanFormat
 import Synchronization
 
-/// The encoded matrices of a model: each matrix is encoded once per scheme, whichever thread asks first, and
-/// kept packed.
+/// The encoded matrices of a model, kept packed: each is encoded when it is first asked for under a scheme.
+/// Threads that ask at the same time may do so twice, for the same bytes.
 package final class Encodings<Family: ModelFamily>: Sendable {
     /// The model whose matrices are encoded.
     package let model: Model<Family>
@@ -41,7 +41,12 @@ package final class Encodings<Family: ModelFamily>: Sendable {
         try packed([(shape, scheme)], threads: 1)[0]
     }
 
-    /// Encoded matrices, in their order, on so many threads: a small matrix alone keeps none but one busy.
+    /// Weights of a matrix up to which several are encoded side by side: fitting a larger one keeps all
+    /// threads busy, and takes much memory.
+    static var smallMatrix: Int { 1 << 20 }
+
+    /// Encoded matrices, in their order; small ones on so many threads, since one alone keeps none but one
+    /// busy.
     ///
     /// - Throws: as `packed(_:_:)`.
     package func packed(
@@ -51,7 +56,8 @@ package final class Encodings<Family: ModelFamily>: Sendable {
         let missing = kept.withLock { kept in keys.indices.filter { kept[keys[$0]] == nil } }
         if !missing.isEmpty {
             let start = processSeconds()
-            let encoded = try concurrentMap(count: missing.count, threads: threads) {
+            let areSmall = missing.allSatisfy { matrices[$0].shape.count <= Self.smallMatrix }
+            let encoded = try concurrentMap(count: missing.count, threads: areSmall ? threads : 1) {
                 try encode(matrices[missing[$0]].shape, matrices[missing[$0]].scheme)
             }
             seconds.withLock { $0 += processSeconds() - start }

@@ -99,7 +99,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
                 returnFreedMemory()
                 let group = known.isEmpty ? [shape] : waiting.filter { known[$0.tensor] != nil }
                 let matrices = try concurrentMap(
-                    count: group.count, threads: shape.count <= Self.smallMatrix ? threads : 1
+                    count: group.count, threads: shape.count <= Encodings<Family>.smallMatrix ? threads : 1
                 ) { place in
                     let shape = group[place]
                     guard let moments = known[shape.tensor] else {
@@ -151,10 +151,6 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
             return network.advance(states[batch], through: index, observing: nil)
         }
     }
-
-    /// Weights of a matrix up to which those of one input are encoded side by side: fitting a larger one
-    /// keeps all threads busy, and takes much memory.
-    private static var smallMatrix: Int { 1 << 20 }
 
     /// Z'Z and X'Z of a matrix's inputs.
     private struct Moments {
