@@ -56,7 +56,7 @@ extension PlanSpace {
 /// - Throws: `AllocationError`; where a limit cannot be met it names the budget at fault and says by how
 ///   much. `PlanningError` and `LatencyError` as `PlanSpace`.
 package func additivePlan(_ table: SensitivityTable, target: PlanTarget) throws -> Plan {
-    let space = try PlanSpace(target, table)
+    let space = try PlanSpace(target, table).settled(table)
     let (schemes, proof) = try space.solved(table)
     var plan = Plan.naming(
         schemes, of: table.layout, model: table.model, origin: .sumOfLosses, fit: table.fit)

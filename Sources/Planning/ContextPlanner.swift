@@ -154,7 +154,8 @@ struct ContextPlanner<Measurer: PlanMeasurer> {
     private func take(
         _ plans: [Proposal], _ best: inout Step, _ search: inout Search, _ progress: (PlanningRound) -> Void
     ) throws -> [Step] {
-        let plans = plans.filter { search.known[$0.assignment] == nil }.prefix(max(0, effort - search.count))
+        let plans = plans.filter { search.known[$0.assignment] == nil && space.admits($0.assignment) }
+            .prefix(max(0, effort - search.count))
         let losses = try measurer.losses(of: plans.map(\.assignment), around: best.assignment)
         search.count += plans.count
         let steps = zip(plans, losses).map { plan, losses in

@@ -112,7 +112,7 @@ package struct PackedPlanner<Measurer: PlanMeasurer> {
         // Without a solution within the loss that is admitted, plans near the best one remain.
         if let (schemes, solution) = try? problem.solve() {
             let assignment = space.assignment(schemes)
-            if !known.contains(assignment) {
+            if !known.contains(assignment), space.admits(assignment) {
                 return Candidate(
                     assignment: assignment,
                     proof: SolvedLoss(

@@ -19,13 +19,15 @@ package struct PlanSpace: Sendable {
     /// What each of `budgets` counts.
     private let kinds: [Plan.Cost]
     private let latency: LatencyModel?
-    private let workingSet: LatencyModel.WorkingSet?
+    /// How much weights plans may have between two uses of one: a sublayer's seconds are the most in any of
+    /// these.
+    private var workingSets: [LatencyModel.WorkingSet]
     private let process: Energy.Process
     /// Per sublayer, what constraints leave of the candidates; nil where they leave all, and anything else is
     /// welcome too.
     private let allowed: [Set<Scheme>?]
     /// Per sublayer, the costs of each candidate.
-    private let costs: [[Scheme: [Double]]]
+    private var costs: [[Scheme: [Double]]]
 
     /// Resolves a target for a model.
     ///
@@ -61,19 +63,21 @@ package struct PlanSpace: Sendable {
         self.workload = item
         self.kinds = kinds
         let sizeLimit = target.size?.bytes(of: layout)
+        var sets: [LatencyModel.WorkingSet] = []
         if let latency, let item {
-            workingSet = try Self.workingSet(
-                latency, candidates, item, sizeLimit: sizeLimit, seconds: target.seconds)
-        } else {
-            workingSet = nil
+            sets = [
+                try Self.workingSet(
+                    latency, candidates, item, sizeLimit: sizeLimit, seconds: target.seconds)
+            ]
         }
+        workingSets = sets
         budgets = Self.budgets(target, kinds, layout, item, latency)
         var all: [[Scheme: [Double]]] = []
         for index in layout.sublayers.indices {
             var row: [Scheme: [Double]] = [:]
             for scheme in layout.sublayers[index].options(candidates) {
                 row[scheme] = try Self.costs(
-                    index, scheme, layout, kinds, item, latency, workingSet, process)
+                    index, scheme, layout, kinds, item, latency, sets, process)
             }
             all.append(row)
         }
@@ -142,9 +146,8 @@ package struct PlanSpace: Sendable {
         return (allowed, groups, ladders)
     }
 
-    /// How much weights the plans to come have between two uses of one: all that the size admits, else the
-    /// least uniform plan that takes too long. Plans are then a little faster than they are counted, never
-    /// slower.
+    /// How much weights the plans to come have between two uses of one, as far as that is known before there
+    /// is any: all that the size admits, else the least uniform plan that takes too long.
     private static func workingSet(
         _ model: LatencyModel, _ candidates: [Scheme], _ item: Workload, sizeLimit: Int?, seconds: Double?
     ) throws(LatencyError) -> LatencyModel.WorkingSet {
@@ -161,7 +164,7 @@ package struct PlanSpace: Sendable {
 
     private static func costs(
         _ index: Int, _ scheme: Scheme, _ layout: ModelLayout, _ kinds: [Plan.Cost],
-        _ item: Workload?, _ latency: LatencyModel?, _ set: LatencyModel.WorkingSet?,
+        _ item: Workload?, _ latency: LatencyModel?, _ sets: [LatencyModel.WorkingSet],
         _ process: Energy.Process
     ) throws(LatencyError) -> [Double] {
         var costs: [Double] = []
@@ -169,8 +172,12 @@ package struct PlanSpace: Sendable {
             switch kind {
             case .bytes: costs.append(Double(layout.sublayers[index].sizeInBytes(scheme)))
             case .seconds:
-                guard let latency, let set, let item else { throw .noWork }
-                costs.append(try latency.productSeconds(of: index, scheme, item, within: set))
+                guard let latency, let item else { throw .noWork }
+                var seconds = 0.0
+                for set in sets {
+                    seconds = max(seconds, try latency.productSeconds(of: index, scheme, item, within: set))
+                }
+                costs.append(seconds)
             case .joules:
                 guard let item else { throw .noWork }
                 costs.append(layout.energy(of: index, scheme, item, process).joules)
@@ -199,7 +206,7 @@ package struct PlanSpace: Sendable {
 
     private func cost(ofSublayer index: Int, _ scheme: Scheme) throws(LatencyError) -> [Double] {
         if let known = costs[index][scheme] { return known }
-        return try Self.costs(index, scheme, layout, kinds, workload, latency, workingSet, process)
+        return try Self.costs(index, scheme, layout, kinds, workload, latency, workingSets, process)
     }
 
     /// What a plan costs, fixed costs included; nil where a scheme was not measured.
@@ -236,12 +243,42 @@ package struct PlanSpace: Sendable {
         }
     }
 
-    /// Whether the target admits a plan.
+    /// Whether the target admits a plan, its seconds being those in a model of its own size.
     package func admits(_ schemes: [Scheme]) -> Bool {
-        guard let costs = costs(of: schemes) else { return false }
+        guard let costs = costs(of: schemes), !isSlow(schemes) else { return false }
         return zip(budgets, costs).allSatisfy { budget, cost in budget.limit.map { cost <= $0 } ?? true }
             && zip(allowed, schemes).allSatisfy { $0?.contains($1) ?? true }
             && groups.allSatisfy { group in group.allSatisfy { schemes[$0] == schemes[group[0]] } }
+    }
+
+    /// Whether a plan takes longer in a model of its own size than the target admits.
+    private func isSlow(_ schemes: [Scheme]) -> Bool {
+        guard let limit = limit(of: .seconds), let latency, let workload else { return false }
+        return (try? latency.predict(schemes, workload).seconds).map { $0 > limit } ?? true
+    }
+
+    /// The space with seconds in which the least of these losses that it admits keeps the limit in a model of
+    /// its own size too: what does not is counted by that size as well, until none is left.
+    func settled(_ table: SensitivityTable) throws -> PlanSpace {
+        guard let latency, let workload, limit(of: .seconds) != nil else { return self }
+        var space = self
+        while let (schemes, _) = try? space.solved(table), space.isSlow(schemes) {
+            space = try space.counting(latency.workingSet(schemes, workload))
+        }
+        return space
+    }
+
+    /// The space in which seconds are those of one more size of model, where they are more.
+    private func counting(_ set: LatencyModel.WorkingSet) throws(LatencyError) -> PlanSpace {
+        var space = self
+        space.workingSets.append(set)
+        for (index, row) in costs.enumerated() {
+            for scheme in row.keys {
+                space.costs[index][scheme] = try Self.costs(
+                    index, scheme, layout, kinds, workload, latency, space.workingSets, process)
+            }
+        }
+        return space
     }
 
     /// The nearest plan to a uniform one that constraints allow: every sublayer under the scheme, or the

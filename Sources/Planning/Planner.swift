@@ -80,12 +80,14 @@ package struct Planner<Measurer: PlanMeasurer> {
     let prefersLessMetric: Bool
 
     /// A planner of the plans of `space`, which is that of the table's model.
+    ///
+    /// - Throws: `LatencyError` where a scheme was not measured.
     package init(
         _ measurer: Measurer, _ table: SensitivityTable, space: PlanSpace, prefersLessMetric: Bool
-    ) {
+    ) throws {
         self.measurer = measurer
         self.table = table
-        self.space = space
+        self.space = try space.settled(table)
         self.prefersLessMetric = prefersLessMetric
     }
 
@@ -186,7 +188,8 @@ package struct Planner<Measurer: PlanMeasurer> {
             let above = uniform.first(where: {
                 layout.sizeInBytes($0.assignment) > layout.sizeInBytes(below.assignment)
             }),
-            let (between, proof) = try? space.solved(table, schemes: [below.scheme, above.scheme])
+            let (between, proof) = try? space.solved(table, schemes: [below.scheme, above.scheme]),
+            space.admits(between)
         {
             starts.append((.between(below.scheme, above.scheme), between, table.estimatesKL ? proof : nil))
         }

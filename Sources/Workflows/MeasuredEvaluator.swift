@@ -108,7 +108,7 @@ package struct MeasuredEvaluator: Sendable {
         let space = try PlanSpace(
             target, layout: self.measurer.layout, modelType: said.model.type, candidates: table.candidates,
             workload: said.workload)
-        return Planner(
+        return try Planner(
             measurer, table, space: space, prefersLessMetric: said.data.metric?.prefersLess ?? false)
     }
 }

@@ -130,7 +130,7 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
             )
         }
         let space = try space(target, candidates: table.candidates)
-        return Planner(
+        return try Planner(
             measurer, table, space: space,
             prefersLessMetric: self.measurer.model.family.task.prefersLessMetric)
     }

@@ -55,18 +55,23 @@ import Testing
     }
 
     /// A machine on which more bits do not always take longer.
-    static func profile(_ schemes: [Scheme], modelType: String) -> LatencyProfile {
+    static func profile(
+        _ schemes: [Scheme], modelType: String, workingSets: [Int] = [1 << 20],
+        factor: () -> Double = { 1 }
+    ) -> LatencyProfile {
         LatencyProfile(
             tool: "test",
             machine: .init(processor: "none", instructions: "none", referenceSeconds: 1e-6, disturbance: 0),
             kernels: schemes.enumerated().map { place, scheme in
                 let points = [8, 4096].flatMap { rows in
                     [8, 4096].flatMap { columns in
-                        [1, 64].map { tokens in
-                            LatencyProfile.KernelPoint(
-                                rows: rows, columns: columns, tokens: tokens, workingSetBytes: 1 << 20,
-                                seconds: 1e-9 * [1.0, 2.5, 2.2, 4.1][place % 4]
-                                    * Double(rows * columns * tokens), spread: 0, preparationSeconds: 0)
+                        [1, 64].flatMap { tokens in
+                            workingSets.map { bytes in
+                                LatencyProfile.KernelPoint(
+                                    rows: rows, columns: columns, tokens: tokens, workingSetBytes: bytes,
+                                    seconds: 1e-9 * [1.0, 2.5, 2.2, 4.1][place % 4] * factor()
+                                        * Double(rows * columns * tokens), spread: 0, preparationSeconds: 0)
+                            }
                         }
                     }
                 }
@@ -77,6 +82,40 @@ import Testing
                     modelType: modelType, seconds: ["item": 1e-6, "readScores": 1e-9], spread: 0,
                     sharesPreparations: false)
             ])
+    }
+
+    /// A machine on which a product's time goes up and down with the size of the model.
+    private static func unevenProfile(seed: UInt64) -> LatencyProfile {
+        var generator = SeededGenerator(seed: seed)
+        return profile(schemes, modelType: "test", workingSets: [256, 1024, 4096, 16384, 65536]) {
+            0.7 + 0.6 * generator.uniform()
+        }
+    }
+
+    /// A plan keeps its limit of seconds in a model of its own size, whatever sizes do to times; where some
+    /// plan does.
+    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
+    func secondsOfThePlanItself(_ seed: UInt64) throws {
+        let table = table(seed: seed)
+        let profile = Self.unevenProfile(seed: seed)
+        let every = try everyPlan(table, profile)
+        let seconds = every.map(\.seconds).sorted()
+        var slower = 0
+        for part in [0.02, 0.1, 0.3, 0.5, 0.8] {
+            var target = PlanTarget()
+            target.profile = profile
+            target.seconds = seconds[Int(part * Double(seconds.count))]
+            let limit = try #require(target.seconds)
+            guard let plan = try? additivePlan(table, target: target) else {
+                slower += 1
+                continue
+            }
+            let predicted = try #require(plan.predicted?.seconds)
+            #expect(predicted <= limit, "seed \(seed), \(part)")
+            let schemes = try plan.schemes(of: table.layout)
+            #expect(every.first { $0.schemes == schemes }?.seconds == predicted)
+        }
+        #expect(slower <= 1, "seed \(seed)")
     }
 
     private struct Candidate {
