@@ -5,7 +5,8 @@ usage: training.py [Tests/TrainingTests/Goldens]
 needs: pip install 'torch==2.13.0+cpu' safetensors
 
 training.json: `student` and `teacher` (5, 20), random outputs of the tiny BERT of Tests/ModelsTests/Goldens, `labels`; for
-`kl` (to the teacher), `smoothed` (cross-entropy, smoothing 0.1; the fourth row has none) and `ranking` (KL of the softmax of
+`kl` (to the teacher), `smoothed` (cross-entropy, smoothing 0.1; the fourth row has no label), `shared` (0.3 of cross-entropy and 0.7
+of `kl`, `kl` alone where there is no label) and `ranking` (KL of the softmax of
 cosines / 0.05 with the other rows, which both sides of a pair are trained by) the summed loss and the gradient of half of it by
 `student`. `adam`: gradients of five steps of AdamW (rate 0.01, betas 0.9 and 0.99, epsilon 1e-10, decay 0.1) and the weights
 behind each.
@@ -40,6 +41,12 @@ def cross_entropy():
                            reduction="sum")
 
 
+def shared():
+    p, q = (torch.log_softmax(x @ W.T + b, -1) for x in [teacher, student])
+    rows = F.kl_div(q, p, log_target=True, reduction="none").sum(-1)
+    return sum(row if label is None else 0.7 * row - 0.3 * line[label] for row, line, label in zip(rows, q, labels))
+
+
 def ranking():
     def distribution(x):
         x = F.normalize(x, dim=-1)
@@ -48,7 +55,7 @@ def ranking():
 
 
 result = {"student": student.flatten().tolist(), "teacher": teacher.flatten().tolist(), "labels": labels}
-for name, loss in [("kl", kl), ("smoothed", cross_entropy), ("ranking", ranking)]:
+for name, loss in [("kl", kl), ("smoothed", cross_entropy), ("shared", shared), ("ranking", ranking)]:
     student.grad = None
     value = loss()
     (value / 2).backward()

@@ -99,6 +99,11 @@ extension QuantizationNoise.Kind: ExpressibleByArgument {}
 struct TrainingOptions: ParsableArguments {
     @Option(help: "What is learned from: the full model's answers (kl), or labels and references.")
     var objective: TrainingObjective?
+    @Option(
+        help:
+            "kl: the share of what is learned that labels or references have beside the full model's answers."
+    )
+    var labelShare: Double?
     @Option(help: "quant-noise: what becomes of chosen blocks, their codes (exact) or zeros (proxy).")
     var noise: QuantizationNoise.Kind?
     @Option(help: "quant-noise: the share of blocks that are chosen in a step; 1 is all.")
@@ -124,6 +129,9 @@ struct TrainingOptions: ParsableArguments {
                 throw ValidationError("\(name): expected 1 to 1000000, got \(value)")
             }
         }
+        if let labelShare, !(0...1).contains(labelShare) {
+            throw ValidationError("--label-share: expected 0 to 1, got \(labelShare)")
+        }
         for (name, value) in [
             ("--rate", rate), ("--weight-rate", weightRate), ("--vector-rate", vectorRate), ("--clip", clip),
         ] {
@@ -135,6 +143,12 @@ struct TrainingOptions: ParsableArguments {
 
     func apply(to settings: inout TrainingSettings) throws {
         if let objective { settings.objective = objective }
+        if let labelShare {
+            guard settings.objective == .kl else {
+                throw UsageError("--label-share is a setting of objective 'kl', not of 'labels'")
+            }
+            settings.labelShare = labelShare
+        }
         for (name, isGiven) in [
             ("--noise", noise != nil), ("--noise-rate", noiseRate != nil),
             ("--noise-block", noiseBlock != nil),
@@ -199,7 +213,15 @@ extension TrainingLog {
         let outcome =
             bestStep == 0
             ? "no parameters were better than the start, which is written"
-            : "held-out KL \(fixed(first, 4)) -> \(fixed(best, 4)) after \(bestStep) of \(steps) steps"
+            : "held-out KL \(fixed(first, 4)) -> \(fixed(best, 4))\(crossEntropies) after \(bestStep) of \(steps) steps"
         return "\(output): \(grouped(bytes)) bytes, \(outcome)"
+    }
+
+    /// Cross-entropies before and after, where labels have a part in what is learned.
+    private var crossEntropies: String {
+        guard let first = points.first?.heldOutCrossEntropy,
+            let best = points.first(where: { $0.step == bestStep })?.heldOutCrossEntropy
+        else { return "" }
+        return ", cross-entropy \(fixed(first, 4)) -> \(fixed(best, 4))"
     }
 }

@@ -36,7 +36,7 @@ package struct Trainer<Net: Network> {
     ) {
         self.full = full
         loss = TrainingLoss(
-            teacher: full,
+            teacher: full, labelShare: settings.labelShare,
             smoothing: settings.objective == .labels ? settings.recipe.labelSmoothing : nil)
         self.examples = examples.map(full.trainingExample)
         self.heldOut = heldOut
@@ -98,7 +98,7 @@ package struct Trainer<Net: Network> {
     package mutating func evaluate() throws -> LossMeasurement {
         let model = try coded()
         let measured = try heldOutLoss(model)
-        let value = settings.objective == .kl ? measured.klNats : measured.crossEntropyNats
+        let value = settings.learned(measured)
         guard value.isFinite else {
             throw TrainingError.notFinite("the held-out loss", step: state.step, settings.rates)
         }

@@ -3,7 +3,7 @@ import BitplanModels
 import BitplanTensors
 
 /// What a student's outputs lose, and the gradient of its outputs: KL to the teacher, or cross-entropy to
-/// labels.
+/// labels, or a share of both.
 package struct TrainingLoss<Net: Network>: Sendable {
     /// The network in full precision.
     private let teacher: Net
@@ -12,10 +12,14 @@ package struct TrainingLoss<Net: Network>: Sendable {
     ///
     /// - Source: Szegedy et al. 2016, label smoothing as PyTorch has it.
     let smoothing: Float?
+    /// The share of cross-entropy to labels beside KL to the teacher, from 0 to 1.
+    private let labelShare: Float
 
-    /// A loss against a teacher, or where `smoothing` is given against labels.
-    package init(teacher: Net, smoothing: Float? = nil) {
+    /// A loss against a teacher, beside it against labels where they have a share, or where `smoothing` is
+    /// given against labels alone.
+    package init(teacher: Net, labelShare: Double = 0, smoothing: Float? = nil) {
         self.teacher = teacher
+        self.labelShare = Float(labelShare)
         self.smoothing = smoothing
     }
 
@@ -43,23 +47,35 @@ package struct TrainingLoss<Net: Network>: Sendable {
                 nats += Self.labelGradient(labels[rows], &q, smoothing: smoothing, factor: factor)
             } else {
                 var p = teacher.logits(target.slice(rows: rows), observing: nil)
-                nats += Self.klGradient(&p, &q, factor: factor)
+                nats += Self.klGradient(&p, &q, labels[rows], labelShare: labelShare, factor: factor)
             }
             gradient += student.backwardLogits(q, tape, sink).storage
         }
         return (nats, Matrix(rows: outputs.rows, columns: outputs.columns, storage: gradient))
     }
 
-    /// Summed KL of rows of logits; q becomes its gradient.
-    private static func klGradient(_ p: inout Matrix, _ q: inout Matrix, factor: Float) -> Double {
+    /// Summed KL of rows of logits, and of those that have a label its share of their cross-entropy in KL's
+    /// place; q becomes its gradient.
+    private static func klGradient(
+        _ p: inout Matrix, _ q: inout Matrix, _ labels: ArraySlice<Int?> = [], labelShare: Float = 0,
+        factor: Float
+    ) -> Double {
         let (rows, columns) = (q.rows, q.columns)
+        let labels = labelShare > 0 ? Array(labels) : []
         return p.storage.withUnsafeMutableBufferPointer { p in
             q.storage.withUnsafeMutableBufferPointer { q in
                 guard let p = p.baseAddress, let q = q.baseAddress else { return 0 }
                 return (0..<rows).reduce(0.0) { sum, row in
-                    sum
-                        + BitplanKernels.klGradient(
-                            p + row * columns, q + row * columns, count: columns, factor: factor)
+                    let (p, q) = (p + row * columns, q + row * columns)
+                    guard row < labels.count, let label = labels[row] else {
+                        return sum + BitplanKernels.klGradient(p, q, count: columns, factor: factor)
+                    }
+                    let crossEntropy = Double(logSumExp(q, count: columns)) - Double(q[label])
+                    let kl = BitplanKernels.klGradient(p, q, count: columns, factor: factor)
+                    // The gradient is q - ((1 - share) p + share label); q - p stands there.
+                    for index in 0..<columns { q[index] += factor * labelShare * p[index] }
+                    q[label] -= factor * labelShare
+                    return sum + Double(1 - labelShare) * kl + Double(labelShare) * crossEntropy
                 }
             }
         }

@@ -87,7 +87,7 @@ package struct TrainingRun<Net: Network> {
         points.append(
             TrainingLog.Point(
                 step: trainer.state.step, heldOut: loss.klNats,
-                heldOutCrossEntropy: settings.objective == .labels ? loss.crossEntropyNats : nil,
+                heldOutCrossEntropy: settings.learnsLabels ? loss.crossEntropyNats : nil,
                 training: recent.isEmpty ? nil : recent.reduce(0, +) / Double(recent.count),
                 cpuSeconds: processSeconds() - started.cpu, seconds: -started.wall.timeIntervalSinceNow))
         recent = []

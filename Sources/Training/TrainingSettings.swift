@@ -1,3 +1,4 @@
+import BitplanSensitivity
 import Foundation
 import PlanFormat
 
@@ -7,6 +8,12 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     package var recipe: TrainingRecipe
     /// What it is learned from.
     package var objective: TrainingObjective
+    /// What is learned under the objective `kl` gives so much of its probability to the label or the
+    /// reference's token, the rest to what the full-precision model says.
+    ///
+    /// - Source: Hinton et al. 2015, section 2; with a model's own beam search as references, Kim and Rush
+    ///   2016.
+    package var labelShare: Double
     /// The noise of `quantNoise`; nil for other recipes.
     package var noise: QuantizationNoise?
     /// What `sensimix` does; nil for other recipes.
@@ -70,6 +77,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         self.recipe = recipe
         self.steps = steps
         objective = recipe.objective
+        labelShare = 0
         noise = recipe == .quantNoise ? QuantizationNoise() : nil
         sensimix = recipe == .sensimix ? SensiMixParts() : nil
         batchSize = 64
@@ -95,6 +103,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
             "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)", "objective": objective.rawValue,
         ]
+        if labelShare > 0 { text["labelShare"] = "\(labelShare)" }
         if let noise {
             text["noise"] = noise.kind.rawValue
             text["noise.rate"] = "\(noise.rate)"
@@ -102,6 +111,16 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         }
         if let sensimix { text["parts"] = sensimix.text }
         return text
+    }
+
+    /// Whether labels or references have a part in what is learned.
+    package var learnsLabels: Bool { objective == .labels || labelShare > 0 }
+
+    /// What is learned, of measured items: what the best parameters have least of.
+    func learned(_ loss: LossMeasurement) -> Double {
+        let share = objective == .labels ? 1 : labelShare
+        // 0 times a cross-entropy that is none, of data without labels, would be none either.
+        return share == 0 ? loss.klNats : (1 - share) * loss.klNats + share * loss.crossEntropyNats
     }
 
     /// What rates are multiplied by at step `step`, from 0.

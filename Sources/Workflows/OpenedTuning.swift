@@ -33,10 +33,13 @@ struct OpenedTuning<Family: ModelFamily> {
         recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
         var settings = TrainingSettings(recipe, steps: 1, parameters: model.layout.parameterCount)
         try request.changes(&settings)
-        guard settings.objective == .kl || data.hasReferences else {
+        guard settings.objective == .kl || data.hasReferences && data.hasLabels else {
             throw UsageError(
                 "recipe '\(recipe.rawValue)' learns from labels or references: expected data with them, got texts alone"
             )
+        }
+        guard settings.labelShare == 0 || data.hasLabels else {
+            throw UsageError("--label-share: expected data with labels or translations, got texts alone")
         }
         try AvailableMemory.require(
             recipe.memoryBytes(parameters: model.layout.parameterCount), for: request.model)
@@ -72,7 +75,10 @@ extension OpenedTuning {
 /// The items of a run: learned from, chosen by, calibrated on.
 struct TuningData<Family: ModelFamily> {
     let examples: [Family.Net.Example]
+    /// Whether what is learned can be references or labels of others.
     let hasReferences: Bool
+    /// Whether predictions have a right answer, be it the full-precision model's own.
+    let hasLabels: Bool
     let heldOut: Dataset<Family.Net.Example>
     let calibration: [Family.Net.Example]
 
@@ -113,6 +119,8 @@ struct TuningData<Family: ModelFamily> {
         hasReferences =
             data.hasReferences
             || !reader.task.hasTargetTokens && network.targets(examples[0]).contains { $0 != nil }
+        hasLabels =
+            network.hasHead && examples.contains { network.targets($0).contains { $0 != nil } }
         self.heldOut = heldOut
     }
 }

@@ -115,6 +115,27 @@ import Testing
         #expect(try !workspace.contents().contains { $0.contains("checkpoint") })
     }
 
+    /// The model's own beam search beside its answers, from sources alone: what is learned gets better, and
+    /// the log says of what it is made.
+    @Test func ownTranslationsHaveAShare() throws {
+        let workspace = try Workspace()
+        let outcome = try Program.succeed(
+            ["tune", Fixture.model.path, "--no-store", "--data", Fixture.planning[0]] + Self.options
+                + ["--preset", "tcq2", "--recipe", "weights", "--label-share", "0.4", "--beams", "2"]
+                + ["--max-length", "20", "--output", workspace.path("shared")])
+        #expect(outcome.text.contains("cross-entropy"))
+        let log = try log(workspace, "shared")
+        #expect((log["settings"] as? [String: String])?["labelShare"] == "0.4")
+        let points = try #require(log["points"] as? [[String: Any]])
+        func learned(_ point: [String: Any]) throws -> Double {
+            let kl = try #require(point["heldOut"] as? Double)
+            return try 0.6 * kl + 0.4 * #require(point["heldOutCrossEntropy"] as? Double)
+        }
+        let best = try #require(points.first { $0["step"] as? Int == log["bestStep"] as? Int })
+        #expect(try learned(best) < 0.95 * learned(points[0]))
+        #expect(try points.allSatisfy { try learned($0) >= learned(best) })
+    }
+
     @Test func autoTrainsWhatItHasPlanned() throws {
         let workspace = try Workspace()
         let outcome = try Program.succeed(
@@ -166,6 +187,8 @@ import Testing
         for (more, words) in [
             (["--noise-rate", "0.2"], ["--noise-rate", "quant-noise"]),
             (["--without", "pt"], ["--without", "sensimix"]),
+            (["--label-share", "1.5"], ["--label-share", "0 to 1"]),
+            (["--objective", "labels", "--label-share", "0.3"], ["--label-share", "'kl'"]),
             (["--recipe", "ipq"], ["ipq", "product codes"]),
             (["--recipe", "sensimix"], ["sensimix", "signs"]),
             (["--recipe", "bitnet"], ["bitnet", "BitLinear"]),
@@ -179,6 +202,15 @@ import Testing
             ["tune", TestFiles.root.appending(path: "Fixtures/sst2-bert").path, "--no-store", "--data"]
                 + [TestFiles.root.appending(path: "Fixtures/data/sst2.plan.tsv").path] + plain
                 + ["--recipe", "chung"], in: workspace, saying: ["chung", "encoder and a decoder"])
+        let texts = try workspace.write(
+            (1...20).map { "text \($0)\n" }.joined(), to: "texts.txt"
+        ).path
+        try expectRefusal(
+            [
+                "tune", TestFiles.root.appending(path: "Fixtures/sst2-bert").path, "--no-store", "--data",
+                texts,
+            ]
+                + plain + ["--label-share", "0.3"], in: workspace, saying: ["--label-share", "texts alone"])
         try expectRefusal(
             Self.head + ["--limit", "60", "--steps", "3"] + output, in: workspace, saying: ["--preset"])
         let empty = try workspace.write("", to: "empty.txt").path

@@ -23,6 +23,7 @@ import Testing
         let labels: [Int?]
         let kl: Loss
         let smoothed: Loss
+        let shared: Loss
         let ranking: Loss
         let adam: Adam
     }
@@ -48,11 +49,13 @@ import Testing
     }
 
     private func check(
-        _ network: EncoderNetwork, _ goldens: Goldens, _ expected: Goldens.Loss, smoothing: Float? = nil,
-        _ name: String
+        _ network: EncoderNetwork, _ goldens: Goldens, _ expected: Goldens.Loss, labelShare: Double = 0,
+        smoothing: Float? = nil, _ name: String
     ) {
         let outputs = Matrix(rows: 5, columns: 20, storage: goldens.student)
-        let (nats, gradient) = TrainingLoss(teacher: network, smoothing: smoothing).backward(
+        let (nats, gradient) = TrainingLoss(
+            teacher: network, labelShare: labelShare, smoothing: smoothing
+        ).backward(
             network, outputs, teacher: Matrix(rows: 5, columns: 20, storage: goldens.teacher),
             labels: goldens.labels, factor: 0.5, keepsOutputs: false, Nothing())
         #expect(abs(nats - expected.nats) < 1e-5 * expected.nats, "\(name)")
@@ -64,6 +67,7 @@ import Testing
         let classifier = try Model<BertFamily>(directory: Self.tiny).network()
         check(classifier, goldens, goldens.kl, "kl")
         check(classifier, goldens, goldens.smoothed, smoothing: 0.1, "labels")
+        check(classifier, goldens, goldens.shared, labelShare: 0.3, "both")
 
         // The same weights read as a sentence encoder.
         let directory = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")
