@@ -1,11 +1,12 @@
 #!/bin/sh
 # Plans beside the best uniform plan that fits, planned on some data and compared on other data, item by item: KL and the task's metric with
-# 95% intervals of the paired differences, at five budgets for each of three models. Prints Reports/gate.md.
+# 95% intervals of the paired differences, at five budgets for each of three models and at two for MiniLM. Prints Reports/gate.md.
 #
 # usage: measure_gate.sh OUT > Reports/gate.md
 # OUT keeps tables, plans, packed models and measurements; a second run goes on from them.
 # In the environment: BITPLAN, SHARED (../shared), EFFORT (as of `bitplan plan`), SCHEMES (the program's own candidates), FIT (curvature), LIMIT (items of
-# every part of the data, for a trial), MODELS (tatoeba-en-de sst2-bert wikitext-lm).
+# every part of the data, for a trial), MODELS (tatoeba-en-de sst2-bert wikitext-lm minilm-l6),
+# MINILM (as ../shared/tools/fetch_minilm.py lays it out; left out without it).
 set -eu
 work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
@@ -65,6 +66,7 @@ def row(key, value, digits):
         text += " better" if is_better else "" if low <= 0 <= high else " **worse**"
     return f"{value:.{digits}f} | {value - difference['value']:.{digits}f} | {text}"
 
+name = "spearman" if "spearman" in result else name
 digits = 2 if name in ("bleu", "perplexity") else 4
 print(f"| {size} | {plan['name']} | {result['bytes']:,} | {uniform} | {other['bytes']:,} "
       f"| {row('klNats', result['kl'], 4)} | {row('metric', result[name], digits)} |", flush=True)
@@ -79,14 +81,14 @@ cat <<T
 # Plans against uniform ones, beyond noise
 
 \`\`\`
-${MODELS:+MODELS="$MODELS" }${SCHEMES:+SCHEMES="$SCHEMES" }${EFFORT:+EFFORT=$EFFORT }${FIT:+FIT=$FIT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
+${MODELS:+MODELS='$MODELS' }${SCHEMES:+SCHEMES='$SCHEMES' }${EFFORT:+EFFORT=$EFFORT }${FIT:+FIT=$FIT }${LIMIT:+LIMIT=$LIMIT }sh Scripts/measure_gate.sh OUT > Reports/gate.md
 \`\`\`
 
 At each budget a plan is made on some items, with codes that are calibrated on the same ones, and measured on others beside the best uniform
 plan that fits (by KL on the planning items). Differences are plan less uniform, with 95% intervals: of KL from the differences of the items, of
 the metric from a paired bootstrap. Where an interval leaves out 0 it says better or worse.
 T
-for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm}; do
+for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm minilm-l6}; do
     data=$shared/models/$model/data
     case $model in
     tatoeba-en-de)
@@ -99,6 +101,14 @@ for model in ${MODELS:-tatoeba-en-de sst2-bert wikitext-lm}; do
         section Fixtures/sst2-bert "$work/sst2.plan.tsv" 436 "$work/sst2.check.tsv" 436 20x 16x 14x 12x 10x ;;
     wikitext-lm)
         section "$shared/models/wikitext-lm" "$data/valid.txt" 60 "$data/test.txt" 150 300000B 350000B 400000B 489472B 600000B ;;
+    minilm-l6)
+        minilm=${MINILM:-$HOME/.cache/bitplan-models/minilm-l6}
+        [ -e "$minilm/config.json" ] || continue
+        mkdir -p "$work"
+        head -n 400 "$shared/data/stsb.dev.tsv" > "$work/stsb.plan.tsv"
+        tail -n 1100 "$shared/data/stsb.dev.tsv" > "$work/stsb.check.tsv"
+        # Every plan in context would encode 22.6 M weights.
+        EFFORT=${EFFORT:-0} section "$minilm" "$work/stsb.plan.tsv" 200 "$work/stsb.check.tsv" 1100 6173584B 9197400B ;;
     *) echo "measure_gate.sh: no data for $model" >&2; exit 1 ;;
     esac
 done

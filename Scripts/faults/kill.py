@@ -4,13 +4,14 @@
 Usage: kill.py [--times N] [--processes P] [--seed S] [--report FILE] [COMMAND ...]     (without commands: all but run)
 
 After each kill no output is half-written: it is not there, or has the bytes of an undisturbed run. The next run goes on with the same
-workspace and store. After the last kill the command runs to its end and leaves the bytes of an undisturbed run. With --processes, so
+workspace and store. After the last kill the command runs to its end and leaves the bytes of an undisturbed run, and nothing that killed
+ones have left half-written. With --processes, so
 many run at a time on one store, each with outputs of its own, and one of them is killed. Linux and macOS.
 """
 import argparse, os, random, shutil, signal, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from commands import COMMANDS, ROOT, contents, prepare, result, run, start
+from commands import COMMANDS, ROOT, halves, prepare, result, run, start
 
 
 def check(name, directory, undisturbed, when):
@@ -18,6 +19,15 @@ def check(name, directory, undisturbed, when):
         if ".part" not in path and undisturbed.get(path) != content:
             return f"{name}: {path} has other bytes {when}"
     return None
+
+
+def forget(directory):
+    """Removes what was finished, so that there is something to do again; what was not stays."""
+    directory = os.path.join(directory, "out")
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        path = os.path.join(directory, name)
+        if ".part" not in name:
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 def main():
@@ -77,11 +87,15 @@ def main():
                         print("WRONG " + problem, flush=True)
                     # Finished work would leave nothing to disturb.
                     if process.returncode == 0:
-                        shutil.rmtree(os.path.join(place, "out"), ignore_errors=True)
+                        forget(place)
             same = True
             for place in places:
-                shutil.rmtree(os.path.join(place, "out")) if name != "tune" and os.path.exists(os.path.join(place, "out")) else None
+                if name != "tune":
+                    forget(place)
                 code, _, lines = run(name, place)
+                if halves(place):
+                    wrong.append(f"{name}: half-written files stay: {halves(place)}")
+                    print("WRONG " + wrong[-1], flush=True)
                 if code or result(name, place) != undisturbed:
                     same = False
                     wrong.append(f"{name}: run after {killed} kills: exit code {code}, {'other files' if not code else lines[-1:]}")

@@ -127,8 +127,8 @@ extension MeasurementStore {
     /// Writes a copy to another file, all of it or nothing; claims stay behind.
     package func copy(to target: URL) throws(FileError) {
         // VACUUM INTO refuses a file that is there, and leaves half of one behind when it fails.
-        let temporary = target.deletingLastPathComponent().appending(
-            path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        let temporary = AtomicWrite.temporary(for: target)
+        AtomicWrite.removeLeft(of: target)
         do {
             try FileManager.default.createDirectory(
                 at: target.deletingLastPathComponent(), withIntermediateDirectories: true)

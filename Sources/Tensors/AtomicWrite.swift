@@ -19,8 +19,8 @@ package enum AtomicWrite {
     package static func stream(to file: URL, _ body: (FileHandle) throws -> Void) throws(FileError) {
         let manager = FileManager.default
         let directory = file.deletingLastPathComponent()
-        let temporary = directory.appending(
-            path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        let temporary = temporary(for: file)
+        removeLeft(of: file)
         let missing = missingDirectories(directory)
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -69,8 +69,7 @@ package enum AtomicWrite {
         let directory = file.deletingLastPathComponent()
         let missing = missingDirectories(directory)
         defer { remove(missing) }
-        let probe = directory.appending(
-            path: ".\(file.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+        let probe = temporary(for: file)
         do {
             try manager.createDirectory(at: directory, withIntermediateDirectories: true)
         } catch {
@@ -90,8 +89,8 @@ package enum AtomicWrite {
         let directory = directory.standardizedFileURL
         let parent = directory.deletingLastPathComponent()
         let missing = missingDirectories(parent)
-        let suffix = ".\(ProcessInfo.processInfo.processIdentifier).part"
-        let temporary = parent.appending(path: "." + directory.lastPathComponent + suffix)
+        let temporary = temporary(for: directory)
+        removeLeft(of: directory)
         do {
             try writing(directory) {
                 try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
@@ -114,6 +113,32 @@ package enum AtomicWrite {
             throw FileError(directory.path + error.path.dropFirst(temporary.path.count), error.message)
         }
     }
+
+    /// The name beside a file or directory that it has while this process writes it.
+    package static func temporary(for target: URL) -> URL {
+        let name = ".\(target.lastPathComponent).\(host)-\(ProcessInfo.processInfo.processIdentifier).part"
+        return target.deletingLastPathComponent().appending(path: name)
+    }
+
+    /// Removes what processes of this machine that were killed have left of writing `target`.
+    package static func removeLeft(of target: URL) {
+        let directory = target.deletingLastPathComponent()
+        let (head, tail) = (".\(target.lastPathComponent).\(host)-", ".part")
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        where name.hasPrefix(head) && name.hasSuffix(tail) {
+            guard let process = Int32(name.dropFirst(head.count).dropLast(tail.count)), process > 0,
+                kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            try? FileManager.default.removeItem(at: directory.appending(path: name))
+        }
+    }
+
+    /// This machine's name, by which the processes of several that share a disk are told apart.
+    private static let host: String = {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
 
     /// Makes an empty file whose bytes become those of `file`, which errors name.
     private static func create(_ temporary: URL, for file: URL) throws(FileError) -> FileHandle {

@@ -106,6 +106,35 @@ import Testing
         #expect(try directory.contents() == ["model", "model/a"])
     }
 
+    /// What a killed process has left is gone with the next one that writes the same; what a process that
+    /// lives writes stays, and so does everything else.
+    @Test func leftoversOfKilledProcessesGo() throws {
+        let directory = try TemporaryDirectory()
+        let dead = Process()
+        dead.executableURL = URL(filePath: "/usr/bin/env")
+        dead.arguments = ["true"]
+        try dead.run()
+        dead.waitUntilExit()
+        let (file, model) = (directory.file("file.txt"), directory.file("model"))
+        func left(_ target: URL, by process: Int32) -> String {
+            AtomicWrite.temporary(for: target).lastPathComponent.replacing(
+                "-\(ProcessInfo.processInfo.processIdentifier).", with: "-\(process).")
+        }
+        let other = left(directory.file("other"), by: dead.processIdentifier)
+        let living = left(file, by: getppid())
+        for name in [left(file, by: dead.processIdentifier), other, living, ".file.txt.part"] {
+            try Data([1]).write(to: directory.file(name))
+        }
+        let half = directory.file(left(model, by: dead.processIdentifier))
+        try FileManager.default.createDirectory(at: half, withIntermediateDirectories: false)
+        try Data([1]).write(to: half.appending(path: "a"))
+        try AtomicWrite.file("text", to: file)
+        try AtomicWrite.directory(model) { _ in }
+        #expect(
+            try directory.contents().sorted()
+                == [".file.txt.part", other, living, "file.txt", "model"].sorted())
+    }
+
     /// Whatever the path or link by which it is named.
     @Test func inputsAreNotWrittenOver() throws {
         let directory = try TemporaryDirectory()
