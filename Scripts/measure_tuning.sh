@@ -87,6 +87,23 @@ for case in 12x=auto-802549B 14x=auto-676434B 16x=auto-591880B binary=binary-802
     row "$name" bleu "$translation" "--plan $work/${case#*=}.curvature.plan.json" "$train" "$held" "$first" "$test" "--recipe weights --targets own" 2400
     row "$name-scales" bleu "$translation" "--packed $work/$name" "$train" "$held" "$first" "$test" "--recipe scales --targets own --rate 0.001 --vector-rate 0.001" 800
 done
+# The full model's own beam search has a share beside its answers; a plan of the candidates of now, swept with the codes that it is packed with.
+beams() { # NAME: the first sentences of a file, and their translations
+    [ -e "$work/beams.$1.de" ] || {
+        head -n 110000 "$work/ta-en-de/$1.en" > "$work/beams.$1.en"
+        "$bitplan" run "$translation" --beams 4 < "$work/beams.$1.en" > "$work/beams.$1.part"
+        mv "$work/beams.$1.part" "$work/beams.$1.de"
+    }
+    echo "$work/beams.$1.en $work/beams.$1.de"
+}
+case " ${CASES:-translation-12x-beams} " in *" translation-12x-beams "*)
+    # shellcheck disable=SC2086
+    [ -e "$work/now.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 --no-groups \
+        --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
+    "$bitplan" plan "$work/now.table.json" --size 802549B --output "$work/now-802549B.plan.json" > /dev/null
+    row translation-12x-beams bleu "$translation" "--plan $work/now-802549B.plan.json" "$(beams train)" "$(beams val) --held-out-limit 200" "$first" "$test" \
+        "--recipe weights --label-share 0.3" 4000 ;;
+esac
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
