@@ -251,10 +251,11 @@ package struct PlanSpace: Sendable {
             && groups.allSatisfy { group in group.allSatisfy { schemes[$0] == schemes[group[0]] } }
     }
 
-    /// Whether a plan takes longer in a model of its own size than the target admits.
+    /// Whether a plan takes longer in a model of its own size than the target admits, by more than the
+    /// rounding of sums.
     private func isSlow(_ schemes: [Scheme]) -> Bool {
         guard let limit = limit(of: .seconds), let latency, let workload else { return false }
-        return (try? latency.predict(schemes, workload).seconds).map { $0 > limit } ?? true
+        return (try? latency.predict(schemes, workload).seconds).map { $0 > limit * (1 + 1e-9) } ?? true
     }
 
     /// The space with seconds in which the least of these losses that it admits keeps the limit in a model of
