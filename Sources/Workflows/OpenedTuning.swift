@@ -35,7 +35,7 @@ struct OpenedTuning<Family: ModelFamily> {
         try request.changes(&settings)
         guard settings.objective == .kl || data.hasReferences && data.hasLabels else {
             throw UsageError(
-                "recipe '\(recipe.rawValue)' learns from labels or references: expected data with them, got texts alone"
+                "recipe '\(recipe.rawValue)' learns from labels or references: expected data with them, got texts or scores alone"
             )
         }
         guard settings.labelShare == 0 || data.hasLabels else {
