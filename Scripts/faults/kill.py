@@ -5,8 +5,8 @@ Usage: kill.py [--times N] [--processes P] [--seed S] [--report FILE] [COMMAND .
 
 After each kill no output is half-written: it is not there, or has the bytes of an undisturbed run. The next run goes on with the same
 workspace and store. After the last kill the command runs to its end and leaves the bytes of an undisturbed run, and nothing that killed
-ones have left half-written. With --processes, so
-many run at a time on one store, each with outputs of its own, and one of them is killed. Linux and macOS.
+ones have left half-written. With --processes, so many run at a time on one store, each with outputs of its own, and one of them is killed.
+Linux and macOS.
 """
 import argparse, os, random, shutil, signal, subprocess, sys, tempfile, time
 
