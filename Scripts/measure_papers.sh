@@ -52,11 +52,76 @@ for part in all abwr pt ilf "abwr pt ilf"; do
     row "$name" accuracy $sst "$data --recipe sensimix $settings" "$check" 600
 done
 row sensimix-kl accuracy $sst "$data --recipe sensimix --objective kl" "$check" 600
-for recipe in ipq "quant-noise --noise exact" "quant-noise --noise proxy" "quant-noise --noise-rate 1" scales; do
+for recipe in ipq "ipq --noise exact" "ipq --noise proxy" "quant-noise --noise exact" "quant-noise --noise proxy" "quant-noise --noise-rate 1" scales; do
     row "pq-$(echo "$recipe" | sed 's/quant-noise --noise-rate 1/all-blocks/; s/ --noise /-/')" accuracy Fixtures/sst2-bert ipq \
         "$data --recipe $recipe" "$check" 400
 done
 lm=$shared/models/wikitext-lm
 text="--data $work/wikitext2.train.txt --held-out $lm/data/valid.txt --held-out-limit 60 --batch-size 8"
-row bitnet perplexity "$lm" bitlinear "$text --recipe bitnet" "$lm/data/test.txt" 800
-row binary-weights perplexity "$lm" bcq1:fp16 "$text --recipe weights" "$lm/data/test.txt" 800
+calibrated="$text --calibration $work/wikitext2.train.txt --calibration-limit 200"
+for recipe in ipq "ipq --noise exact" "ipq --noise proxy"; do
+    row "lm-pq-$(echo "$recipe" | sed 's/ --noise /-/')" perplexity "$lm" ipq "$calibrated --recipe $recipe" "$lm/data/test.txt" 400
+done
+row bitnet perplexity "$lm" bitlinear "$calibrated --recipe bitnet" "$lm/data/test.txt" 800
+row binary-weights perplexity "$lm" bcq1:fp16 "$calibrated --recipe weights" "$lm/data/test.txt" 800
+
+# pair NAME MODEL CHECK A B: A less B, on the same items.
+pair() {
+    case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
+    [ -e "$work/$4.training.json" ] && [ -e "$work/$5.training.json" ] || return 0
+    [ -e "$work/$1.pair.json" ] ||
+        "$bitplan" evaluate "$work/$4" --against "$work/$5" --data "$3" --reference "$2" --timed 0 --no-store --json > "$work/$1.pair.json"
+    python3 - "$4" "$5" "$work/$1.pair.json" <<'P'
+import json, sys
+first, second, file = sys.argv[1:]
+against = json.load(open(file))["against"]
+def shown(difference):
+    low, high = difference["interval"]
+    return f"{difference['value']:+.3g} [{low:+.3g}, {high:+.3g}]" + ("" if low <= 0 <= high else " beyond noise")
+print(f"| {first} less {second} | {shown(against['klNats'])} | {shown(against['metric'])} |", flush=True)
+P
+}
+cat <<'T'
+
+| same items, 95% intervals | KL | metric |
+|---|---|---|
+T
+for part in exact proxy; do
+    pair "pair-$part" Fixtures/sst2-bert "$check" "pq-ipq-$part" pq-ipq
+    pair "lm-pair-$part" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part" lm-pq-ipq
+done
+pair pair-kinds Fixtures/sst2-bert "$check" pq-ipq-exact pq-ipq-proxy
+pair lm-pair-kinds "$lm" "$lm/data/test.txt" lm-pq-ipq-exact lm-pq-ipq-proxy
+pair pair-signs "$lm" "$lm/data/test.txt" bitnet binary-weights
+
+# From scratch: random weights of the language model's shape, as it is and with BitNet's norms inside sublayers, at a usual and at a large rate.
+# scratch NAME LAYOUT PRESET RECIPE RATE STEPS
+scratch() {
+    case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
+    case $2 in subln) norms=--subln ;; *) norms= ;; esac
+    # shellcheck disable=SC2086
+    [ -e "$work/fresh-$2/config.json" ] || python3 Scripts/make_random_model.py "$lm" "$work/fresh-$2" --same-size $norms > /dev/null
+    out=$work/$1
+    # shellcheck disable=SC2086
+    [ -e "$out.training.json" ] ||
+        "$bitplan" tune "$work/fresh-$2" --preset "$3" --fit greedy $text --recipe "$4" --objective labels --weight-rate "$5" --schedule "${SCHEDULE:-cosine}" \
+            --steps "${STEPS:-$6}" --no-store --output "$out" > /dev/null 2> "$out.err" || tail -n 1 "$out.err" >&2
+    python3 - "$@" "$out" <<'P'
+import json, os, sys
+name, layout, preset, recipe, rate, steps, out = sys.argv[1:]
+if not os.path.exists(f"{out}.training.json"):
+    sys.exit(print(f"| {name} | {layout} | {preset} | {rate} | {steps} | | ended without a result | | |", flush=True))
+points = json.load(open(f"{out}.training.json"))["points"]
+entropies = [p["heldOutCrossEntropy"] for p in points]
+print(f"| {name} | {layout} | {preset} | {rate} | {points[-1]['step']} | {points[-1]['cpuSeconds'] / 60:.1f} | {entropies[len(entropies) // 2]:.2f} | {entropies[-1]:.2f} | {min(entropies):.2f} |", flush=True)
+P
+}
+cat <<'T'
+
+| from scratch | norms | weights | rate | steps | CPU minutes | held-out cross-entropy half-way | at the end | least |
+|---|---|---|---:|---:|---:|---:|---:|---:|
+T
+for rate in 0.05 0.5; do
+    scratch "scratch-full-$rate" plain fp32 weights "$rate" 300
+    scratch "scratch-bitnet-$rate" subln bitlinear bitnet "$rate" 300
+done

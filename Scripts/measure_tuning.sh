@@ -96,14 +96,18 @@ beams() { # NAME: the first sentences of a file, and their translations
     }
     echo "$work/beams.$1.en $work/beams.$1.de"
 }
-case " ${CASES:-translation-12x-beams} " in *" translation-12x-beams "*)
+withBeams() { # CASE PLAN STEPS
+    case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
     # shellcheck disable=SC2086
     [ -e "$work/now.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 --no-groups \
         --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
-    "$bitplan" plan "$work/now.table.json" --size 802549B --output "$work/now-802549B.plan.json" > /dev/null
-    row translation-12x-beams bleu "$translation" "--plan $work/now-802549B.plan.json" "$(beams train)" "$(beams val) --held-out-limit 200" "$first" "$test" \
-        "--recipe weights --label-share 0.3" 4000 ;;
-esac
+    [ -e "$work/$2.plan.json" ] || "$bitplan" plan "$work/now.table.json" --size "${2#now-}" --output "$work/$2.plan.json" > /dev/null
+    row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train)" "$(beams val) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3" "$3"
+}
+withBeams translation-12x-beams now-802549B 4000
+withBeams translation-14x-beams now-676434B 6000
+withBeams translation-16x-beams now-591880B 6000
+withBeams translation-binary-beams binary-802549B.curvature 6000
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"

@@ -9,7 +9,7 @@ base classes take from what is left; a module of sentence-transformers those tha
 """
 import inspect, json, os, re, sys
 sys.path.pop(0)  # tokenizers.py beside this file would hide the package of that name
-from transformers import (BertConfig, BertTokenizer, DistilBertConfig, ElectraConfig, Gemma2Config, Gemma3TextConfig, GemmaTokenizer, GenerationConfig, LlamaConfig, LlamaTokenizer, M2M100Config, M2M100Tokenizer,
+from transformers import (BertConfig, BertTokenizer, BitNetConfig, DistilBertConfig, ElectraConfig, Gemma2Config, Gemma3TextConfig, GemmaTokenizer, GenerationConfig, LlamaConfig, LlamaTokenizer, M2M100Config, M2M100Tokenizer,
                           MarianConfig, MarianTokenizer, MBart50Tokenizer, MBartConfig, MistralConfig, NllbTokenizer, PreTrainedTokenizerFast, Qwen2Config,
                           Qwen2Tokenizer, Qwen3Config, RobertaConfig, RobertaTokenizer, SmolLM3Config, T5Config, T5Tokenizer, XLMRobertaConfig,
                           XLMRobertaTokenizer)
@@ -68,7 +68,7 @@ files = {
     'mbart': {'config.json': model(MBartConfig), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(MBart50Tokenizer)},
     't5': {'config.json': model(T5Config), 'generation_config.json': generation, 'tokenizer_config.json': tokenizer(T5Tokenizer)},
     'llama': language_model(LlamaConfig, LlamaTokenizer), 'mistral': language_model(MistralConfig, LlamaTokenizer), 'qwen2': language_model(Qwen2Config, Qwen2Tokenizer),
-    'qwen3': language_model(Qwen3Config, Qwen2Tokenizer), 'smollm3': language_model(SmolLM3Config, PreTrainedTokenizerFast),
+    'bitnet': language_model(BitNetConfig, PreTrainedTokenizerFast), 'qwen3': language_model(Qwen3Config, Qwen2Tokenizer), 'smollm3': language_model(SmolLM3Config, PreTrainedTokenizerFast),
     'gemma2': language_model(Gemma2Config, GemmaTokenizer), 'gemma3_text': language_model(Gemma3TextConfig, GemmaTokenizer),
     'roberta': encoder(RobertaConfig, RobertaTokenizer), 'xlm-roberta': encoder(XLMRobertaConfig, XLMRobertaTokenizer), 'electra': encoder(ElectraConfig, BertTokenizer),
     'distilbert': encoder(DistilBertConfig, BertTokenizer),

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig, ElectraConfig, LlamaConfig, MistralConfig,
-                          Gemma2Config, Gemma3TextConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, SmolLM3Config, XLMRobertaConfig)
+                          BitNetConfig, Gemma2Config, Gemma3TextConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config, RobertaConfig, SmolLM3Config, XLMRobertaConfig)
 
 here = os.path.dirname(os.path.abspath(__file__))
 OUT = sys.argv[1] if len(sys.argv) > 1 else f'{here}/../../Tests/ModelsTests/Goldens/kin'
@@ -297,3 +297,5 @@ language_model('gemma3_text', Gemma3TextConfig, 'Gemma3ForCausalLM', gemma,
                dict(num_hidden_layers=5, head_dim=6, query_pre_attn_scalar=9, sliding_window=5, sliding_window_pattern=2,
                     rope_parameters={'full_attention': {'rope_type': 'linear', 'factor': 4.0, 'rope_theta': 6000.0}, 'sliding_attention': {'rope_type': 'default', 'rope_theta': 90.0}}),
                rope_theta=6000.0, rope_local_base_freq=90.0, rope_scaling={'rope_type': 'linear', 'factor': 4.0})
+language_model('bitnet', BitNetConfig, 'BitNetForCausalLM', lambda d: byte_level(d, LLAMA3, '<|begin|>'),
+               dict(num_hidden_layers=2, tie_word_embeddings=True, rope_parameters={'rope_type': 'default', 'rope_theta': 400.0}), rope_theta=400.0, hidden_act='relu2')

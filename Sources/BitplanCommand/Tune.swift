@@ -104,7 +104,10 @@ struct TrainingOptions: ParsableArguments {
             "kl: the share of what is learned that labels or references have beside the full model's answers."
     )
     var labelShare: Double?
-    @Option(help: "quant-noise: what becomes of chosen blocks, their codes (exact) or zeros (proxy).")
+    @Option(
+        help: ArgumentHelp(
+            "quant-noise: what becomes of chosen blocks, their codes (exact) or zeros (proxy); ipq: the first half of the run is under such noise."
+        ))
     var noise: QuantizationNoise.Kind?
     @Option(help: "quant-noise: the share of blocks that are chosen in a step; 1 is all.")
     var noiseRate: Double?
@@ -149,13 +152,16 @@ struct TrainingOptions: ParsableArguments {
             }
             settings.labelShare = labelShare
         }
+        // iPQ has noise before it where it is asked for.
+        if let noise, settings.recipe == .ipq || settings.noise != nil {
+            settings.noise = QuantizationNoise(kind: noise)
+        }
         for (name, isGiven) in [
             ("--noise", noise != nil), ("--noise-rate", noiseRate != nil),
             ("--noise-block", noiseBlock != nil),
         ] where isGiven && settings.noise == nil {
             throw RecipeError.notHonoured(setting: name, settings.recipe, of: .quantNoise)
         }
-        if let noise { settings.noise?.kind = noise }
         if let noiseRate { settings.noise?.rate = noiseRate }
         if let noiseBlock { settings.noise?.block = noiseBlock }
         if !without.isEmpty, settings.sensimix == nil {

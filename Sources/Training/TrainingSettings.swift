@@ -14,7 +14,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     /// - Source: Hinton et al. 2015, section 2; with a model's own beam search as references, Kim and Rush
     ///   2016.
     package var labelShare: Double
-    /// The noise of `quantNoise`; nil for other recipes.
+    /// The noise of `quantNoise`, and before `ipq` where it has some; nil for other recipes.
     package var noise: QuantizationNoise?
     /// What `sensimix` does; nil for other recipes.
     package var sensimix: SensiMixParts?

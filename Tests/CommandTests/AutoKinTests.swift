@@ -11,7 +11,7 @@ import Testing
 
     /// A model and data for it.
     static let models: [(name: String, data: String)] =
-        ["gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"].map {
+        ["bitnet", "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3"].map {
             ($0, text)
         } + [
             ("roberta", fill(["yes", "no", "maybe", "1"])),

@@ -36,7 +36,7 @@ import Testing
         ],
         "llama": languageModel(LlamaSettings.model), "mistral": languageModel(LlamaSettings.mistral),
         "qwen2": languageModel(LlamaSettings.qwen2), "qwen3": languageModel(LlamaSettings.qwen3),
-        "smollm3": languageModel(LlamaSettings.smollm3),
+        "bitnet": languageModel(LlamaSettings.bitnet), "smollm3": languageModel(LlamaSettings.smollm3),
         "gemma2": languageModel(LlamaSettings.gemma2), "gemma3_text": languageModel(LlamaSettings.gemma3),
         "roberta": encoder(BertSettings.roberta), "xlm-roberta": encoder(BertSettings.roberta),
         "electra": encoder(BertSettings.electra), "distilbert": encoder(BertSettings.distilbert),

@@ -34,7 +34,7 @@ import Testing
 
     static let directory = TestFiles.root.appending(path: "Tests/ModelsTests/Goldens/kin")
     static let names = [
-        "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
+        "bitnet", "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
     ]
 
     private func difference(_ a: [Float], _ b: [Float]) -> Float {
@@ -196,7 +196,7 @@ import Testing
         ("smollm3", #""no_rope_layers": [1, 0, 2, 1]"#, "'no_rope_layers': expected a 0 or 1"),
         (
             "qwen3", #""model_type": "qwen3_moe""#,
-            "model_type 'qwen3_moe' is not supported here: expected one of gemma2, gemma3_text, llama, mistral, qwen2, qwen3, smollm3"
+            "model_type 'qwen3_moe' is not supported here: expected one of bitnet, gemma2, gemma3_text, llama, mistral, qwen2, qwen3, smollm3"
         ),
         (
             "qwen3", #""architectures": ["LlamaForCausalLM"]"#,

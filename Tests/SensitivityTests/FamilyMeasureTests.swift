@@ -51,7 +51,9 @@ import Testing
             data: "good film\t1\nnot bad, the film\tgood\t2\nabc def\tneutral\n!\tcontradiction\n")
     }
 
-    @Test(arguments: ["tiny-llama", "kin/qwen3", "kin/smollm3"]) func llama(_ name: String) throws {
+    @Test(arguments: ["tiny-llama", "kin/bitnet", "kin/qwen3", "kin/smollm3"]) func llama(_ name: String)
+        throws
+    {
         let text = (0..<9).map { "the \($0) thing and another one" }.joined(separator: "\n")
         try check(LlamaFamily.self, name, data: text)
     }

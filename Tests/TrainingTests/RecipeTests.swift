@@ -54,6 +54,29 @@ import Testing
         #expect(matrices.allSatisfy { method.role(of: $0, at: steps).weights == .codes })
     }
 
+    /// With noise before it, iPQ has the second half of the run, and the first sublayer's codes are those of
+    /// the weights at its start.
+    @Test(arguments: [QuantizationNoise.Kind.exact, .proxy], [4, 9, 40])
+    func ipqBehindNoise(_ kind: QuantizationNoise.Kind, _ steps: Int) throws {
+        let matrices = [try matrix("Emb", 0, "pq:b4:k4"), try matrix("FFN.0", 2, "pq:b4:k4")]
+        var settings = standard(.ipq, steps: steps)
+        settings.noise = QuantizationNoise(kind: kind)
+        let method = settings.method(matrices)
+        let half = steps / 2
+        for step in 0..<half {
+            for matrix in matrices {
+                let role = method.role(of: matrix, at: step)
+                #expect(role.weights == .noise(QuantizationNoise(kind: kind)) && role.learnsWeights)
+            }
+        }
+        #expect(method.role(of: matrices[0], at: half - 1).following == .fitting)
+        #expect(method.role(of: matrices[0], at: half) == MatrixRole(learnsNumbers: true))
+        #expect(method.role(of: matrices[1], at: half).weights == .latent)
+        let fitted = (half..<steps).filter { method.role(of: matrices[1], at: $0).following == .fitting }
+        #expect(fitted.count == 1)
+        #expect(matrices.allSatisfy { method.role(of: $0, at: steps).weights == .codes })
+    }
+
     /// The last layer first, inputs a stage before weights; without the three ways all is 1-bit at once.
     @Test func sensimixStages() throws {
         let matrices = [

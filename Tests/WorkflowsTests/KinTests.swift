@@ -11,7 +11,7 @@ import Testing
 /// Models that differ from their family's own in settings and names, packed and tuned.
 @Suite struct KinTests {
     static let decoders = [
-        "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
+        "bitnet", "gemma2", "gemma3_text", "llama2", "llama3", "mistral", "qwen2", "qwen3", "smollm3",
     ]
     static let encoders = ["distilbert", "electra", "roberta", "xlm-roberta"]
     private let root = FileManager.default.temporaryDirectory.appending(path: "bitplan-\(UUID().uuidString)")

@@ -4,6 +4,8 @@ import BitplanTensors
 /// The non-linearity of a feed-forward sublayer, by its name in the configuration.
 package enum ActivationFunction: String, Sendable {
     case relu
+    /// The square of `relu`.
+    case squaredRelu = "relu2"
     case gelu
     case geluNew = "gelu_new"
     case geluTanh = "gelu_pytorch_tanh"
@@ -27,14 +29,18 @@ package enum ActivationFunction: String, Sendable {
     ///
     /// - Parameter x: the arguments; of the hyperbolic tangent its values.
     func backward(_ gradient: inout Matrix, at x: Matrix) {
-        let function: VectorFunction =
-            switch self {
-            case .relu: .relu
-            case .swish, .silu: .swish
-            case .gelu: .geluErf
-            case .geluNew, .geluTanh: .geluTanh
-            case .tanh: .tanh
+        let function: VectorFunction
+        switch self {
+        case .relu: function = .relu
+        case .squaredRelu:
+            return gradient.forEachRow(beside: x) { arguments, gradient in
+                for i in 0..<x.columns { gradient[i] *= 2 * max(0, arguments[i]) }
             }
+        case .swish, .silu: function = .swish
+        case .gelu: function = .geluErf
+        case .geluNew, .geluTanh: function = .geluTanh
+        case .tanh: function = .tanh
+        }
         gradient.forEachRow(beside: x) { functionGradient(function, $0, count: x.columns, $1) }
     }
 
@@ -44,6 +50,9 @@ package enum ActivationFunction: String, Sendable {
             guard let values = buffer.baseAddress else { return }
             switch self {
             case .relu: BitplanKernels.relu(values, count: buffer.count)
+            case .squaredRelu:
+                BitplanKernels.relu(values, count: buffer.count)
+                for i in buffer.indices { values[i] *= values[i] }
             case .swish, .silu: BitplanKernels.swish(values, count: buffer.count)
             case .gelu: geluErf(values, count: buffer.count)
             case .geluNew, .geluTanh: BitplanKernels.geluTanh(values, count: buffer.count)

@@ -17,7 +17,7 @@ extension Attention {
         _ tape: Tape, _ sink: any GradientSink
     ) -> (input: Matrix, source: Matrix?) {
         var gradients = contextGradients(
-            output.backward(gradient, tape, sink), offsets, offsets, causal: causal, tape, sink)
+            projectedBackward(gradient, tape, sink), offsets, offsets, causal: causal, tape, sink)
         if let rotary {
             rotary.apply(to: &gradients[0], offsets, isReversed: true)
             rotary.apply(to: &gradients[1], offsets, isReversed: true)
@@ -39,11 +39,18 @@ extension Attention {
         _ sink: any GradientSink
     ) -> (input: Matrix, source: Matrix) {
         let gradients = contextGradients(
-            output.backward(gradient, tape, sink), offsets, sourceOffsets, causal: false, tape, sink)
+            projectedBackward(gradient, tape, sink), offsets, sourceOffsets, causal: false, tape, sink)
         return (
             query.backward(gradients[0], tape, sink),
             Linear.together([key, value], Array(gradients[1...]), tape, sink)
         )
+    }
+
+    /// The gradient of what was read, given that of what the output projection makes of it.
+    private func projectedBackward(_ gradient: Matrix, _ tape: Tape, _ sink: any GradientSink) -> Matrix {
+        var context = output.backward(gradient, tape, sink)
+        outputNorm?.backward(&context, tape, sink)
+        return context
     }
 
     /// The gradients of queries, keys and values, given that of what the queries read.

@@ -8,7 +8,8 @@ import PlanFormat
 /// With fewer key heads than query heads (grouped-query attention), query head i reads key head `i * keyHeads
 /// / heads`. With a window, a token sees the last tokens alone, itself among them.
 /// - Source: Vaswani et al. 2017; Ainslie et al. 2023 for groups; Beltagy et al. 2020 for windows; Dehghani
-///   et al. 2023 for norms of queries and keys.
+///   et al. 2023 for norms of queries and keys; Wang et al. 2022 (SubLN) for that of the output
+///   projection's input.
 struct Attention: Sendable {
     let query: Linear
     let key: Linear
@@ -29,6 +30,8 @@ struct Attention: Sendable {
     let queryNorm: Norm?
     /// The same of keys.
     let keyNorm: Norm?
+    /// Normalizes what the output projection sees.
+    let outputNorm: Norm?
     /// How many tokens a token sees; nil where it sees all before it.
     let window: Int?
 
@@ -49,6 +52,7 @@ struct Attention: Sendable {
         output = try linear(names.output, shape.width, inner, hasBias: shape.outputHasBias, &reader)
         queryNorm = try shape.headNorm?.norm(names.queryNorm, &reader)
         keyNorm = try shape.headNorm?.norm(names.keyNorm, &reader)
+        outputNorm = try shape.outputNorm?.norm(names.outputNorm, &reader)
         window = shape.window
         heads = shape.heads
         keyHeads = shape.keyHeads
@@ -77,7 +81,12 @@ struct Attention: Sendable {
         keep(projections[0], projections[1], projections[2], observing)
         let context = contexts(
             projections[0], offsets, over: projections[1], projections[2], offsets, causal: causal)
-        return output(context, observing: observing)
+        return projected(context, observing: observing)
+    }
+
+    /// What the output projection makes of what was read.
+    func projected(_ context: Matrix, observing: ForwardObserver? = nil) -> Matrix {
+        output(outputNorm?(context, observing: observing) ?? context, observing: observing)
     }
 
     /// Queries, keys and values before they are turned by their positions.
@@ -111,7 +120,7 @@ struct Attention: Sendable {
         keep(queries, memory.keys, memory.values, observing)
         let context = contexts(
             queries, offsets, over: memory.keys, memory.values, sourceOffsets, causal: false)
-        return output(context, observing: observing)
+        return projected(context, observing: observing)
     }
 
     /// What an attention reads of a source, and the weights it does that with.

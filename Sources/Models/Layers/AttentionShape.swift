@@ -7,9 +7,11 @@ struct AttentionNames {
     let output: String
     var queryNorm = ""
     var keyNorm = ""
+    var outputNorm = ""
 
     /// `<name>.q_proj`, `.k_proj`, `.v_proj` and an output projection, `.out_proj` where it has no other
-    /// name; norms `.q_norm` and `.k_norm`.
+    /// name; norms `.q_norm` and `.k_norm`, and
+    /// `.attn_sub_norm` of what the output projection sees.
     init(_ name: String, output: String = "out_proj") {
         query = name + ".q_proj"
         key = name + ".k_proj"
@@ -17,6 +19,7 @@ struct AttentionNames {
         self.output = "\(name).\(output)"
         queryNorm = name + ".q_norm"
         keyNorm = name + ".k_norm"
+        outputNorm = name + ".attn_sub_norm"
     }
 
     /// Layers of these names.
@@ -53,6 +56,8 @@ struct AttentionShape: Sendable {
     let relative: RelativePositions?
     /// How every head's queries and keys are normalized; nil where they are not.
     let headNorm: Normalization?
+    /// How what the output projection sees is normalized; nil where it is not.
+    let outputNorm: Normalization?
     /// How many tokens a token sees, itself the last of them; nil where it sees all before it.
     let window: Int?
 
@@ -65,8 +70,8 @@ struct AttentionShape: Sendable {
     /// products are divided by the root of a head's channels, where nothing else is said.
     init(
         width: Int, heads: Int, keyHeads: Int, headSize: Int, hasBias: Bool, outputHasBias: Bool? = nil,
-        rotary: RotaryPositions? = nil, headNorm: Normalization? = nil, window: Int? = nil,
-        scale: Float? = nil, cap: SoftCap? = nil, relative: RelativePositions? = nil
+        rotary: RotaryPositions? = nil, headNorm: Normalization? = nil, outputNorm: Normalization? = nil,
+        window: Int? = nil, scale: Float? = nil, cap: SoftCap? = nil, relative: RelativePositions? = nil
     ) {
         self.width = width
         self.heads = heads
@@ -79,6 +84,7 @@ struct AttentionShape: Sendable {
         self.cap = cap
         self.relative = relative
         self.headNorm = headNorm
+        self.outputNorm = outputNorm
         self.window = window
     }
 }

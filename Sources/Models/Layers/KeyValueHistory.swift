@@ -70,7 +70,7 @@ extension Attention {
         for (row, memory) in memories.enumerated() {
             read(memory.history, query: row, of: queries, scores: &scores, into: &context)
         }
-        return output(context)
+        return projected(context)
     }
 
     /// What query `row` of `queries` reads from a history.

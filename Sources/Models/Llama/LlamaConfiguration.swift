@@ -44,6 +44,8 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package let attentionOutputHasBias: Bool
     /// Whether every head's queries and keys are normalized.
     package let normalizesHeads: Bool
+    /// Whether what goes into the last product of a sublayer is normalized.
+    package let normalizesInside: Bool
     /// Whether embeddings are scaled by the root of their width, norms add 1 to their weights, and branches
     /// have norms at both ends.
     package let isGemma: Bool
@@ -138,6 +140,7 @@ package struct LlamaConfiguration: Sendable, Equatable {
         feedForwardHasBias =
             variant.rules["mlp_bias"] == .read ? try settings.flag("mlp_bias", or: false) : false
         normalizesHeads = variant.normalizesHeads
+        normalizesInside = variant.normalizesInside
         hasPositions = try LayerSettings.positions(settings, variant, layers: layers)
         windows = try LayerSettings.windows(settings, variant, hasPositions: hasPositions)
         endTokens = try LlamaConfiguration.tokens("eos_token_id", generation, settings, vocabularySize)

@@ -13,6 +13,13 @@ extension LlamaFamily {
                 "mistral", checkpoints: "mistralai/Mistral-7B-v0.1, -v0.3", tasks: task,
                 lacks: common + ", Tekken's split pattern (Mistral-Nemo)"),
             PublishedModels(
+                "bitnet",
+                checkpoints: "none: a layout to train in, with a norm before the last product of a sublayer",
+                tasks: task,
+                lacks: common
+                    + ", the ternary weights of microsoft/bitnet-b1.58-2B-4T (refused by quantization_config)"
+            ),
+            PublishedModels(
                 "qwen2", checkpoints: "Qwen/Qwen2-0.5B, Qwen2.5-0.5B to -7B", tasks: task,
                 lacks: common + ", mixtures of experts"),
             PublishedModels(

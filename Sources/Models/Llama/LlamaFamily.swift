@@ -3,7 +3,8 @@ import BitplanTokenizers
 import Foundation
 import PlanFormat
 
-/// Language models in the Llama layout: Llama, Mistral, Qwen 2 and 3, SmolLM, Gemma 2 and 3.
+/// Language models in the Llama layout: Llama, Mistral, Qwen 2 and 3, SmolLM, Gemma 2 and 3,
+/// BitNet.
 package struct LlamaFamily: ModelFamily {
     /// The `model_type` of the family.
     package static let modelType = "llama"
@@ -70,7 +71,7 @@ package struct LlamaFamily: ModelFamily {
     /// whether and how fast they turn by positions.
     ///
     /// - Source: Touvron et al. 2023; Jiang et al. 2023 (Mistral); Yang et al. 2024 and 2025 (Qwen); Gemma
-    ///   Team 2024 and 2025.
+    ///   Team 2024 and 2025; Wang et al. 2023 (BitNet).
     package static func network(
         _ configuration: LlamaConfiguration, _ weights: WeightTable? = nil
     ) throws(MissingWeight) -> DecoderNetwork {
@@ -107,6 +108,8 @@ package struct LlamaFamily: ModelFamily {
                 outputHasBias: configuration.attentionOutputHasBias,
                 rotary: configuration.hasPositions[depth] ? rotary[depth] : nil,
                 headNorm: configuration.normalizesHeads ? norms(width: configuration.headSize) : nil,
+                outputNorm: configuration.normalizesInside
+                    ? norms(width: configuration.heads * configuration.headSize) : nil,
                 window: configuration.windows[depth], scale: configuration.attentionScale,
                 cap: configuration.attentionCap)
         }
@@ -136,7 +139,9 @@ package struct LlamaFamily: ModelFamily {
                         inner: [layer + ".mlp.gate_proj", layer + ".mlp.up_proj"],
                         outer: layer + ".mlp.down_proj", width: width,
                         innerWidth: configuration.innerWidth, activation: configuration.activation,
-                        hasBias: configuration.feedForwardHasBias),
+                        hasBias: configuration.feedForwardHasBias,
+                        innerNorm: configuration.normalizesInside
+                            ? (layer + ".mlp.ffn_sub_norm", norms(width: configuration.innerWidth)) : nil),
                     norm: configuration.isGemma ? layer + ".pre_feedforward_layernorm" : behindAttention,
                     branchNorm: configuration.isGemma ? layer + ".post_feedforward_layernorm" : nil,
                     normalization, .decoderAlone, &reader)

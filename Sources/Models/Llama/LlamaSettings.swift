@@ -1,7 +1,8 @@
 /// What language models in the Llama layout do with every key of their files.
 ///
-/// - Source: `LlamaConfig`, `MistralConfig`, `Qwen2Config`, `Qwen3Config`, `SmolLM3Config`, `Gemma2Config`,
-///   `Gemma3TextConfig`, `GenerationConfig` and the tokenizers' classes of Hugging Face transformers 5.24.
+/// - Source: `LlamaConfig`, `MistralConfig`, `BitNetConfig`, `Qwen2Config`, `Qwen3Config`, `SmolLM3Config`,
+///   `Gemma2Config`, `Gemma3TextConfig`, `GenerationConfig` and the tokenizers' classes of Hugging Face
+///   transformers 5.24.
 package enum LlamaSettings {
     /// Keys that all models of the layout have.
     private static let layout: SettingRules = SettingRules.model.adding(
@@ -21,6 +22,8 @@ package enum LlamaSettings {
         read: ["attention_bias", "head_dim", "mlp_bias"], harmless: ["pretraining_tp"])
 
     package static let mistral: SettingRules = layout.adding(read: ["head_dim", "sliding_window"])
+
+    package static let bitnet: SettingRules = layout.adding(read: ["attention_bias", "head_dim"])
 
     package static let qwen2: SettingRules = layout.adding(
         read: ["layer_types", "max_window_layers", "sliding_window", "use_sliding_window"])

@@ -21,6 +21,8 @@ struct LlamaVariant: Sendable {
     var biases = Biases.none
     /// Whether every head's queries and keys are normalized.
     var normalizesHeads = false
+    /// Whether what goes into the last product of a sublayer is normalized (SubLN).
+    var normalizesInside = false
     /// Which layers have a sliding window.
     var windows = Windows.none
     /// Whether some layers turn nothing by positions.
@@ -74,6 +76,10 @@ struct LlamaVariant: Sendable {
         "mistral": LlamaVariant(
             architecture: "MistralForCausalLM", rules: LlamaSettings.mistral, maximumPositions: 4096 * 32,
             keyHeads: 8, windows: .all(usual: 4096)),
+        "bitnet": LlamaVariant(
+            architecture: "BitNetForCausalLM", rules: LlamaSettings.bitnet, maximumPositions: 2048,
+            keyHeads: 5, theta: 500_000, biases: .byKey, normalizesInside: true,
+            activation: ("hidden_act", "relu2")),
         "qwen2": LlamaVariant(
             architecture: "Qwen2ForCausalLM", rules: LlamaSettings.qwen2, maximumPositions: 32768,
             keyHeads: 32, biases: .inputs, windows: .byLayer(usual: 4096, firstLayer: 28)),

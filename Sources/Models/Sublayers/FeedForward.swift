@@ -4,7 +4,8 @@ import PlanFormat
 /// Two linear layers with a non-linearity between them, on top of their input; with a gate
 /// `down(activation(gate(x)) * up(x))`, which is SwiGLU where the activation is SiLU.
 ///
-/// - Source: Vaswani et al. 2017; Shazeer 2020 for gates.
+/// - Source: Vaswani et al. 2017; Shazeer 2020 for gates; Wang et al. 2022 (SubLN) for the norm before the
+///   outer layer.
 struct FeedForward: Sublayer {
     /// Names and shape of a feed-forward.
     struct Shape: Sendable {
@@ -18,11 +19,15 @@ struct FeedForward: Sublayer {
         let innerWidth: Int
         let activation: ActivationFunction
         var hasBias = true
+        /// The norm of what the outer layer sees, and its kind; nil where it has none.
+        var innerNorm: (name: String, kind: Normalization)?
     }
 
     private let inner: [Linear]
     private let outer: Linear
     private let activation: ActivationFunction
+    /// Normalizes what `outer` sees.
+    private let innerNorm: Norm?
     private let residual: Residual
     private let stack: Stack
 
@@ -42,6 +47,7 @@ struct FeedForward: Sublayer {
         outer = try Linear(
             shape.outer, rows: shape.width, columns: shape.innerWidth, hasBias: shape.hasBias, &reader)
         activation = shape.activation
+        innerNorm = try shape.innerNorm?.kind.norm(shape.innerNorm?.name ?? "", &reader)
         residual = try normalization.residual(norm, branch: branchNorm, last: last, &reader)
         self.stack = stack
     }
@@ -60,6 +66,7 @@ struct FeedForward: Sublayer {
     func backward(_ gradient: inout NetworkState, _ tape: Tape, _ sink: any GradientSink) {
         residual.backward(&gradient[stack].hidden, tape, sink) {
             var hidden = outer.backward($0, tape, sink)
+            innerNorm?.backward(&hidden, tape, sink)
             let lifted = inner.map { tape.kept($0.name) }
             guard let gated = lifted.dropFirst().first else {
                 activation.backward(&hidden, at: lifted[0])
@@ -87,6 +94,7 @@ struct FeedForward: Sublayer {
         var hidden = lifted.removeFirst()
         activation.apply(&hidden)
         if let gated = lifted.first { hidden.multiply(by: gated) }
+        innerNorm?.apply(&hidden, observing: observing)
         return outer(hidden, observing: observing)
     }
 }
