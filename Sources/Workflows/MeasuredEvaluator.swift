@@ -7,7 +7,7 @@ import PlanFormat
 extension EvaluatorMeasurer: PlanMeasurer {}
 
 /// A model that a process of the user's measures: what `MeasuredModel` is for a model directory.
-package struct MeasuredEvaluator: Sendable {
+package struct MeasuredEvaluator: PlannedFromTables, Sendable {
     /// What measures it.
     package let measurer: EvaluatorMeasurer
 
@@ -72,28 +72,7 @@ package struct MeasuredEvaluator: Sendable {
             shard, metric: { if metricCells > 0 { _ = try measurer.metric(of: $0) } }, progress: progress)
     }
 
-    /// Plans for a target, from the table of a sweep.
-    ///
-    /// - Parameters: as of `Planner.plan`.
-    /// - Throws: `PlanError` where the table is of another model, `UsageError` where its codes are fitted
-    ///   otherwise, and what `PlanSpace` and `Planner` throw.
-    package func plan(
-        _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
-        progress: (PlanningRound) -> Void = { _ in }
-    ) throws -> PlanningResult {
-        try planner(table, target, measurer).plan(effort: effort, progress: progress)
-    }
-
-    /// Measures a part of what planning asks for into the store.
-    ///
-    /// - Parameters: as of `plan`.
-    package func measure(
-        _ shard: Shard, ofPlanning table: SensitivityTable, target: PlanTarget, effort: Int = 1000
-    ) throws -> PlanningPart {
-        try PlanningPart(shard, of: measurer) { try planner(table, target, $0).plan(effort: effort) }
-    }
-
-    private func planner<Measurer: PlanMeasurer>(
+    package func planner<Measurer: PlanMeasurer>(
         _ table: SensitivityTable, _ target: PlanTarget, _ measurer: Measurer
     ) throws -> Planner<Measurer> {
         let said = self.measurer.description

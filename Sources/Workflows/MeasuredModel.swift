@@ -10,7 +10,7 @@ import PlanFormat
 extension ModelMeasurer: PlanMeasurer {}
 
 /// A model opened with the data that it is planned on: what sweep, plan and auto share.
-package struct MeasuredModel<Family: ModelFamily>: Sendable {
+package struct MeasuredModel<Family: ModelFamily>: PlannedFromTables, Sendable {
     /// Where the data came from.
     package let source: DataSource
     /// Text that codes are calibrated on; nil where that is the data.
@@ -96,28 +96,7 @@ package struct MeasuredModel<Family: ModelFamily>: Sendable {
         source.targets(of: measurer.data, measurer.model.family.task) == .own ? .own : nil
     }
 
-    /// Plans for a target, from the table of a sweep.
-    ///
-    /// - Parameters: as of `Planner.plan`.
-    /// - Throws: `PlanError` where the table is of another model, `UsageError` where its KL is measured on
-    ///   other targets, and what `PlanSpace` and `Planner` throw.
-    package func plan(
-        _ table: SensitivityTable, target: PlanTarget, effort: Int = 1000,
-        progress: (PlanningRound) -> Void = { _ in }
-    ) throws -> PlanningResult {
-        try planner(table, target, measurer).plan(effort: effort, progress: progress)
-    }
-
-    /// Measures a part of what planning asks for into the store.
-    ///
-    /// - Parameters: as of `plan`.
-    package func measure(
-        _ shard: Shard, ofPlanning table: SensitivityTable, target: PlanTarget, effort: Int = 1000
-    ) throws -> PlanningPart {
-        try PlanningPart(shard, of: measurer) { try planner(table, target, $0).plan(effort: effort) }
-    }
-
-    private func planner<Measurer: PlanMeasurer>(
+    package func planner<Measurer: PlanMeasurer>(
         _ table: SensitivityTable, _ target: PlanTarget, _ measurer: Measurer
     ) throws -> Planner<Measurer> {
         guard table.model == identity else {

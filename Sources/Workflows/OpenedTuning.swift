@@ -31,8 +31,8 @@ struct OpenedTuning<Family: ModelFamily> {
         data = try TuningData(request, reader) { notes.append($0) }
         self.notes = notes
         recipe = request.recipe ?? (model.layout.parameterCount > 8_000_000 ? .scales : .weights)
-        var settings = TrainingSettings(recipe, steps: 1, parameters: model.layout.parameterCount)
-        try request.changes(&settings)
+        changes = request.changes
+        let settings = try Self.settings(recipe, steps: 1, model, changes)
         guard settings.objective == .kl || data.hasReferences && data.hasLabels else {
             throw UsageError(
                 "recipe '\(recipe.rawValue)' learns from labels or references: expected data with them, got texts or scores alone"
@@ -49,7 +49,6 @@ struct OpenedTuning<Family: ModelFamily> {
             start.packed, vectors: start.vectors, as: start.vectorType,
             latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
         try settings.check(Array(trained.matrices.values))
-        changes = request.changes
         threads = request.task.threads
         evaluator = try Evaluator(
             reference: full, examples: data.heldOut.examples, threads: request.task.threads)
@@ -59,6 +58,13 @@ struct OpenedTuning<Family: ModelFamily> {
 extension OpenedTuning {
     /// The recipe's settings for so many steps, with the request's changes.
     func settings(steps: Int) throws -> TrainingSettings {
+        try Self.settings(recipe, steps: steps, model, changes)
+    }
+
+    private static func settings(
+        _ recipe: TrainingRecipe, steps: Int, _ model: Model<Family>,
+        _ changes: (inout TrainingSettings) throws -> Void
+    ) throws -> TrainingSettings {
         var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
         try changes(&settings)
         return settings
