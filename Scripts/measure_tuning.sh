@@ -107,7 +107,7 @@ withBeams() { # CASE PLAN STEPS
 withBeams translation-12x-beams now-802549B 4000
 withBeams translation-14x-beams now-676434B 6000
 withBeams translation-16x-beams now-591880B 6000
-withBeams translation-binary-beams binary-802549B.curvature 6000
+withBeams translation-binary-beams binary-802549B.curvature 4000
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"
