@@ -247,6 +247,12 @@ def memory_directory():
     return tempfile.TemporaryDirectory(prefix="bitplan-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 
 
+def processor_seconds():
+    """What all processes that have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def fuzz(target, arguments):
     """Runs libFuzzer on one target; gives its counts, and whether something was found or did not run."""
     files = seeds(target)
@@ -261,7 +267,7 @@ def fuzz(target, arguments):
         PROGRAM, "fuzz", target, corpus, "-seed_inputs=" + ",".join(files), f"-dict={dictionary(target, files)}", limit, "-timeout=5",
         f"-max_len={LONGEST.get(target, 4096)}", f"-malloc_limit_mb={LARGEST_ALLOCATION}", f"-rss_limit_mb={LARGEST_PROCESS}",
         f"-reload={int(arguments.jobs > 1)}", "-print_final_stats=1", f"-artifact_prefix={findings}/"]
-    start = time.time()
+    start, processor = time.time(), processor_seconds()
     with memory_directory() as memory:
         processes = []
         for log in logs:
@@ -269,7 +275,7 @@ def fuzz(target, arguments):
                 processes.append(subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT | {"TMPDIR": memory}, stdout=output, stderr=output))
         for process in processes:
             process.wait()
-    seconds = time.time() - start
+    seconds, processor = time.time() - start, processor_seconds() - processor
     texts = [open(log, errors="replace").read() for log in logs]
 
     def last(pattern):
@@ -279,9 +285,9 @@ def fuzz(target, arguments):
     new = sorted(set(os.listdir(findings)) - before)
     executions = last(r"stat::number_of_executed_units: (\d+)")
     counts = {"executions": sum(executions), "features": max(last(r"ft: (\d+)")), "peakMB": max(last(r"stat::peak_rss_mb: +(\d+)")),
-              "seconds": round(seconds * arguments.jobs), "rate": round(sum(executions) / seconds / arguments.jobs), "findings": len(new)}
+              "seconds": round(processor), "rate": round(sum(executions) / processor), "findings": len(new)}
     failed = "" if new or all(executions) else f"; did not run: see {os.path.relpath(logs[0], ROOT)}"
-    print(f"{target}: {counts['executions']} inputs, {counts['rate']} a second and process, {counts['features']} features, {counts['peakMB']} MB, {seconds:.0f} s"
+    print(f"{target}: {counts['executions']} inputs, {counts['rate']} a second of processor time, {counts['features']} features, {counts['peakMB']} MB, {seconds:.0f} s"
           + "".join(f"\n  finding: {BUILD}/findings/{target}/{name}" for name in new) + failed, flush=True)
     return counts, bool(new or failed)
 
@@ -320,7 +326,7 @@ def report(path, measured):
         "# Fuzzing", "",
         "Every reader of files of others under coverage-guided random input (libFuzzer, address sanitizer): `make fuzz`, or",
         "`python3 Scripts/fuzz.py --runs 1000000 --report Reports/fuzzing.md`. Counts add up over runs; features, libFuzzer's measure of",
-        f"coverage (edges, and how often they are taken), are the most of one run, inputs a second those of one process in the last. An input that crashes, takes 5 seconds, allocates {LARGEST_ALLOCATION} MB at once or brings the process to "
+        f"coverage (edges, and how often they are taken), are the most of one run, inputs a second those of processor time in the last. An input that crashes, takes 5 seconds, allocates {LARGEST_ALLOCATION} MB at once or brings the process to "
         f"{LARGEST_PROCESS} MB is a finding; mended ones lie in `Tests/Crashers`.", "",
         "| reader | inputs | inputs a second | features | peak memory, MB | findings | files in Tests/Crashers |", "|---|---:|---:|---:|---:|---:|---:|"]
     for target in TARGETS:
@@ -329,12 +335,12 @@ def report(path, measured):
             crashers = len(glob.glob(os.path.join(ROOT, "Tests/Crashers", target, "*")))
             lines.append(f"| {target} | {c['executions']:,} | {c.get('rate', c['executions'] // max(1, c['seconds'])):,} | {c['features']:,} | {c['peakMB']} | {c['findings']} | {crashers} |")
     total = sum(c["executions"] for c in known.values())
-    lines += ["", f"{total:,} inputs in all, {sum(c['seconds'] for c in known.values()) / 3600:.1f} hours."]
+    lines += ["", f"{total:,} inputs in all, {sum(c['seconds'] for c in known.values()) / 3600:.1f} hours of processor time."]
     write(os.path.relpath(path, ROOT), "\n".join(lines) + "\n")
 
 
 # One crash is one line of libFuzzer's log; neither Swift nor the sanitizer is to unwind it.
-ENVIRONMENT = os.environ | {"SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:quarantine_size_mb=32:allocator_may_return_null=1"}
+ENVIRONMENT = os.environ | {"SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:quarantine_size_mb=32:malloc_context_size=1:allocator_may_return_null=1"}
 
 parser = argparse.ArgumentParser(usage="fuzz.py [--check] [--seconds S | --runs N] [--jobs J] [--seed N] [--report FILE] [--no-build] [TARGET ...]")
 parser.add_argument("--check", action="store_true")

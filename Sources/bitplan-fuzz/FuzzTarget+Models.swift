@@ -48,7 +48,7 @@ extension FuzzTarget {
             name: "marian-yml", file: "config.yml",
             companions: ["model.bin", "vocab.spm"].map { "Fixtures/marian-native/" + $0 }
         ) { file in
-            // The network is the same whatever the file says: it answers once for all settings that are equal.
+            // The network is the same whatever the file says: it answers once under settings that are equal.
             let directory = file.deletingLastPathComponent()
             let settings = try MarianNativeFamily(directory: directory).outline.generation
             if tried.insert("\(settings)").inserted { try answer(MarianNativeFamily.self, file) }
