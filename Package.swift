@@ -136,10 +136,9 @@ let package = Package(
             name: "bitplan-fuzz",
             dependencies: [
                 "BitplanAllocation", "BitplanCommand", "BitplanEncoding", "BitplanExporting",
-                "BitplanLatency",
-                "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat", "BitplanReporting",
-                "BitplanSensitivity", "BitplanTensors", "BitplanTokenizers", "BitplanWorkflows",
-                argumentParser,
+                "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTokenizers",
+                "BitplanWorkflows", argumentParser,
             ]),
         .executableTarget(
             name: "bitplan-bench",

@@ -21,7 +21,6 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     /// The vectors that the file does not store.
     package let constants: ConstantVectors
     private let tensors: Safetensors
-    private let configurationFile: URL
 
     /// Where config.json keeps the plan: `quantization_config.plan`, as quantized models do on Hugging Face.
     static var configurationKey: String { "quantization_config" }
@@ -48,7 +47,6 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     /// `init(directory:languages:)`.
     package init(_ family: Family, _ plan: Plan, _ directory: URL) throws {
         let file = directory.appending(path: "config.json")
-        configurationFile = file
         self.family = family
         self.plan = plan
         tensors = try Safetensors(directory.appending(path: "model.safetensors"))
