@@ -61,6 +61,8 @@ check: lint build
 	sh Scripts/check_documentation.sh
 	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent
 	.build/dependent/debug/Application
+	$(SWIFT) build -c release --product bitplan-fuzz
+	python3 Scripts/fuzz.py --check --seconds 2
 	python3 Scripts/faults/inject.py --step 41 sweep quantize run
 	python3 Scripts/faults/kill.py --times 5 sweep quantize
 
@@ -95,4 +97,4 @@ $(PYTHON): Scripts/requirements.txt
 	@touch $(PYTHON)
 
 clean:
-	rm -rf .build .build-install .build-fuzz .build-address .build-thread
+	rm -rf .build .build-install .build-fuzz .build-thread

@@ -22,10 +22,6 @@ func tests(
     )
 }
 
-/// Whether `make fuzz` builds: then the command's readers are called with random input (`Scripts/fuzz.py`),
-/// and the program itself is not there.
-let isFuzzing = Context.environment["BITPLAN_FUZZING"] != nil
-
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 
@@ -41,7 +37,7 @@ let package = Package(
     name: "bitplan",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "bitplan", targets: ["BitplanCommand"]),
+        .executable(name: "bitplan", targets: ["BitplanProgram"]),
         .executable(name: "bitplan-bench", targets: ["bitplan-bench"]),
         .library(name: "Bitplan", targets: ["Bitplan"]),
     ],
@@ -126,15 +122,24 @@ let package = Package(
                 "BitplanModels", "BitplanPlanning", "BitplanReporting", "BitplanSensitivity",
                 "BitplanTensors", "BitplanTokenizers", "BitplanTraining", "BitplanWorkflows", "PlanFormat",
             ]),
-        .executableTarget(
+        .target(
             name: "BitplanCommand",
             dependencies: [
                 "BitplanAllocation", "BitplanEncoding", "BitplanEvaluators", "BitplanExporting",
                 "BitplanKernels", "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning",
                 "PlanFormat", "BitplanReporting", "BitplanSensitivity", "BitplanTensors",
                 "BitplanTokenizers", "BitplanTraining", "BitplanWorkflows", argumentParser,
-            ],
-            exclude: isFuzzing ? ["Program.swift"] : ["Fuzzing"]),
+            ]),
+        .executableTarget(name: "BitplanProgram", dependencies: ["BitplanCommand"]),
+        // Readers of files of others under random input: `make fuzz`, `make check`.
+        .executableTarget(
+            name: "bitplan-fuzz",
+            dependencies: [
+                "BitplanAllocation", "BitplanCommand", "BitplanEncoding", "BitplanExporting",
+                "BitplanLatency", "BitplanMeasurements", "BitplanModels", "BitplanPlanning", "PlanFormat",
+                "BitplanReporting", "BitplanSensitivity", "BitplanTensors", "BitplanTokenizers",
+                "BitplanWorkflows", argumentParser,
+            ]),
         .executableTarget(
             name: "bitplan-bench",
             dependencies: [
@@ -169,7 +174,7 @@ let package = Package(
         .testTarget(name: "BitplanTests", dependencies: ["Bitplan", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["BitplanCommand", "BitplanKernels", "BitplanTensors", "TestSupport"],
+            dependencies: ["BitplanProgram", "BitplanKernels", "BitplanTensors", "TestSupport"],
             exclude: ["StandIns"]),
     ],
     swiftLanguageModes: [.v6],

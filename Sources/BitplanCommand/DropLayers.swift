@@ -14,26 +14,9 @@ struct DropLayers: ParsableCommand {
             """)
 
     @Argument(help: "Model directory.") var model: String
-    @Option(help: "Layers that stay, from 0, e.g. 0..2,5.") var keep: Layers
+    @Option(help: "Layers that stay, from 0, e.g. 0..2,5.") var keep: LayerList
     @Option(help: "Model directory to write.") var output: String
     @Flag(help: "Print JSON.") var json = false
-
-    /// Layers as ranges and numbers: `0..2,5`.
-    struct Layers: ExpressibleByArgument {
-        let numbers: [Int]
-
-        init?(argument: String) {
-            var numbers: [Int] = []
-            for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
-                let ends = part.components(separatedBy: "..").map { Int($0) }
-                guard let first = ends[0], let last = ends[ends.count - 1], ends.count <= 2, first <= last,
-                    last - first < 10_000
-                else { return nil }
-                numbers += first...last
-            }
-            self.numbers = numbers
-        }
-    }
 
     struct Result: Encodable {
         let layers: [Int]
@@ -55,5 +38,23 @@ struct DropLayers: ParsableCommand {
             }
             try run(try Families.family(of: URL(path: model)))
         }
+    }
+}
+
+/// Layers as ranges and numbers: `0..2,5`.
+package struct LayerList: ExpressibleByArgument {
+    let numbers: [Int]
+
+    /// Reads the text of an option.
+    package init?(argument: String) {
+        var numbers: [Int] = []
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.components(separatedBy: "..").map { Int($0) }
+            guard let first = ends[0], let last = ends[ends.count - 1], ends.count <= 2, first >= 0,
+                first <= last, last - first < 10_000
+            else { return nil }
+            numbers += first...last
+        }
+        self.numbers = numbers
     }
 }

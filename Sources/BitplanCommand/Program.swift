@@ -3,9 +3,9 @@ import BitplanKernels
 import Foundation
 
 /// Starts the program; wrong usage is one line on standard error, as every other error is.
-@main
-enum Program {
-    static func main() {
+package enum Program {
+    /// Runs the command that the arguments of the process name, and ends the process where it fails.
+    package static func main() {
         do {
             var command = try RootCommand.parseAsRoot()
             try command.reporting { try InstructionSet.checkEnvironment() }

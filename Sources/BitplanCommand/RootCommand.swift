@@ -6,8 +6,8 @@ import Foundation
 import PlanFormat
 
 /// The command line: every command parses, calls a workflow and prints; nothing else happens here.
-struct RootCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
+package struct RootCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "bitplan",
         abstract:
             "Finds how far each sublayer of a Transformer may be squeezed, plans the bits within a budget, and runs the result.",
@@ -23,6 +23,8 @@ struct RootCommand: ParsableCommand {
             Evaluate.self, Report.self, Export.self, Inspect.self, FamiliesCommand.self, DropLayers.self,
             Cost.self, Auto.self, StoreCommand.self, AnswerRequest.self,
         ])
+
+    package init() {}
 }
 
 /// What every line on standard error begins with.

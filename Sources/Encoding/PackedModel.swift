@@ -21,7 +21,6 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     /// The vectors that the file does not store.
     package let constants: ConstantVectors
     private let tensors: Safetensors
-    private let configurationFile: URL
 
     /// Where config.json keeps the plan: `quantization_config.plan`, as quantized models do on Hugging Face.
     static var configurationKey: String { "quantization_config" }
@@ -34,15 +33,22 @@ package struct PackedModel<Family: ModelFamily>: Sendable {
     ///   tensors or wrong shapes.
     package init(directory: URL, languages: TranslationLanguages? = nil) throws {
         let file = directory.appending(path: "config.json")
-        configurationFile = file
-        family = try Family(directory: directory, languages)
+        let family = try Family(directory: directory, languages)
         returnFreedMemory()
         let settings = try FileError.readObject(file)
         guard let quantization = settings[Self.configurationKey] as? [String: Any],
             quantization["quant_method"] as? String == Self.method, let plan = quantization["plan"]
         else { throw FileError(file, "has no plan: expected a packed model") }
         let data = try JSONSerialization.data(withJSONObject: plan)
-        self.plan = try JSONFile.decode(Plan.self, from: data, file: file)
+        try self.init(family, try JSONFile.decode(Plan.self, from: data, file: file), directory)
+    }
+
+    /// Opens the tensors of a packed directory whose configuration and plan have been read; errors as
+    /// `init(directory:languages:)`.
+    package init(_ family: Family, _ plan: Plan, _ directory: URL) throws {
+        let file = directory.appending(path: "config.json")
+        self.family = family
+        self.plan = plan
         tensors = try Safetensors(directory.appending(path: "model.safetensors"))
         constants = try Self.checkLayout(tensors, vectors: family.vectors.map(\.name))
         layout = family.layout.packed(vectors: family.vectors, constants: constants)

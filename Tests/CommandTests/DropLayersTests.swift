@@ -85,6 +85,7 @@ import Testing
         (["--keep", "1,1"], "each once and in order"), (["--keep", "x"], "keep"),
         (["--keep", "3..1"], "keep"),
         (["--keep", "-1"], "keep"),
+        (["--keep=\(Int.min)..\(Int.max)"], "keep"),
     ])
     func wrongLayers(_ arguments: [String], _ message: String) throws {
         let workspace = try Workspace()

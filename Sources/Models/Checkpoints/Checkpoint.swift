@@ -28,13 +28,16 @@ package struct SafetensorsCheckpoint: Checkpoint {
     private let tensors: Safetensors
 
     /// Opens the file; errors as `Safetensors.init`.
-    package init(_ file: URL) throws(FileError) { tensors = try Safetensors(file) }
+    package init(_ file: URL) throws(FileError) {
+        tensors = try Safetensors(file)
+        shapes = tensors.entries.mapValues(\.shape)
+    }
 
     /// The file.
     package var file: URL { tensors.file }
 
     /// Names and shapes, as the header says them.
-    package var shapes: [String: [Int]] { tensors.entries.mapValues(\.shape) }
+    package let shapes: [String: [Int]]
 
     /// Numbers of a tensor; errors as `Safetensors.floats`.
     package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {

@@ -79,11 +79,12 @@ package struct PyTorchCheckpoint: Checkpoint {
         self.file = file
         self.data = data
         tensors = parts.tensors
+        shapes = tensors.mapValues(\.shape)
         storages = parts.storages
     }
 
     /// Names and shapes of all tensors.
-    package var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
+    package let shapes: [String: [Int]]
 
     /// Numbers of a tensor, widened to FP32.
     package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {

@@ -38,6 +38,10 @@ package struct MarianCheckpoint: Checkpoint {
         self.data = data
         self.settings = settings
         tensors = all.filter { $0.key != Self.settingsName && !$0.key.hasSuffix("_QuantMultA") }
+        shapes = Dictionary(
+            uniqueKeysWithValues: tensors.map { name, tensor in
+                (name, Self.isTurned(name, tensor) ? tensor.shape.reversed() : tensor.shape)
+            })
     }
 
     /// Opens the file, or the one model of a directory.
@@ -56,13 +60,7 @@ package struct MarianCheckpoint: Checkpoint {
     }
 
     /// Names and shapes of all weights, matrices as (out, in).
-    package var shapes: [String: [Int]] {
-        var shapes: [String: [Int]] = [:]
-        for (name, tensor) in tensors {
-            shapes[name] = isTurned(name, tensor) ? tensor.shape.reversed() : tensor.shape
-        }
-        return shapes
-    }
+    package let shapes: [String: [Int]]
 
     /// Bytes of the file where a weight of it is an integer.
     package var integerFileBytes: Int? {
@@ -72,7 +70,7 @@ package struct MarianCheckpoint: Checkpoint {
     /// Numbers of a tensor, widened to FP32.
     package func floats(_ name: String, shape: [Int]) throws(FileError) -> [Float] {
         guard let tensor = tensors[name] else { throw FileError(file, "has no tensor '\(name)'") }
-        let turned = isTurned(name, tensor)
+        let turned = Self.isTurned(name, tensor)
         let own = turned ? tensor.shape.reversed() : tensor.shape
         guard own == shape else {
             throw FileError(file, "tensor '\(name)': expected shape \(shape), got \(own)")
@@ -97,7 +95,7 @@ package struct MarianCheckpoint: Checkpoint {
 
     /// Whether a tensor is a matrix of (in, out): its name's last part is `W` and a letter, `Wemb` and the
     /// output's `Wt` apart.
-    private func isTurned(_ name: String, _ tensor: MarianTensor) -> Bool {
+    private static func isTurned(_ name: String, _ tensor: MarianTensor) -> Bool {
         guard tensor.shape.count == 2, let last = name.split(separator: "_").last else { return false }
         return last.hasPrefix("W") && last != "Wemb" && last != "Wt"
     }

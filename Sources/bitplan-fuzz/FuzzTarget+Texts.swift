@@ -1,6 +1,11 @@
+import ArgumentParser
+import BitplanAllocation
+import BitplanCommand
 import BitplanModels
+import BitplanSensitivity
 import BitplanTokenizers
 import Foundation
+import PlanFormat
 
 extension FuzzTarget {
     /// Files of tokenizers: a text is encoded, and its ids decoded.
@@ -20,8 +25,7 @@ extension FuzzTarget {
         },
         FuzzTarget(
             name: "vocab-json", file: "vocab.json",
-            companions: ["source.spm", "target.spm", "tokenizer_config.json"]
-                .map { "Tests/TokenizersTests/Goldens/marian/" + $0 }
+            companions: ["source.spm", "target.spm", "tokenizer_config.json"].map { made + "marian/" + $0 }
         ) { try encode(MarianTokenizer(directory: $0.deletingLastPathComponent())) },
         FuzzTarget(name: "sentencepiece", file: "vocab.spm") { try encode(SentencePieceTokenizer(file: $0)) },
     ]
@@ -50,6 +54,25 @@ extension FuzzTarget {
             let arguments = try String(decoding: Data(contentsOf: file), as: UTF8.self)
                 .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
             do { _ = try RootCommand.parseAsRoot(arguments) } catch { _ = RootCommand.message(for: error) }
+        },
+        // The same texts without the parser of whole lines, which takes most of the time of the target above.
+        FuzzTarget(name: "option-values", file: "value.txt") { file in
+            let text = try String(decoding: Data(contentsOf: file), as: UTF8.self)
+            _ = LayerList(argument: text)
+            _ = Shard(text)
+            _ = SublayerName(text)
+            _ = Scheme.list(text)
+            for layout in layouts {
+                _ = SizeTarget(text)?.bytes(of: layout)
+                _ = try? Preset(named: text).schemes(of: layout, modelType: "model")
+                var problem = AllocationProblem(
+                    items: layout.sublayers.map { sublayer in
+                        AllocationProblem.Item(
+                            name: sublayer.name.description,
+                            options: ["bcq2", "int8"].map { .init(label: $0, loss: 0, costs: []) })
+                    }, budgets: [])
+                try? problem.restrict(text)
+            }
         },
     ]
 

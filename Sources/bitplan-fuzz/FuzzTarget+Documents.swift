@@ -50,9 +50,9 @@ extension FuzzTarget {
     ]
 
     /// Those of the fixtures.
-    private static let layouts: [ModelLayout] = [
-        try? MarianNativeFamily(directory: URL(path: "Fixtures/marian-native")).layout,
-        try? BertFamily(directory: URL(path: goldens + "tiny-bert")).layout,
-        try? LlamaFamily(directory: URL(path: goldens + "tiny-llama")).layout,
+    static let layouts: [ModelLayout] = [
+        try? MarianNativeFamily(directory: URL(filePath: "Fixtures/marian-native")).layout,
+        try? BertFamily(directory: URL(filePath: goldens + "tiny-bert")).layout,
+        try? LlamaFamily(directory: URL(filePath: goldens + "tiny-llama")).layout,
     ].compactMap { $0 }
 }

@@ -33,7 +33,7 @@ final class FuzzWorkspace {
             .appending(path: "bitplan-fuzz-\(target.name)-\(ProcessInfo.processInfo.processIdentifier)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         for companion in target.companions {
-            let source = URL(path: companion)
+            let source = URL(filePath: companion)
             try FileManager.default.copyItem(
                 at: source, to: directory.appending(path: source.lastPathComponent))
         }

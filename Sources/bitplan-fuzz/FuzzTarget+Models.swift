@@ -1,7 +1,9 @@
+import BitplanEncoding
 import BitplanModels
 import BitplanTensors
 import BitplanWorkflows
 import Foundation
+import PlanFormat
 
 extension FuzzTarget {
     /// Files of weights: all of their tensors are read.
@@ -45,7 +47,12 @@ extension FuzzTarget {
         FuzzTarget(
             name: "marian-yml", file: "config.yml",
             companions: ["model.bin", "vocab.spm"].map { "Fixtures/marian-native/" + $0 }
-        ) { try answer(MarianNativeFamily.self, $0) },
+        ) { file in
+            // The network is the same whatever the file says: it answers once under settings that are equal.
+            let directory = file.deletingLastPathComponent()
+            let settings = try MarianNativeFamily(directory: directory).outline.generation
+            if tried.insert("\(settings)").inserted { try answer(MarianNativeFamily.self, file) }
+        },
         FuzzTarget(
             name: "packed-config", file: "config.json",
             companions: ["model.safetensors", "vocab.spm"].map { made + "packed/" + $0 }
@@ -53,15 +60,31 @@ extension FuzzTarget {
         FuzzTarget(
             name: "packed-tensors", file: "model.safetensors",
             companions: ["config.json", "vocab.spm"].map { made + "packed/" + $0 }
-        ) { try answer(MarianNativeFamily.self, $0) },
+        ) { file in
+            let directory = file.deletingLastPathComponent()
+            let (family, plan) = try packed ?? readPacked(directory)
+            packed = (family, plan)
+            let model = try PackedModel(family, plan, directory)
+            try answer(model.family, model.network())
+        },
     ]
+
+    /// Settings of decoding that a network has answered under.
+    nonisolated(unsafe) private static var tried: Set<String> = []
+    /// What lies beside packed tensors, which is read once.
+    nonisolated(unsafe) private static var packed: (MarianNativeFamily, Plan)?
+
+    private static func readPacked(_ directory: URL) throws -> (MarianNativeFamily, Plan) {
+        let model = try PackedModel<MarianNativeFamily>(directory: directory)
+        return (model.family, model.plan)
+    }
 
     /// Files that tests compare with.
     static let goldens = "Tests/ModelsTests/Goldens/"
     /// Files that `Scripts/fuzz.py` makes before.
     static let made = ".build-fuzz/made/"
     private static let marianTokenizer = ["source.spm", "target.spm", "vocab.json", "tokenizer_config.json"]
-        .map { "Tests/TokenizersTests/Goldens/marian/" + $0 }
+        .map { made + "marian/" + $0 }
 
     private static func readAll(_ checkpoint: some Checkpoint) throws {
         for (name, shape) in checkpoint.shapes { _ = try? checkpoint.floats(name, shape: shape) }
@@ -69,8 +92,12 @@ extension FuzzTarget {
 
     private static func answer<Family: ModelFamily>(_ family: Family.Type, _ file: URL) throws {
         let model = try OpenedModel<Family>(file.deletingLastPathComponent())
+        try answer(model.family, model.network)
+    }
+
+    private static func answer<Family: ModelFamily>(_ family: Family, _ network: Family.Net) throws {
         let options = TaskOptions(maximumLength: 4, threads: 1)
-        _ = try model.family.task.run(model.network, lines: ["the sky", ""], options: options)
+        _ = try family.task.run(network, lines: ["the sky", ""], options: options)
     }
 
     /// Writes the checksum that a shortlist's bytes have; how it is made stands at `Shortlist`.

@@ -1,0 +1,6 @@
+import BitplanCommand
+
+@main
+enum Main {
+    static func main() { Program.main() }
+}
