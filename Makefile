@@ -62,7 +62,7 @@ check: lint build
 	$(SWIFT) build --package-path Tests/DependentPackage --scratch-path .build/dependent
 	.build/dependent/debug/Application
 	$(SWIFT) build -c release --product bitplan-fuzz
-	python3 Scripts/fuzz.py --check --seconds 2
+	python3 Scripts/fuzz.py --check --seconds 2 --seed 1
 	python3 Scripts/faults/inject.py --step 41 sweep quantize run
 	python3 Scripts/faults/kill.py --times 5 sweep quantize
 
