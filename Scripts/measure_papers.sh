@@ -104,7 +104,7 @@ scratch() {
     out=$work/$1
     # shellcheck disable=SC2086
     [ -e "$out.training.json" ] ||
-        "$bitplan" tune "$work/fresh-$2" --preset "$3" --fit greedy $text --recipe "$4" --objective labels --weight-rate "$5" --schedule "${SCHEDULE:-cosine}" \
+        "$bitplan" tune "$work/fresh-$2" --preset "$3" --fit greedy $text --recipe "$4" --objective labels --weight-rate "$5" \
             --steps "${STEPS:-$6}" --no-store --output "$out" > /dev/null 2> "$out.err" || tail -n 1 "$out.err" >&2
     python3 - "$@" "$out" <<'P'
 import json, os, sys

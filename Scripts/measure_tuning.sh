@@ -99,9 +99,11 @@ beams() { # NAME: the first sentences of a file, and their translations
 withBeams() { # CASE PLAN STEPS
     case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
     # shellcheck disable=SC2086
-    [ -e "$work/now.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 --no-groups \
-        --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
-    [ -e "$work/$2.plan.json" ] || "$bitplan" plan "$work/now.table.json" --size "${2#now-}" --output "$work/$2.plan.json" > /dev/null
+    [ -e "$work/$2.plan.json" ] || {
+        [ -e "$work/now.table.json" ] || "$bitplan" sweep "$translation" --data $val --limit 200 --calibration $train --calibration-limit 1000 --no-groups \
+            --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
+        "$bitplan" plan "$work/now.table.json" --size "${2#now-}" --output "$work/$2.plan.json" > /dev/null
+    }
     row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train)" "$(beams val) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3" "$3"
 }
 withBeams translation-12x-beams now-802549B 4000

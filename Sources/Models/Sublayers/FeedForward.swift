@@ -47,7 +47,11 @@ struct FeedForward: Sublayer {
         outer = try Linear(
             shape.outer, rows: shape.width, columns: shape.innerWidth, hasBias: shape.hasBias, &reader)
         activation = shape.activation
-        innerNorm = try shape.innerNorm?.kind.norm(shape.innerNorm?.name ?? "", &reader)
+        if let (name, kind) = shape.innerNorm {
+            innerNorm = try kind.norm(name, &reader)
+        } else {
+            innerNorm = nil
+        }
         residual = try normalization.residual(norm, branch: branchNorm, last: last, &reader)
         self.stack = stack
     }
