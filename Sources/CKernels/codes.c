@@ -46,11 +46,11 @@ void bp_code_activations(bp_isa isa, const float *x, size_t columns, size_t toke
 }
 
 void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments, size_t count,
-                       const uint8_t *activations, size_t tokens, float *y) {
+                       const uint8_t *activations, size_t tokens, bp_part part, float *y) {
     const size_t size = bp_code_activations_size(segments, count), height = bp_block_rows(1);
     const size_t row_bytes = (m->columns * m->bits + 7) / 8 / 4 * 4;
-    for (size_t r = 0; r < m->rows; r += height) {
-        const size_t in_block = m->rows - r < height ? m->rows - r : height;
+    for (size_t r = part.first; r < part.end; r += height) {
+        const size_t in_block = part.end - r < height ? part.end - r : height;
         const uint8_t *block = m->codes + row_bytes * r;
         if (HAS_AVX512(isa)) {
             for (size_t t = 0; t < tokens; t += 3) {

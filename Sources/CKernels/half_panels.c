@@ -12,18 +12,20 @@ void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_
 }
 
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
-                             size_t tokens, float *y, float *scratch) {
+                             size_t tokens, bp_part part, float *y, float *scratch) {
     const uint16_t *end = panels + (rows + BP_PANEL - 1) / BP_PANEL * BP_PANEL * columns;
     const int is_long = (size_t)(end - panels) * sizeof *panels >= LONG_STREAM;
-    if (HAS_NEON(isa)) return bp_half_panels_tiles_neon(panels, rows, columns, x, tokens, y);
+    const uint16_t *of_part = panels + part.first * columns;
+    const size_t count = part.end - part.first;
+    if (HAS_NEON(isa)) return bp_half_panels_tiles_neon(of_part, count, columns, x, tokens, y + part.first, rows);
     if (HAS_AVX2(isa) && tokens > 1) {
-        if (HAS_AVX512(isa)) bp_half_panels_tiles_avx512(panels, rows, columns, x, tokens, y);
-        else bp_half_panels_tiles_avx2(panels, rows, columns, x, tokens, y);
+        if (HAS_AVX512(isa)) bp_half_panels_tiles_avx512(of_part, count, columns, x, tokens, y + part.first, rows);
+        else bp_half_panels_tiles_avx2(of_part, count, columns, x, tokens, y + part.first, rows);
         return;
     }
-    for (size_t r = 0; r < rows; r += BP_PANEL) {
+    for (size_t r = part.first; r < part.end; r += BP_PANEL) {
         const uint16_t *panel = panels + r * columns;
-        const size_t height = rows - r < BP_PANEL ? rows - r : BP_PANEL;
+        const size_t height = part.end - r < BP_PANEL ? part.end - r : BP_PANEL;
         if (HAS_AVX2(isa)) {
             float sums[BP_PANEL];
             if (HAS_AVX512(isa)) bp_half_panel_avx512(panel, end, is_long, columns, x, sums);

@@ -45,9 +45,9 @@ INLINE void read_indices(const uint8_t *stream, size_t bits, size_t at, size_t c
     } while (0)
 
 INLINE void product_codes(const uint8_t *indices, size_t bits, size_t rows, size_t per_row, const float *book, size_t width,
-                          const float *x, size_t tokens, float *y) {
+                          const float *x, size_t tokens, bp_part part, float *y) {
     uint8_t index[65536];
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = part.first; r < part.end; r++) {
         read_indices(indices, bits, r * per_row * bits, per_row, index);
         const float *const all_x = x;
         float *const all_y = y;
@@ -66,7 +66,7 @@ INLINE void product_codes(const uint8_t *indices, size_t bits, size_t rows, size
 
 // A subvector of 4 or 8 numbers fills an AVX2 vector; wider ones would be empty.
 void bp_product_codes_portable(const uint8_t *indices, size_t bits, size_t rows, size_t per_row, const float *book,
-                               size_t width, const float *x, size_t tokens, float *y);
+                               size_t width, const float *x, size_t tokens, bp_part part, float *y);
 void bp_product_codes_avx2(const uint8_t *indices, size_t bits, size_t rows, size_t per_row, const float *book,
-                           size_t width, const float *x, size_t tokens, float *y);
+                           size_t width, const float *x, size_t tokens, bp_part part, float *y);
 #endif

@@ -105,15 +105,15 @@ void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t toke
 
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
-                       float *y) {
+                       bp_part part, float *y) {
     const size_t bytes = rows * bits * ((columns + 7) / 8);
-    const sign_matrix m = {signs, signs + bytes, bits, rows, columns, alphas, groups, segments, count,
+    const sign_matrix m = {signs, signs + bytes, bits, rows, columns, part, alphas, groups, segments, count,
                            tables_of(segments, count), bytes >= LONG_STREAM};
     const size_t height = bp_block_rows(bits), size = table_stride(segments, count);
     const size_t row_bytes = (columns + 7) / 8 / 4 * 4 * bits;
     if (USES_TILES(isa, tokens, count)) return bp_signs_multiply_amx(&m, tables, tokens, y);
-    for (size_t r = 0; r < rows; r += height) {
-        const size_t in_block = rows - r < height ? rows - r : height;
+    for (size_t r = part.first; r < part.end; r += height) {
+        const size_t in_block = part.end - r < height ? part.end - r : height;
         const uint8_t *block = signs + row_bytes * r;
         if (HAS_NEON(isa)) {
             bp_sign_block_neon(&m, block, r, in_block, tables, size, tokens, y + r);

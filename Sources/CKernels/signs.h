@@ -30,6 +30,8 @@ INLINE void word_tables(const int16_t *q, uint8_t *table) {
 typedef struct {
     const uint8_t *signs, *end;
     size_t bits, rows, columns;
+    // What is asked for.
+    bp_part part;
     const float *alphas;
     size_t groups;
     const bp_segment *segments;

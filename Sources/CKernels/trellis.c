@@ -66,10 +66,10 @@ void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows) {
         windows[c] = (uint8_t)((before[c] << 8 | last[c]) >> (8 * (line + 1) - end));
 }
 
-void bp_trellis_multiply(bp_isa isa, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-    if (HAS_NEON_DOT(isa)) bp_trellis_batch_neon_dot(m, prepared, tokens, y);
-    else if (HAS_NEON(isa)) bp_trellis_batch_neon(m, prepared, tokens, y);
-    else if (HAS_AVX512(isa) && tokens == 1) bp_trellis_token_avx512(m, prepared, y);
-    else if (HAS_AVX2(isa) && tokens == 1) bp_trellis_token_avx2(m, prepared, y);
-    else DISPATCH(isa, bp_trellis_batch, m, prepared, tokens, y);
+void bp_trellis_multiply(bp_isa isa, const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y) {
+    if (HAS_NEON_DOT(isa)) bp_trellis_batch_neon_dot(m, prepared, tokens, part, y);
+    else if (HAS_NEON(isa)) bp_trellis_batch_neon(m, prepared, tokens, part, y);
+    else if (HAS_AVX512(isa) && tokens == 1) bp_trellis_token_avx512(m, prepared, part, y);
+    else if (HAS_AVX2(isa) && tokens == 1) bp_trellis_token_avx2(m, prepared, part, y);
+    else DISPATCH(isa, bp_trellis_batch, m, prepared, tokens, part, y);
 }

@@ -103,15 +103,15 @@ typedef void trellis_sums(const bp_trellis *m, const void *panel, const uint8_t 
 
 // All products with several tokens: a panel of a group by a run is decoded once for at most BATCH of them.
 // From one column's activations to the next are so many `bytes`.
-INLINE void trellis_batch(const int PAIR, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y,
-                          size_t bytes, trellis_decode decode, trellis_sums sums_of) {
+INLINE void trellis_batch(const int PAIR, const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part,
+                          float *y, size_t bytes, trellis_decode decode, trellis_sums sums_of) {
     const size_t size = activations_size(m->columns);
     _Alignas(64) int16_t panel[GROUP * RUN];
     for (size_t start = 0; start < tokens; start += BATCH, prepared += BATCH * size, y += BATCH * m->rows) {
         const size_t count = tokens - start < BATCH ? tokens - start : BATCH;
-        for (size_t row = 0; row < m->rows; row += 2 * GROUP) {
+        for (size_t row = part.first; row < part.end; row += 2 * GROUP) {
             // Two groups, so that results fill a cache line.
-            const size_t rows = m->rows - row < 2 * GROUP ? m->rows - row : 2 * GROUP;
+            const size_t rows = part.end - row < 2 * GROUP ? part.end - row : 2 * GROUP;
             float out[BATCH][2 * GROUP];
             memset(out, 0, count * sizeof *out);
             for (size_t r = 0; r < rows; r += GROUP) {
@@ -146,9 +146,9 @@ INLINE void trellis_batch(const int PAIR, const bp_trellis *m, const uint8_t *pr
     }
 
 // Products with several tokens; the portable build takes one like that too.
-DECLARE(void, bp_trellis_batch, const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
-void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
-void bp_trellis_batch_neon_dot(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y);
-void bp_trellis_token_avx2(const bp_trellis *m, const uint8_t *prepared, float *y);
-void bp_trellis_token_avx512(const bp_trellis *m, const uint8_t *prepared, float *y);
+DECLARE(void, bp_trellis_batch, const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y);
+void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y);
+void bp_trellis_batch_neon_dot(const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y);
+void bp_trellis_token_avx2(const bp_trellis *m, const uint8_t *prepared, bp_part part, float *y);
+void bp_trellis_token_avx512(const bp_trellis *m, const uint8_t *prepared, bp_part part, float *y);
 #endif

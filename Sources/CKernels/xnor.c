@@ -7,10 +7,10 @@ void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uin
 }
 
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
-                      size_t tokens, float *y) {
+                      size_t tokens, bp_part part, float *y) {
     const size_t height = bp_block_rows(1), row_bytes = (columns + 7) / 8, words = row_bytes / 4, width = row_bytes % 4;
-    for (size_t r = 0; r < rows; r += height) {
-        const size_t in_block = rows - r < height ? rows - r : height;
+    for (size_t r = part.first; r < part.end; r += height) {
+        const size_t in_block = part.end - r < height ? part.end - r : height;
         const uint8_t *block = signs + 4 * words * r, *tails = signs + 4 * words * rows + width * r;
         for (size_t t = 0; t < tokens; t++) {
             const uint32_t *of_token = bits + t * ((columns + 31) / 32);

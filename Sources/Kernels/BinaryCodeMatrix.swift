@@ -116,10 +116,12 @@ package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
     /// `y = x W^T` by look-ups.
     package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         signs.withUnsafeBytes { raw in
-            bp_signs_multiply(
-                instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, bits, rows, columns, alphas,
-                groups,
-                segments, segments.count, prepared.assumingMemoryBound(to: UInt8.self), tokens, y)
+            ProductTeam.forEachPart(of: rows, work: signs.count * tokens) { [self] part in
+                bp_signs_multiply(
+                    instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, bits, rows, columns,
+                    alphas, groups, segments, segments.count, prepared.assumingMemoryBound(to: UInt8.self),
+                    tokens, part, y)
+            }
         }
     }
 

@@ -49,8 +49,11 @@ package final class DenseMatrix: LinearOperator, PackedOperator {
 
     /// `y = x W^T`, FP32.
     package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        bp_panels_multiply(
-            instructions.code, panels.base.assumingMemoryBound(to: Float.self), rows, columns, x, tokens, y)
+        ProductTeam.forEachPart(of: rows, work: panels.byteCount * tokens) { [self] part in
+            bp_panels_multiply_into(
+                instructions.code, panels.base.assumingMemoryBound(to: Float.self) + part.first * columns,
+                part.end - part.first, columns, x, tokens, y + part.first, rows)
+        }
     }
 
     /// Row `row` of W, as it was given.

@@ -42,11 +42,12 @@ package final class HalfMatrix: LinearOperator, PackedOperator {
 
     /// `y = x W^T`, FP32 sums.
     package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        withUnsafeTemporaryAllocation(byteCount: max(256 * columns, 64), alignment: 64) { scratch in
-            bp_half_panels_multiply(
-                instructions.code, panels.base.assumingMemoryBound(to: UInt16.self), rows, columns, x, tokens,
-                y,
-                scratch.baseAddress?.assumingMemoryBound(to: Float.self))
+        ProductTeam.forEachPart(of: rows, work: panels.byteCount * tokens) { [self] part in
+            withUnsafeTemporaryAllocation(byteCount: max(256 * columns, 64), alignment: 64) { scratch in
+                bp_half_panels_multiply(
+                    instructions.code, panels.base.assumingMemoryBound(to: UInt16.self), rows, columns, x,
+                    tokens, part, y, scratch.baseAddress?.assumingMemoryBound(to: Float.self))
+            }
         }
     }
 

@@ -124,15 +124,19 @@ package final class IntegerCodeMatrix: PreparingOperator, PackedOperator {
         codes.withUnsafeBytes { raw in
             scales.withUnsafeBufferPointer { scales in
                 offsets.withUnsafeBufferPointer { offsets in
-                    var weights = bp_codes(
+                    let weights = bp_codes(
                         codes: raw.bindMemory(to: UInt8.self).baseAddress, bits: bits, rows: rows,
                         columns: columns,
                         groups: groups, scales: scales.baseAddress,
                         offsets: offsets.isEmpty ? nil : offsets.baseAddress, is_signed: isSigned ? 1 : 0,
                         act_bytes: Int32(activationBytes))
-                    bp_codes_multiply(
-                        instructions.code, &weights, segments, segments.count,
-                        prepared.assumingMemoryBound(to: UInt8.self), tokens, y)
+                    ProductTeam.forEachPart(of: rows, work: codes.count * tokens) { [self] part in
+                        withUnsafePointer(to: weights) {
+                            bp_codes_multiply(
+                                instructions.code, $0, segments, segments.count,
+                                prepared.assumingMemoryBound(to: UInt8.self), tokens, part, y)
+                        }
+                    }
                 }
             }
         }

@@ -71,10 +71,11 @@ package final class LevelCodeMatrix: LinearOperator, PackedOperator {
             return
         }
         codes.withUnsafeBytes { raw in
-            bp_levels_multiply(
-                instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, Self.levels, rows, columns,
-                block, scales,
-                x, tokens, y)
+            ProductTeam.forEachPart(of: rows, work: codes.count * tokens) { [self] part in
+                bp_levels_multiply(
+                    instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, Self.levels, rows, columns,
+                    block, scales, x, tokens, part, y)
+            }
         }
     }
 

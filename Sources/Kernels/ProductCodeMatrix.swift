@@ -91,10 +91,11 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
                 }
             }
             indices.withUnsafeBytes { raw in
-                bp_product_codes_multiply(
-                    instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, indexBits, rows, perRow,
-                    book, width,
-                    padded, tokens, y)
+                ProductTeam.forEachPart(of: rows, work: indices.count * tokens) { [self] part in
+                    bp_product_codes_multiply(
+                        instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, indexBits, rows,
+                        perRow, book, width, padded, tokens, part, y)
+                }
             }
         }
     }

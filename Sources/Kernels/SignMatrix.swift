@@ -54,9 +54,11 @@ package final class SignMatrix: PreparingOperator, PackedOperator {
     /// `y = scale * sign(x) sign(W)^T`.
     package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         signs.withUnsafeBytes { raw in
-            bp_xnor_multiply(
-                instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, rows, columns, scale,
-                prepared.assumingMemoryBound(to: UInt32.self), tokens, y)
+            ProductTeam.forEachPart(of: rows, work: signs.count * tokens) { [self] part in
+                bp_xnor_multiply(
+                    instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, rows, columns, scale,
+                    prepared.assumingMemoryBound(to: UInt32.self), tokens, part, y)
+            }
         }
     }
 

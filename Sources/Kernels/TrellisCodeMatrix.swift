@@ -130,8 +130,10 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
     /// `y = x W^T` by integer products.
     package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         withWeights { weights in
-            bp_trellis_multiply(
-                instructions.code, weights, prepared.assumingMemoryBound(to: UInt8.self), tokens, y)
+            ProductTeam.forEachPart(of: rows, work: codes.count * tokens) { [self] part in
+                bp_trellis_multiply(
+                    instructions.code, weights, prepared.assumingMemoryBound(to: UInt8.self), tokens, part, y)
+            }
         }
     }
 

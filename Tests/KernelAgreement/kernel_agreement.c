@@ -149,42 +149,51 @@ static void release(matrix *m) {
 static uint8_t *prepared;
 static float *scratch;
 
-static void multiply(bp_isa isa, const matrix *m, const float *x, size_t tokens, float *y) {
+static void multiply_part(bp_isa isa, const matrix *m, const float *x, size_t tokens, bp_part part, float *y) {
     static const uint8_t high[16] = {0, 5, 9, 14, 18, 21, 25, 30, 33, 37, 41, 46, 50, 55, 59, 63};
     static const uint8_t low[16] = {63, 3, 58, 8, 52, 12, 47, 17, 42, 22, 38, 27, 34, 29, 31, 1};
     static const float levels[16] = {-1, -.7f, -.52f, -.39f, -.28f, -.18f, -.09f, 0, .08f, .16f, .25f, .34f, .44f, .56f, .72f, 1};
     const scheme *s = m->scheme;
     const size_t rows = m->rows, columns = m->columns;
     switch (s->family) {
-    case HALVES: bp_half_panels_multiply(isa, (const uint16_t *)m->codes, rows, columns, x, tokens, y, scratch); break;
+    case HALVES: bp_half_panels_multiply(isa, (const uint16_t *)m->codes, rows, columns, x, tokens, part, y, scratch); break;
     case SIGNS:
     case BITLINEAR:
         if (s->family == SIGNS) bp_sign_tables(isa, x, columns, tokens, m->segments, m->count, prepared);
         else bp_bitlinear_tables(isa, x, columns, tokens, m->segments, m->count, prepared);
-        bp_signs_multiply(isa, m->codes, s->bits, rows, columns, m->scales, m->groups, m->segments, m->count, prepared, tokens, y);
+        bp_signs_multiply(isa, m->codes, s->bits, rows, columns, m->scales, m->groups, m->segments, m->count, prepared, tokens, part, y);
         break;
     case CODES: {
         const bp_codes weights = {m->codes,  s->bits, rows, columns, m->groups, m->scales, s->group ? m->offsets : 0,
                                   s->is_signed, s->act_bytes};
         bp_code_activations(isa, x, columns, tokens, s->act_bytes, m->segments, m->count, prepared);
-        bp_codes_multiply(isa, &weights, m->segments, m->count, prepared, tokens, y);
+        bp_codes_multiply(isa, &weights, m->segments, m->count, prepared, tokens, part, y);
         break;
     }
-    case LEVELS: bp_levels_multiply(isa, m->codes, levels, rows, columns, s->group, m->scales, x, tokens, y); break;
+    case LEVELS: bp_levels_multiply(isa, m->codes, levels, rows, columns, s->group, m->scales, x, tokens, part, y); break;
     case PRODUCT_CODES:
-        bp_product_codes_multiply(isa, m->codes, s->bits, rows, columns / s->group, m->book, s->group, x, tokens, y);
+        bp_product_codes_multiply(isa, m->codes, s->bits, rows, columns / s->group, m->book, s->group, x, tokens, part, y);
         break;
     case TRELLIS: {
         const bp_trellis weights = {m->codes, m->code_bytes, m->opening, s->bits, rows, columns, high, low, 62.7f, .02f,
                                     m->scales, s->act_bytes};
         bp_trellis_activations(isa, x, columns, tokens, s->act_bytes, prepared);
-        bp_trellis_multiply(isa, &weights, prepared, tokens, y);
+        bp_trellis_multiply(isa, &weights, prepared, tokens, part, y);
         break;
     }
     case XNOR:
         bp_sign_bits(isa, x, columns, tokens, (uint32_t *)prepared);
-        bp_xnor_multiply(isa, m->codes, rows, columns, .5f, (const uint32_t *)prepared, tokens, y);
+        bp_xnor_multiply(isa, m->codes, rows, columns, .5f, (const uint32_t *)prepared, tokens, part, y);
         break;
+    }
+}
+
+// The portable code multiplies all rows at once, the others a part after the other.
+static void multiply(bp_isa isa, const matrix *m, const float *x, size_t tokens, float *y) {
+    const size_t height = isa == BP_PORTABLE ? m->rows : BP_PART_ROWS;
+    for (size_t first = 0; first < m->rows; first += height) {
+        const size_t end = m->rows - first < height ? m->rows : first + height;
+        multiply_part(isa, m, x, tokens, (bp_part){first, end}, y);
     }
 }
 

@@ -30,6 +30,21 @@ import Testing
         }
     }
 
+    /// Threads that share the rows of a product give the bits of one thread.
+    @Test(arguments: EveryScheme.list)
+    func sharedRows(_ scheme: Scheme) throws {
+        for (rows, columns, tokens) in [(700, 96, 60), (513, 2048, 1), (2052, 1024, 1)] {
+            if case .bitLinear(let codes) = scheme, rows % codes.groups != 0 { continue }
+            let packed = try Quantizer.encode(randomMatrix(rows, columns, seed: 3), as: scheme, fit: .greedy)
+            let x = randomMatrix(tokens, columns, seed: 4)
+            for instructions in InstructionSet.available {
+                let alone = try product(packed, x, instructions)
+                let shared = try ProductTeam.sharing(threads: 3) { try product(packed, x, instructions) }
+                #expect(alone == shared, "\(rows) x \(columns), \(instructions)")
+            }
+        }
+    }
+
     /// What a scheme says of its activations is what its product does to them, and all that it does.
     @Test(arguments: EveryScheme.list)
     func activations(_ scheme: Scheme) throws {

@@ -40,8 +40,8 @@ typedef struct {
 } tile_unit;
 
 static tile_unit first_unit(const sign_matrix *m) {
-    const size_t height = bp_block_rows(m->bits), rows = m->rows < height ? m->rows : height;
-    return (tile_unit){.rows = rows, .vectors = (rows + 15) / 16};
+    const size_t height = bp_block_rows(m->bits), all = m->part.end - m->part.first, rows = all < height ? all : height;
+    return (tile_unit){.row = m->part.first, .rows = rows, .vectors = (rows + 15) / 16};
 }
 
 INLINE int starts_group(const sign_matrix *m, size_t s) {
@@ -50,7 +50,7 @@ INLINE int starts_group(const sign_matrix *m, size_t s) {
 
 INLINE int ends_group(const sign_matrix *m, size_t s) { return s + 1 == m->count || starts_group(m, s + 1); }
 
-// Moves on; beyond the last one `row` is the number of rows.
+// Moves on; beyond the last one `row` is the part's end.
 INLINE void next_unit(const sign_matrix *m, tile_unit *u) {
     u->step += steps_of(m->segments + u->s);
     if (!ends_group(m, u->s)) {
@@ -70,7 +70,7 @@ INLINE void next_unit(const sign_matrix *m, tile_unit *u) {
     } else {
         u->s = u->group_start = u->step = u->group_step = 0;
         u->row += u->rows;
-        if (m->rows - u->row < u->rows) u->rows = m->rows - u->row;
+        if (m->part.end - u->row < u->rows) u->rows = m->part.end - u->row;
         u->vectors = (u->rows + 15) / 16;
     }
 }
@@ -104,7 +104,7 @@ typedef struct {
 } tile_signs;
 
 INLINE tile_signs signs_of(const sign_matrix *m, const tile_unit *u) {
-    if (u->row == m->rows) return (tile_signs){0};
+    if (u->row == m->part.end) return (tile_signs){0};
     const bp_segment *segment = m->segments + u->s;
     const size_t whole = (m->columns + 7) / 8 / 4, stride = 4 * u->rows * m->bits;
     const uint8_t *block = m->signs + whole * 4 * m->bits * u->row + segment->first_unit * stride;
@@ -213,7 +213,7 @@ INLINE void add_products(int32_t products[2][2][TILE_TOKENS][16], const tile_tar
     }
 }
 
-// All rows times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the
+// All rows of the part times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the
 // signs of the next unit are spread, each step where this unit's has just been read, and the products before
 // them are added.
 static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_t *activations, size_t size, size_t height,
@@ -223,7 +223,7 @@ static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_
     tile_unit next = first_unit(m);
     tile_signs signs = signs_of(m, &next);
     for (size_t k = 0; k < signs.steps; k++) spread_step(m, &next, &signs, k, scratch->signs[k]);
-    while (next.row < m->rows) {
+    while (next.row < m->part.end) {
         const tile_unit u = next;
         const size_t steps = signs.steps;
         next_unit(m, &next);

@@ -90,8 +90,8 @@ INLINE void group_avx2(const int PAIR, const int phase, const int BYTES, const b
     put_rows(GROUP, m, row, group.rows, out, y);
 }
 
-INLINE void token_avx2(const int PAIR, const int BYTES, const bp_trellis *m, const uint8_t *prepared, float *y) {
-    for (size_t row = 0; row < m->rows; row += GROUP) {
+INLINE void token_avx2(const int PAIR, const int BYTES, const bp_trellis *m, const uint8_t *prepared, bp_part part, float *y) {
+    for (size_t row = part.first; row < part.end; row += GROUP) {
         if (PHASE(PAIR, row)) group_avx2(PAIR, 4, BYTES, m, prepared, row, y);
         else group_avx2(PAIR, 0, BYTES, m, prepared, row, y);
     }
@@ -132,15 +132,15 @@ INLINE void sums_of_avx2(const bp_trellis *m, const void *panel, const uint8_t *
     _mm256_storeu_si256((__m256i *)sums, sums_avx2(all));
 }
 
-void bp_trellis_token_avx2(const bp_trellis *m, const uint8_t *prepared, float *y) {
-#define WIDE(pair) token_avx2(pair, 2, m, prepared, y)
-#define NARROW(pair) token_avx2(pair, 1, m, prepared, y)
+void bp_trellis_token_avx2(const bp_trellis *m, const uint8_t *prepared, bp_part part, float *y) {
+#define WIDE(pair) token_avx2(pair, 2, m, prepared, part, y)
+#define NARROW(pair) token_avx2(pair, 1, m, prepared, part, y)
     if (m->act_bytes == 2) FOR_PAIR_BITS(m->pair_bits, WIDE)
     else FOR_PAIR_BITS(m->pair_bits, NARROW)
 }
 
-void bp_trellis_batch_avx2(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 2, decode_avx2, sums_of_avx2)
+void bp_trellis_batch_avx2(const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y) {
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, part, y, 2, decode_avx2, sums_of_avx2)
     FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }
 

@@ -14,8 +14,9 @@ void bp_panels_multiply_add_avx512(const float *panels, size_t rows, size_t colu
     panels_multiply_tiles(0, 6, 4, 512, panels, rows, columns, x, tokens, y, rows, 1);
 }
 
-void bp_half_panels_tiles_avx512(const uint16_t *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y) {
-    panels_multiply_tiles(1, 6, 4, 512, panels, rows, columns, x, tokens, y, rows, 0);
+void bp_half_panels_tiles_avx512(const uint16_t *panels, size_t rows, size_t columns, const float *x, size_t tokens, float *y,
+                                      size_t y_stride) {
+    panels_multiply_tiles(1, 6, 4, 512, panels, rows, columns, x, tokens, y, y_stride, 0);
 }
 
 void bp_half_panel_avx512(const uint16_t *panel, const uint16_t *end, int is_long, size_t columns, const float *x,

@@ -29,6 +29,13 @@ uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes);
 // Gives freed memory back to the system where the allocator keeps it (glibc).
 void bp_return_freed_memory(void);
 
+// The rows that a product computes: from `first`, a multiple of BP_PART_ROWS, up to `end`, another one or the
+// number of all rows. Nothing else of y is written, so threads can share a product.
+#define BP_PART_ROWS 256
+typedef struct {
+    size_t first, end;
+} bp_part;
+
 // FP32 weights of (rows, columns) in panels of 64 rows: panel p holds, for each column, the 64 weights of
 // rows 64 p .. 64 p + 63, zeros beyond the last row.
 #define BP_PANEL 64
@@ -55,7 +62,7 @@ void bp_transpose(const float *w, size_t rows, size_t columns, float *out);
 // needed where an instruction converts halves.
 void bp_half_panels_pack(const uint16_t *w, size_t rows, size_t columns, uint16_t *panels);
 void bp_half_panels_multiply(bp_isa isa, const uint16_t *panels, size_t rows, size_t columns, const float *x,
-                             size_t tokens, float *y, float *scratch);
+                             size_t tokens, bp_part part, float *y, float *scratch);
 
 // FP32 weights and activations as sums of two BF16 numbers each: products that err by about 2^-16, on tiles.
 // The twin without tiles is slow, and needs no scratch.
@@ -161,7 +168,7 @@ void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t toke
 // alphas: lanes of (rows, groups * bits).
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
-                       float *y);
+                       bp_part part, float *y);
 
 // Integer codes of 2 to 8 bits: interleaved rows (one plane) of ceil(columns * bits / 8) bytes; the code of
 // column c takes the bits from c * bits on, lowest bit first. A code u stands for scale * (u - 2^(bits-1)) +
@@ -178,13 +185,13 @@ typedef struct {
     int is_signed, act_bytes;
 } bp_codes;
 void bp_codes_multiply(bp_isa isa, const bp_codes *weights, const bp_segment *segments, size_t count,
-                       const uint8_t *activations, size_t tokens, float *y);
+                       const uint8_t *activations, size_t tokens, bp_part part, float *y);
 
 // 4-bit codes into a table of 16 levels: interleaved rows of columns / 2 bytes, columns a multiple of
 // `block`, block one of 32. y[t][r] = sum over blocks of scale[r][block] * sum_c levels[code] x[t][c], FP32.
 // scales: lanes.
 void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,
-                        size_t block, const float *scales, const float *x, size_t tokens, float *y);
+                        size_t block, const float *scales, const float *x, size_t tokens, bp_part part, float *y);
 
 // Trellis codes of 1 to 4 bits: rows in segments of BP_TRELLIS_ROWS, the last one perhaps shorter. A
 // segment's part of a column is a stream of symbols, one a row, highest bit first, filled up with zeros to
@@ -216,13 +223,14 @@ void bp_trellis_windows(const bp_trellis *m, size_t row, uint8_t *windows);
 size_t bp_trellis_activations_size(size_t columns);
 // `out`, on 64 bytes, is multiplied with as many tokens at a time as it was made for.
 void bp_trellis_activations(bp_isa isa, const float *x, size_t columns, size_t tokens, int act_bytes, uint8_t *out);
-void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *activations, size_t tokens, float *y);
+void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *activations, size_t tokens, bp_part part,
+                         float *y);
 
 // Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of
 // `book`. Indices are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie
 // below the book's rows. x: (tokens, per_row * width), padded likewise.
 void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
-                               const float *book, size_t width, const float *x, size_t tokens, float *y);
+                               const float *book, size_t width, const float *x, size_t tokens, bp_part part, float *y);
 
 // Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being pair_bits /
 // 2, rounded down for even t and up for odd t; the windows of the first weights take their missing bits from
@@ -243,7 +251,7 @@ void bp_trellis_coupled_path(bp_isa isa, size_t pair_bits, const float table[256
 void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uint32_t *bits);
 // y[t][r] = scale * (columns - 2 popcount(signs[r] ^ bits[t])), signs being one plane.
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
-                      size_t tokens, float *y);
+                      size_t tokens, bp_part part, float *y);
 
 // out[i] is the next number of `from` wherever which[i] is `list`, and stays as it is elsewhere: one list's
 // numbers to their places. May read the number behind the last.

@@ -75,14 +75,14 @@ __attribute__((target("dotprod"))) INLINE void dot_sums_neon(const bp_trellis *m
     SUMS_OF(dot_neon);
 }
 
-void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 1, decode_neon, sums_neon)
+void bp_trellis_batch_neon(const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y) {
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, part, y, 1, decode_neon, sums_neon)
     FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }
 
 __attribute__((target("dotprod"))) void bp_trellis_batch_neon_dot(const bp_trellis *m, const uint8_t *prepared,
-                                                                  size_t tokens, float *y) {
-#define DOT_BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 1, decode_neon, dot_sums_neon)
+                                                                  size_t tokens, bp_part part, float *y) {
+#define DOT_BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, part, y, 1, decode_neon, dot_sums_neon)
     FOR_PAIR_BITS(m->pair_bits, DOT_BATCH_OF)
 }
 #endif

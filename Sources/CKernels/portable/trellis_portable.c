@@ -32,7 +32,7 @@ INLINE void sums_of(const bp_trellis *m, const void *panel, const uint8_t *x, si
     }
 }
 
-void bp_trellis_batch_portable(const bp_trellis *m, const uint8_t *prepared, size_t tokens, float *y) {
-#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, y, 2, decode, sums_of)
+void bp_trellis_batch_portable(const bp_trellis *m, const uint8_t *prepared, size_t tokens, bp_part part, float *y) {
+#define BATCH_OF(pair) trellis_batch(pair, m, prepared, tokens, part, y, 2, decode, sums_of)
     FOR_PAIR_BITS(m->pair_bits, BATCH_OF)
 }
