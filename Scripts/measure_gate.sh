@@ -114,6 +114,28 @@ plans = [json.load(open(f"{sys.argv[1]}/{size}.plan.json")) for size in sys.argv
 own = [next(m["klNats"] for m in plan["measured"] if m["name"] == plan["name"]) for plan in plans]
 print(f"\nCodes are fitted on the planning pairs too, 400 short sentences: on these KL is {own[0]:.4f} and {own[1]:.4f}.")
 P
+        # Plans of the same table, their codes fitted to text of another kind, and more of it.
+        out=$work/${minilm##*/} news=$shared/data/newstest2019.zh-en.en
+        printf '\nCodes of plans from the same table and of uniform `tcq3`, fitted on 1,500 sentences of English news instead:\n\n'
+        echo "| plan | bytes | KL | Spearman |"
+        echo "|---|---:|---:|---:|"
+        for size in 9197400B 12x tcq3; do
+            plan="--preset $size --fit $fit"
+            [ "$size" = tcq3 ] || plan="--plan $out/$size.plan.json"
+            [ "$size" = tcq3 ] || [ -e "$out/$size.plan.json" ] || "$bitplan" plan "$out/table.json" --size "$size" --output "$out/$size.plan.json" > /dev/null
+            # shellcheck disable=SC2086
+            [ -e "$out/$size-news" ] || "$bitplan" quantize "$minilm" $plan --data "$news" --limit "${LIMIT:-1500}" --no-store \
+                --output "$out/$size-news" > /dev/null
+            "$bitplan" evaluate "$out/$size-news" --data "$work/stsb.check.tsv" --limit "${LIMIT:-1100}" --reference "$minilm" --no-store --timed 0 --json \
+                > "$out/$size-news.json"
+            python3 - "$size" "$out/$size-news.json" <<'P'
+import json, sys
+result = json.load(open(sys.argv[2]))
+print(f"| {sys.argv[1]} | {result['bytes']:,} | {result['kl']:.4f} | {result['spearman']:.4f} |")
+P
+        done
+        "$bitplan" evaluate "$minilm" --data "$work/stsb.check.tsv" --limit "${LIMIT:-1100}" --no-store --timed 0 --json |
+            python3 -c 'import json, sys; print("\nFull precision has", "%.4f." % json.load(sys.stdin)["spearman"])'
         ;;
     *) echo "measure_gate.sh: no data for $model" >&2; exit 1 ;;
     esac

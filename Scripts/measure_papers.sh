@@ -56,6 +56,8 @@ for recipe in ipq "ipq --noise exact" "ipq --noise proxy" "quant-noise --noise e
     row "pq-$(echo "$recipe" | sed 's/quant-noise --noise-rate 1/all-blocks/; s/ --noise /-/')" accuracy Fixtures/sst2-bert ipq \
         "$data --recipe $recipe" "$check" 400
 done
+# Centroids and activations in 8 bits on top.
+row pq-ipq-int8-a8 accuracy Fixtures/sst2-bert ipq:int8:a8 "$data --recipe ipq" "$check" 400
 lm=$shared/models/wikitext-lm
 text="--data $work/wikitext2.train.txt --held-out $lm/data/valid.txt --held-out-limit 60 --batch-size 8"
 calibrated="$text --calibration $work/wikitext2.train.txt --calibration-limit 200"
@@ -90,6 +92,7 @@ for part in exact proxy; do
     pair "pair-$part" Fixtures/sst2-bert "$check" "pq-ipq-$part" pq-ipq
     pair "lm-pair-$part" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part" lm-pq-ipq
 done
+pair pair-int8 Fixtures/sst2-bert "$check" pq-ipq-int8-a8 pq-ipq
 pair pair-kinds Fixtures/sst2-bert "$check" pq-ipq-exact pq-ipq-proxy
 pair lm-pair-kinds "$lm" "$lm/data/test.txt" lm-pq-ipq-exact lm-pq-ipq-proxy
 pair pair-signs "$lm" "$lm/data/test.txt" bitnet binary-weights

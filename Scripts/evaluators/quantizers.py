@@ -245,7 +245,9 @@ def product_codes(matrix, block, count, kind, iterations=25):
 
 def activations(scheme):
     """How a scheme quantizes what its matrix is multiplied with, by bitplan_torch's names; None where it does not."""
-    name = scheme.split(":")[0]
+    name, *options = scheme.split(":")
+    if name == "pq":
+        return "w8a8" if "a8" in options else None
     return name if name in ("sign", "bitlinear", "w8a8") else None
 
 
@@ -276,7 +278,7 @@ def apply(matrix, scheme, frequencies=None):
         return (asymmetric if "asym" in words else symmetric)(matrix, int(digits), group, kind)
     if name == "nf4" and has({"dq"}, "b"):
         return normal_float(matrix, numbers.get("b", 64), "dq" in words)
-    if name == "pq" and has({"int8", "fp16"}, "bk") and {"b", "k"} <= set(numbers):
+    if name == "pq" and has({"int8", "fp16", "a8"}, "bk") and {"b", "k"} <= set(numbers):
         return product_codes(matrix, numbers["b"], numbers["k"], "int8" if "int8" in words else "fp16")
     if (ends := re.fullmatch(r"tcq([1-4](?:\.5)?)-([1-4](?:\.5)?)", name)) and has(set(), "r"):
         first, last = (int(2 * float(bits)) for bits in ends.groups())

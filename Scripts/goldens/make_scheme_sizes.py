@@ -115,6 +115,7 @@ SCHEMES = {
     "pq:b4:k256": product(4, 256),
     "pq:b8:k16": product(8, 16),
     "pq:b8:k256:int8": product(8, 256, True),
+    "pq:b8:k256:int8:a8": product(8, 256, True),
     "pq:b3:k5": product(3, 5),
     "pq:b9:k2": product(9, 2),
     "tcq1": trellis(1),

@@ -52,7 +52,7 @@ CASES = {
     "bert": (BertForSequenceClassification, "Tests/ModelsTests/Goldens/tiny-bert", encoder, {
         "Emb": "emb3:r2:fp16", "Pos": "int8", "Attention.0.query": "int4", "Attention.0.key": "int3:asym",
         "Attention.0.value": "int4:g24", "Attention.0.dense": "int4:tensor", "FFN.0": "nf4:b32", "Attention.1.query": "bcq2",
-        "Attention.1.key": "bcq3:g20:fp16", "Attention.1.value": "tcq3:h", "Attention.1.dense": "tcq2", "FFN.1": "pq:b4:k16",
+        "Attention.1.key": "bcq3:g20:fp16", "Attention.1.value": "tcq3:h", "Attention.1.dense": "tcq2", "FFN.1": "pq:b4:k16:a8",
         "Attention.2.query": "nf4:b50:dq", "Attention.2.key": "index8", "Attention.2.value": "w8a8",
         "Attention.2.dense": "sign:mean", "FFN.2": "bitlinear:4", "Pooler": "fp16", "Head": "pq:b8:k16:int8", "Vectors": "fp16"},
         TEXT,
@@ -78,7 +78,7 @@ SCHEMES = [
     "emb4:r1", "emb4:r4", "emb3:r2:fp16",
     *(f"int{bits}{options}" for options in ["", ":asym", ":tensor", ":tensor:asym", ":g24", ":g24:asym"] for bits in range(2, 9)),
     "int4:fp16", "int3:asym:fp16", "int4:g64:asym:fp16", "nf4", "nf4:dq", "nf4:b32", "nf4:b50:dq", "pq:b4:k256", "pq:b8:k16",
-    "pq:b8:k256:int8", "pq:b3:k5", "tcq1", "tcq1.5", "tcq2", "tcq2.5", "tcq3", "tcq3.5", "tcq4",
+    "pq:b8:k256:int8", "pq:b8:k64:int8:a8", "pq:b3:k5:a8", "pq:b3:k5", "tcq1", "tcq1.5", "tcq2", "tcq2.5", "tcq3", "tcq3.5", "tcq4",
     "tcq2:c", "tcq2:h", "tcq3:c:h", "tcq3.5:c", "tcq4-2:r4", "tcq2.5-1.5:r1", "index8", "sign", "sign:mean",
     "bitlinear", "bitlinear:4", "w8a8"]
 

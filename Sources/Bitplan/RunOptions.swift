@@ -9,7 +9,8 @@ public struct RunOptions: Sendable {
     public var maximumLength: Int?
     /// Items at a time.
     public var batchSize: Int
-    /// Threads, each with batches of its own; results do not depend on it.
+    /// Threads, each with batches of its own, or all with the products of a single one; results do not depend
+    /// on it.
     public var threads: Int
     /// Language models: what logits are divided by before a token is drawn; 0 takes the likeliest.
     public var temperature: Double

@@ -83,7 +83,7 @@ struct TaskArguments: ParsableArguments {
     @Option(help: "Beams of a search; 1 is greedy.")
     var beams = 1
 
-    @Option(help: "Threads; results do not depend on it.")
+    @Option(help: "Threads; results do not depend on it. A batch alone has them for its products.")
     var threads = 2
 
     @Option(help: "Items at a time.")
@@ -216,7 +216,7 @@ struct PlanOptions: ParsableArguments {
     @Option(help: "Plan file.") var plan: String?
     @Option(
         help:
-            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), ipq or ipq:int8 (QuantNoise's product codes), or a scheme for all sublayers."
+            "Plan by name instead: chung, chung:4, chung:8 (Algorithm 1's r), sensimix:LOWER+UPPER (layers; others keep FP16), ipq, ipq:int8 or ipq:int8:a8 (QuantNoise's product codes), or a scheme for all sublayers."
     )
     var preset: String?
     @Option(

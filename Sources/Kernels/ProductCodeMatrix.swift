@@ -27,6 +27,7 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
     private let width: Int
     private let book: [Float]
     private let indices: Data
+    private let activations: Activations
     private let instructions: InstructionSet
 
     /// An operator over the parts of `packed`. Indices are not copied.
@@ -38,6 +39,7 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
         rows = packed.rows
         columns = packed.columns
         block = scheme.block
+        activations = scheme.activations
         self.instructions = min(instructions, .best)
         perRow = scheme.subvectors(columns: columns)
         width = ceilDivide(block, 4) * 4
@@ -78,16 +80,21 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
     /// Bytes of indices and book.
     package var residentBytes: Int { indices.count + 4 * book.count }
 
-    /// `y = x W^T`, FP32.
+    /// `y = x W^T`, FP32, of activations as the scheme takes them.
     package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * perRow * width)) { scratch in
             guard let padded = scratch.baseAddress else { return }
             scratch.update(repeating: 0)
             for t in 0..<tokens {
-                for j in 0..<perRow {
+                let row = padded + t * perRow * width
+                // Rounded side by side, then spread from the end.
+                row.update(from: x + t * columns, count: columns)
+                activations.quantize(row, count: columns)
+                guard width != block else { continue }
+                for j in (0..<perRow).reversed() {
                     let count = min(block, columns - j * block)
-                    (padded + (t * perRow + j) * width).update(
-                        from: x + t * columns + j * block, count: count)
+                    (row + j * width).update(from: row + j * block, count: count)
+                    (row + j * width + count).update(repeating: 0, count: width - count)
                 }
             }
             indices.withUnsafeBytes { raw in

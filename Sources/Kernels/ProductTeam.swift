@@ -4,15 +4,18 @@ import Foundation
 import PlanFormat
 import Synchronization
 
-/// Threads that share the rows of one product after the other, so that a single sentence has more than one core.
+/// Threads that share the rows of one product after the other, so that a single sentence has more than one
+/// core.
 ///
-/// Parts of the rows are handed out as threads ask for them: a helper that wakes late finds them done. Who has nothing to do
-/// sleeps. A row's sum does not depend on the part it is in, so results are those of one thread, bit for bit.
+/// Parts of the rows are handed out as threads ask for them: a helper that wakes late finds them done. Who
+/// has nothing to do sleeps. A row's sum does not depend on the part it is in, so results are those of one
+/// thread, bit for bit.
 package final class ProductTeam: Sendable {
     /// The team that shares the products of this thread; nil where one thread multiplies alone.
     @TaskLocal private static var current: ProductTeam?
 
-    /// Bytes of weights times tokens from which a product is shared: below, waking a helper takes longer than it saves.
+    /// Bytes of weights times tokens from which a product is shared: below, waking a helper takes longer than
+    /// it saves.
     static let leastWork = 192 << 10
 
     /// Teams by their number of threads. Their helpers sleep between uses, and last as long as the program.
@@ -37,7 +40,8 @@ package final class ProductTeam: Sendable {
         return try $current.withValue(team, operation: body)
     }
 
-    /// Calls `body` with parts that make up all of `rows` rows, on several threads where the product is large.
+    /// Calls `body` with parts that make up all of `rows` rows, on several threads where the product is
+    /// large.
     ///
     /// - Parameter work: bytes of weights times tokens.
     static func forEachPart(of rows: Int, work: Int, _ body: @escaping (bp_part) -> Void) {

@@ -51,7 +51,7 @@ package final class TrainingMatrix: LinearOperator {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * columns)) { quantized in
             guard let base = quantized.baseAddress else { return }
             base.update(from: x, count: tokens * columns)
-            for token in 0..<tokens { quantize(base + token * columns) }
+            for token in 0..<tokens { activations.quantize(base + token * columns, count: columns) }
             bp_panels_multiply(instructions.code, panels, rows, columns, base, tokens, y)
         }
     }
@@ -66,7 +66,7 @@ package final class TrainingMatrix: LinearOperator {
     package func multiplied(_ x: Matrix) -> Matrix {
         guard activations.quantizedBits != nil else { return x }
         var quantized = x
-        quantized.forEachRow { quantize($0) }
+        quantized.forEachRow { activations.quantize($0, count: columns) }
         return quantized
     }
 
@@ -93,7 +93,7 @@ package final class TrainingMatrix: LinearOperator {
                     x.storage.withUnsafeBufferPointer { x in
                         guard let x = x.baseAddress, let dx = dx.baseAddress else { return }
                         normGradient(
-                            x + row * columns, count: columns, gain: ones, epsilon: Self.normEpsilon,
+                            x + row * columns, count: columns, gain: ones, epsilon: Activations.normEpsilon,
                             dx + row * columns, gainGradient: &unused, biasGradient: &unusedBias)
                     }
                 }
@@ -102,27 +102,6 @@ package final class TrainingMatrix: LinearOperator {
             for (index, value) in x.storage.enumerated() where abs(value) > 1 { dx.storage[index] = 0 }
         }
         return dx
-    }
-
-    private static let normEpsilon: Float = 1e-5
-
-    /// One token's activations as the scheme takes them, in place.
-    private func quantize(_ x: UnsafeMutablePointer<Float>) {
-        guard case .quantized(let bits, let normalized) = activations else { return }
-        if normalized {
-            layerNorm(x, count: columns, gain: nil, bias: nil, epsilon: Self.normEpsilon, into: x)
-        }
-        guard bits > 1 else {
-            for index in 0..<columns { x[index] = x[index] > 0 ? 1 : -1 }
-            return
-        }
-        var largest: Float = 0
-        for index in 0..<columns { largest = max(largest, abs(x[index])) }
-        guard largest > 0, largest.isFinite else { return }
-        // BitNet divides by 2^(bits - 1) and cuts the largest code.
-        let top = Float(1 << (bits - 1) - 1)
-        let step = largest / (normalized ? top + 1 : top)
-        for index in 0..<columns { x[index] = min((x[index] / step).rounded(.toNearestOrEven), top) * step }
     }
 }
 

@@ -4,8 +4,9 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
     case chung(ratio: Int)
     /// SensiMix's map with so many lower and upper layers: `sensimix:3+3`.
     case sensimix(lower: Int, upper: Int)
-    /// QuantNoise's product codes with codewords in FP16 or 8 bits: `ipq`, `ipq:int8`.
-    case ipq(Scheme.CentroidType)
+    /// QuantNoise's product codes with codewords in FP16 or 8 bits, with activations as they are or rounded
+    /// to 8 bits: `ipq`, `ipq:int8`, `ipq:int8:a8`.
+    case ipq(Scheme.CentroidType, roundsActivations: Bool)
     /// One scheme for all sublayers: `bcq3`.
     case uniform(Scheme)
 
@@ -29,10 +30,12 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
             }
             self = .sensimix(lower: lower, upper: upper)
         case "ipq":
-            guard parts.count == 1 || parts[1] == "int8" else {
-                throw .malformed(text, expected: "ipq or ipq:int8")
+            switch text {
+            case "ipq": self = .ipq(.fp16, roundsActivations: false)
+            case "ipq:int8": self = .ipq(.int8, roundsActivations: false)
+            case "ipq:int8:a8": self = .ipq(.int8, roundsActivations: true)
+            default: throw .malformed(text, expected: "ipq, ipq:int8 or ipq:int8:a8")
             }
-            self = .ipq(parts.count == 1 ? .fp16 : .int8)
         default:
             guard let scheme = Scheme(text) else { throw .unknown(text) }
             self = .uniform(scheme)
@@ -47,7 +50,8 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
         switch self {
         case .chung(let ratio): ratio == 1 ? "chung" : "chung:\(ratio)"
         case .sensimix(let lower, let upper): "sensimix:\(lower)+\(upper)"
-        case .ipq(let storage): storage == .int8 ? "ipq:int8" : "ipq"
+        case .ipq(let storage, let roundsActivations):
+            "ipq" + (storage == .int8 ? ":int8" : "") + (roundsActivations ? ":a8" : "")
         case .uniform(let scheme): scheme.description
         }
     }
@@ -59,7 +63,8 @@ public enum Preset: Hashable, Sendable, LosslessStringConvertible {
     public func schemes(of layout: ModelLayout, modelType: String) throws(PresetError) -> [Scheme] {
         switch self {
         case .uniform(let scheme): return layout.uniform(scheme)
-        case .ipq(let storage): return layout.ipq(storage)
+        case .ipq(let storage, let roundsActivations):
+            return layout.ipq(storage, roundsActivations: roundsActivations)
         case .chung(let ratio):
             guard let schemes = layout.chung(ratio: ratio) else {
                 throw .otherModel(self, needs: "an encoder and a decoder", got: "a \(modelType)")
@@ -157,15 +162,19 @@ extension ModelLayout {
     /// feed-forward, of 4 for attention; what is left (positions, pooler, heads) is FP16.
     ///
     /// - Source: Stock, Fan et al. 2020, appendix; the block sizes of the code published with it.
-    public func ipq(_ storage: Scheme.CentroidType) -> [Scheme] {
-        sublayers.map { sublayer in
+    public func ipq(_ storage: Scheme.CentroidType, roundsActivations: Bool = false) -> [Scheme] {
+        func codes(block: Int) -> Scheme {
+            .productCodes(
+                block: block, centroids: 256, storage: storage, roundsActivations: roundsActivations)
+        }
+        return sublayers.map { sublayer in
             switch sublayer.name.kind {
             case .vectors: .fp32
             case .embedding, .encoderFeedForward, .decoderFeedForward, .feedForward:
-                .productCodes(block: 8, centroids: 256, storage: storage)
+                codes(block: 8)
             case .attention, .encoderSelfAttention, .decoderSelfAttention, .decoderCrossAttention,
                 .decoderRecurrence:
-                .productCodes(block: 4, centroids: 256, storage: storage)
+                codes(block: 4)
             default: .full(.fp16)
             }
         }

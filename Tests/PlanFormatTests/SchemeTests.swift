@@ -9,7 +9,8 @@ import Testing
         "int8:tensor",
         "int4:g64", "int4:g64:asym", "int3:asym", "int5:tensor:asym:fp16", "nf4", "nf4:dq", "nf4:b32",
         "nf4:b128:dq",
-        "pq:b8:k256", "pq:b4:k16:int8", "tcq1", "tcq1.5", "tcq3.5:c:h", "tcq4", "tcq2:c", "tcq3:h",
+        "pq:b8:k256", "pq:b4:k16:int8", "pq:b4:k16:int8:a8", "pq:b4:k16:a8", "tcq1", "tcq1.5", "tcq3.5:c:h",
+        "tcq4", "tcq2:c", "tcq3:h",
         "tcq4:c:h", "tcq4-2:r4", "tcq3.5-1.5:r1", "index8", "sign",
         "sign:mean", "bitlinear", "bitlinear:4", "w8a8",
         "fp32", "fp16",
@@ -26,6 +27,7 @@ import Testing
         "", "bcq", "bcq0", "bcq9", "bcq12", "bcq3:", "bcq3:g0", "bcq3:g-1", "bcq3:fp16:g64", "bcq3:g64:g64",
         "BCQ3", "emb4",
         "emb9:r1", "int1", "int9", "int4:sym", "nf4:dq:dq", "nf4:b0", "pq", "pq:b8", "pq:b8:k1", "pq:b8:k257",
+        "pq:b8:k16:a8:int8", "pq:b8:k16:a4",
         "sign:x", "tcq", "tcq0", "tcq5", "tcq22", "tcq4.5", "tcq0.5", "tcq2.50", "tcq2.25", "tcq.5",
         "tcq2.5.5", "tcq4-2", "tcq2-4:r2", "tcq2-2:r2", "tcq4-2.5:r2", "tcq5-2:r2", "tcq4-2:r2:h",
         "tcq4-3-2:r2", "tcq2.0", "tcq2:h:c", "tcq2:w10", "tcq2:fp16",
@@ -68,7 +70,7 @@ import Testing
         let golden = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
         var sizes = try #require(golden as? [String: [Any]])
         let shapes = try #require(sizes.removeValue(forKey: "shapes") as? [[Int]])
-        #expect(sizes.count == 46)
+        #expect(sizes.count == 47)
         for (text, bytes) in sizes {
             let scheme = try #require(Scheme(text))
             #expect(

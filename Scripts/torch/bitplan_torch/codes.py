@@ -52,7 +52,7 @@ class Half(torch.nn.Module):
 
 
 def quantized_activations(kind, x):
-    """Inputs of a product as the scheme takes them: `sign`, `bitlinear` or `w8a8`."""
+    """Inputs of a product as the scheme takes them: `sign`, `bitlinear` or `w8a8` (`pq:...:a8` too)."""
     if kind == "sign":
         return Straight.apply(x, torch.where(x.detach() > 0, 1.0, -1.0), x.detach().abs() <= 1)
     if kind == "bitlinear":

@@ -9,8 +9,10 @@ from .storage import half, pack, unpack
 class ProductCodes(Codes):
     """`pq`: subvectors of `block` columns by their index among the codewords; numbers are these (centroids, block)."""
 
-    def __init__(self, rows, columns, parts, block, count, int8):
+    def __init__(self, rows, columns, parts, block, count, int8, rounds_activations):
         self.block, self.count, self.int8 = block, count, int8
+        if rounds_activations:
+            self.activations = "w8a8"
         self.bits = max(1, (count - 1).bit_length())
         indices = unpack(parts["indices"].view(1, -1), rows * -(-columns // block), self.bits).view(rows, -1)
         book = parts["centroids"].float()

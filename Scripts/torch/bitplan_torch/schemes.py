@@ -21,7 +21,7 @@ def codes_of(scheme, rows, columns, parts):
     if name == "nf4":
         return NormalFloat(rows, columns, parts, numbers.get("b", 64), "dq" in options)
     if name == "pq":
-        return ProductCodes(rows, columns, parts, numbers["b"], numbers["k"], "int8" in options)
+        return ProductCodes(rows, columns, parts, numbers["b"], numbers["k"], "int8" in options, "a8" in options)
     if name == "sign":
         return Signs(rows, columns, parts, 1, "scale" if "mean" in options else None)
     if name == "bitlinear":

@@ -213,9 +213,9 @@ INLINE void add_products(int32_t products[2][2][TILE_TOKENS][16], const tile_tar
     }
 }
 
-// All rows of the part times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish: between them the
-// signs of the next unit are spread, each step where this unit's has just been read, and the products before
-// them are added.
+// All rows of the part times up to TILE_GROUPS groups of tokens. A product of tiles is slow to finish:
+// between them the signs of the next unit are spread, each step where this unit's has just been read, and the
+// products before them are added.
 static void groups_amx(const sign_matrix *m, tile_scratch *scratch, const uint8_t *activations, size_t size, size_t height,
                        size_t tokens, float *y) {
     const size_t tile = 64 * height, scales_at = 2 * tile * tile_steps(m->segments, m->count);

@@ -128,7 +128,8 @@ package struct TaskOptions: Sendable, Codable, Hashable {
     package var maximumLength: Int?
     /// Items at a time.
     package var batchSize: Int
-    /// Threads, each with batches of its own; results do not depend on it.
+    /// Threads, each with batches of its own, or all with the products of a single one; results do not depend
+    /// on it.
     package var threads: Int
     /// What logits are divided by before a language model draws a token; 0 takes the likeliest.
     package var temperature: Double

@@ -1,7 +1,7 @@
 extension Scheme {
     /// Subvectors of `block` columns replaced by one of `centroids` codewords, which the whole matrix shares.
     ///
-    /// Text form: `pq:b<block>:k<centroids>[:int8]`.
+    /// Text form: `pq:b<block>:k<centroids>[:int8][:a8]`.
     /// - Source: QuantNoise (Stock, Fan et al. 2020), section 2.
     public struct ProductCodes: Hashable, Sendable {
         /// Columns of a subvector.
@@ -10,6 +10,8 @@ extension Scheme {
         public let centroids: Int
         /// How codewords are stored.
         public let storage: CentroidType
+        /// Whether activations are rounded to 8 bits, with a scale a token.
+        public let roundsActivations: Bool
     }
 
     /// How the codewords of product codes are stored.
@@ -18,21 +20,29 @@ extension Scheme {
     }
 
     /// Subvectors replaced by one of `centroids` codewords.
-    public static func productCodes(block: Int, centroids: Int, storage: CentroidType) -> Scheme {
-        .productCodes(ProductCodes(block: block, centroids: centroids, storage: storage))
+    public static func productCodes(
+        block: Int, centroids: Int, storage: CentroidType, roundsActivations: Bool = false
+    ) -> Scheme {
+        .productCodes(
+            ProductCodes(
+                block: block, centroids: centroids, storage: storage, roundsActivations: roundsActivations))
     }
 }
 
 extension Scheme.ProductCodes: SchemeFamily {
     package var scheme: Scheme { .productCodes(self) }
 
-    package var text: String { "pq:b\(block):k\(centroids)" + (storage == .int8 ? ":int8" : "") }
+    package var text: String {
+        "pq:b\(block):k\(centroids)" + (storage == .int8 ? ":int8" : "") + (roundsActivations ? ":a8" : "")
+    }
 
     package static func read(_ name: String, _ options: inout SchemeOptions) -> Self? {
         guard name == "pq", let block = options.take("b"), let centroids = options.take("k"),
             (2...256).contains(centroids)
         else { return nil }
-        return Self(block: block, centroids: centroids, storage: options.take(word: "int8") ? .int8 : .fp16)
+        return Self(
+            block: block, centroids: centroids, storage: options.take(word: "int8") ? .int8 : .fp16,
+            roundsActivations: options.take(word: "a8"))
     }
 
     /// `indices` (bytes), `centroids` (centroids, block), `centroidScale` where INT8.
@@ -53,5 +63,8 @@ extension Scheme.ProductCodes: SchemeFamily {
     package var indexBits: Int { max(1, Int.bitWidth - (centroids - 1).leadingZeroBitCount) }
 
     package var codeBits: Double { Double(indexBits) / Double(block) }
+    package var activations: Activations {
+        roundsActivations ? .quantized(bits: 8, normalized: false) : .fp32
+    }
     package var kernel: Scheme { .productCodes(block: block, centroids: centroids, storage: .fp16) }
 }
