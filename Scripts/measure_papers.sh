@@ -9,6 +9,13 @@ work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
 shared=${SHARED:-../shared}
 mkdir -p "$work"
+
+# The output of a command as FILE, unless it is there: only when it is whole. $$: others may work in OUT.
+kept() { # FILE COMMAND...
+    file=$1
+    shift
+    [ -e "$file" ] || { "$@" > "$file.$$.part" && mv "$file.$$.part" "$file"; }
+}
 [ -e "$work/wikitext2.train.txt" ] || xz -dc "$shared/data/wikitext2.train.xz" > "$work/wikitext2.train.txt"
 head -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.plan.tsv"
 tail -n 436 "$shared/data/sst2.dev.tsv" > "$work/sst2.check.tsv"
@@ -21,7 +28,7 @@ row() {
     [ -e "$out.training.json" ] ||
         "$bitplan" tune "$3" --preset "$4" --fit calibrated $5 --steps "${STEPS:-$7}" --no-store --output "$out" > /dev/null
     # shellcheck disable=SC2086
-    [ -e "$out.json" ] || "$bitplan" evaluate "$out" --data $6 --reference "$3" --timed 0 --no-store --json > "$out.json"
+    kept "$out.json" "$bitplan" evaluate "$out" --data $6 --reference "$3" --timed 0 --no-store --json
     python3 - "$1" "$2" "$4" "$out" <<'P'
 import json, sys
 name, metric, preset, out = sys.argv[1:]
@@ -71,8 +78,7 @@ row binary-weights perplexity "$lm" bcq1:fp16 "$calibrated --recipe weights" "$l
 pair() {
     case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
     [ -e "$work/$4.training.json" ] && [ -e "$work/$5.training.json" ] || return 0
-    [ -e "$work/$1.pair.json" ] ||
-        "$bitplan" evaluate "$work/$4" --against "$work/$5" --data "$3" --reference "$2" --timed 0 --no-store --json > "$work/$1.pair.json"
+    kept "$work/$1.pair.json" "$bitplan" evaluate "$work/$4" --against "$work/$5" --data "$3" --reference "$2" --timed 0 --no-store --json
     python3 - "$4" "$5" "$work/$1.pair.json" <<'P'
 import json, sys
 first, second, file = sys.argv[1:]

@@ -11,6 +11,13 @@ work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
 shared=${SHARED:-../shared}
 mkdir -p "$work"
+
+# The output of a command as FILE, unless it is there: only when it is whole. $$: others may work in OUT.
+kept() { # FILE COMMAND...
+    file=$1
+    shift
+    [ -e "$file" ] || { "$@" > "$file.$$.part" && mv "$file.$$.part" "$file"; }
+}
 [ -e "$work/ta-en-de/train.en" ] || tar -xJf "$shared/data/tatoeba-en-de.tar.xz" -C "$work"
 [ -e "$work/wikitext2.train.txt" ] || xz -dc "$shared/data/wikitext2.train.xz" > "$work/wikitext2.train.txt"
 
@@ -44,12 +51,12 @@ row() {
         # One step whose rates are 0 leaves the codes as they are fitted.
         "$bitplan" tune "$model" $start --data $data --held-out $heldout --calibration $calibration --recipe scales --rate 0 --vector-rate 0 --steps 1 \
             --store "$work/store.sqlite" --output "$out-before" > /dev/null
-        "$bitplan" evaluate "$out-before" --data $check --reference "$model" --timed 0 --no-store --json > "$out.before.json"
+        kept "$out.before.json" "$bitplan" evaluate "$out-before" --data $check --reference "$model" --timed 0 --no-store --json
     }
     # shellcheck disable=SC2086
-    [ -e "$out.after.json" ] || "$bitplan" evaluate "$out" --data $check --reference "$model" --timed 0 --no-store --json > "$out.after.json"
+    kept "$out.after.json" "$bitplan" evaluate "$out" --data $check --reference "$model" --timed 0 --no-store --json
     # shellcheck disable=SC2086
-    [ -e "$work/${model##*/}.full.json" ] || "$bitplan" evaluate "$model" --data $check --timed 0 --no-store --json > "$work/${model##*/}.full.json"
+    kept "$work/${model##*/}.full.json" "$bitplan" evaluate "$model" --data $check --timed 0 --no-store --json
     "$bitplan" report --training "$out.training.json" --name "$name" --output "$work/$name.md"
     python3 - "$name" "$metric" "$out" "$work/${model##*/}.full.json" <<'P'
 import json, sys
