@@ -3,7 +3,8 @@
 # neither planning nor calibration saw and in measured time. Prints a table of Reports/latency.md.
 #
 # usage: measure_latency_plans.sh OUT
-# OUT keeps the profile, tables, plans and results: a second run goes on from them. In the environment: BITPLAN, SHARED (../shared), ROUNDS (9).
+# OUT keeps the profile, tables, plans and results: a second run goes on from them. In the environment: BITPLAN, SHARED (../shared), ROUNDS (9: of a measurement of time),
+# REPEATS (5: measurements, whose medians are shown).
 set -eu
 work=$1
 bitplan=${BITPLAN:-.build/release/bitplan}
@@ -25,8 +26,10 @@ section() {
         > "$out/limit.part" && mv "$out/limit.part" "$out/limit.json"; }
     limit=$(python3 -c 'import json, sys; print("%.4fms" % (1e3 * json.load(open(sys.argv[1]))[0]["undisturbedSeconds"]))' "$out/limit.json")
     [ -e "$out/timed.plan.json" ] || "$bitplan" plan "$out/table.json" --profile "$profile" --latency "$limit" --output "$out/timed.plan.json" > /dev/null
-    # shellcheck disable=SC2086
-    "$bitplan" cost "$model" --profile "$profile" --plans "$out/timed.plan.json" bcq3:fp16 $item --measure --rounds "${ROUNDS:-9}" --json > "$out/times.json"
+    for repeat in $(seq "${REPEATS:-5}"); do
+        # shellcheck disable=SC2086
+        "$bitplan" cost "$model" --profile "$profile" --plans "$out/timed.plan.json" bcq3:fp16 $item --measure --rounds "${ROUNDS:-9}" --json > "$out/times.$repeat.json"
+    done
     for plan in timed uniform; do
         start="--preset bcq3:fp16 --fit curvature"
         [ $plan = uniform ] || start="--plan $out/timed.plan.json"
@@ -35,18 +38,22 @@ section() {
         # shellcheck disable=SC2086
         "$bitplan" evaluate "$out/$plan" --reference "$model" --data $3 --store "$out/store.sqlite" --timed 0 --json > "$out/$plan.json"
     done
-    python3 - "${1##*/}" "$out" "$limit" <<'P'
-import json, sys
-name, out, limit = sys.argv[1:]
-for plan, times in zip(("timed", "uniform"), json.load(open(f"{out}/times.json"))):
+    python3 - "${1##*/}" "$out" "$limit" "${REPEATS:-5}" <<'P'
+import json, statistics, sys
+name, out, limit, repeats = sys.argv[1:]
+runs = [json.load(open(f"{out}/times.{repeat + 1}.json")) for repeat in range(int(repeats))]
+ratios = [plan["undisturbedSeconds"] / uniform["undisturbedSeconds"] for plan, uniform in runs]
+for place, plan in enumerate(("timed", "uniform")):
+    seconds = statistics.median(run[place]["undisturbedSeconds"] for run in runs)
+    ratio = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})" if place == 0 else "1"
     result = json.load(open(f"{out}/{plan}.json"))
-    print(f"| {name} | {'plan within ' + limit if plan == 'timed' else 'uniform bcq3:fp16'} | {result['bytes']:,} | {1e3 * times['seconds']:.3f} "
-          f"| {1e3 * times['undisturbedSeconds']:.3f} | {result['kl']:.4f} |", flush=True)
+    print(f"| {name} | {'plan within ' + limit if plan == 'timed' else 'uniform bcq3:fp16'} | {result['bytes']:,} | {1e3 * runs[0][place]['seconds']:.3f} "
+          f"| {1e3 * seconds:.3f} | {ratio} | {result['kl']:.4f} |", flush=True)
 P
 }
 
-echo "| model | plan | bytes | predicted, ms an item | undisturbed | KL |"
-echo "|---|---|---:|---:|---:|---:|"
+echo "| model | plan | bytes | predicted, ms an item | undisturbed | over uniform | KL |"
+echo "|---|---|---:|---:|---:|---:|---:|"
 data=$shared/models/tatoeba-en-de/data
 section Fixtures/tatoeba-en-de "$data/val.en $data/val.de --limit 200" "$data/test.en $data/test.de --limit 500"
 data=$shared/models/wikitext-lm/data
