@@ -130,7 +130,7 @@ cat <<'T'
 | from scratch | norms | weights | rate | steps | CPU minutes | held-out cross-entropy half-way | at the end | least |
 |---|---|---|---:|---:|---:|---:|---:|---:|
 T
-for rate in 0.05 0.5; do
+for rate in 0.05 0.5 5; do
     scratch "scratch-full-$rate" plain fp32 weights "$rate" 300
     scratch "scratch-bitnet-$rate" subln bitlinear bitnet "$rate" 300
 done
