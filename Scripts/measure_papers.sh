@@ -103,7 +103,7 @@ pair pair-kinds Fixtures/sst2-bert "$check" pq-ipq-exact pq-ipq-proxy
 pair lm-pair-kinds "$lm" "$lm/data/test.txt" lm-pq-ipq-exact lm-pq-ipq-proxy
 pair pair-signs "$lm" "$lm/data/test.txt" bitnet binary-weights
 
-# From scratch: random weights of the language model's shape, as it is and with BitNet's norms inside sublayers, at a usual and at a large rate.
+# From scratch: random weights of the language model's shape, as it is and with BitNet's norms inside sublayers, at larger and larger rates.
 # scratch NAME LAYOUT PRESET RECIPE RATE STEPS
 scratch() {
     case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
