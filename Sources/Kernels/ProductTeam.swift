@@ -14,8 +14,8 @@ package final class ProductTeam: Sendable {
     /// The team that shares the products of this thread; nil where one thread multiplies alone.
     @TaskLocal private static var current: ProductTeam?
 
-    /// Bytes of weights times tokens from which a product is shared: waking a helper for less hardly pays. From
-    /// 64 kB to 4 MB no choice measured better than another beyond noise (`Scripts/measure_threads.py`).
+    /// Bytes of weights times tokens from which a product is shared: waking a helper for less hardly pays.
+    /// From 64 kB to 4 MB no choice measured better beyond noise (`Scripts/measure_threads.py`).
     static let leastWork = 192 << 10
 
     /// Teams by their number of threads. Their helpers sleep between uses, and last as long as the program.
