@@ -171,14 +171,20 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         _ rounded: [Family.Net.State], _ quantized: Family.Net
     ) throws -> [String: Moments] {
         let tensors = Set(others.map(\.tensor))
+        // What is multiplied with these inputs comes behind them.
+        let free = Dictionary(
+            uniqueKeysWithValues: others.map {
+                ($0.tensor, FreeOperator(rows: $0.rows, columns: $0.columns) as any LinearOperator)
+            })
+        let (exactly, roundedly) = (try network.replacing(free), try quantized.replacing(free))
         var total: [String: Moments]?
         // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
         // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
                 moments(
-                    shape, among: tensors, index, exact[first + $0], rounded[first + $0], quantized,
-                    batch: first + $0)
+                    shape, among: tensors, index, (exactly, exact[first + $0]),
+                    (roundedly, rounded[first + $0]), batch: first + $0)
             }
             for sum in sums {
                 guard let all = total else {
@@ -193,11 +199,12 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
     }
 
     private func moments(
-        _ shape: MatrixShape, among others: Set<String>, _ index: Int, _ exact: Family.Net.State,
-        _ rounded: Family.Net.State, _ quantized: Family.Net, batch: Int
+        _ shape: MatrixShape, among others: Set<String>, _ index: Int,
+        _ exact: (network: Family.Net, state: NetworkState),
+        _ rounded: (network: Family.Net, state: NetworkState), batch: Int
     ) -> [String: Moments] {
-        guard let x = input(shape.tensor, network, exact, index),
-            let z = input(shape.tensor, quantized, rounded, index)
+        guard let x = input(shape.tensor, exact.network, exact.state, index),
+            let z = input(shape.tensor, rounded.network, rounded.state, index)
         else { return [:] }
         func moments(_ x: Matrix, _ z: Matrix) -> Moments {
             let transposed = z.transposed()

@@ -1,3 +1,4 @@
+import BitplanKernels
 import BitplanModels
 import PlanFormat
 
