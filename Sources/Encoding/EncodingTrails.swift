@@ -49,11 +49,11 @@ final class EncodingTrails: Sendable {
         min(mostTrails, max(0, limit / max(1, sublayers * stateBytes) - 1))
     }
 
-    /// Most bytes of activations that are kept: all those of some trails and in full precision, or those that
-    /// one plan needs at a time.
+    /// Bytes of activations that are kept, about: all those of a trail and in full precision and half of each
+    /// other trail, which begins as another did, or those that one plan needs at a time.
     static func bytes(sublayers: Int, stateBytes: Int) -> Int {
         let count = count(sublayers: sublayers, stateBytes: stateBytes)
-        return count > 0 ? (count + 1) * sublayers * stateBytes : 2 * stateBytes
+        return count > 0 ? (count + 3) * sublayers * stateBytes / 2 : 2 * stateBytes
     }
 
     /// The longest way of a kept plan that begins as `schemes` do; an empty one where there is none.

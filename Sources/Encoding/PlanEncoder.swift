@@ -44,7 +44,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
     }
 
-    /// Most bytes of activations that an encoder keeps from one plan to the next, where a text's take
+    /// Bytes of activations, about, that an encoder keeps from one plan to the next, where a text's take
     /// `stateBytes` before a sublayer.
     package static func activationBytes(sublayers: Int, stateBytes: Int) -> Int {
         EncodingTrails.bytes(sublayers: sublayers, stateBytes: stateBytes)
@@ -56,7 +56,7 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
 
     /// The packed matrices of a plan, by tensor.
     ///
-    /// - Complexity: for calibrated codes about four runs over the text, and the encoding of every matrix; a
+    /// - Complexity: for calibrated codes about three runs over the text, and the encoding of every matrix; a
     ///   plan that begins as an earlier one goes on from there, and one that was encoded lately is not
     ///   encoded again.
     package func encode(_ schemes: TensorSchemes) throws -> [String: PackedMatrix] {

@@ -31,9 +31,10 @@ extension MeasuredModel {
     ///
     /// - Parameters: as of `init` and `sweep`; `effort` are the measurements in context, nil for none.
     ///   - sweeps: whether the table is still to be made.
+    ///   - limit: what plans have to fit in, where uniform ones that do not are not measured.
     package static func estimate(
         _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: MeasuringOptions,
-        sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil
+        sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil, limit: SizeTarget? = nil
     ) throws -> CostEstimate {
         let candidates = sweep.candidates
         let timed = try TimedModel<Family>(
@@ -84,7 +85,12 @@ extension MeasuredModel {
             if options.fit.isCalibrated {
                 // Whole plans, the uniform ones and others to start from included, and the written plan's
                 // steps up and down. Those of the search begin as another did, half of their way on average.
-                let starts = Double(candidates.count + 2)
+                let whole = timed.network.layout
+                let uniform = whole.uniformCandidates(candidates).filter { scheme in
+                    let bytes = whole.sublayers.reduce(0) { $0 + $1.sizeInBytes(scheme) }
+                    return limit.map { bytes <= $0.bytes(of: whole) } ?? true
+                }
+                let starts = Double(uniform.count + 2)
                 let searched = Double(min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements))
                 packing = (starts + searched / 2) * units.packing
                 measuring += (starts + searched) * units.evaluation

@@ -164,10 +164,10 @@ package struct UnitCosts: Sendable {
     /// A measurement of all items that starts at a sublayer.
     package func measuring(from first: Int) -> Double { sublayers[first...].reduce(0, +) + scoring }
 
-    /// Encoding a plan of calibrated codes in order of execution: four runs over the text, moments that take
+    /// Encoding a plan of calibrated codes in order of execution: three runs over the text, moments that take
     /// as long as one, and every matrix.
     package var packing: Double {
-        5 * textRun + encodingAll / Double(max(1, encoding.count))
+        4 * textRun + encodingAll / Double(max(1, encoding.count))
     }
 
     /// Encoding every matrix under every candidate.
