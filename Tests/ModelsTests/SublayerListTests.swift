@@ -1,6 +1,7 @@
 import BitplanKernels
 import BitplanModels
 import BitplanTensors
+import BitplanTokenizers
 import Foundation
 import PlanFormat
 import TestSupport
@@ -68,6 +69,55 @@ import Testing
         let shared = network.sharing(network.state(examples, before: 1), before: 1)
         #expect(
             other.outputs(other.advance(shared, from: 1, to: end)) == other.outputs(other.state(examples)))
+    }
+
+    /// Matrices are listed in the order in which they are multiplied: what the first of some is multiplied
+    /// with does not depend on it and those behind it, which need not be computed for it.
+    @Test(arguments: [
+        "tiny-llama", "kin/bitnet", "kin/gemma2", "kin/gemma3_text", "kin/qwen3", "kin/smollm3", "tiny-bert",
+        "kin/distilbert", "kin/electra", "kin/roberta", "marian-untied", "tiny-m2m100", "tiny-mbart50",
+        "tiny-t5", "tiny-t5-v1_1", "fixture marian-native",
+    ])
+    func matricesAreListedInOrder(_ name: String) throws {
+        func check<Net: Network>(_ network: Net, _ examples: [Net.Example]) throws {
+            for (index, sublayer) in network.layout.sublayers.enumerated().dropFirst() {
+                let state = network.state(examples, before: index)
+                func input(_ tensor: String, free: ArraySlice<MatrixShape>) throws -> Matrix? {
+                    var matrices: [String: any LinearOperator] = [:]
+                    for shape in free {
+                        matrices[shape.tensor] = FreeOperator(rows: shape.rows, columns: shape.columns)
+                    }
+                    var found: Matrix?
+                    let observer = ForwardObserver { name, x in if name == tensor { found = x } }
+                    _ = try network.replacing(matrices).advance(state, through: index, observing: observer)
+                    return found
+                }
+                for (place, shape) in sublayer.matrices.enumerated() {
+                    let free = try input(shape.tensor, free: sublayer.matrices[place...])
+                    #expect(try free == input(shape.tensor, free: []), "\(shape.tensor)")
+                }
+            }
+        }
+        func network<Family: ModelFamily>(_ family: Family.Type) throws -> Family.Net {
+            let fixture = TestFiles.root.appending(path: "Fixtures/marian-native")
+            return try Model<Family>(
+                directory: name.hasPrefix("fixture") ? fixture : Self.tiny.appending(path: name)
+            ).network()
+        }
+        let tokens = [5, 11, 3, 7, 19, 2]
+        let pair = EncoderDecoderNetwork.Example(source: tokens, target: [8, 4, 9, 2])
+        switch name {
+        case "fixture marian-native": try check(network(MarianNativeFamily.self), [pair])
+        case _ where name.hasPrefix("marian"): try check(network(MarianFamily.self), [pair])
+        case _ where name.hasPrefix("tiny-t5"): try check(network(T5Family.self), [pair])
+        case "tiny-m2m100": try check(network(M2M100Family.self), [pair])
+        case "tiny-mbart50": try check(network(MBartFamily.self), [pair])
+        case "tiny-bert", "kin/distilbert", "kin/electra", "kin/roberta":
+            try check(
+                network(BertFamily.self),
+                [.init([TokenSequence(ids: tokens, typeIDs: tokens.map { _ in 0 })])])
+        default: try check(network(LlamaFamily.self), [.init(tokens: tokens, scored: 5)])
+        }
     }
 
     /// Every sublayer has names of its own, and a network lacks none of them.
