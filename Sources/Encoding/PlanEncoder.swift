@@ -172,19 +172,17 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
     ) throws -> [String: Moments] {
         let tensors = Set(others.map(\.tensor))
         // What is multiplied with these inputs comes behind them.
-        let free = Dictionary(
-            uniqueKeysWithValues: others.map {
-                ($0.tensor, FreeOperator(rows: $0.rows, columns: $0.columns) as any LinearOperator)
-            })
-        let (exactly, roundedly) = (try network.replacing(free), try quantized.replacing(free))
+        var free: [String: any LinearOperator] = [:]
+        for other in others { free[other.tensor] = FreeOperator(rows: other.rows, columns: other.columns) }
+        let (exactNetwork, roundedNetwork) = (try network.replacing(free), try quantized.replacing(free))
         var total: [String: Moments]?
         // A round at a time, so that few sums are in memory; rounds of fixed size, so that the order of sums
         // is fixed.
         for first in stride(from: 0, to: batches.count, by: 4) {
             let sums = try concurrentMap(count: min(4, batches.count - first), threads: threads) {
                 moments(
-                    shape, among: tensors, index, (exactly, exact[first + $0]),
-                    (roundedly, rounded[first + $0]), batch: first + $0)
+                    shape, among: tensors, index, (exactNetwork, exact[first + $0]),
+                    (roundedNetwork, rounded[first + $0]), batch: first + $0)
             }
             for sum in sums {
                 guard let all = total else {
