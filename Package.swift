@@ -162,7 +162,8 @@ let package = Package(
         tests("Encoding", ["BitplanModels"]),
         tests("Measurements", [grdb]),
         tests(
-            "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers"], exclude: ["Goldens"]),
+            "Sensitivity", ["BitplanEncoding", "BitplanModels", "BitplanQuantizers", "BitplanTensors"],
+            exclude: ["Goldens"]),
         tests(
             "Training", ["BitplanKernels", "BitplanModels", "BitplanQuantizers", "BitplanTensors"],
             exclude: ["Goldens"]),

@@ -121,7 +121,10 @@ struct TaskArguments: ParsableArguments {
 
 /// What a sweep tries.
 struct SweepOptions: ParsableArguments {
-    @Option(help: "Candidate schemes, e.g. bcq1..4,int4:g64,nf4; auto are those that measured best.")
+    @Option(
+        help:
+            "Candidate schemes, e.g. bcq1..4,int4:g64,nf4; auto are those that measured best, rotated ones among them where weights have outliers."
+    )
     var schemes = SchemeList(Scheme.automatic)
 
     @Option(help: "What has a scheme of its own: sublayer, matrix.")

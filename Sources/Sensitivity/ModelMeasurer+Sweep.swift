@@ -16,11 +16,29 @@ package struct SweepOptions: Sendable {
     package var precision: Double?
     /// What stands for KL in the cells; nil measures them.
     package var proxy: ProxySignal?
+    /// Whether `adapted` changes the candidates: not where it has done so, or a table is there
+    /// already.
+    package var adaptsToModel = true
 
     /// KL of all items in every cell.
     package init(candidates: [Scheme]) {
         self.candidates = candidates
         groupCandidates = candidates == Scheme.automatic ? Scheme.automaticForTypes : candidates
+    }
+
+    /// The same options for a model: automatic candidates have rotated ones beside them where weights have
+    /// outliers.
+    ///
+    /// - Throws: `FileError` where weights cannot be read; `QuantizationError` where they are not finite.
+    package func adapted<Family: ModelFamily>(to model: Model<Family>) throws -> SweepOptions {
+        var options = self
+        options.adaptsToModel = false
+        if adaptsToModel, candidates == Scheme.automatic, let gain = try RotationGain.of(model),
+            gain > RotationGain.least
+        {
+            options.candidates += Scheme.automaticRotated
+        }
+        return options
     }
 }
 

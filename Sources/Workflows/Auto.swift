@@ -99,7 +99,8 @@ package struct AutoRequest: Sendable {
     /// Tries what can be wrong with the outputs before the long work.
     fileprivate func checkOutputs<Family: ModelFamily>(of family: Family.Type) throws {
         let packed =
-            [output.packed] + (tuning == nil ? [] : [output.tuned]) + sweep.candidates.map(output.uniform)
+            [output.packed] + (tuning == nil ? [] : [output.tuned])
+            + (sweep.candidates + Scheme.automaticRotated).map(output.uniform)
         for directory in packed { try PackedModel<Family>.checkReplaceable(directory) }
         let sources = [source, check, calibration].compactMap { $0?.files }.joined()
         try BitplanWorkflows.checkOutputs(
@@ -133,16 +134,18 @@ package func auto<Family: ModelFamily>(
     _ family: Family.Type, _ request: AutoRequest, evaluate: (EvaluationRequest) throws -> Evaluation,
     event: (AutoEvent) -> Void
 ) throws -> [(name: String, evaluation: Evaluation)] {
-    let (target, output, candidates) = (request.target, request.output, request.sweep.candidates)
+    let (target, output) = (request.target, request.output)
     // What can be wrong is found before the long work.
     try request.checkOutputs(of: family)
     let opened = try MeasuredModel<Family>(
         request.model, source: request.source, calibration: request.calibration, options: request.measuring,
         note: { event(.note($0)) })
     let layout = opened.layout
+    let sweep = try request.sweep.adapted(to: opened.measurer.model)
+    let candidates = sweep.candidates
     _ = try request.check?.read(opened.measurer.model.family)
     try opened.space(target, candidates: candidates).checkReachable()
-    let table = try opened.sweep(request.sweep, progress: { event(.cells(done: $0, total: $1)) })
+    let table = try opened.sweep(sweep, progress: { event(.cells(done: $0, total: $1)) })
     try JSONFile.write(table, to: output.table)
     event(.sensitivity(table))
 

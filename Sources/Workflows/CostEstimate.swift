@@ -36,9 +36,11 @@ extension MeasuredModel {
         _ directory: URL, source: DataSource, calibration: DataSource? = nil, options: MeasuringOptions,
         sweep: SweepOptions, sweeps: Bool = true, effort: Int? = nil, limit: SizeTarget? = nil
     ) throws -> CostEstimate {
-        let candidates = sweep.candidates
+        var sweep = sweep
+        sweep.adaptsToModel = sweeps
         let timed = try TimedModel<Family>(
-            directory, source: source, calibration: calibration, options: options, candidates: candidates)
+            directory, source: source, calibration: calibration, options: options, sweep: sweep)
+        let candidates = timed.sweep.candidates
         let (units, layout, places) = (timed.units, timed.layout, timed.places)
         let items = timed.data.examples.count
         let threads = Double(max(1, options.task.threads))

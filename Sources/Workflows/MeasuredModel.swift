@@ -62,7 +62,7 @@ package struct MeasuredModel<Family: ModelFamily>: PlannedFromTables, Sendable {
         _ options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in },
         cost: (SweepCost) -> Void = { _ in }
     ) throws -> SensitivityTable {
-        var options = options
+        var options = try options.adapted(to: measurer.model)
         if !measurer.data.hasReferences { options.metricCells = 0 }
         let full = measurer.data.hasReferences ? try measurer.score(measurer.network) : nil
         let cells = try measurer.sweep(options, progress: progress, cost: cost)
@@ -86,7 +86,7 @@ package struct MeasuredModel<Family: ModelFamily>: PlannedFromTables, Sendable {
     package func measure(
         _ shard: Shard, of options: SweepOptions, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Int {
-        var options = options
+        var options = try options.adapted(to: measurer.model)
         if !measurer.data.hasReferences { options.metricCells = 0 }
         return try measurer.measure(shard, of: options, progress: progress)
     }

@@ -62,13 +62,13 @@ extension MeasuredModel {
         func sampleSpeed() { for _ in 0..<8 { _ = reference.ratio {} } }
         sampleSpeed()
         let timed = try TimedModel<Family>(
-            directory, source: source, calibration: calibration, options: options,
-            candidates: sweep.candidates)
+            directory, source: source, calibration: calibration, options: options, sweep: sweep)
         let metric = try timed.metricSeconds()
         sampleSpeed()
         let speed = profile.map { reference.medianSeconds / $0.machine.referenceSeconds } ?? 1
         let (units, layout) = (timed.units, timed.layout)
-        let assignments = layout.sweepAssignments(sweep.candidates, groupCandidates: sweep.groupCandidates)
+        let assignments = layout.sweepAssignments(
+            timed.sweep.candidates, groupCandidates: timed.sweep.groupCandidates)
         let work = assignments.map { layout.work(from: timed.firstChange($0)) }
         let items = timed.data.examples.count
         let parts = (1...count).compactMap { Shard("\($0)/\(count)") }.map { shard in

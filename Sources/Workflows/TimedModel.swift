@@ -13,6 +13,8 @@ struct TimedModel<Family: ModelFamily> {
     let layout: ModelLayout
     let units: UnitCosts
     let network: Family.Net
+    /// What the sweep tries of this model.
+    let sweep: SweepOptions
     private let options: MeasuringOptions
     /// Per sublayer of `layout`, the first of the network's sublayers that changes with it.
     let places: [Int]
@@ -22,15 +24,16 @@ struct TimedModel<Family: ModelFamily> {
     /// - Parameters: as of `MeasuredModel.estimate`.
     init(
         _ directory: URL, source: DataSource, calibration: DataSource?, options: MeasuringOptions,
-        candidates: [Scheme]
+        sweep: SweepOptions
     ) throws {
         model = try Model<Family>(directory: directory, languages: options.task.languages)
+        self.sweep = try sweep.adapted(to: model)
         reader = KLDataReader(model, options: options.task, store: options.store)
         data = try reader.read(source)
         let text = try calibration.map { [reader] in try reader.read($0).examples } ?? data.examples
         network = try reader.network()
         units = try UnitCosts(
-            model, network, examples: shuffled(data.examples), text: text, candidates: candidates,
+            model, network, examples: shuffled(data.examples), text: text, candidates: self.sweep.candidates,
             fit: options.fit, splitsWeights: !options.isNaive, residentBytes: peakMemoryBytes)
         layout = model.layout.divided(into: options.unit)
         places = layout.places

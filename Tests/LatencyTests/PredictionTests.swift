@@ -171,7 +171,10 @@ import Testing
         let profile = try Profiler(schemes: Profiler.usualSchemes, grid: grid, families: []).profile(
             tool: "test")
         #expect(profile.kernels.map(\.scheme) == Profiler.usualSchemes)
-        #expect(Scheme.automatic.allSatisfy { Profiler.usualSchemes.contains($0.kernel) })
+        #expect(
+            (Scheme.automatic + Scheme.automaticRotated).allSatisfy {
+                Profiler.usualSchemes.contains($0.kernel)
+            })
         for times in profile.kernels {
             #expect(times.points.count == 4, "\(times.scheme)")
             #expect(times.points.allSatisfy { $0.seconds > 0 && $0.preparationSeconds <= $0.seconds })

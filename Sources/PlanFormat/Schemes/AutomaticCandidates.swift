@@ -22,6 +22,11 @@ extension Scheme {
             .integer(bits: $0, symmetric: true, granularity: .row, scales: .fp16)
         }
 
+    /// What is tried beside them where weights have outliers: trellis codes behind a rotation.
+    ///
+    /// In models without outliers a rotation gains nothing or loses (`Reports/trellis.md`).
+    public static let automaticRotated: [Scheme] = (4...8).map { .trellisCodes(pairBits: $0, rotation: true) }
+
     /// Those of them that whole types are measured under, for people to read: trellis codes of whole bits.
     public static let automaticForTypes: [Scheme] = automatic.filter { scheme in
         if case .trellisCodes(let codes) = scheme { codes.pairBits % 2 == 0 } else { false }

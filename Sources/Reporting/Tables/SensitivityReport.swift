@@ -31,8 +31,10 @@ extension SensitivityTable {
         }
         text += "\(fullPrecision.sentences) items. Codes: \(fit.rawValue)."
         text += vectorsText
-        if Set(candidates) == Set(Scheme.automatic) {
-            text += " Candidates: those of `--schemes auto`, which lose least at their bytes or run fastest."
+        let isRotated = Set(candidates) == Set(Scheme.automatic + Scheme.automaticRotated)
+        if isRotated || Set(candidates) == Set(Scheme.automatic) {
+            text += " Candidates: those of `--schemes auto`, which lose least at their bytes or run fastest"
+            text += isRotated ? "; a rotation (`:h`) too, for these weights have outliers." : "."
         }
         let counts = bySublayer.map(\.measurement.sentences)
         if let least = counts.min(), least < counts.max() ?? 0, proxy == nil {
