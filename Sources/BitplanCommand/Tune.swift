@@ -120,6 +120,11 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Relative rate of biases and norms.") var vectorRate: Float?
     @Option(help: "How rates fall: cosine, linear, constant.") var schedule: TrainingSettings.Schedule?
     @Option(help: "Longest gradient of all parameters together.") var clip: Float?
+    @Option(
+        help: ArgumentHelp(
+            "Adam's epsilon, as a share of an array's root mean square: with 1 what has few gradients, as rare tokens have, moves less; none where not given."
+        ))
+    var epsilon: Float?
     @Option(help: "Steps after which latent weights are coded again.") var recodeEvery: Int?
     @Option(help: "Steps after which held-out data are measured.") var evaluateEvery: Int?
     @Option(help: "Where the order of the items starts.") var trainingSeed: UInt64?
@@ -137,6 +142,7 @@ struct TrainingOptions: ParsableArguments {
         }
         for (name, value) in [
             ("--rate", rate), ("--weight-rate", weightRate), ("--vector-rate", vectorRate), ("--clip", clip),
+            ("--epsilon", epsilon),
         ] {
             if let value, !(value >= 0 && value.isFinite) {
                 throw ValidationError("\(name): expected 0 or more, got \(value)")
@@ -179,6 +185,7 @@ struct TrainingOptions: ParsableArguments {
         if let vectorRate { settings.rates.vectors = vectorRate }
         if let schedule { settings.schedule = schedule }
         if let clip { settings.clip = clip }
+        if let epsilon { settings.epsilon = epsilon }
         if let recodeEvery { settings.recodeEvery = recodeEvery }
         if let evaluateEvery { settings.evaluateEvery = evaluateEvery }
         if let trainingSeed { settings.seed = trainingSeed }

@@ -82,13 +82,27 @@ package struct AdamStep: Sendable {
     package init(
         _ t: Int, rate: Float, beta1: Float, beta2: Float, epsilon: Float, decay: Float, factor: Float
     ) {
-        func power(_ base: Float) -> Float {
-            Float(1 - (0..<t).reduce(1.0) { value, _ in value * Double(base) })
-        }
         step = bp_adam(
-            rate: rate, b1: beta1, b2: beta2, c1: power(beta1), c2: power(beta2), epsilon: epsilon,
-            decay: decay,
-            factor: factor)
+            rate: rate, b1: beta1, b2: beta2, c1: Float(Self.weight(beta1, t)),
+            c2: Float(Self.weight(beta2, t)), epsilon: epsilon, decay: decay, factor: factor)
+    }
+
+    /// What the gradients of `t` steps weigh in a moment that began at 0: `1 - b^t`.
+    private static func weight(_ beta: Float, _ t: Int) -> Double {
+        1 - (0..<t).reduce(1.0) { value, _ in value * Double(beta) }
+    }
+
+    /// An epsilon of `share` times the root mean square that the second moments of all numbers have behind a
+    /// step: numbers of few gradients, as those of rare tokens are, then move less than others, where Adam
+    /// alone moves all alike.
+    package static func relativeEpsilon(
+        _ share: Float, _ t: Int, beta2: Float, factor: Float, gradient: [Float], v: [Float]
+    ) -> Float {
+        let squares = gradient.reduce(0.0) { $0 + Double($1) * Double($1) } * Double(factor) * Double(factor)
+        let before = v.reduce(0.0) { $0 + Double($1) }
+        let sum = Double(beta2) * before + Double(1 - beta2) * squares
+        let mean = sum / Double(max(1, v.count)) / weight(beta2, t)
+        return share * Float(mean.squareRoot())
     }
 
     /// Moves weights `w` by their gradient; `m` and `v` are the first and second moments so far.

@@ -32,6 +32,9 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     package var schedule: Schedule
     /// The longest gradient of all parameters together; a longer one is shortened.
     package var clip: Float
+    /// What is added to the root of each second moment, as a share of the root mean square of all of its
+    /// array: numbers of few gradients, as those of rare tokens are, move less. nil for none.
+    package var epsilon: Float?
     /// Latent weights are coded anew after so many steps.
     package var recodeEvery: Int
     /// Held-out items are measured after so many steps.
@@ -103,6 +106,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
             "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)", "objective": objective.rawValue,
         ]
+        if let epsilon { text["epsilon"] = "\(epsilon)" }
         if labelShare > 0 { text["labelShare"] = "\(labelShare)" }
         if let noise {
             text["noise"] = noise.kind.rawValue

@@ -82,9 +82,13 @@ package struct TrainingState: Sendable {
                 return (values, Moments?.none)
             }
             let rate = settings.rates[parameter] * share * sizes[parameter, default: 1]
+            let relative = settings.epsilon.map {
+                AdamStep.relativeEpsilon(
+                    $0, step + 1, beta2: Self.beta2, factor: factor, gradient: gradient, v: own.second)
+            }
             AdamStep(
-                step + 1, rate: rate, beta1: Self.beta1, beta2: Self.beta2, epsilon: Self.epsilon, decay: 0,
-                factor: factor
+                step + 1, rate: rate, beta1: Self.beta1, beta2: Self.beta2,
+                epsilon: Self.epsilon + (relative ?? 0), decay: 0, factor: factor
             ).apply(gradient, to: &values, m: &own.first, v: &own.second)
             return (values, own)
         }

@@ -121,11 +121,15 @@ import Testing
         let workspace = try Workspace()
         let outcome = try Program.succeed(
             ["tune", Fixture.model.path, "--no-store", "--data", Fixture.planning[0]] + Self.options
-                + ["--preset", "tcq2", "--recipe", "weights", "--label-share", "0.4", "--beams", "2"]
+                + [
+                    "--preset", "tcq2", "--recipe", "weights", "--label-share", "0.4", "--beams", "2",
+                    "--epsilon", "1",
+                ]
                 + ["--max-length", "20", "--output", workspace.path("shared")])
         #expect(outcome.text.contains("cross-entropy"))
         let log = try log(workspace, "shared")
         #expect((log["settings"] as? [String: String])?["labelShare"] == "0.4")
+        #expect((log["settings"] as? [String: String])?["epsilon"] == "1.0")
         let points = try #require(log["points"] as? [[String: Any]])
         func learned(_ point: [String: Any]) throws -> Double {
             let kl = try #require(point["heldOut"] as? Double)
@@ -187,6 +191,7 @@ import Testing
         for (more, words) in [
             (["--noise-rate", "0.2"], ["--noise-rate", "quant-noise"]),
             (["--without", "pt"], ["--without", "sensimix"]),
+            (["--epsilon=-1"], ["--epsilon", "0 or more"]),
             (["--label-share", "1.5"], ["--label-share", "0 to 1"]),
             (["--objective", "labels", "--label-share", "0.3"], ["--label-share", "'kl'"]),
             (["--recipe", "ipq"], ["ipq", "product codes"]),

@@ -93,4 +93,31 @@ import Testing
             expectClose(w, goldens.weights[step], "step \(step + 1)")
         }
     }
+
+    /// Adam moves what has small gradients as far as the rest; an epsilon relative to the array's gradients
+    /// does not, and moves the rest about half as far.
+    @Test func relativeEpsilonHoldsSmallGradientsBack() {
+        let gradient: [Float] = [1, -1, 0.001, -0.001]
+        func moved(_ share: Float) -> [Float] {
+            var w = [Float](repeating: 0, count: 4)
+            var (m, v) = (w, w)
+            for step in 1...20 {
+                let epsilon = AdamStep.relativeEpsilon(
+                    share, step, beta2: 0.99, factor: 0.5, gradient: gradient, v: v)
+                AdamStep(
+                    step, rate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: epsilon, decay: 0, factor: 0.5
+                ).apply(gradient, to: &w, m: &m, v: &v)
+            }
+            return w
+        }
+        let (plain, held) = (moved(0), moved(1))
+        for value in plain { #expect(abs(abs(value) - 0.2) < 1e-4) }
+        // |g| / (|g| + r) of the plain way, where r is the root mean square of 1 and 0.001.
+        let mean: Float = ((1 + 1e-6) / 2 as Float).squareRoot()
+        for index in held.indices {
+            let size = abs(gradient[index])
+            #expect(abs(abs(held[index]) / (0.2 * size / (size + mean)) - 1) < 1e-3)
+            #expect((held[index] > 0) == (gradient[index] < 0))
+        }
+    }
 }
