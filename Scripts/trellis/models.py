@@ -22,10 +22,7 @@ def read(model):
 def write(model, tensors, out):
     """The model directory with other tensors: matrices as F32."""
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    for file in model.iterdir():
-        if file.is_file() and file.suffix not in (".safetensors", ".bin"):
-            shutil.copyfile(file, out / file.name)
+    shutil.copytree(model, out, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
     names = {kind: name for name, kind in TYPES.items()}
     header, end = {}, 0
     for name, tensor in tensors.items():
