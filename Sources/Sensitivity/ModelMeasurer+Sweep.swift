@@ -29,7 +29,7 @@ package struct SweepOptions: Sendable {
     /// The same options for a model: automatic candidates have rotated ones beside them where weights have
     /// outliers.
     ///
-    /// - Throws: `FileError` where weights cannot be read; `QuantizationError` where they are not finite.
+    /// - Throws: `FileError` where weights cannot be read or encoded.
     package func adapted<Family: ModelFamily>(to model: Model<Family>) throws -> SweepOptions {
         var options = self
         options.adaptsToModel = false

@@ -17,7 +17,7 @@ package enum RotationGain {
     /// over the weights of all matrices but embeddings; nil where there are none, or some have rows that no
     /// rotation fits.
     ///
-    /// - Throws: `FileError` where weights cannot be read; `QuantizationError` where they are not finite.
+    /// - Throws: `FileError` where weights cannot be read or encoded.
     package static func of<Family: ModelFamily>(_ model: Model<Family>) throws -> Double? {
         let matrices = model.layout.sublayers.flatMap(\.matrices)
         guard matrices.allSatisfy({ HadamardRotation(columns: $0.columns) != nil }) else { return nil }
@@ -27,8 +27,12 @@ package enum RotationGain {
             let matrix = try model.matrix(shapes[place])
             let step = max(1, matrix.rows / sampledRows)
             let rows = matrix.gathering(rows: Array(stride(from: 0, to: matrix.rows, by: step)))
-            let plain = try squaredError(rows, rotation: false)
-            return plain > 0 ? 1 - (try squaredError(rows, rotation: true)) / plain : 0
+            do {
+                let plain = try squaredError(rows, rotation: false)
+                return plain > 0 ? 1 - (try squaredError(rows, rotation: true)) / plain : 0
+            } catch {
+                throw FileError(model.checkpoint.file, "tensor '\(shapes[place].tensor)': \(error)")
+            }
         }
         let counts = shapes.map { Double($0.count) }
         return zip(gains, counts).reduce(0) { $0 + $1.0 * $1.1 } / counts.reduce(0, +)
