@@ -64,7 +64,7 @@ for size in ${SIZES-9.0MB 8.0MB 6.8MB 5.73MB}; do
     done
 done
 
-# Plans behind training on English text alone: sentences of WikiText and the news that held-out text leaves; 33 CPU minutes each.
+# Plans behind training on English text alone: sentences of WikiText and the news that held-out text leaves; half a CPU hour each.
 for size in ${TUNED-5.73MB}; do
     name=plan-$size-tuned
     [ -e "$work/tune.en" ] || {
