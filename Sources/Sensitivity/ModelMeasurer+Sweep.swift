@@ -26,6 +26,11 @@ package struct SweepOptions: Sendable {
         groupCandidates = candidates == Scheme.automatic ? Scheme.automaticForTypes : candidates
     }
 
+    /// All candidates that `adapted` may give any model.
+    package var possibleCandidates: [Scheme] {
+        candidates == Scheme.automatic ? candidates + Scheme.automaticRotated : candidates
+    }
+
     /// The same options for a model: automatic candidates have rotated ones beside them where weights have
     /// outliers.
     ///
@@ -33,10 +38,10 @@ package struct SweepOptions: Sendable {
     package func adapted<Family: ModelFamily>(to model: Model<Family>) throws -> SweepOptions {
         var options = self
         options.adaptsToModel = false
-        if adaptsToModel, candidates == Scheme.automatic, let gain = try RotationGain.of(model),
+        if adaptsToModel, possibleCandidates != candidates, let gain = try RotationGain.of(model),
             gain > RotationGain.least
         {
-            options.candidates += Scheme.automaticRotated
+            options.candidates = possibleCandidates
         }
         return options
     }

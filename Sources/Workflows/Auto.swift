@@ -100,7 +100,7 @@ package struct AutoRequest: Sendable {
     fileprivate func checkOutputs<Family: ModelFamily>(of family: Family.Type) throws {
         let packed =
             [output.packed] + (tuning == nil ? [] : [output.tuned])
-            + (sweep.candidates + Scheme.automaticRotated).map(output.uniform)
+            + sweep.possibleCandidates.map(output.uniform)
         for directory in packed { try PackedModel<Family>.checkReplaceable(directory) }
         let sources = [source, check, calibration].compactMap { $0?.files }.joined()
         try BitplanWorkflows.checkOutputs(
