@@ -95,15 +95,16 @@ for case in 12x=auto-802549B 14x=auto-676434B 16x=auto-591880B binary=binary-802
     row "$name-scales" bleu "$translation" "--packed $work/$name" "$train" "$held" "$first" "$test" "--recipe scales --targets own --rate 0.001 --vector-rate 0.001" 800
 done
 # The full model's own beam search has a share beside its answers; a plan of the candidates of now, swept with the codes that it is packed with.
-beams() { # NAME: the first sentences of a file, and their translations
-    [ -e "$work/beams.$1.de" ] || {
-        head -n 110000 "$work/ta-en-de/$1.en" > "$work/beams.$1.en"
-        "$bitplan" run "$translation" --beams 4 < "$work/beams.$1.en" > "$work/beams.$1.part"
-        mv "$work/beams.$1.part" "$work/beams.$1.de"
+beams() { # NAME COUNT: the first sentences of a file, and their translations
+    beam=$work/beams.$1.$2
+    [ -e "$beam.de" ] || {
+        head -n "$2" "$work/ta-en-de/$1.en" > "$beam.en"
+        "$bitplan" run "$translation" --beams 4 < "$beam.en" > "$beam.part"
+        mv "$beam.part" "$beam.de"
     }
-    echo "$work/beams.$1.en $work/beams.$1.de"
+    echo "$beam.en $beam.de"
 }
-withBeams() { # CASE PLAN STEPS
+withBeams() { # CASE PLAN STEPS SENTENCES
     case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
     # shellcheck disable=SC2086
     [ -e "$work/$2.plan.json" ] || {
@@ -111,12 +112,13 @@ withBeams() { # CASE PLAN STEPS
             --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
         "$bitplan" plan "$work/now.table.json" --size "${2#now-}" --output "$work/$2.plan.json" > /dev/null
     }
-    row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train)" "$(beams val) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3" "$3"
+    row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train "$4")" "$(beams val 1000) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3" "$3"
 }
-withBeams translation-12x-beams now-802549B 4000
-withBeams translation-14x-beams now-676434B 6000
-withBeams translation-16x-beams now-591880B 6000
-withBeams translation-binary-beams binary-802549B.curvature 4000
+withBeams translation-12x-beams now-802549B 4000 110000
+withBeams translation-14x-beams now-676434B 6000 110000
+withBeams translation-16x-beams now-591880B 6000 110000
+withBeams translation-16x-long now-591880B 23000 166813
+withBeams translation-binary-beams binary-802549B.curvature 4000 110000
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm
 text="$work/wikitext2.train.txt"

@@ -32,7 +32,7 @@ extension AllocationProblem {
     /// - Parameter pattern: read by `SublayerName.matches(_:)`.
     /// - Throws: `AllocationError.badConstraint` where no item matches, an item would have no option left, or
     ///   an option's label is no scheme.
-    package mutating func requireBits(atLeast bits: Int, matching pattern: String = "*")
+    package mutating func requireBits(atLeast bits: Double, matching pattern: String = "*")
         throws(AllocationError)
     {
         let text = "\(pattern): at least \(bits) bits"
@@ -42,7 +42,7 @@ extension AllocationProblem {
             }
         }
         try keep(matching: pattern, of: text) { label in
-            Scheme(label).map { $0.codeBits >= Double(bits) } ?? false
+            Scheme(label).map { $0.codeBits >= bits } ?? false
         }
     }
 

@@ -21,8 +21,8 @@ public struct Target: Sendable {
     public var joules: Double?
     /// Schemes that sublayers may take, by name, kind or pattern: `Dec_ed.3`, `Enc_ffn`, `*`.
     public var allowed: [(sublayers: String, schemes: [Scheme])]
-    /// Fewest bits of a code.
-    public var minimumBits: Int?
+    /// Fewest bits of a code, 1.5 for instance.
+    public var minimumBits: Double?
     /// Sublayers that become the same.
     public var tie: Tie?
     /// The other way round: the least of a cost with a loss (KL, nats per prediction) of at most this.

@@ -26,7 +26,7 @@ struct TargetOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("Schemes that sublayers may take: Enc_ffn=bcq2,bcq3.", valueName: "name=schemes"))
     var allow: [String] = []
-    @Option(help: "Fewest bits of a code.") var minBits: Int?
+    @Option(help: "Fewest bits of a code: 2, 1.5.") var minBits: Double?
     @Option(help: "Make sublayers equal: types (all depths of a type), depth (all types of a depth).")
     var tie: AllocationProblem.TiePreset?
     @Option(

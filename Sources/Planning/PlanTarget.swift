@@ -18,8 +18,8 @@ package struct PlanTarget: Sendable {
     package var workload: Workload?
     /// Pins and choices: `Dec_ed.3=bcq4`, `Enc_ffn=bcq2,bcq3`.
     package var restrictions: [String] = []
-    /// Fewest bits of a code.
-    package var minimumBits: Int?
+    /// Fewest bits of a code, 1.5 for instance.
+    package var minimumBits: Double?
     /// Sublayers that must become the same.
     package var tie: AllocationProblem.TiePreset?
     /// What is minimized.

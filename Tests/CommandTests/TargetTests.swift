@@ -64,8 +64,10 @@ import Testing
         for type in ["Enc_ee", "Enc_ffn", "Dec_dd", "Dec_ed", "Dec_ffn"] {
             #expect(Set((0..<4).map { tied["\(type).\($0)"] }).count == 1, "\(type)")
         }
-        let wide = try sublayers(["--size", "8x", "--min-bits", "3"]).filter { $0.key != "Vectors" }
-        #expect(Set(wide.values) == ["bcq3"])
+        for bits in ["3", "2.5"] {
+            let wide = try sublayers(["--size", "8x", "--min-bits", bits]).filter { $0.key != "Vectors" }
+            #expect(Set(wide.values) == ["bcq3"])
+        }
         let plan = try Program.succeed(["plan", table, "--json", "--max-loss", "1.5"]).object()
         #expect(try #require((plan["predicted"] as? [String: Any])?["klNats"] as? Double) <= 1.5)
         #expect((plan["certificate"] as? [String: Any])?["minimized"] as? String == "bytes")
@@ -91,6 +93,7 @@ import Testing
             (["--size", "11x", "--pin", "Emb=bcq2,bcq3"], ["--pin", "--allow takes several"]),
             (["--size", "11x", "--allow", "Emb=int4"], ["'Emb' has only bcq2, bcq3"]),
             (["--size", "12x", "--min-bits", "3"], ["bytes of at most", "smallest achievable"]),
+            (["--size", "11x", "--min-bits", "nan"], ["--min-bits", "expected 1 to 32"]),
             (["--size", "11x", "--minimize", "bytes"], ["--max-loss"]),
             (["--max-loss", "0"], ["--max-loss"]),
             (profile("missing.json"), ["missing.json"]),
