@@ -53,11 +53,7 @@ void bp_codes_multiply(bp_isa isa, const bp_codes *m, const bp_segment *segments
         const size_t in_block = part.end - r < height ? part.end - r : height;
         const uint8_t *block = m->codes + row_bytes * r;
         if (HAS_AVX512(isa)) {
-            for (size_t t = 0; t < tokens; t += 3) {
-                const size_t left = tokens - t < 3 ? tokens - t : 3;
-                bp_code_block_avx512(m, segments, count, block, r, in_block, activations + t * size, size, left,
-                                     y + t * m->rows + r);
-            }
+            bp_code_block_avx512(m, segments, count, block, r, in_block, activations, size, tokens, y + r);
             continue;
         }
         if (HAS_NEON(isa)) {

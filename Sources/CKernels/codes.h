@@ -30,7 +30,7 @@ INLINE void load_words(const bp_codes *m, const uint8_t *block, size_t stride, s
 // The sums of up to 16 rows times one token.
 void bp_code_rows_portable(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t stride,
                            size_t row, size_t lanes, const uint8_t *activations, float *y);
-// A block of rows times tokens, whose activations lie `size` bytes apart: any number of them, or up to 3.
+// A block of rows times tokens, whose activations lie `size` bytes apart.
 void bp_code_block_avx2(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,
                         size_t in_block, const uint8_t *activations, size_t size, size_t tokens, float *y);
 void bp_code_block_neon(const bp_codes *m, const bp_segment *segments, size_t count, const uint8_t *block, size_t row,

@@ -38,6 +38,37 @@ import Testing
         #expect(try named.adapted(to: model).candidates == named.candidates)
     }
 
+    @Test func weightsBeyondFP16AreNamed() throws {
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "bitplan-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try FileManager.default.copyItem(at: fixtures.appending(path: "tatoeba-en-de"), to: directory)
+        let file = directory.appending(path: "model.safetensors")
+        let tensor = "model.encoder.layers.1.fc1.weight"
+        try withLargeNumber(Data(contentsOf: file), in: tensor).write(to: file)
+
+        let model = try Model<MarianFamily>(directory: directory)
+        let error = #expect(throws: FileError.self) { _ = try RotationGain.of(model) }
+        let line = try #require(error).description
+        #expect(line.contains("model.safetensors") && line.contains(tensor), "\(line)")
+    }
+
+    /// A file whose tensor of that name is in BF16, its first number 2^30.
+    private func withLargeNumber(_ file: Data, in tensor: String) throws -> Data {
+        let length = file.withUnsafeBytes { Int(UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))) }
+        var header = try #require(
+            try JSONSerialization.jsonObject(with: file[8..<8 + length]) as? [String: Any])
+        var description = try #require(header[tensor] as? [String: Any])
+        let start = try #require(description["data_offsets"] as? [Int])[0]
+        description["dtype"] = "BF16"
+        header[tensor] = description
+        let text = try JSONSerialization.data(withJSONObject: header)
+        var numbers = Data(file[(8 + length)...])
+        numbers[numbers.startIndex + start] = 0x80
+        numbers[numbers.startIndex + start + 1] = 0x4e
+        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text + numbers
+    }
+
     /// A file of FP16 tensors, every 97th number of every matrix eight times as large.
     private func withOutliers(_ file: Data) throws -> Data {
         var bytes = [UInt8](file)

@@ -6,12 +6,16 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target(AVX512_FEATURES))), apply_to = function)
 
-// Codes 4 k .. 4 k + 3 of a unit, one a byte.
-INLINE __m512i code_quad_avx512(const int BITS, const __m512i *words, const int k, __m512i flip) {
-    if (BITS == 8) return _mm512_xor_si512(words[k], flip);
+// Codes 4 k .. 4 k + 3 of a unit of 16 rows, one a byte; `stride` bytes from one word of a row to the next.
+INLINE __m512i code_quad_avx512(const int BITS, const uint8_t *words, size_t stride, const __mmask16 rows, const int k, __m512i flip) {
     const int at = 4 * k * BITS, w = at / 32, shift = at % 32;
+    __m512i d = _mm512_maskz_loadu_epi32(rows, words + w * stride);
+    if (BITS == 8) return _mm512_xor_si512(d, flip);
     const int inside = shift + 4 * BITS <= 32;
-    const __m512i d = inside ? words[w] : _mm512_shrdv_epi32(words[w], words[w + 1], _mm512_set1_epi32(shift));
+    if (!inside) {
+        const __m512i next = _mm512_maskz_loadu_epi32(rows, words + (w + 1) * stride);
+        d = _mm512_shrdv_epi32(d, next, _mm512_set1_epi32(shift));
+    }
     const uint64_t from = inside ? (uint64_t)shift : 0;
     // Bit offsets of the 8 bytes of two rows.
     const uint64_t four = from | (from + BITS) << 8 | (from + 2 * BITS) << 16 | (from + 3 * BITS) << 24;
@@ -20,7 +24,14 @@ INLINE __m512i code_quad_avx512(const int BITS, const __m512i *words, const int 
     return _mm512_and_si512(spread, _mm512_set1_epi8((1 << BITS) - 1));
 }
 
-// VECTORS x 16 rows times TOKENS tokens; `last` masks the rows of the last vector.
+INLINE __m512i four_bytes_avx512(const uint8_t *at) {
+    int32_t four;
+    memcpy(&four, at, 4);
+    return _mm512_set1_epi32(four);
+}
+
+// VECTORS x 16 rows times TOKENS tokens; `last` masks the rows of the last vector. 24 sums at most, which
+// leaves registers for a vector of codes each and an activation.
 INLINE void code_tile_avx512(const int BITS, const int VECTORS, const int TOKENS, const int ACT, const bp_codes *m,
                              const bp_segment *segments, size_t count, const uint8_t *block, const size_t stride,
                              size_t row, const __mmask16 last, const uint8_t *activations, size_t size, float *y) {
@@ -29,53 +40,54 @@ INLINE void code_tile_avx512(const int BITS, const int VECTORS, const int TOKENS
     const uint8_t *end = m->codes + m->rows * row_bytes;
     const int is_long = m->rows * row_bytes >= LONG_STREAM;
     const __m512i flip = _mm512_set1_epi8((char)(m->is_signed ? 128 : 0));
-    __m512 out[3][4];
+    __m512 out[6][4];
 #pragma clang loop unroll(full)
     for (int t = 0; t < TOKENS; t++)
 #pragma clang loop unroll(full)
         for (int v = 0; v < VECTORS; v++) out[t][v] = _mm512_setzero_ps();
     const uint8_t *unit = activations;
     for (size_t s = 0; s < count; s++) {
-        __m512i high[3][4], low[3][4];
+        __m512i high[6][4], low[6][4];
 #pragma clang loop unroll(full)
         for (int t = 0; t < TOKENS; t++)
 #pragma clang loop unroll(full)
             for (int v = 0; v < VECTORS; v++) high[t][v] = low[t][v] = _mm512_setzero_si512();
         for (size_t u = 0; u < segments[s].units; u++, unit += UNIT) {
             const size_t first = (segments[s].first_unit + u) * BITS;
-            const int inside = first + BITS <= whole;
-            const uint8_t *at = block + first * stride;
+            const uint8_t *words = block + first * stride;
+            size_t step = stride;
+            uint32_t edge[8][64];
+            if (first + BITS <= whole) {
 #pragma clang loop unroll(full)
-            for (int v = 0; v < VECTORS; v++) {
-                const __mmask16 mask = v == VECTORS - 1 ? last : 0xffff;
-                __m512i words[8];
-                if (inside) {
+                for (int w = 0; w < BITS; w++)
 #pragma clang loop unroll(full)
-                    for (int w = 0; w < BITS; w++) {
-                        words[w] = _mm512_maskz_loadu_epi32(mask, at + w * stride + 64 * v);
-                        fetch_ahead(at + w * stride + 64 * v, end, is_long, 3072);
+                    for (int v = 0; v < VECTORS; v++) fetch_ahead(words + w * stride + 64 * v, end, is_long, 3072);
+            } else {
+                for (int w = 0; w < BITS; w++)
+                    for (int v = 0; v < VECTORS; v++) {
+                        const size_t lanes = (size_t)__builtin_popcount(v == VECTORS - 1 ? last : 0xffff);
+                        load_words(m, block + 64 * v, stride, row + 16 * v, lanes, first + w, edge[w] + 16 * v);
                     }
-                } else {
-                    for (int w = 0; w < BITS; w++) {
-                        uint32_t edge[16];
-                        load_words(m, block + 64 * v, stride, row + 16 * v, (size_t)__builtin_popcount(mask), first + w, edge);
-                        words[w] = _mm512_loadu_si512(edge);
-                    }
-                }
+                words = (const uint8_t *)edge;
+                step = sizeof *edge;
+            }
 #pragma clang loop unroll(full)
-                for (int k = 0; k < 8; k++) {
-                    const __m512i codes = code_quad_avx512(BITS, words, k, flip);
+            for (int k = 0; k < 8; k++) {
+                __m512i codes[4];
 #pragma clang loop unroll(full)
-                    for (int t = 0; t < TOKENS; t++) {
-                        const uint8_t *q = unit + t * size + 4 * k;
-                        int32_t four;
-                        if (ACT == 2) {
-                            memcpy(&four, q, 4);
-                            high[t][v] = _mm512_dpbusd_epi32(high[t][v], codes, _mm512_set1_epi32(four));
-                        }
-                        memcpy(&four, q + 32, 4);
-                        low[t][v] = _mm512_dpbusd_epi32(low[t][v], codes, _mm512_set1_epi32(four));
+                for (int v = 0; v < VECTORS; v++)
+                    codes[v] = code_quad_avx512(BITS, words + 64 * v, step, v == VECTORS - 1 ? last : 0xffff, k, flip);
+#pragma clang loop unroll(full)
+                for (int t = 0; t < TOKENS; t++) {
+                    const uint8_t *q = unit + t * size + 4 * k;
+                    if (ACT == 2) {
+                        const __m512i four = four_bytes_avx512(q);
+#pragma clang loop unroll(full)
+                        for (int v = 0; v < VECTORS; v++) high[t][v] = _mm512_dpbusd_epi32(high[t][v], codes[v], four);
                     }
+                    const __m512i four = four_bytes_avx512(q + 32);
+#pragma clang loop unroll(full)
+                    for (int v = 0; v < VECTORS; v++) low[t][v] = _mm512_dpbusd_epi32(low[t][v], codes[v], four);
                 }
             }
         }
@@ -108,17 +120,38 @@ INLINE void code_tile_avx512(const int BITS, const int VECTORS, const int TOKENS
             _mm512_mask_storeu_ps(y + t * m->rows + 16 * v, v == VECTORS - 1 ? last : 0xffff, out[t][v]);
 }
 
+// A block of rows times any number of tokens.
 INLINE void code_block_of_avx512(const int BITS, const int ACT, const bp_codes *m, const bp_segment *segments,
                                  size_t count, const uint8_t *block, size_t row, size_t in_block,
                                  const uint8_t *activations, size_t size, size_t tokens, float *y) {
-    if (in_block == 64) {
+#define TILE(vectors, n, v) \
+    code_tile_avx512(BITS, vectors, n, ACT, m, segments, count, block + 64 * (v), 256, row + 16 * (v), 0xffff, activations, size, \
+                     y + 16 * (v))
+    if (in_block == 64 && tokens <= 3) {
         switch (tokens) {
-        case 1: code_tile_avx512(BITS, 4, 1, ACT, m, segments, count, block, 256, row, 0xffff, activations, size, y); break;
-        case 2: code_tile_avx512(BITS, 4, 2, ACT, m, segments, count, block, 256, row, 0xffff, activations, size, y); break;
-        default: code_tile_avx512(BITS, 4, 3, ACT, m, segments, count, block, 256, row, 0xffff, activations, size, y); break;
+        case 1: TILE(4, 1, 0); break;
+        case 2: TILE(4, 2, 0); break;
+        case 3: TILE(4, 3, 0); break;
         }
         return;
     }
+    if (in_block == 64) {
+        // Tiles of nearly equal height, which decode a code for all of their tokens.
+        const size_t tiles = (tokens + 5) / 6, height = tokens / tiles, higher = tokens % tiles;
+        for (size_t tile = 0; tile < tiles; tile++) {
+            const size_t n = height + (tile < higher);
+            for (size_t v = 0; v < 4; v += 2) switch (n) {
+                case 3: TILE(2, 3, v); break;
+                case 4: TILE(2, 4, v); break;
+                case 5: TILE(2, 5, v); break;
+                case 6: TILE(2, 6, v); break;
+                }
+            activations += n * size;
+            y += n * m->rows;
+        }
+        return;
+    }
+#undef TILE
     for (size_t t = 0; t < tokens; t++)
         for (size_t i = 0; i < in_block; i += 16) {
             const size_t lanes = in_block - i < 16 ? in_block - i : 16;
