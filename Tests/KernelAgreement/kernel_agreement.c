@@ -42,7 +42,7 @@ static const scheme schemes[] = {
 enum { MOST_TOKENS = 35 };
 static const size_t shapes[][2] = {{1, 1},    {3, 5},    {16, 32},  {63, 65},  {64, 64},  {65, 31},
                                    {130, 257}, {17, 1000}, {96, 544}, {257, 96}, {5, 0}};
-static const size_t batches[] = {1, 2, 5, 18, MOST_TOKENS};
+static const size_t batches[] = {1, 2, 3, 5, 7, 18, MOST_TOKENS};
 
 static uint64_t state = 88172645463325252u;
 
