@@ -69,8 +69,12 @@ lm=$shared/models/wikitext-lm
 text="--data $work/wikitext2.train.txt --held-out $lm/data/valid.txt --held-out-limit 60 --batch-size 8"
 calibrated="$text --calibration $work/wikitext2.train.txt --calibration-limit 200"
 for recipe in ipq "ipq --noise exact" "ipq --noise proxy"; do
-    row "lm-pq-$(echo "$recipe" | sed 's/ --noise /-/')" perplexity "$lm" ipq "$calibrated --recipe $recipe" "$lm/data/test.txt" 400
+    name=lm-pq-$(echo "$recipe" | sed 's/ --noise /-/')
+    row "$name" perplexity "$lm" ipq "$calibrated --recipe $recipe" "$lm/data/test.txt" 400
+    # Half of a run with noise is that noise: these quantize for as many steps as the shortest without.
+    row "$name-1600" perplexity "$lm" ipq "$calibrated --recipe $recipe" "$lm/data/test.txt" 1600
 done
+row lm-pq-ipq-800 perplexity "$lm" ipq "$calibrated --recipe ipq" "$lm/data/test.txt" 800
 row bitnet perplexity "$lm" bitlinear "$calibrated --recipe bitnet" "$lm/data/test.txt" 800
 row binary-weights perplexity "$lm" bcq1:fp16 "$calibrated --recipe weights" "$lm/data/test.txt" 800
 
@@ -97,10 +101,12 @@ T
 for part in exact proxy; do
     pair "pair-$part" Fixtures/sst2-bert "$check" "pq-ipq-$part" pq-ipq
     pair "lm-pair-$part" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part" lm-pq-ipq
+    pair "lm-pair-$part-800" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part-1600" lm-pq-ipq-800
 done
 pair pair-int8 Fixtures/sst2-bert "$check" pq-ipq-int8-a8 pq-ipq
 pair pair-kinds Fixtures/sst2-bert "$check" pq-ipq-exact pq-ipq-proxy
 pair lm-pair-kinds "$lm" "$lm/data/test.txt" lm-pq-ipq-exact lm-pq-ipq-proxy
+pair lm-pair-kinds-1600 "$lm" "$lm/data/test.txt" lm-pq-ipq-exact-1600 lm-pq-ipq-proxy-1600
 pair pair-signs "$lm" "$lm/data/test.txt" bitnet binary-weights
 
 # From scratch: random weights of the language model's shape, as it is and with BitNet's norms inside sublayers, at larger and larger rates.

@@ -104,7 +104,7 @@ beams() { # NAME COUNT: the first sentences of a file, and their translations
     }
     echo "$beam.en $beam.de"
 }
-withBeams() { # CASE PLAN STEPS SENTENCES
+withBeams() { # CASE PLAN STEPS SENTENCES [SETTINGS]
     case " ${CASES:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
     # shellcheck disable=SC2086
     [ -e "$work/$2.plan.json" ] || {
@@ -112,12 +112,12 @@ withBeams() { # CASE PLAN STEPS SENTENCES
             --store "$work/store.sqlite" --output "$work/now.table.json" > /dev/null
         "$bitplan" plan "$work/now.table.json" --size "${2#now-}" --output "$work/$2.plan.json" > /dev/null
     }
-    row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train "$4")" "$(beams val 1000) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3" "$3"
+    row "$1" bleu "$translation" "--plan $work/$2.plan.json" "$(beams train "$4")" "$(beams val 1000) --held-out-limit 200" "$first" "$test" "--recipe weights --label-share 0.3${5:+ $5}" "$3"
 }
 withBeams translation-12x-beams now-802549B 4000 110000
 withBeams translation-14x-beams now-676434B 6000 110000
 withBeams translation-16x-beams now-591880B 6000 110000
-withBeams translation-16x-long now-591880B 23000 166813
+withBeams translation-16x-long now-591880B 20000 166813 "--weight-rate 0.0008 --rate 0.001 --vector-rate 0.001"
 withBeams translation-binary-beams binary-802549B.curvature 4000 110000
 row translation-12x-chung bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe chung" 800
 lm=$shared/models/wikitext-lm

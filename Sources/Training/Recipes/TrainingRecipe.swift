@@ -60,17 +60,18 @@ package enum TrainingRecipe: String, Sendable, Codable, CaseIterable {
 
     /// Rates that measured best for a run of so many steps. Latent weights that go too far too fast leave
     /// good codes and find none again before the rate has fallen: in a short run they need larger steps to
-    /// reach other codes at all, in a long one small steps do.
+    /// reach other codes at all, in a long one small steps do. What no gradient holds walks at random, the
+    /// farther the more steps there are: from 10,000 on all rates of `weights` fall with their number.
     func rates(steps: Int) -> TrainingSettings.Rates {
+        let steps = Double(max(1, steps))
         switch self {
-        case .scales: .init(numbers: 0.003, weights: 0, vectors: 0.001)
+        case .scales: return .init(numbers: 0.003, weights: 0, vectors: 0.001)
         case .weights:
-            .init(
-                numbers: 0.002, weights: Float(min(0.005, max(0.002, 4 / Double(max(1, steps))))),
-                vectors: 0.002)
-        case .chung: .init(numbers: 0, weights: 0.003, vectors: 0.003)
-        case .quantNoise, .ipq: .init(numbers: 0.002, weights: 0.003, vectors: 0.003)
-        case .sensimix, .bitnet: .init(numbers: 0, weights: 0.01, vectors: 0.003)
+            let long = Float(min(0.002, 20 / steps))
+            return .init(numbers: long, weights: min(0.005, max(long, Float(4 / steps))), vectors: long)
+        case .chung: return .init(numbers: 0, weights: 0.003, vectors: 0.003)
+        case .quantNoise, .ipq: return .init(numbers: 0.002, weights: 0.003, vectors: 0.003)
+        case .sensimix, .bitnet: return .init(numbers: 0, weights: 0.01, vectors: 0.003)
         }
     }
 }
