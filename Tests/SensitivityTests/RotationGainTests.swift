@@ -21,36 +21,37 @@ import Testing
     }
 
     @Test func outliersBringRotatedCandidates() throws {
-        let directory = FileManager.default.temporaryDirectory.appending(
-            path: "bitplan-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: directory) }
-        try FileManager.default.copyItem(at: fixtures.appending(path: "tatoeba-en-de"), to: directory)
-        let file = directory.appending(path: "model.safetensors")
-        try withOutliers(Data(contentsOf: file)).write(to: file)
-
-        let model = try Model<MarianFamily>(directory: directory)
-        #expect(try #require(try RotationGain.of(model)) > 0.3)
-        let adapted = try SweepOptions(candidates: Scheme.automatic).adapted(to: model)
-        #expect(adapted.candidates == Scheme.automatic + Scheme.automaticRotated)
-        #expect(adapted.groupCandidates == Scheme.automaticForTypes)
-        // Who names schemes gets those.
-        let named = SweepOptions(candidates: [.bcq(2), .trellisCodes(bits: 3)])
-        #expect(try named.adapted(to: model).candidates == named.candidates)
+        try withModel(changedBy: withOutliers) { model in
+            #expect(try #require(try RotationGain.of(model)) > 0.3)
+            let adapted = try SweepOptions(candidates: Scheme.automatic).adapted(to: model)
+            #expect(adapted.candidates == Scheme.automatic + Scheme.automaticRotated)
+            #expect(adapted.groupCandidates == Scheme.automaticForTypes)
+            // Who names schemes gets those.
+            let named = SweepOptions(candidates: [.bcq(2), .trellisCodes(bits: 3)])
+            #expect(try named.adapted(to: model).candidates == named.candidates)
+        }
     }
 
     @Test func weightsBeyondFP16AreNamed() throws {
+        let tensor = "model.encoder.layers.1.fc1.weight"
+        try withModel(changedBy: { try withLargeNumber($0, in: tensor) }) { model in
+            let error = #expect(throws: FileError.self) { _ = try RotationGain.of(model) }
+            let line = try #require(error).description
+            #expect(line.contains("model.safetensors") && line.contains(tensor), "\(line)")
+        }
+    }
+
+    /// The translation model with a changed file of weights.
+    private func withModel(
+        changedBy change: (Data) throws -> Data, _ body: (Model<MarianFamily>) throws -> Void
+    ) throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bitplan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: directory) }
         try FileManager.default.copyItem(at: fixtures.appending(path: "tatoeba-en-de"), to: directory)
         let file = directory.appending(path: "model.safetensors")
-        let tensor = "model.encoder.layers.1.fc1.weight"
-        try withLargeNumber(Data(contentsOf: file), in: tensor).write(to: file)
-
-        let model = try Model<MarianFamily>(directory: directory)
-        let error = #expect(throws: FileError.self) { _ = try RotationGain.of(model) }
-        let line = try #require(error).description
-        #expect(line.contains("model.safetensors") && line.contains(tensor), "\(line)")
+        try change(Data(contentsOf: file)).write(to: file)
+        try body(Model<MarianFamily>(directory: directory))
     }
 
     /// A file whose tensor of that name is in BF16, its first number 2^30.
