@@ -9,8 +9,9 @@ extension Scheme.ProductCodes: RunnableScheme {
 
 /// Product codes run from their stored bytes: each subvector of a row is one of the book's codewords.
 ///
-/// The book is decoded to FP32 once; indices are read as they are. A row's sum runs through the subvectors in
-/// order, with the same lanes whatever the number of tokens.
+/// The book is decoded to FP32 once; indices are read as they are. What a codeword and a subvector of the
+/// activations come to is computed once for all rows. A row's sum runs through the subvectors in order,
+/// whatever the number of tokens.
 ///
 /// - Parts: `indices` U8, a stream of rows * ceil(columns / block) indices of ceil(log2(centroids)) bits,
 ///   lowest bit first; `centroids` F16 (centroids, block), or I8 with `centroidScale` F32 (1).
@@ -23,8 +24,9 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
     private let block: Int
     private let indexBits: Int
     private let perRow: Int
-    /// Numbers of a codeword with the zeros behind it: a multiple of 4.
-    private let width: Int
+    /// Codewords with the zeros behind them: a multiple of 16.
+    private let codewords: Int
+    /// (block, codewords).
     private let book: [Float]
     private let indices: Data
     private let activations: Activations
@@ -42,26 +44,21 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
         activations = scheme.activations
         self.instructions = min(instructions, .best)
         perRow = scheme.subvectors(columns: columns)
-        width = ceilDivide(block, 4) * 4
         indexBits = scheme.indexBits
         let count = scheme.centroids
-        guard perRow <= 65536 else {
-            throw .wrongPart(
-                scheme: packed.scheme, name: "indices", expected: "at most 65536 subvectors a row",
-                got: "\(perRow)")
-        }
+        codewords = ceilDivide(count, 16) * 16
         indices = try packed.part("indices").bytes
-        let codewords: [Float]
+        let centroids: [Float]
         switch scheme.storage {
-        case .fp16: codewords = try packed.part("centroids").floats
+        case .fp16: centroids = try packed.part("centroids").floats
         case .int8:
             let scale = try packed.part("centroidScale").floats[0]
-            codewords = try packed.part("centroids").bytes.map {
+            centroids = try packed.part("centroids").bytes.map {
                 scale * Float(Int8(bitPattern: $0))
             }
         }
-        var book = [Float](repeating: 0, count: count * width)
-        for i in codewords.indices { book[i / block * width + i % block] = codewords[i] }
+        var book = [Float](repeating: 0, count: block * codewords)
+        for i in centroids.indices { book[i % block * codewords + i / block] = centroids[i] }
         self.book = book
         if count < 1 << indexBits {
             let stored = indices
@@ -82,26 +79,34 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
 
     /// `y = x W^T`, FP32, of activations as the scheme takes them.
     package func multiply(_ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * perRow * width)) { scratch in
+        let width = perRow * block
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, tokens * width)) { scratch in
             guard let padded = scratch.baseAddress else { return }
-            scratch.update(repeating: 0)
             for t in 0..<tokens {
-                let row = padded + t * perRow * width
-                // Rounded side by side, then spread from the end.
+                let row = padded + t * width
                 row.update(from: x + t * columns, count: columns)
                 activations.quantize(row, count: columns)
-                guard width != block else { continue }
-                for j in (0..<perRow).reversed() {
-                    let count = min(block, columns - j * block)
-                    (row + j * width).update(from: row + j * block, count: count)
-                    (row + j * width + count).update(repeating: 0, count: width - count)
-                }
+                (row + columns).update(repeating: 0, count: width - columns)
             }
-            indices.withUnsafeBytes { raw in
-                ProductTeam.forEachPart(of: rows, work: indices.count * tokens) { [self] part in
+            ProductTeam.forEachPart(of: rows, work: indices.count * tokens) { [self] part in
+                multiply(padded, tokens: tokens, part, into: y)
+            }
+        }
+    }
+
+    private func multiply(
+        _ x: UnsafePointer<Float>, tokens: Int, _ part: bp_part, into y: UnsafeMutablePointer<Float>
+    ) {
+        indices.withUnsafeBytes { raw in
+            book.withUnsafeBufferPointer { book in
+                var weights = bp_product_codes(
+                    indices: raw.bindMemory(to: UInt8.self).baseAddress, bits: indexBits, rows: rows,
+                    per_row: perRow, book: book.baseAddress, codewords: codewords, block: block)
+                let count = bp_product_codes_scratch(&weights, part)
+                withUnsafeTemporaryAllocation(byteCount: 4 * count, alignment: 64) { scratch in
                     bp_product_codes_multiply(
-                        instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, indexBits, rows,
-                        perRow, book, width, padded, tokens, part, y)
+                        instructions.code, &weights, x, tokens, part,
+                        scratch.bindMemory(to: Float.self).baseAddress, y)
                 }
             }
         }
@@ -113,7 +118,7 @@ package final class ProductCodeMatrix: LinearOperator, PackedOperator {
         indices.withUnsafeBytes { raw in
             for c in 0..<columns {
                 let index = Self.index(row * perRow + c / block, in: raw, bits: indexBits)
-                destination[c] = book[index * width + c % block]
+                destination[c] = book[c % block * codewords + index]
             }
         }
     }

@@ -127,9 +127,15 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         return share == 0 ? loss.klNats : (1 - share) * loss.klNats + share * loss.crossEntropyNats
     }
 
-    /// What rates are multiplied by at step `step`, from 0.
+    /// Steps of noise before `ipq`, a stage with a schedule of its own; 0 for none.
+    var stepsOfNoiseBefore: Int { recipe == .ipq && noise != nil ? steps / 2 : 0 }
+
+    /// What rates are multiplied by at step `step`, from 0: in every stage they rise and fall anew.
     func rateFactor(_ step: Int) -> Double {
-        guard step >= warmUp else { return Double(step + 1) / Double(warmUp) }
-        return schedule.factor(Double(step - warmUp) / Double(max(1, steps - warmUp)))
+        let isBefore = step < stepsOfNoiseBefore
+        let done = isBefore ? step : step - stepsOfNoiseBefore
+        let count = isBefore ? stepsOfNoiseBefore : steps - stepsOfNoiseBefore
+        guard done >= warmUp else { return Double(done + 1) / Double(warmUp) }
+        return schedule.factor(Double(done - warmUp) / Double(max(1, count - warmUp)))
     }
 }

@@ -171,9 +171,13 @@ static void multiply_part(bp_isa isa, const matrix *m, const float *x, size_t to
         break;
     }
     case LEVELS: bp_levels_multiply(isa, m->codes, levels, rows, columns, s->group, m->scales, x, tokens, part, y); break;
-    case PRODUCT_CODES:
-        bp_product_codes_multiply(isa, m->codes, s->bits, rows, columns / s->group, m->book, s->group, x, tokens, part, y);
+    case PRODUCT_CODES: {
+        const bp_product_codes weights = {m->codes, s->bits, rows, columns / s->group, m->book, 256, s->group};
+        float *sums = exact(bp_product_codes_scratch(&weights, part) * sizeof(float), 4);
+        bp_product_codes_multiply(isa, &weights, x, tokens, part, sums, y);
+        release_exact(sums);
         break;
+    }
     case TRELLIS: {
         const bp_trellis weights = {m->codes, m->code_bytes, m->opening, s->bits, rows, columns, high, low, 62.7f, .02f,
                                     m->scales, s->act_bytes};

@@ -226,11 +226,20 @@ void bp_trellis_activations(bp_isa isa, const float *x, size_t columns, size_t t
 void bp_trellis_multiply(bp_isa isa, const bp_trellis *weights, const uint8_t *activations, size_t tokens, bp_part part,
                          float *y);
 
-// Product codes: subvectors of `width` columns (a multiple of 4, zeros behind the shorter ones) are rows of
-// `book`. Indices are a stream of rows * per_row numbers of `bits` bits, lowest bit first; each must lie
-// below the book's rows. x: (tokens, per_row * width), padded likewise.
-void bp_product_codes_multiply(bp_isa isa, const uint8_t *indices, size_t bits, size_t rows, size_t per_row,
-                               const float *book, size_t width, const float *x, size_t tokens, bp_part part, float *y);
+// Product codes: subvectors of `block` columns are columns of `book` (block, codewords), codewords being a
+// multiple of 16, at most 256. Indices are a stream of rows * per_row numbers of `bits` bits, lowest bit
+// first; each must lie below the codewords.
+typedef struct {
+    const uint8_t *indices;
+    size_t bits, rows, per_row;
+    const float *book;
+    size_t codewords, block;
+} bp_product_codes;
+// Numbers of scratch that a part of the rows takes.
+size_t bp_product_codes_scratch(const bp_product_codes *m, bp_part part);
+// x: (tokens, per_row * block), zeros behind the columns.
+void bp_product_codes_multiply(bp_isa isa, const bp_product_codes *m, const float *x, size_t tokens, bp_part part,
+                               float *scratch, float *y);
 
 // Trellis codes: the window of weight t is s_t = (s_{t-1} << bits | symbol_t) & 255, bits being pair_bits /
 // 2, rounded down for even t and up for odd t; the windows of the first weights take their missing bits from

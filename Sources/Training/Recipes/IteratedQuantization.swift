@@ -7,8 +7,8 @@ import PlanFormat
 /// descent along the mean gradient of their subvectors, here they take AdamW's, which is the same for the
 /// mean and for the sum. The loss is KL to the full-precision model, the paper's teacher.
 ///
-/// With noise, weights learn under it for the first half of the run, and the phases share the second: the
-/// paper trains with noise first, and then quantizes.
+/// With noise, weights learn under it for the first half of the run, and the phases share the second, with
+/// rates that rise and fall anew: the paper trains with noise first, and then quantizes.
 /// - Source: iPQ, QuantNoise (Stock, Fan et al. 2020), section 3.2.
 package struct IteratedQuantization: TrainingMethod {
     private let settings: TrainingSettings
@@ -21,7 +21,7 @@ package struct IteratedQuantization: TrainingMethod {
         self.settings = settings
         order = Set(matrices.map(\.place)).sorted()
         before = settings.noise.map {
-            (NoisyTraining(settings: settings, noise: $0), settings.steps / 2)
+            (NoisyTraining(settings: settings, noise: $0), settings.stepsOfNoiseBefore)
         }
     }
 
