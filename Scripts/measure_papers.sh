@@ -102,6 +102,7 @@ for part in exact proxy; do
     pair "pair-$part" Fixtures/sst2-bert "$check" "pq-ipq-$part" pq-ipq
     pair "lm-pair-$part" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part" lm-pq-ipq
     pair "lm-pair-$part-800" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part-1600" lm-pq-ipq-800
+    pair "lm-pair-$part-1600" "$lm" "$lm/data/test.txt" "lm-pq-ipq-$part-1600" lm-pq-ipq-1600
 done
 pair pair-int8 Fixtures/sst2-bert "$check" pq-ipq-int8-a8 pq-ipq
 pair pair-kinds Fixtures/sst2-bert "$check" pq-ipq-exact pq-ipq-proxy

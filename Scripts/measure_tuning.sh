@@ -85,6 +85,15 @@ plan binary bcq1:fp16,bcq2:fp16,bcq3:fp16 802549B
 row translation-12x-scales bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe scales" 1500
 row translation-12x-short bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-12x bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 9000
+# What that row owes to its start, to the rate of its latent weights, and to what it learns from.
+for fit in alternating curvature; do
+    sed "s/\"fit\" *: *\"calibrated\"/\"fit\": \"$fit\"/" "$work/auto-802549B.plan.json" > "$work/auto-802549B.$fit.plan.json"
+    row "short-$fit" bleu "$translation" "--plan $work/auto-802549B.$fit.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
+done
+for rate in 0.001 0.002 0.01; do
+    row "short-rate-$rate" bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights --weight-rate $rate" 800
+done
+row short-own bleu "$translation" "--plan $work/auto-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights --targets own --limit 52000" 800
 row translation-14x bleu "$translation" "--plan $work/auto-676434B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-16x bleu "$translation" "--plan $work/auto-591880B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
 row translation-12x-binary bleu "$translation" "--plan $work/binary-802549B.plan.json" "$train" "$held" "$first" "$test" "--recipe weights" 800
