@@ -40,7 +40,8 @@ final class EncodingTrails: Sendable {
     /// and packed.
     private static var planBytes: Int { 64 << 20 }
 
-    /// Trails through so many sublayers of states that take `stateBytes`, a text's batches together.
+    /// Trails through so many sublayers, each of which changes `stateBytes` of a state, a text's batches
+    /// together.
     init(sublayers: Int, stateBytes: Int) {
         count = Self.count(sublayers: sublayers, stateBytes: stateBytes)
     }

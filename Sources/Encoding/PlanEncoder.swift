@@ -41,13 +41,14 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         let stateBytes =
             encodings.fit.isCalibrated
             ? batches.first.map { network.start($0).sizeInBytes * batches.count } ?? 0 : 0
-        trails = EncodingTrails(sublayers: network.layout.sublayers.count, stateBytes: stateBytes)
+        trails = EncodingTrails(
+            sublayers: network.layout.sublayers.count, stateBytes: stateBytes / network.layout.stacks)
     }
 
     /// Bytes of activations, about, that an encoder keeps from one plan to the next, where a text's take
     /// `stateBytes` before a sublayer.
-    package static func activationBytes(sublayers: Int, stateBytes: Int) -> Int {
-        EncodingTrails.bytes(sublayers: sublayers, stateBytes: stateBytes)
+    package static func activationBytes(_ layout: ModelLayout, stateBytes: Int) -> Int {
+        EncodingTrails.bytes(sublayers: layout.sublayers.count, stateBytes: stateBytes / layout.stacks)
     }
 
     /// Whether matrices are encoded in order of execution, each behind those before it: calibrated codes are,
@@ -232,6 +233,11 @@ package struct PlanEncoder<Family: ModelFamily>: Sendable {
         guard let input = inputs.last(where: { $0.tensor == tensor })?.input else { return nil }
         return (input, Set(inputs.filter { $0.input == input }.map(\.tensor)))
     }
+}
+
+extension ModelLayout {
+    /// Stacks of sublayers: one has its activations changed by a sublayer, the others keep theirs.
+    fileprivate var stacks: Int { max(1, Set(sublayers.compactMap(\.name.kind.stack)).count) }
 }
 
 extension Matrix {

@@ -96,9 +96,8 @@ extension MeasuredModel {
                 let searched = Double(min(effort, PackedPlanner<ModelMeasurer<Family>>.usualMeasurements))
                 packing = (starts + searched / 2) * units.packing
                 measuring += (starts + searched) * units.evaluation
-                let sublayers = timed.network.layout.sublayers.count
                 memory += PlanEncoder<Family>.activationBytes(
-                    sublayers: sublayers, stateBytes: units.textStateBytes)
+                    timed.network.layout, stateBytes: units.textStateBytes)
                 // Plans that are measured at a time, decoded.
                 memory +=
                     ModelMeasurer<Family>.plansAtATime(layout, threads: options.task.threads)
