@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Fuzzes everything that reads files of others, each reader for so long: `make fuzz SECONDS=60`.
 
-Usage: fuzz.py [--seconds S | --runs N] [--jobs J] [--report FILE] [--no-build] [TARGET ...]     (without targets: all)
+Usage: fuzz.py [--seconds S | --runs N | --total N] [--jobs J] [--report FILE] [--no-build] [TARGET ...]     (without targets: all)
        fuzz.py --check [--seconds S] [--seed N] [TARGET ...]
        fuzz.py --flags     (prints what the build gets)
 
 Builds the readers with coverage and the address sanitizer (Sources/bitplan-fuzz has the targets), makes seeds from fixtures and goldens,
 and runs libFuzzer, in J processes that share what they learn. That stays in .build-fuzz/corpus. An input that crashes, hangs for 5 seconds
 or takes too much memory is left in .build-fuzz/findings/TARGET; the exit code is 1 then. What was mended lies in Tests/Crashers/TARGET, and
-is read again at every start. --report adds what was run to the counts in FILE, whose table is written anew.
+is read again at every start. --report adds what was run to the counts in FILE, whose table is written anew; --total runs as many inputs as
+those counts lack of N.
 
 --check is the short form of `make check`: the ordinary release build reads the seeds, what was mended, and random changes of both. The
 numbers that the changes come from start at --seed, which every run prints.
@@ -253,8 +254,8 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def fuzz(target, arguments):
-    """Runs libFuzzer on one target; gives its counts, and whether something was found or did not run."""
+def fuzz(target, arguments, runs):
+    """Runs libFuzzer on one target, for so many inputs or seconds; gives its counts, and whether something was found or did not run."""
     files = seeds(target)
     findings = found(target)
     corpus = os.path.join(ROOT, BUILD, "corpus", target)
@@ -262,7 +263,7 @@ def fuzz(target, arguments):
     for directory in (corpus, os.path.dirname(logs[0])):
         os.makedirs(directory, exist_ok=True)
     before = set(os.listdir(findings))
-    limit = f"-max_total_time={arguments.seconds}" if arguments.seconds else f"-runs={-(-arguments.runs // arguments.jobs)}"
+    limit = f"-max_total_time={arguments.seconds}" if arguments.seconds else f"-runs={-(-runs // arguments.jobs)}"
     command = [
         PROGRAM, "fuzz", target, corpus, "-seed_inputs=" + ",".join(files), f"-dict={dictionary(target, files)}", limit, "-timeout=5",
         f"-max_len={LONGEST.get(target, 4096)}", f"-malloc_limit_mb={LARGEST_ALLOCATION}", f"-rss_limit_mb={LARGEST_PROCESS}",
@@ -311,10 +312,15 @@ def check(target, seconds, seed):
         return f"{target}: {end} with --seed {seed}: {said}\n  finding: {os.path.relpath(place, ROOT) if place else 'no input was read'}", True
 
 
+def counted(path):
+    """The counts of all runs, by target, and the file beside the report that has them."""
+    store = os.path.splitext(path)[0] + ".json"
+    return (json.load(open(store)) if os.path.exists(store) else {}), store
+
+
 def report(path, measured):
     """Adds counts to the file beside the report and renders the table of all that were ever run."""
-    store = os.path.splitext(path)[0] + ".json"
-    known = json.load(open(store)) if os.path.exists(store) else {}
+    known, store = counted(path)
     for target, counts in measured.items():
         old = known.get(target, {})
         known[target] = {key: (old.get(key, 0) + value if key in ("executions", "findings") else value if key == "rate" else max(old.get(key, 0), value))
@@ -325,7 +331,7 @@ def report(path, measured):
     lines = [
         "# Fuzzing", "",
         "Every reader of files of others under coverage-guided random input (libFuzzer, address sanitizer): `make fuzz`, or",
-        "`python3 Scripts/fuzz.py --runs 1000000 --report Reports/fuzzing.md`. Counts add up over runs; features, libFuzzer's measure of",
+        "`python3 Scripts/fuzz.py --total 1000000 --report Reports/fuzzing.md`. Counts add up over runs; features, libFuzzer's measure of",
         f"coverage (edges, and how often they are taken), are the most of one run, inputs a second those of processor time in the last. An input that crashes, takes 5 seconds, allocates {LARGEST_ALLOCATION} MB at once or brings the process to "
         f"{LARGEST_PROCESS} MB is a finding; mended ones lie in `Tests/Crashers`.", "",
         "Most of the time of `command-line` goes to the argument parser, which looks through all options of a command by reflection; `option-values` reads",
@@ -344,10 +350,11 @@ def report(path, measured):
 # One crash is one line of libFuzzer's log; neither Swift nor the sanitizer is to unwind it.
 ENVIRONMENT = os.environ | {"SWIFT_BACKTRACE": "enable=no", "ASAN_OPTIONS": "symbolize=0:detect_leaks=0:quarantine_size_mb=32:malloc_context_size=1:allocator_may_return_null=1"}
 
-parser = argparse.ArgumentParser(usage="fuzz.py [--check] [--seconds S | --runs N] [--jobs J] [--seed N] [--report FILE] [--no-build] [TARGET ...]")
+parser = argparse.ArgumentParser(usage="fuzz.py [--check] [--seconds S | --runs N | --total N] [--jobs J] [--seed N] [--report FILE] [--no-build] [TARGET ...]")
 parser.add_argument("--check", action="store_true")
 parser.add_argument("--seconds", type=int)
 parser.add_argument("--runs", type=int, default=1_000_000)
+parser.add_argument("--total", type=int)
 parser.add_argument("--jobs", type=int, default=1)
 parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
 parser.add_argument("--report")
@@ -358,6 +365,8 @@ arguments = parser.parse_args()
 if arguments.flags:
     print(*flags())
     sys.exit()
+if arguments.total and not arguments.report:
+    parser.error("--total counts what FILE of --report has: expected one")
 PROGRAM = os.path.join(ROOT, ".build" if arguments.check else BUILD, "release", "bitplan-fuzz")
 if not arguments.check and not arguments.no_build:
     build()
@@ -374,9 +383,14 @@ if arguments.check:
             failed |= bad
     print(f"seed {arguments.seed}")
 else:
+    path = arguments.report and os.path.join(ROOT, arguments.report)
     for target in arguments.targets or TARGETS:
-        counts, bad = fuzz(target, arguments)
+        known = counted(path)[0].get(target, {}).get("executions", 0) if arguments.total else 0
+        runs = (arguments.total or arguments.runs) - known
+        if runs <= 0:
+            continue
+        counts, bad = fuzz(target, arguments, runs)
         failed |= bad
-        if arguments.report:
-            report(os.path.join(ROOT, arguments.report), {target: counts})
+        if path:
+            report(path, {target: counts})
 sys.exit(1 if failed else 0)

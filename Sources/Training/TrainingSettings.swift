@@ -131,7 +131,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     var stepsOfNoiseBefore: Int { recipe == .ipq && noise != nil ? steps / 2 : 0 }
 
     /// What rates are multiplied by at step `step`, from 0: in every stage they rise and fall anew.
-    func rateFactor(_ step: Int) -> Double {
+    package func rateFactor(_ step: Int) -> Double {
         let isBefore = step < stepsOfNoiseBefore
         let done = isBefore ? step : step - stepsOfNoiseBefore
         let count = isBefore ? stepsOfNoiseBefore : steps - stepsOfNoiseBefore

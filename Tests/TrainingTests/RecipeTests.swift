@@ -77,6 +77,19 @@ import Testing
         #expect(matrices.allSatisfy { method.role(of: $0, at: steps).weights == .codes })
     }
 
+    /// Noise and the phases behind it are each a run of half the length, with rates that rise and fall.
+    @Test func ratesOfIPQBehindNoise() {
+        var settings = standard(.ipq, steps: 100)
+        let alone = (0..<100).map(settings.rateFactor)
+        settings.noise = QuantizationNoise()
+        let behind = (0..<100).map(settings.rateFactor)
+        var half = standard(.ipq, steps: 50)
+        half.warmUp = settings.warmUp
+        let once = (0..<50).map(half.rateFactor)
+        #expect(behind == once + once)
+        #expect(alone.firstIndex(of: 1) == behind.firstIndex(of: 1) && behind[49] < 0.01 && alone[49] > 0.5)
+    }
+
     /// The last layer first, inputs a stage before weights; without the three ways all is 1-bit at once.
     @Test func sensimixStages() throws {
         let matrices = [
