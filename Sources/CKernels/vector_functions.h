@@ -249,6 +249,52 @@ INLINE double kl_divergence(const float *p, const float *q, size_t n) {
     return kl > 0 ? kl : 0;
 }
 
+// Of every two lanes `distance` apart the first becomes their sum, the second their difference.
+INLINE void lanes_apart(const int distance, v16 *x) {
+    const v16 v = *x;
+#define OTHER(i) ((i) ^ distance)
+#define SIGN(i) ((i) & distance ? -1.0f : 1.0f)
+#define EACH(f) {f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)}
+    const i16 others = EACH(OTHER);
+    const v16 signs = EACH(SIGN);
+#undef EACH
+#undef SIGN
+#undef OTHER
+    v16 other;
+    for (int i = 0; i < 16; i++) other[i] = v[others[i]];
+    *x = other + v * signs;
+}
+
+INLINE void rotate(const float *signs, size_t block, float *x, size_t n) {
+    size_t distance = 1;
+    if (block >= 16) {
+        for (size_t i = 0; i < n; i += 16) {
+            v16 v = *(const v16 *)(x + i) * *(const v16 *)(signs + i);
+            lanes_apart(1, &v);
+            lanes_apart(2, &v);
+            lanes_apart(4, &v);
+            lanes_apart(8, &v);
+            *(v16 *)(x + i) = v;
+        }
+        for (distance = 16; distance < block; distance *= 2)
+            for (size_t start = 0; start < n; start += 2 * distance)
+                for (size_t i = start; i < start + distance; i += 16) {
+                    const v16 a = *(const v16 *)(x + i), b = *(const v16 *)(x + i + distance);
+                    *(v16 *)(x + i) = a + b;
+                    *(v16 *)(x + i + distance) = a - b;
+                }
+        return;
+    }
+    for (size_t i = 0; i < n; i++) x[i] *= signs[i];
+    for (; distance < block; distance *= 2)
+        for (size_t i = 0; i < n; i++)
+            if (!(i & distance)) {
+                const float a = x[i], b = x[i + distance];
+                x[i] = a + b;
+                x[i + distance] = a - b;
+            }
+}
+
 // One pass of loads, with nothing to wait for.
 INLINE uint32_t read_all(const uint8_t *memory, size_t bytes) {
     typedef uint32_t line __attribute__((vector_size(64), aligned(4)));
@@ -304,5 +350,6 @@ INLINE void merge(const uint8_t *which, size_t n, size_t list, const float *from
     double bp_kl_divergence_##build(const float *p, const float *q, size_t n) {                              \
         return kl_divergence(p, q, n);                                                                       \
     }                                                                                                        \
+    void bp_rotate_##build(const float *signs, size_t block, float *x, size_t n) { rotate(signs, block, x, n); } \
     uint32_t bp_read_##build(const uint8_t *memory, size_t bytes) { return read_all(memory, bytes); }
 #endif

@@ -14,6 +14,10 @@ void bp_gelu_erf(bp_isa isa, float *x, size_t n) { DISPATCH(isa, bp_gelu_erf, x,
 void bp_gelu_tanh(bp_isa isa, float *x, size_t n) { DISPATCH(isa, bp_gelu_tanh, x, n); }
 void bp_add(bp_isa isa, const float *a, float *x, size_t n) { DISPATCH(isa, bp_add, a, x, n); }
 
+void bp_rotate(bp_isa isa, const float *signs, size_t block, float *x, size_t n) {
+    DISPATCH(isa, bp_rotate, signs, block, x, n);
+}
+
 void bp_layer_norm(bp_isa isa, const float *x, size_t n, const float *gain, const float *bias, float epsilon,
                    float *out) {
     if (n) DISPATCH(isa, bp_layer_norm, x, n, gain, bias, epsilon, out);

@@ -57,12 +57,12 @@ package final class ProductTeam: Sendable {
         }
         for helper in team.helpers { helper.help(job) }
         job.work()
-        job.finished.wait()
+        job.wait()
     }
 
     /// The parts of one product.
     private final class Job: @unchecked Sendable {
-        let finished = DispatchSemaphore(value: 0)
+        private let finished = DispatchSemaphore(value: 0)
         private let count: Int
         private let body: (Int) -> Void
         private let next = Atomic(0)
@@ -72,6 +72,12 @@ package final class ProductTeam: Sendable {
             self.count = count
             self.body = body
             left = Atomic(count)
+        }
+
+        /// Sleeps until all parts are done, and sees what they wrote.
+        func wait() {
+            finished.wait()
+            _ = left.load(ordering: .acquiring)
         }
 
         /// Takes part after part until none is left.
@@ -88,20 +94,14 @@ package final class ProductTeam: Sendable {
     }
 
     /// A thread that sleeps until there is a job.
-    private final class Helper: Sendable {
-        private let job = Mutex<Job?>(nil)
-        private let wake = DispatchSemaphore(value: 0)
+    private final class Helper: @unchecked Sendable {
+        /// Guards `job`. A condition of pthreads, since the thread sanitizer follows those.
+        private let wake = NSCondition()
+        private var job: Job?
 
         init() {
             let thread = Thread { [self] in
-                while true {
-                    wake.wait()
-                    let next = job.withLock { job in
-                        defer { job = nil }
-                        return job
-                    }
-                    next?.work()
-                }
+                while true { next().work() }
             }
             // Kernels keep panels on the stack.
             thread.stackSize = 8 << 20
@@ -109,8 +109,21 @@ package final class ProductTeam: Sendable {
         }
 
         func help(_ next: Job) {
-            job.withLock { $0 = next }
+            wake.withLock { job = next }
             wake.signal()
+        }
+
+        /// Sleeps until there is a job, and takes it.
+        private func next() -> Job {
+            wake.withLock {
+                while true {
+                    if let next = job {
+                        job = nil
+                        return next
+                    }
+                    wake.wait()
+                }
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ package final class TrellisCodeMatrix: PreparingOperator, PackedOperator {
             base.update(from: x, count: tokens * columns)
             for token in 0..<tokens {
                 let row = base + token * columns
-                rotation?.apply(to: row)
+                rotation?.apply(to: row, instructions)
                 for (c, scale) in columnScales.enumerated() { row[c] *= scale }
             }
             round(base, tokens: tokens, into: prepared)

@@ -172,3 +172,10 @@ package func klDivergence(
 ) -> Double {
     bp_kl_divergence(instructions.code, p, q, count)
 }
+
+extension HadamardRotation {
+    /// Replaces x, a row of `columns` numbers, by R x: the bits of `apply(to:)`, its reference twin.
+    package func apply(to x: UnsafeMutablePointer<Float>, _ instructions: InstructionSet) {
+        bp_rotate(instructions.code, signs, block, x, columns)
+    }
+}

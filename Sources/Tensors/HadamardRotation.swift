@@ -12,7 +12,7 @@ package struct HadamardRotation: Sendable {
     /// The order of the Hadamard matrices: a power of two.
     package let block: Int
     /// +1 or -1 for every column, times 1 / sqrt(block).
-    private let signs: [Float]
+    package let signs: [Float]
 
     /// The rotation of vectors of so many numbers; nil where no block of 2 divides them.
     package init?(columns: Int) {

@@ -41,6 +41,7 @@ static void vectors(bp_isa isa, size_t n) {
     bp_index_of_largest(isa, x, n);
     bp_kl_divergence(isa, x, a, n);
     bp_add(isa, a, x, n);
+    if (n) bp_rotate(isa, a, n & -n, x, n);
     bp_layer_norm(isa, x, n, a, b, 1e-5f, x);
     bp_layer_norm(isa, x, n, 0, 0, 1e-5f, x);
     for (int f = BP_RELU; f <= BP_TANH; f++) bp_function_gradient(isa, (bp_function)f, x, n, a);

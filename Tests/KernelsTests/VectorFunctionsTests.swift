@@ -25,6 +25,17 @@ struct VectorFunctionsTests {
         #expect(edges[0] == 0 && edges[1] == 0 && edges[2] == 1 && edges[3].isFinite && edges[4].isNaN)
     }
 
+    @Test("rotations have the bits of their reference twin", arguments: InstructionSet.available)
+    func rotations(instructions: InstructionSet) throws {
+        for columns in [2, 4, 6, 8, 16, 20, 32, 48, 96, 256, 1536] {
+            let rotation = try #require(HadamardRotation(columns: columns))
+            var (x, twin) = (Self.numbers(columns), Self.numbers(columns))
+            rotation.apply(to: &x, instructions)
+            rotation.apply(to: &twin)
+            #expect(x == twin, "\(columns) numbers")
+        }
+    }
+
     @Test("activations", arguments: InstructionSet.available)
     func activations(instructions: InstructionSet) {
         typealias Function = (UnsafeMutablePointer<Float>, Int, InstructionSet) -> Void

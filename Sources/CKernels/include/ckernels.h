@@ -103,6 +103,10 @@ void bp_combine_rows(bp_isa isa, const float *weights, const float *rows, size_t
 // Attention's way back: rows[j] += weights[j] x for `count` rows of n numbers, `stride` apart.
 void bp_add_outer(bp_isa isa, const float *weights, const float *x, size_t count, size_t n, float *rows, size_t stride);
 
+// A rotation in blocks of a power of two that divides n: numbers times their signs, then, in every block,
+// sums and differences of neighbours at rising distances. The same bits on every instruction set.
+void bp_rotate(bp_isa isa, const float *signs, size_t block, float *x, size_t n);
+
 // Gradients. y = f(x), dy becomes dy f'(x), in place, for the functions above; tanh takes y in place of x.
 typedef enum { BP_RELU, BP_SWISH, BP_GELU_ERF, BP_GELU_TANH, BP_TANH } bp_function;
 void bp_function_gradient(bp_isa isa, bp_function function, const float *x, size_t n, float *dy);
