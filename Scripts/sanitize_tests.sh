@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs Swift tests under sanitizers: those of the rooms that read files of others under the address sanitizer, in the build of `make fuzz`,
-# and those of rooms that work on several threads under the thread sanitizer. A build of 10 minutes and more for each.
+# and those of rooms that work on several threads under the thread sanitizer. A build of 10 minutes and more for each. Tests run one after the
+# other: how Dispatch hands the memory of one to another the thread sanitizer does not see.
 #
 # usage: sanitize_tests.sh [address | thread]     (without an argument: both)
 set -eu
@@ -17,7 +18,7 @@ run_under() { # sanitizer, filter, flags of the build
     shift 2
     echo "tests of $filter under the $sanitizer sanitizer"
     swift build --build-tests "$@"
-    swift test --skip-build "$@" --filter "$filter"
+    swift test --skip-build --no-parallel "$@" --filter "$filter"
 }
 
 if [ "${1:-address}" = address ]; then
