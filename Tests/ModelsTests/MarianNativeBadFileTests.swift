@@ -30,6 +30,17 @@ import Testing
 
     private static let good = Bytes.Tensor("w", data: Data([0, 0, 128, 63, 0, 0, 0, 64]))
 
+    /// A matrix may claim any height where it has no width; a loop over its rows took seconds.
+    @Test(.timeLimit(.minutes(1)))
+    func emptyAndTall() throws {
+        let tensor = Bytes.Tensor("decoder_W1", shape: [.max, 0], data: Data())
+        let file = try temporary(Bytes.binary([tensor, Bytes.settings()]))
+        defer { try? FileManager.default.removeItem(at: file.deletingLastPathComponent()) }
+        for _ in 0..<100 {
+            #expect(try MarianCheckpoint(file).floats("decoder_W1", shape: [0, Int(Int32.max)]).isEmpty)
+        }
+    }
+
     @Test func binaries() throws {
         let settings = Bytes.settings()
         func changed(_ change: (inout Bytes.Tensor) -> Void) -> [Bytes.Tensor] {

@@ -81,7 +81,8 @@ package struct MarianCheckpoint: Checkpoint {
         if let index = numbers.firstIndex(where: { !$0.isFinite }) {
             throw FileError(file, "tensor '\(name)': \(numbers[index]) at element \(index)")
         }
-        guard tensor.shape.count == 2 else { return numbers }
+        // One without numbers may claim any height, and has nothing to turn.
+        guard tensor.shape.count == 2, !numbers.isEmpty else { return numbers }
         // Integers of all matrices but those called Wemb lie turned, so that a matrix is (out, in) already.
         let liesTurned = isBinary && tensor.element.trailingBytes > 0 && !name.contains("Wemb")
         if turned != liesTurned {
