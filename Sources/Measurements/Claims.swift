@@ -56,8 +56,7 @@ extension MeasurementStore {
             db,
             sql: "SELECT host, process, owner, heartbeat FROM claim WHERE experiment = ? AND assignment = ?",
             arguments: [experiment, assignment])
-        if let row, row["owner"] != owner.token,
-            !owner.isGone(host: row["host"], process: row["process"], heartbeat: row["heartbeat"], now: now)
+        if let row, try row.decode(String.self, forColumn: "owner") != owner.token, try !isGone(row, now: now)
         {
             return false
         }
@@ -94,14 +93,18 @@ extension MeasurementStore {
             let now = Date().timeIntervalSince1970
             let rows = try Row.fetchAll(
                 db, sql: "SELECT DISTINCT host, process, owner, heartbeat FROM claim")
-            for row in rows
-            where row["owner"] == owner.token
-                || owner.isGone(
-                    host: row["host"], process: row["process"], heartbeat: row["heartbeat"], now: now)
-            {
-                try db.execute(
-                    sql: "DELETE FROM claim WHERE owner = ?", arguments: [row["owner"] as String])
+            for row in rows {
+                let token: String = try row.decode(forColumn: "owner")
+                guard try token == owner.token || isGone(row, now: now) else { continue }
+                try db.execute(sql: "DELETE FROM claim WHERE owner = ?", arguments: [token])
             }
         }
+    }
+
+    /// Whether the process of a claim is gone.
+    private func isGone(_ row: Row, now: Double) throws -> Bool {
+        owner.isGone(
+            host: try row.decode(forColumn: "host"), process: try row.decode(forColumn: "process"),
+            heartbeat: try row.decode(forColumn: "heartbeat"), now: now)
     }
 }

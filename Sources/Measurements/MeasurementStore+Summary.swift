@@ -61,12 +61,15 @@ extension MeasurementStore {
             return StoreSummary(
                 file: file.path, bytes: pages * pageSize,
                 schema: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0,
-                experiments: entries.map { row in
+                experiments: try entries.map { row in
                     StoreSummary.Entry(
-                        weights: row["weights"], data: row["data"], fit: row["fit"],
-                        encoding: row["encoding"],
-                        version: row["version"], cells: row["cells"], items: row["items"],
-                        metrics: row["metrics"], claims: row["claims"])
+                        weights: try row.decode(forColumn: "weights"),
+                        data: try row.decode(forColumn: "data"), fit: try row.decode(forColumn: "fit"),
+                        encoding: try row.decode(forColumn: "encoding"),
+                        version: try row.decode(forColumn: "version"),
+                        cells: try row.decode(forColumn: "cells"), items: try row.decode(forColumn: "items"),
+                        metrics: try row.decode(forColumn: "metrics"),
+                        claims: try row.decode(forColumn: "claims"))
                 },
                 ownOutputs: try Int.fetchOne(db, sql: "SELECT count(*) FROM own_output") ?? 0)
         }

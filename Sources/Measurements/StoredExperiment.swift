@@ -174,7 +174,8 @@ package struct StoredExperiment: Sendable {
             db, sql: "SELECT name, record, checksum FROM metric WHERE experiment = ? AND assignment = ?",
             arguments: [id, assignment])
         for row in metrics {
-            cell.metrics[row["name"]] = try MeasurementStore.metric(row, key: key, assignment: assignment)
+            let name: String = try row.decode(forColumn: "name")
+            cell.metrics[name] = try MeasurementStore.metric(row, key: key, assignment: assignment)
         }
         return cell
     }
