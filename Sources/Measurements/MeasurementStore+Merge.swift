@@ -54,10 +54,9 @@ extension MeasurementStore {
                 let known = try Row.fetchOne(
                     db, sql: "SELECT items, record FROM cell WHERE experiment = ? AND assignment = ?",
                     arguments: [ours, assignment])
-                if let known, known["items"] >= items {
-                    if known["items"] == items, known["record"] != row["record"] as Data {
-                        result.different += 1
-                    }
+                if let known, case let count: Int = try known.decode(forColumn: "items"), count >= items {
+                    let record: Data = try known.decode(forColumn: "record")
+                    if count == items, try record != row.decode(forColumn: "record") { result.different += 1 }
                     return
                 }
                 try db.execute(
