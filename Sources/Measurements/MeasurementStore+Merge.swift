@@ -54,7 +54,8 @@ extension MeasurementStore {
                 let known = try Row.fetchOne(
                     db, sql: "SELECT items, record FROM cell WHERE experiment = ? AND assignment = ?",
                     arguments: [ours, assignment])
-                if let known, case let count = try known.decode(Int.self, forColumn: "items"), count >= items {
+                if let known, case let count = try known.decode(Int.self, forColumn: "items"), count >= items
+                {
                     let record: Data = try known.decode(forColumn: "record")
                     if count == items, try record != row.decode(forColumn: "record") { result.different += 1 }
                     return
