@@ -28,6 +28,16 @@ package struct TrainedModel: Sendable {
         latents: [String: Matrix] = [:], layout: ModelLayout
     ) throws {
         codes = try packed.mapValues { try Quantizer.trainable($0) }
+        matrices = Self.matrices(packed, layout)
+        self.latents = latents
+        self.vectors = vectors
+        self.vectorType = vectorType
+    }
+
+    /// What each packed matrix is, by tensor.
+    package static func matrices(
+        _ packed: [String: PackedMatrix], _ layout: ModelLayout
+    ) -> [String: TrainedMatrix] {
         var matrices: [String: TrainedMatrix] = [:]
         for (place, sublayer) in layout.sublayers.enumerated() {
             for shape in sublayer.matrices {
@@ -37,10 +47,7 @@ package struct TrainedModel: Sendable {
                     columns: shape.columns)
             }
         }
-        self.matrices = matrices
-        self.latents = latents
-        self.vectors = vectors
-        self.vectorType = vectorType
+        return matrices
     }
 
     /// The same parameters with other matrices.
@@ -53,11 +60,7 @@ package struct TrainedModel: Sendable {
     }
 
     /// Vectors as they are stored.
-    package var storedVectors: [String: [Float]] {
-        vectorType == .fp32
-            ? vectors
-            : vectors.mapValues { $0.map { HalfPrecision.widen(HalfPrecision.finite($0)) } }
-    }
+    package var storedVectors: [String: [Float]] { vectorType.stored(vectors) }
 
     /// The packed matrices.
     package func packed() throws -> [String: PackedMatrix] { try codes.mapValues { try $0.packed() } }
@@ -158,5 +161,13 @@ package struct TrainedModel: Sendable {
             case .vector(let name): vectors[name] = newValue
             }
         }
+    }
+}
+
+extension Scheme.FloatType {
+    /// Vectors as a packed model of this type holds them.
+    package func stored(_ vectors: [String: [Float]]) -> [String: [Float]] {
+        self == .fp32
+            ? vectors : vectors.mapValues { $0.map { HalfPrecision.widen(HalfPrecision.finite($0)) } }
     }
 }

@@ -138,16 +138,22 @@ package struct Trainer<Net: Network> {
         let scales = state.model.rowScales(roles)
         let vectors = Set(state.model.vectors.keys)
         let factor = 1 / Float(max(1, predictions))
-        let results = try concurrentMap(count: parts.count, threads: threads) { [loss, examples] part in
+        let results = try concurrentMap(count: parts.count, threads: threads) {
+            [loss, examples, settings] part in
             let items = parts[part].map { examples[$0] }
             let sink = StepGradients(scales: scales, weights: network.weights.matrices, vectors: vectors)
-            let tape = Tape(keepsOutputs: !scales.isEmpty)
-            let after = network.state(items, observing: ForwardObserver(tape))
-            let outputs = network.outputs(after, observing: ForwardObserver(tape))
-            let (nats, gradient) = loss.backward(
-                network, outputs, teacher: teacher.isEmpty ? outputs : teacher[part], labels: labels[part],
-                factor: factor, keepsOutputs: !scales.isEmpty, sink)
-            network.backward(items, after, outputs: gradient, tape, sink)
+            var (nats, row) = (0.0, 0)
+            for group in network.groups(items, ofTokens: settings.tokensAtOnce) {
+                let tape = Tape(keepsOutputs: !scales.isEmpty)
+                let after = network.state(group, observing: ForwardObserver(tape))
+                let outputs = network.outputs(after, observing: ForwardObserver(tape))
+                let rows = row..<row + outputs.rows
+                let (more, gradient) = loss.backward(
+                    network, outputs, teacher: teacher.isEmpty ? outputs : teacher[part].slice(rows: rows),
+                    labels: Array(labels[part][rows]), factor: factor, keepsOutputs: !scales.isEmpty, sink)
+                network.backward(group, after, outputs: gradient, tape, sink)
+                (nats, row) = (nats + more, rows.upperBound)
+            }
             return (nats: nats, matrices: sink.matrices, vectors: sink.vectors)
         }
         let nats = results.reduce(0) { $0 + $1.nats }
@@ -189,6 +195,26 @@ package struct Trainer<Net: Network> {
             gradients[.vector(name)] = sum
         }
         return gradients
+    }
+}
+
+extension Network {
+    /// Items in runs of at most so many tokens, or of one item; all together where nil, and where texts are
+    /// told apart from the others of their part.
+    fileprivate func groups(_ items: [Example], ofTokens limit: Int?) -> [[Example]] {
+        guard let limit, hasHead else { return [items] }
+        var groups: [[Example]] = []
+        var tokens = limit
+        for item in items {
+            let count = tokenCount(item)
+            tokens += count
+            if tokens > limit {
+                groups.append([])
+                tokens = count
+            }
+            groups[groups.count - 1].append(item)
+        }
+        return groups
     }
 }
 

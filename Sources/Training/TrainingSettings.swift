@@ -42,6 +42,9 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
     /// Parts of a batch that are computed side by side and added in order: results do not depend on the
     /// number of threads.
     package var shards: Int
+    /// Tokens of a part that are run forward and back together, which is what activations take memory for;
+    /// nil for all of the part.
+    package var tokensAtOnce: Int?
 
     /// Learning rates by kind of parameter, relative: a step of Adam moves a parameter by about its rate
     /// times the root mean square of its array.
@@ -93,6 +96,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
         evaluateEvery = Self.evaluateEvery(steps)
         // Every part has gradients of its own: two for what is large.
         shards = parameters > 8_000_000 ? 2 : 4
+        tokensAtOnce = parameters > 8_000_000 ? 256 : nil
     }
 
     /// About twenty measurements a run, and at least ten steps between two.
@@ -106,6 +110,7 @@ package struct TrainingSettings: Sendable, Codable, Hashable {
             "warmUp": "\(warmUp)", "schedule": schedule.rawValue, "clip": "\(clip)",
             "recodeEvery": "\(recodeEvery)", "shards": "\(shards)", "objective": objective.rawValue,
         ]
+        if let tokensAtOnce { text["tokensAtOnce"] = "\(tokensAtOnce)" }
         if let epsilon { text["epsilon"] = "\(epsilon)" }
         if labelShare > 0 { text["labelShare"] = "\(labelShare)" }
         if let noise {

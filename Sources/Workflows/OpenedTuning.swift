@@ -15,7 +15,6 @@ struct OpenedTuning<Family: ModelFamily> {
     let data: TuningData<Family>
     let start: TuningStart<Family>
     let recipe: TrainingRecipe
-    let trained: TrainedModel
     private let changes: @Sendable (inout TrainingSettings) throws -> Void
     private let threads: Int
     let evaluator: Evaluator<Family.Net>
@@ -45,13 +44,13 @@ struct OpenedTuning<Family: ModelFamily> {
             recipe.memoryBytes(parameters: model.layout.parameterCount), for: request.model)
         full = try reader.network()
         start = try TuningStart(request, model, full, identity, data.calibration)
-        trained = try TrainedModel(
-            start.packed, vectors: start.vectors, as: start.vectorType,
-            latents: recipe.learnsWeights ? try start.latents(model, recipe) : [:], layout: model.layout)
-        try settings.check(Array(trained.matrices.values))
+        try settings.check(Array(TrainedModel.matrices(start.packed, model.layout).values))
         threads = request.task.threads
+        // Logits of a large vocabulary take more memory than computing them again, a few times a run, takes
+        // time.
         evaluator = try Evaluator(
-            reference: full, examples: data.heldOut.examples, threads: request.task.threads)
+            reference: full, examples: data.heldOut.examples, threads: request.task.threads, logitsLimit: 0,
+            usesSketches: false)
     }
 }
 
@@ -68,6 +67,14 @@ extension OpenedTuning {
         var settings = TrainingSettings(recipe, steps: steps, parameters: model.layout.parameterCount)
         try changes(&settings)
         return settings
+    }
+
+    /// Where a run starts.
+    func state() throws -> TrainingState {
+        TrainingState(
+            try TrainedModel(
+                start.packed, vectors: start.vectors, as: start.vectorType,
+                latents: recipe.learnsWeights ? start.latents(model, recipe) : [:], layout: model.layout))
     }
 
     /// A run at `state`.

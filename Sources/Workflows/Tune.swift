@@ -40,7 +40,7 @@ package func tune<Family: ModelFamily>(
         "data": log.dataSHA256, "held-out data": log.heldOutSHA256 ?? "a part of the data",
         "steps": request.length == .steps(settings.steps) ? "\(settings.steps)" : "by minutes",
     ]) { first, _ in first }
-    var state = TrainingState(opened.trained)
+    var state = try opened.state()
     var checkpoint: TrainingCheckpoint?
     if request.resumes {
         checkpoint = try TrainingCheckpoint(request.checkpoint, from: state, signature: signature)
@@ -91,7 +91,7 @@ package func tune<Family: ModelFamily>(
         event(.note("measuring the metric on held-out items"))
         let before = try full.replacing(
             try start.packed.mapValues { try LinearOperators.measuring($0) },
-            vectors: opened.trained.storedVectors)
+            vectors: start.vectorType.stored(start.vectors))
         func score(_ network: Family.Net) throws -> TaskScore {
             try model.family.task.score(network, on: data.heldOut, options: request.task)
         }

@@ -28,7 +28,7 @@ package struct TuneEstimate: Sendable, Encodable {
         let opened = try OpenedTuning<Family>(request)
         var parts = ["opening": processSeconds()]
         let settings = try opened.settings(steps: 1000)
-        var trainer = opened.trainer(settings, TrainingState(opened.trained))
+        var trainer = opened.trainer(settings, try opened.state())
         try trainer.step()
         let (start, cpuStart) = (Date(), processSeconds())
         let steps = 8

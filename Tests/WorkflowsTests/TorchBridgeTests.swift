@@ -120,16 +120,19 @@ import Testing
             }
             var settings = TrainingSettings(recipe, steps: 2, parameters: model.layout.parameterCount)
             settings.batchSize = examples.count
-            var trainer = Trainer(
-                full, examples: examples,
-                heldOut: try Evaluator(reference: full, examples: examples, threads: 2), settings: settings,
-                state: TrainingState(trained), threads: 2)
-            let (loss, gradients) = try trainer.gradients()
-            #expect(abs(loss - expected.loss) < 1e-4 * expected.loss, "\(recipe): \(loss)")
-            compare(
-                Dictionary(uniqueKeysWithValues: gradients.map { ("\($0.key)", $0.value) }),
-                expected.gradients,
-                "\(name), \(recipe)")
+            // In parts side by side, all together, a few tokens at once.
+            for (shards, tokensAtOnce) in [(4, nil), (1, nil), (1, 8)] {
+                (settings.shards, settings.tokensAtOnce) = (shards, tokensAtOnce)
+                var trainer = Trainer(
+                    full, examples: examples,
+                    heldOut: try Evaluator(reference: full, examples: examples, threads: 2),
+                    settings: settings, state: TrainingState(trained), threads: 2)
+                let (loss, gradients) = try trainer.gradients()
+                #expect(abs(loss - expected.loss) < 1e-4 * expected.loss, "\(recipe): \(loss)")
+                compare(
+                    Dictionary(uniqueKeysWithValues: gradients.map { ("\($0.key)", $0.value) }),
+                    expected.gradients, "\(name), \(recipe)")
+            }
         }
     }
 

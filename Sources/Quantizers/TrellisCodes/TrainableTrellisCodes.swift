@@ -23,7 +23,6 @@ struct TrainableTrellisCodes: TrainableCodes {
     private let rotation: HadamardRotation?
     /// Windows, (rows, columns).
     private var windows: [UInt8]
-    private var levels: Matrix
     /// Scales of rows, then those of columns.
     var numbers: [Float]
 
@@ -32,7 +31,6 @@ struct TrainableTrellisCodes: TrainableCodes {
         (rows, columns) = (packed.rows, packed.columns)
         rotation = scheme.rotation ? HadamardRotation(columns: columns) : nil
         windows = [UInt8](repeating: 0, count: rows * columns)
-        levels = Matrix(rows: rows, columns: columns)
         numbers = try packed.part("scales").floats
         if scheme.columnScales { numbers += try packed.part("columnScales").floats }
         let codes = try packed.part("codes").bytes
@@ -48,12 +46,13 @@ struct TrainableTrellisCodes: TrainableCodes {
                 for (row, window) in zip(segment.rows, own) { windows[row * columns + column] = window }
             }
         }
-        setLevels()
     }
 
-    private mutating func setLevels() {
+    /// The levels of the windows, (rows, columns): made where they are needed, which takes less than keeping
+    /// four bytes for each.
+    private var levels: Matrix {
         let values = TrellisTable.pairBits(scheme.pairBits).values
-        for (index, window) in windows.enumerated() { levels.storage[index] = values[Int(window)] }
+        return Matrix(rows: rows, columns: columns, storage: windows.map { values[Int($0)] })
     }
 
     private var storedRows: [Float] { numbers.prefix(rows).map(Scheme.FloatType.fp16.stored) }
@@ -85,6 +84,7 @@ struct TrainableTrellisCodes: TrainableCodes {
         guard !columnScales.isEmpty else {
             return ScaledLevels(levels, width: columns).scalesGradient(coded)
         }
+        let levels = levels
         var ofRows = [Float](repeating: 0, count: rows)
         var ofColumns = [Float](repeating: 0, count: columns)
         for row in 0..<rows {
@@ -133,7 +133,6 @@ struct TrainableTrellisCodes: TrainableCodes {
                 }
             }
         }
-        setLevels()
     }
 
     func packed() -> PackedMatrix {
