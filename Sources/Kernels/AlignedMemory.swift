@@ -20,13 +20,14 @@ final class AlignedMemory: @unchecked Sendable {
     /// Zeroed memory of `byteCount` bytes, followed by at least 64 readable ones.
     init(byteCount: Int) {
         let huge = 1 << 21
-        // A block that huge pages would waste most of stays on small ones.
+        // A block, or the end of one, that huge pages would waste most of stays on small ones.
         let alignment = byteCount >= huge ? huge : 64
-        let size = ceilDivide(byteCount + 64, alignment) * alignment
+        let unit = (byteCount + 64) % huge > huge / 2 ? alignment : 64
+        let size = ceilDivide(byteCount + 64, unit) * unit
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
         #if os(Linux)
             // Advice only: a kernel without huge pages refuses it, and nothing changes.
-            if alignment == huge { _ = madvise(memory, size, 14) }
+            if alignment == huge { _ = madvise(memory, size / huge * huge, 14) }
         #endif
         memset(memory, 0, size)
         base = memory

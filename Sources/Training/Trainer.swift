@@ -6,6 +6,7 @@ import BitplanSensitivity
 import BitplanTensors
 import Foundation
 import PlanFormat
+import Synchronization
 
 /// Trains a quantized network to say what the full-precision network says.
 ///
@@ -133,12 +134,33 @@ package struct Trainer<Net: Network> {
         let teacher = loss.smoothing == nil ? try targets.outputs(parts, threads: threads) : []
         let predictions = labels.reduce(0) { $0 + $1.count }
         let roles = roles
+        var results = try partGradients(
+            parts, labels, teacher, factor: 1 / Float(max(1, predictions)), roles)
+        let nats = results.reduce(0) { $0 + $1.nats }
+        guard nats.isFinite else {
+            throw TrainingError.notFinite("the loss", step: state.step, settings.rates)
+        }
+        return (nats / Double(max(1, predictions)), try gradients(&results, roles))
+    }
+
+    /// What the forward and the backward of one part leave.
+    private struct PartGradients: Sendable {
+        let nats: Double
+        let matrices: [String: StepGradients.Sums]
+        let vectors: [String: [Float]]
+    }
+
+    /// The forward and the backward of each part. The network of the step, which takes as much memory as its
+    /// gradients, ends with it.
+    private func partGradients(
+        _ parts: [[Int]], _ labels: [[Int?]], _ teacher: [Matrix], factor: Float,
+        _ roles: [String: MatrixRole]
+    ) throws -> [PartGradients] {
         let network = try state.model.network(
             over: full, roles, seed: settings.seed &+ UInt64(state.step), threads: threads)
         let scales = state.model.rowScales(roles)
         let vectors = Set(state.model.vectors.keys)
-        let factor = 1 / Float(max(1, predictions))
-        let results = try concurrentMap(count: parts.count, threads: threads) {
+        return try concurrentMap(count: parts.count, threads: threads) {
             [loss, examples, settings] part in
             let items = parts[part].map { examples[$0] }
             let sink = StepGradients(scales: scales, weights: network.weights.matrices, vectors: vectors)
@@ -154,33 +176,29 @@ package struct Trainer<Net: Network> {
                 network.backward(group, after, outputs: gradient, tape, sink)
                 (nats, row) = (nats + more, rows.upperBound)
             }
-            return (nats: nats, matrices: sink.matrices, vectors: sink.vectors)
+            return PartGradients(nats: nats, matrices: sink.matrices, vectors: sink.vectors)
         }
-        let nats = results.reduce(0) { $0 + $1.nats }
-        guard nats.isFinite else {
-            throw TrainingError.notFinite("the loss", step: state.step, settings.rates)
-        }
-        return (
-            nats / Double(max(1, predictions)),
-            try gradients(results.map { ($0.matrices, $0.vectors) }, roles)
-        )
     }
 
-    /// The gradients of all parameters, parts added in order.
+    /// The gradients of all parameters, parts added in order; leaves no parts.
     private func gradients(
-        _ parts: [(matrices: [String: StepGradients.Sums], vectors: [String: [Float]])],
-        _ roles: [String: MatrixRole]
+        _ parts: inout [PartGradients], _ roles: [String: MatrixRole]
     ) throws -> [TrainedModel.Parameter: [Float]] {
         let model = state.model
         let tensors = model.codes.keys.sorted()
+        let ofVectors = parts.map(\.vectors)
+        // Each sum has one owner, and so is added to in place.
+        let lists = Mutex(tensors.map { tensor in parts.compactMap { $0.matrices[tensor] } })
+        parts = []
         let byTensor = try concurrentMap(count: tensors.count, threads: threads) {
             index -> [TrainedModel.Parameter: [Float]] in
             let tensor = tensors[index]
-            var sums: StepGradients.Sums?
-            for part in parts {
-                guard let more = part.matrices[tensor] else { continue }
-                if sums == nil { sums = more } else { sums?.add(more) }
+            var own = lists.withLock { lists -> [StepGradients.Sums] in
+                defer { lists[index] = [] }
+                return lists[index]
             }
+            var sums = own.isEmpty ? nil : own.removeFirst()
+            for more in own { sums?.add(more) }
             guard let sums, let role = roles[tensor] else { return [:] }
             return model.gradients(sums, of: tensor, role)
         }
@@ -188,8 +206,8 @@ package struct Trainer<Net: Network> {
         for part in byTensor { gradients.merge(part) { first, _ in first } }
         for name in model.vectors.keys {
             var sum: [Float]?
-            for part in parts {
-                guard let more = part.vectors[name] else { continue }
+            for part in ofVectors {
+                guard let more = part[name] else { continue }
                 sum = sum.map { zip($0, more).map { $0 + $1 } } ?? more
             }
             gradients[.vector(name)] = sum
