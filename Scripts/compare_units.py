@@ -22,8 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = ["tatoeba-en-de", "wikitext-lm"]
 SCHEMES = [f"bcq{bits}:fp16" for bits in range(1, 5)]
 METHOD = f"""\
-Binary codes of 1 to 4 bits alone ({', '.join(SCHEMES)}), within the bytes of the uniform models of 2 and of 3
-bits. Codes are calibrated on a text of its own, KL (nats a prediction) and the metric are measured on data
+Binary codes of 1 to 4 bits ({', '.join(SCHEMES)}), within the bytes of the uniform models of 2 and of 3 bits. Codes are calibrated on a text of its own, KL (nats a prediction) and the metric are measured on data
 that neither that nor planning saw; differences are paired, item by item, with their 95% intervals.
 """.splitlines()
 PLANNED = """\
@@ -31,6 +30,7 @@ PLANNED = """\
 
 `bitplan sweep --unit`, then `bitplan plan` with as many measurements in context for both.
 """.splitlines()
+CANDIDATES = {",".join(SCHEMES): "Binary codes alone:", "auto": "The default candidates, within the same bytes:"}
 TRIAL = f"""\
 ## Blocks of rows, a trial
 
@@ -63,10 +63,10 @@ class Trial:
                      f"{options.text_limit or text.limit:,} of {text}, measured on {check:,} of "
                      f"{self.model.checking}.")
 
-    def sweep(self, unit):
+    def sweep(self, unit, schemes):
         return self.work.bitplan(
-            "sweep", self.model.directory, *self.planning, "--schemes", ",".join(SCHEMES), "--unit", unit,
-            "--no-groups", unkeyed=self.unkeyed)
+            "sweep", self.model.directory, *self.planning, "--schemes", schemes, "--unit", unit, "--no-groups",
+            unkeyed=self.unkeyed)
 
     def evaluated(self, directory, against):
         """What `bitplan evaluate` says of a model, its difference from another one included."""
@@ -76,12 +76,12 @@ class Trial:
             "--timed", "0", *arguments, "--json", unkeyed=self.unkeyed, writes_output=False)
         return {"against": None} | result
 
-    def planned(self, budget):
-        """Unit to result, of the units that `bitplan plan` has."""
+    def planned(self, budget, schemes):
+        """Unit to result, of the units that `bitplan plan` has, from these candidates."""
         results, first = {}, None
         for unit in UNITS[:2]:
             plan = self.work.bitplan(
-                "plan", self.sweep(unit), "--size", f"{budget}B", "--model", self.model.directory,
+                "plan", self.sweep(unit, schemes), "--size", f"{budget}B", "--model", self.model.directory,
                 *self.planning, *self.effort, unkeyed=self.unkeyed)
             packed = self.work.bitplan(
                 "quantize", self.model.directory, "--plan", plan, *self.text, unkeyed=self.unkeyed[2:])
@@ -158,17 +158,22 @@ def summary(results, unit, what):
 
 
 def report(command, trials, planned, blocks):
-    """The whole Markdown; planned, blocks: lists of (trial, budget, unit to result)."""
+    """The whole Markdown.
+
+    planned: candidates to a list of (trial, budget, unit to result); blocks: such a list
+    """
     names = {"sublayer": "sublayers", "matrix": "matrices", "rows": f"blocks of {ROWS} rows"}
     head = "| model | budget | units | bytes |"
     tail = " KL, nats | less the row above, 95% | metric | less the row above, 95% |"
     lines = ["# What a plan gives a scheme of its own", "", "```", command, "```", "", *METHOD, "",
              *(f"- {trial.note}" for trial in trials)]
     if planned:
-        lines += ["", *PLANNED, "", head + tail, "|---|---:|---|---:|---:|---:|---:|---:|"]
-        for trial, budget, results in planned:
+        lines += ["", *PLANNED]
+    for schemes, rows in planned.items():
+        lines += ["", CANDIDATES[schemes], "", head + tail, "|---|---:|---|---:|---:|---:|---:|---:|"]
+        for trial, budget, results in rows:
             lines += lines_of(trial, budget, results, names)
-        found = [results for _, _, results in planned]
+        found = [results for _, _, results in rows]
         lines += ["", summary(found, "matrix", "Matrices against sublayers")]
     if blocks:
         lines += ["", *TRIAL, "", f"{head} how many | weights with {' / '.join(SCHEMES)} |{tail}",
@@ -210,7 +215,7 @@ def main(arguments):
     work = Work(options.work, os.environ.get("BITPLAN", ROOT / ".build/release/bitplan"))
     trials = [Trial(work, name, options) for name in options.model or NAMES]
     parts = options.part or ["planned", "blocks"]
-    planned, blocks = [], []
+    planned, blocks = {}, []
     for trial in trials:
         if "blocks" in parts:
             trial.prepare_blocks()
@@ -218,7 +223,8 @@ def main(arguments):
             if "blocks" in parts:
                 blocks.append((trial, budget, trial.blocks(budget)))
             if "planned" in parts:
-                planned.append((trial, budget, trial.planned(budget)))
+                for schemes in CANDIDATES:
+                    planned.setdefault(schemes, []).append((trial, budget, trial.planned(budget, schemes)))
             print(f"{trial.name}, {budget} bytes: done", file=sys.stderr, flush=True)
             options.output.parent.mkdir(parents=True, exist_ok=True)
             text = report(shlex.join(words), trials, planned, blocks)
