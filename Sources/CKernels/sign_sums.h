@@ -2,10 +2,13 @@
 // table of theirs holds.
 //
 // A string is a plane of a row. The words of all strings of a block, plane after plane, lie side by side, and
-// all look in the same tables: one product serves any number of planes. The entry of a nibble is the sum of
-// the magnitudes of those of its 4 columns whose activation has the sign that the bit says: from 0 to 4 x
-// 8191, 15 bits, in a low byte and a high one below 128, two of which can be added as bytes. The signed sum
-// is twice the sum of entries less the sum of all magnitudes.
+// all look in the same tables: one product serves any number of planes. The words of every 32 strings are
+// turned when a matrix is opened: then the same byte of all of them lies side by side, as a shuffle with one
+// table needs it.
+//
+// The entry of a nibble is the sum of the magnitudes of those of its 4 columns whose activation has the sign
+// that the bit says: from 0 to 4 x 1023, 12 bits, in two halves of 6, four of which can be added as bytes.
+// The signed sum is twice the sum of entries less the sum of all magnitudes.
 #ifndef SIGN_SUMS_H
 #define SIGN_SUMS_H
 #include "signs.h"
@@ -23,13 +26,19 @@ INLINE int32_t sign_magnitude(const sign_matrix *m, const uint8_t *prepared, siz
     return ((const int32_t *)(prepared + m->scales_at))[m->count + s];
 }
 
-// The words of a segment of STRINGS strings, `stride` bytes from one to the next.
+// The words of a segment of STRINGS strings, turned, `stride` bytes from one to the next.
 typedef struct {
     const uint8_t *at;
     size_t count, stride;
 } sign_words;
 
-// Of the strings from `first` on. Where there are fewer, or words end early, they are copied to `edge`, zeros
+// Turns the words of STRINGS strings: their first bytes, string after string, then their second ones.
+INLINE void turn(const uint8_t *words, uint8_t *turned) {
+    for (size_t j = 0; j < 4; j++)
+        for (size_t i = 0; i < STRINGS; i++) turned[STRINGS * j + i] = words[4 * i + j];
+}
+
+// Of the strings from `first` on. Where there are fewer, or words end early, they are turned in `edge`, zeros
 // behind.
 INLINE sign_words words_at(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, size_t first,
                            size_t s, uint8_t *edge) {
@@ -37,32 +46,35 @@ INLINE sign_words words_at(const sign_matrix *m, const uint8_t *block, size_t ro
     const size_t count = m->segments[s].units, left = strings - first < STRINGS ? strings - first : STRINGS;
     if (left == STRINGS && start + count <= whole)
         return (sign_words){block + 4 * (start * strings + first), count, 4 * strings};
-    memset(edge, 0, 4 * STRINGS * count);
     for (size_t w = 0; w < count; w++) {
-        uint8_t *to = edge + 4 * STRINGS * w;
-        if (start + w < whole) {
-            memcpy(to, block + 4 * ((start + w) * strings + first), 4 * left);
+        const uint8_t *from = block + 4 * ((start + w) * strings + first);
+        uint8_t *to = edge + 4 * STRINGS * w, words[4 * STRINGS] = {0};
+        if (start + w < whole && left == STRINGS) {
+            memcpy(to, from, 4 * STRINGS);
             continue;
         }
-        for (size_t i = 0; i < left; i++) {
+        if (start + w < whole) memcpy(words, from, 4 * left);
+        for (size_t i = 0; start + w >= whole && i < left; i++) {
             size_t width;
             const uint8_t *tail = tail_of(m, (first + i) / in_block, row + (first + i) % in_block, &width);
-            memcpy(to + 4 * i, tail, width);
+            memcpy(words + 4 * i, tail, width);
         }
+        turn(words, to);
     }
     return (sign_words){edge, count, 4 * STRINGS};
 }
 
-// Writes the nibbles of words, one a byte: for each word WORD_NIBBLES of them.
+// Splits the bytes of words into nibbles, one a byte: for each word WORD_NIBBLES of them.
 enum { WORD_NIBBLES = 8 * STRINGS };
-typedef void sign_nibbles(const sign_matrix *m, sign_words words, uint8_t *nibbles);
+typedef void sign_split(const sign_matrix *m, sign_words words, uint8_t *nibbles);
 
-// Goes on with one token's sums of CHUNKS x STRINGS strings by a segment, whose nibbles are there.
-typedef void sign_add(const int CHUNKS, const sign_matrix *m, const uint8_t (*nibbles)[WORD_NIBBLES * SEGMENT_WORDS],
-                      size_t words, size_t s, const uint8_t *tables, const uint8_t *prepared, float *out);
+// Goes on with one token's sums of CHUNKS x STRINGS strings by a segment: its words, which may be split into
+// nibbles, and those of the second chunk, as far apart.
+typedef void sign_add(const int CHUNKS, const int IS_SPLIT, const sign_matrix *m, sign_words words, const uint8_t *second,
+                      size_t s, const uint8_t *tables, const uint8_t *prepared, float *out);
 
 // The rows of a block times at most SIGN_TOKENS tokens.
-INLINE void sign_block_tokens(sign_nibbles decode, sign_add add, const sign_matrix *m, const uint8_t *block, size_t row,
+INLINE void sign_block_tokens(sign_split split, sign_add add, const sign_matrix *m, const uint8_t *block, size_t row,
                               size_t in_block, const uint8_t *prepared, size_t size, size_t tokens, float *y) {
     float sums[SIGN_TOKENS][MOST_STRINGS], out[SIGN_TOKENS][64];
     const size_t strings = in_block * m->bits, padded = (strings + STRINGS - 1) / STRINGS * STRINGS;
@@ -73,14 +85,21 @@ INLINE void sign_block_tokens(sign_nibbles decode, sign_add add, const sign_matr
     const uint8_t *tables = prepared;
     for (size_t s = 0; s < m->count; tables += TABLE * m->segments[s++].units) {
         for (size_t first = 0; first < strings; first += 2 * STRINGS) {
-            _Alignas(32) uint8_t nibbles[2][WORD_NIBBLES * SEGMENT_WORDS], edge[4 * STRINGS * SEGMENT_WORDS];
-            const size_t chunks = strings - first > STRINGS ? 2 : 1, count = m->segments[s].units;
-            for (size_t c = 0; c < chunks; c++)
-                decode(m, words_at(m, block, row, in_block, first + STRINGS * c, s, edge), nibbles[c]);
+            _Alignas(32) uint8_t nibbles[2][WORD_NIBBLES * SEGMENT_WORDS], edges[2][4 * STRINGS * SEGMENT_WORDS];
+            const size_t left = strings - first, chunks = left > STRINGS ? 2 : 1;
+            sign_words words[2];
+            for (size_t c = 0; c < chunks; c++) words[c] = words_at(m, block, row, in_block, first + STRINGS * c, s, edges[c]);
+            if (tokens == 1 && (chunks == 1 || words[0].stride == words[1].stride)) {
+                if (chunks == 2) add(2, 0, m, words[0], words[1].at, s, tables, prepared, sums[0] + first);
+                else add(1, 0, m, words[0], 0, s, tables, prepared, sums[0] + first);
+                continue;
+            }
+            for (size_t c = 0; c < chunks; c++) split(m, words[c], nibbles[c]);
+            const sign_words parts = {nibbles[0], words[0].count, WORD_NIBBLES};
             for (size_t t = 0; t < tokens; t++) {
                 const uint8_t *of_token = prepared + t * size, *look_in = tables + t * size;
-                if (chunks == 2) add(2, m, nibbles, count, s, look_in, of_token, sums[t] + first);
-                else add(1, m, nibbles, count, s, look_in, of_token, sums[t] + first);
+                if (chunks == 2) add(2, 1, m, parts, nibbles[1], s, look_in, of_token, sums[t] + first);
+                else add(1, 1, m, parts, 0, s, look_in, of_token, sums[t] + first);
             }
         }
         if (s + 1 < m->count && m->segments[s + 1].group == m->segments[s].group) continue;
@@ -98,11 +117,11 @@ INLINE void sign_block_tokens(sign_nibbles decode, sign_add add, const sign_matr
 }
 
 // The rows of a block times all tokens.
-INLINE void sign_block(sign_nibbles decode, sign_add add, const sign_matrix *m, const uint8_t *block, size_t row,
+INLINE void sign_block(sign_split split, sign_add add, const sign_matrix *m, const uint8_t *block, size_t row,
                        size_t in_block, const uint8_t *tables, size_t size, size_t tokens, float *y) {
     for (size_t t = 0; t < tokens; t += SIGN_TOKENS) {
         const size_t together = tokens - t < SIGN_TOKENS ? tokens - t : SIGN_TOKENS;
-        sign_block_tokens(decode, add, m, block, row, in_block, tables + t * size, size, together, y + t * m->rows);
+        sign_block_tokens(split, add, m, block, row, in_block, tables + t * size, size, together, y + t * m->rows);
     }
 }
 #endif

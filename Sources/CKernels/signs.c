@@ -1,4 +1,4 @@
-// Binary codes: sign planes times activations by table look-up. The activations are rounded to 14 bits per
+// Binary codes: sign planes times activations by table look-up. The activations are rounded to 11 bits per
 // segment; for each 4 columns the 16 signed sums lie in a table, so that 4 weights are one look-up. Sums
 // within a segment are exact integers and segments are added in one order, so all builds agree bit for bit.
 //
@@ -6,6 +6,7 @@
 // high bytes, then the same for the high nibbles.
 #include <math.h>
 #include "activations.h"
+#include "sign_sums.h"
 #include "sign_tiles.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -24,6 +25,21 @@ typedef struct {
     // Tokens of a group; 0 for tables.
     size_t height;
 } place;
+
+int bp_signs_are_turned(bp_isa isa) { return USES_MAGNITUDES(isa); }
+
+void bp_signs_turn(const uint8_t *signs, size_t bits, size_t rows, size_t columns, uint8_t *turned) {
+    const size_t whole = (columns + 7) / 8 / 4, height = bp_block_rows(bits);
+    memcpy(turned, signs, rows * bits * ((columns + 7) / 8));
+    for (size_t r = 0; r < rows; r += height) {
+        const size_t strings = bits * (rows - r < height ? rows - r : height), block = 4 * whole * bits * r;
+        for (size_t w = 0; w < whole; w++)
+            for (size_t first = 0; first + STRINGS <= strings; first += STRINGS) {
+                const size_t at = block + 4 * (w * strings + first);
+                turn(signs + at, turned + at);
+            }
+    }
+}
 
 static size_t table_stride(const bp_segment *segments, size_t count) {
     return tables_of(segments, count) + (8 * count + 63) / 64 * 64;
@@ -80,7 +96,7 @@ void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, c
         place place = place_of(isa, segments, count, t, tokens, tables);
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column;
-            const float scale = bp_quantize(isa, x + first, segments[s].columns, 8191, q + first % 32);
+            const float scale = bp_quantize(isa, x + first, segments[s].columns, LARGEST_NUMBER, q + first % 32);
             put_segment(isa, segments + s, scale, q, &place);
         }
     }

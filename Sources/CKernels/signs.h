@@ -6,6 +6,10 @@
 
 enum { TABLE = 256 };
 
+// The largest rounded activation: of 11 bits, so that the magnitudes of 4 fit in two halves of 6 bits
+// (sign_sums.h).
+enum { LARGEST_NUMBER = 1023 };
+
 INLINE size_t tables_of(const bp_segment *segments, size_t count) {
     size_t units = 0;
     for (size_t s = 0; s < count; s++) units += segments[s].units;
@@ -63,7 +67,8 @@ void bp_sign_rows_portable(const sign_matrix *m, const uint8_t *block, size_t st
                            const uint8_t *tables, float *y);
 void bp_sign_rows_avx512(const sign_matrix *m, const uint8_t *block, size_t stride, size_t row, size_t lanes,
                          const uint8_t *tables, float *y);
-// A block of rows times all tokens, whose tables lie `size` bytes apart.
+// A block of rows, whose signs are turned (sign_sums.h), times all tokens, whose tables lie `size` bytes
+// apart.
 void bp_sign_block_avx2(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,
                         size_t size, size_t tokens, float *y);
 void bp_sign_block_neon(const sign_matrix *m, const uint8_t *block, size_t row, size_t in_block, const uint8_t *tables,

@@ -310,15 +310,7 @@ INLINE uint32_t read_all(const uint8_t *memory, size_t bytes) {
     return sum;
 }
 
-INLINE void merge(const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
-    for (size_t i = 0; i < n; i++) {
-        const int mine = which[i] == list;
-        out[i] = mine ? *from : out[i];
-        from += mine;
-    }
-}
-
-// The functions of vectors.h for one build, where the compiler is told its instruction set; merge apart.
+// The functions of vectors.h for one build, where the compiler is told its instruction set.
 #define DEFINE_VECTORS(build)                                                                                \
     void bp_softmax_##build(float *x, size_t n) { softmax(x, n); }                                           \
     void bp_log_softmax_##build(float *x, size_t n) { log_softmax(x, n); }                                   \

@@ -66,7 +66,3 @@ double bp_kl_divergence(bp_isa isa, const float *p, const float *q, size_t n) {
 }
 
 uint32_t bp_read(bp_isa isa, const uint8_t *memory, size_t bytes) { return DISPATCH(isa, bp_read, memory, bytes); }
-
-void bp_merge(bp_isa isa, const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
-    DISPATCH(isa, bp_merge, which, n, list, from, out);
-}

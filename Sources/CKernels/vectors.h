@@ -32,5 +32,4 @@ DECLARE(size_t, bp_index_of_largest, const float *x, size_t n);
 DECLARE(double, bp_kl_divergence, const float *p, const float *q, size_t n);
 DECLARE(void, bp_rotate, const float *signs, size_t block, float *x, size_t n);
 DECLARE(uint32_t, bp_read, const uint8_t *memory, size_t bytes);
-DECLARE(void, bp_merge, const uint8_t *which, size_t n, size_t list, const float *from, float *out);
 #endif

@@ -13,8 +13,8 @@ extension Scheme.BitLinear: RunnableScheme {
 
 /// Binary codes run from their stored bytes: `W[r, c] = sum_p alphas[r, c / group, p] * signs[p][r][c]`.
 ///
-/// The activations are rounded to 14 bits in runs of at most 256 columns, each with its own scale, so an
-/// outlier costs precision only near itself (relative error of a product about 1e-4). Per 4 columns the 16
+/// The activations are rounded to 11 bits in runs of at most 256 columns, each with its own scale, so an
+/// outlier costs precision only near itself (relative error of a product about 8e-4). Per 4 columns the 16
 /// possible signed sums are put in a table; 4 weights of a plane are then one look-up. With AMX, batches are
 /// multiplied as bytes in tiles. Sums are exact integers within a run, and runs and planes are added in one
 /// order: all instruction sets, and a token alone or in a batch, give the same bits.
@@ -39,11 +39,14 @@ package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
     private let groups: Int
     private let normalizes: Bool
     private let signs: Data
+    /// Signs as products read them: turned, or `signs` themselves.
+    private let readSigns: Data
     private let alphas: [Float]
     private let segments: [bp_segment]
     private let instructions: InstructionSet
 
-    /// An operator over the parts of `packed`, of scheme `binaryCodes` or `bitLinear`. Signs are not copied.
+    /// An operator over the parts of `packed`, of scheme `binaryCodes` or `bitLinear`. Signs are copied
+    /// where AVX2 or NEON wants them turned (`bp_signs_turn`); else they are read where they lie.
     ///
     /// - Throws: `PackedMatrixError` where parts are missing or have another type or shape.
     package convenience init(_ packed: PackedMatrix, instructions: InstructionSet = .best)
@@ -82,12 +85,28 @@ package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
         self.groups = count
         self.normalizes = normalizes
         self.signs = signs
+        readSigns = Self.turned(signs, bits, rows, columns, min(instructions, .best))
         self.alphas = lanes(alphas, rows: rows, width: count * bits)
         self.segments = BitplanKernels.segments(columns: columns, group: width)
         self.instructions = min(instructions, .best)
     }
 
-    /// Bytes of signs and alphas.
+    private static func turned(
+        _ signs: Data, _ bits: Int, _ rows: Int, _ columns: Int, _ instructions: InstructionSet
+    ) -> Data {
+        guard bp_signs_are_turned(instructions.code) != 0 else { return signs }
+        var turned = Data(count: signs.count)
+        signs.withUnsafeBytes { from in
+            turned.withUnsafeMutableBytes { to in
+                bp_signs_turn(
+                    from.bindMemory(to: UInt8.self).baseAddress, bits, rows, columns,
+                    to.bindMemory(to: UInt8.self).baseAddress)
+            }
+        }
+        return turned
+    }
+
+    /// Bytes of signs, as products read them, and of alphas.
     package var residentBytes: Int { signs.count + 4 * alphas.count }
 
     /// Tables of signed sums, by columns and group.
@@ -115,7 +134,7 @@ package final class BinaryCodeMatrix: PreparingOperator, PackedOperator {
 
     /// `y = x W^T` by look-ups.
     package func multiply(prepared: UnsafeRawPointer, tokens: Int, into y: UnsafeMutablePointer<Float>) {
-        signs.withUnsafeBytes { raw in
+        readSigns.withUnsafeBytes { raw in
             ProductTeam.forEachPart(of: rows, work: signs.count * tokens) { [self] part in
                 bp_signs_multiply(
                     instructions.code, raw.bindMemory(to: UInt8.self).baseAddress, bits, rows, columns,

@@ -25,12 +25,9 @@ package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
     package let columns: Int
     /// Those that have rows.
     private let clusters: [any PreparingOperator]
-    /// The cluster of each token, numbered as `clusters`.
-    private let cluster: [UInt8]
-    /// The packed row of each token.
-    private let place: [Int32]
+    /// The token of each packed row, cluster after cluster, rising within each.
+    private let token: [Int32]
     private let first: any PreparingOperator
-    private let instructions: InstructionSet
 
     /// An operator over the parts of `packed`.
     ///
@@ -41,15 +38,9 @@ package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
         rows = packed.rows
         columns = packed.columns
         var clusters: [any PreparingOperator] = []
-        var cluster = [UInt8](repeating: 0, count: rows)
-        var place = [Int32](repeating: 0, count: rows)
-        var start = 0
+        var token: [Int32] = []
         for (index, tokens) in try packed.members(family).enumerated() where !tokens.isEmpty || rows == 0 {
-            for (row, token) in tokens.enumerated() {
-                cluster[token] = UInt8(clusters.count)
-                place[token] = Int32(start + row)
-            }
-            start += tokens.count
+            token += tokens.map(Int32.init)
             let codes = try packed.cluster(index, of: family, rows: tokens.count)
             guard
                 let matrix = try LinearOperators.make(codes, instructions: instructions)
@@ -60,13 +51,11 @@ package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
         guard let first = clusters.first else { throw .notRunnable(packed.scheme) }
         self.clusters = clusters
         self.first = first
-        self.cluster = cluster
-        self.place = place
-        self.instructions = min(instructions, .best)
+        self.token = token
     }
 
-    /// Bytes of codes, scales, clusters and places.
-    package var residentBytes: Int { clusters.reduce(5 * rows) { $0 + $1.residentBytes } }
+    /// Bytes of codes, scales and tokens.
+    package var residentBytes: Int { clusters.reduce(4 * rows) { $0 + $1.residentBytes } }
 
     /// What every cluster needs of the activations.
     package var preparation: Preparation { first.preparation }
@@ -85,11 +74,15 @@ package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
         let largest = clusters.map(\.rows).max() ?? 0
         withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * largest + 1) { scratch in
             guard let base = scratch.baseAddress else { return }
-            for (number, matrix) in clusters.enumerated() {
-                matrix.multiply(prepared: prepared, tokens: tokens, into: base)
-                for t in 0..<tokens {
-                    bp_merge(
-                        instructions.code, cluster, rows, number, base + t * matrix.rows, y + t * rows)
+            token.withUnsafeBufferPointer { token in
+                var start = 0
+                for matrix in clusters {
+                    matrix.multiply(prepared: prepared, tokens: tokens, into: base)
+                    for t in 0..<tokens {
+                        let (from, to) = (base + t * matrix.rows, y + t * rows)
+                        for row in 0..<matrix.rows { to[Int(token[start + row])] = from[row] }
+                    }
+                    start += matrix.rows
                 }
             }
         }
@@ -98,13 +91,16 @@ package final class ClusteredCodeMatrix: PreparingOperator, PackedOperator {
     /// The row of token `row`, dequantized.
     package func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
         precondition((0..<rows).contains(row), "row \(row) of \(rows)")
-        var packedRow = Int(place[row])
+        var start = 0
         for cluster in clusters {
-            if packedRow < cluster.rows {
-                cluster.copyRow(packedRow, into: destination)
-                return
+            let end = start + cluster.rows
+            var (low, high) = (start, end)
+            while low < high {
+                let middle = (low + high) / 2
+                if token[middle] < row { low = middle + 1 } else { high = middle }
             }
-            packedRow -= cluster.rows
+            if low < end, token[low] == row { return cluster.copyRow(low - start, into: destination) }
+            start = end
         }
     }
 }

@@ -7,7 +7,7 @@ package struct Experiment: Hashable, Sendable {
     ///
     /// Add 1 when a change in any of them changes what is measured by more than rounding does; what a store
     /// has from before is then measured again.
-    package static let currentVersion = 8
+    package static let currentVersion = 9
 
     /// How the matrices of a plan are encoded.
     package enum Encoding: String, Hashable, Sendable, CaseIterable {

@@ -36,7 +36,7 @@ struct BenchKernel {
     var tolerance: Double {
         if roundsToBytes { return 2e-2 }
         switch scheme.family.activations {
-        case .rounded(let bits) where bits < 16: return 3e-4
+        case .rounded(let bits) where bits < 16: return 5 / Double(1 << bits)
         case .rounded: return 1e-4
         case .fp32, .quantized: return 1e-5
         }

@@ -96,7 +96,7 @@ typedef struct {
     const scheme *scheme;
     size_t rows, columns, groups, count, code_bytes;
     bp_segment *segments;
-    uint8_t *codes, *opening;
+    uint8_t *codes, *turned, *opening;
     float *scales, *offsets, *book;
 } matrix;
 
@@ -133,6 +133,8 @@ static matrix random_matrix(const scheme *s, size_t rows, size_t columns) {
     m.book = exact(256 * 8 * sizeof(float), 4);
     for (size_t i = 0; i < 256 * 8; i++) m.book[i] = random_number();
     m.opening = exact(columns, 1);
+    m.turned = exact(m.code_bytes, 1);
+    if (s->family == SIGNS || s->family == BITLINEAR) bp_signs_turn(m.codes, s->bits, rows, columns, m.turned);
     if (s->family == TRELLIS) bp_trellis_opening(m.codes, s->bits, rows, columns, m.opening);
     return m;
 }
@@ -140,6 +142,7 @@ static matrix random_matrix(const scheme *s, size_t rows, size_t columns) {
 static void release(matrix *m) {
     release_exact(m->segments);
     release_exact(m->codes);
+    release_exact(m->turned);
     release_exact(m->opening);
     release_exact(m->scales);
     release_exact(m->offsets);
@@ -161,7 +164,7 @@ static void multiply_part(bp_isa isa, const matrix *m, const float *x, size_t to
     case BITLINEAR:
         if (s->family == SIGNS) bp_sign_tables(isa, x, columns, tokens, m->segments, m->count, prepared);
         else bp_bitlinear_tables(isa, x, columns, tokens, m->segments, m->count, prepared);
-        bp_signs_multiply(isa, m->codes, s->bits, rows, columns, m->scales, m->groups, m->segments, m->count, prepared, tokens, part, y);
+        bp_signs_multiply(isa, bp_signs_are_turned(isa) ? m->turned : m->codes, s->bits, rows, columns, m->scales, m->groups, m->segments, m->count, prepared, tokens, part, y);
         break;
     case CODES: {
         const bp_codes weights = {m->codes,  s->bits, rows, columns, m->groups, m->scales, s->group ? m->offsets : 0,

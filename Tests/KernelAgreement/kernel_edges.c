@@ -107,13 +107,6 @@ static void paths(bp_isa isa, size_t pair_bits, size_t length) {
     release();
 }
 
-static void merge(bp_isa isa, size_t n) {
-    uint8_t *which = bytes(n);
-    for (size_t i = 0; i < n; i++) which[i] = i % 2;
-    bp_merge(isa, which, n, 1, numbers(n / 2 + 1), numbers(n));
-    release();
-}
-
 int main(void) {
     static const size_t sizes[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 130, 257, 1000};
     const size_t many = sizeof sizes / sizeof *sizes;
@@ -122,7 +115,6 @@ int main(void) {
         if (best >= BP_NEON && isa != BP_PORTABLE && isa < BP_NEON) continue;
         for (size_t i = 0; i < many; i++) {
             vectors((bp_isa)isa, sizes[i]);
-            merge((bp_isa)isa, sizes[i]);
             for (size_t j = 0; j < many; j += 3) {
                 rows((bp_isa)isa, sizes[i], sizes[j]);
                 panels((bp_isa)isa, sizes[i], sizes[j], i % 6);

@@ -8,9 +8,5 @@ DEFINE_VECTORS(avx2)
 
 DEFINE_GRADIENTS(avx2)
 
-void bp_merge_avx2(const uint8_t *which, size_t n, size_t list, const float *from, float *out) {
-    merge(which, n, list, from, out);
-}
-
 #pragma clang attribute pop
 #endif

@@ -158,6 +158,10 @@ typedef struct {
 size_t bp_segments(size_t columns, size_t group, bp_segment *out);
 
 // Sign planes (BCQ): interleaved rows of bits; bit c % 8 of byte c / 8 is column c, 1 for +1.
+// Whether products of an instruction set want signs turned: of every 32 strings (rows of a plane, planes one
+// after the other) of a block's words first the first bytes, then the second ones, and so on.
+int bp_signs_are_turned(bp_isa isa);
+void bp_signs_turn(const uint8_t *stored, size_t bits, size_t rows, size_t columns, uint8_t *turned);
 // Activations become tables of signed sums, or bytes of tiles where there are AMX and tokens enough.
 // Bytes that the tables of `tokens` tokens take, a multiple of 64.
 size_t bp_sign_tables_size(bp_isa isa, const bp_segment *segments, size_t count, size_t tokens);
@@ -169,7 +173,7 @@ void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, c
 void bp_bitlinear_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
                          size_t count, uint8_t *tables);
 // y[t][r] = sum over groups g and planes p of alpha[r][g][p] <signs[p][r], x[t]>_g.
-// alphas: lanes of (rows, groups * bits).
+// alphas: lanes of (rows, groups * bits); signs turned where they are to be.
 void bp_signs_multiply(bp_isa isa, const uint8_t *signs, size_t bits, size_t rows, size_t columns, const float *alphas,
                        size_t groups, const bp_segment *segments, size_t count, const uint8_t *tables, size_t tokens,
                        bp_part part, float *y);
@@ -265,9 +269,5 @@ void bp_sign_bits(bp_isa isa, const float *x, size_t columns, size_t tokens, uin
 // y[t][r] = scale * (columns - 2 popcount(signs[r] ^ bits[t])), signs being one plane.
 void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t columns, float scale, const uint32_t *bits,
                       size_t tokens, bp_part part, float *y);
-
-// out[i] is the next number of `from` wherever which[i] is `list`, and stays as it is elsewhere: one list's
-// numbers to their places. May read the number behind the last.
-void bp_merge(bp_isa isa, const uint8_t *which, size_t n, size_t list, const float *from, float *out);
 
 #endif
