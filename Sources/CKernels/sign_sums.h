@@ -78,12 +78,11 @@ INLINE void sign_block_tokens(sign_split split, sign_add add, const sign_matrix 
                               size_t in_block, const uint8_t *prepared, size_t size, size_t tokens, float *y) {
     float sums[SIGN_TOKENS][MOST_STRINGS], out[SIGN_TOKENS][64];
     const size_t strings = in_block * m->bits, padded = (strings + STRINGS - 1) / STRINGS * STRINGS;
-    for (size_t t = 0; t < tokens; t++) {
-        memset(sums[t], 0, padded * sizeof(float));
-        memset(out[t], 0, sizeof out[t]);
-    }
+    for (size_t t = 0; t < tokens; t++) memset(out[t], 0, sizeof out[t]);
     const uint8_t *tables = prepared;
     for (size_t s = 0; s < m->count; tables += TABLE * m->segments[s++].units) {
+        const int begins_group = !s || m->segments[s - 1].group != m->segments[s].group;
+        for (size_t t = 0; begins_group && t < tokens; t++) memset(sums[t], 0, padded * sizeof(float));
         for (size_t first = 0; first < strings; first += 2 * STRINGS) {
             _Alignas(32) uint8_t nibbles[2][WORD_NIBBLES * SEGMENT_WORDS], edges[2][4 * STRINGS * SEGMENT_WORDS];
             const size_t left = strings - first, chunks = left > STRINGS ? 2 : 1;
@@ -103,15 +102,13 @@ INLINE void sign_block_tokens(sign_split split, sign_add add, const sign_matrix 
             }
         }
         if (s + 1 < m->count && m->segments[s + 1].group == m->segments[s].group) continue;
-        for (size_t t = 0; t < tokens; t++) {
+        for (size_t t = 0; t < tokens; t++)
             for (size_t i = 0; i < in_block; i += 16)
                 for (size_t p = 0; p < m->bits; p++) {
                     const float *alpha = m->alphas + (row + i) * m->groups * m->bits + (m->segments[s].group * m->bits + p) * 16;
                     const float *sum = sums[t] + p * in_block + i;
                     for (size_t lane = 0; lane < 16; lane++) out[t][i + lane] += alpha[lane] * sum[lane];
                 }
-            memset(sums[t], 0, padded * sizeof(float));
-        }
     }
     for (size_t t = 0; t < tokens; t++) memcpy(y + t * m->rows, out[t], in_block * sizeof(float));
 }

@@ -15,9 +15,11 @@ void bp_xnor_multiply(bp_isa isa, const uint8_t *signs, size_t rows, size_t colu
         for (size_t t = 0; t < tokens; t++) {
             const uint32_t *of_token = bits + t * ((columns + 31) / 32);
             float *out = y + t * rows + r;
-            if (HAS_AVX512(isa) && in_block == 64 && !width) {
-                bp_xnor_block_avx512(block, signs + rows * row_bytes, rows * row_bytes >= LONG_STREAM, words, of_token, columns,
-                                  scale, out);
+            if (HAS_AVX2(isa) && in_block == 64 && !width) {
+                const uint8_t *end = signs + rows * row_bytes;
+                const int is_long = rows * row_bytes >= LONG_STREAM;
+                if (HAS_AVX512(isa)) bp_xnor_block_avx512(block, end, is_long, words, of_token, columns, scale, out);
+                else bp_xnor_block_avx2(block, end, is_long, words, of_token, columns, scale, out);
                 continue;
             }
             for (size_t i = 0; i < in_block; i += 16) {

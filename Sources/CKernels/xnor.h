@@ -39,6 +39,9 @@ DECLARE(void, bp_xnor_rows, const uint8_t *block, size_t stride, const uint8_t *
         size_t lanes, const uint32_t *bits, uint32_t *counts);
 void bp_xnor_rows_neon(const uint8_t *block, size_t stride, const uint8_t *tails, size_t width, size_t words, size_t lanes,
                        const uint32_t *bits, uint32_t *counts);
+// 64 rows with no part of a word left over: one contiguous stream.
+void bp_xnor_block_avx2(const uint8_t *block, const uint8_t *end, int is_long, size_t words, const uint32_t *bits,
+                        size_t columns, float scale, float *y);
 void bp_xnor_block_avx512(const uint8_t *block, const uint8_t *end, int is_long, size_t words, const uint32_t *bits,
                           size_t columns, float scale, float *y);
 #endif

@@ -44,7 +44,12 @@ struct Cases {
             "batch", rows: 2048, columns: 512, tokens: 16, count: 4,
             kernels: Self.matvecTargets.map { ($0.0, nil) })
         try dram(
-            rows: 32000, columns: 512, kernels: ["bcq1", "bcq2", "bcq3", "bcq4", "int8", "int4", "sign"])
+            rows: 32000, columns: 512,
+            kernels: [
+                "bcq1", "bcq2", "bcq3", "bcq4", "int8", "int4", "int3", "int2", "nf4", "sign", "w8a8",
+                "index8",
+                "tcq2", "tcq3", "tcq4",
+            ])
     }
 
     private func wants(_ name: String, _ kernel: String) -> Bool {

@@ -193,6 +193,9 @@ INLINE void block_of_avx2(const int BITS, const bp_codes *m, const bp_segment *s
             __m256i panel[PANEL_UNITS * PAIRS][VECTORS];
             if (is_direct) {
                 const unit_words unit = unit_at(BITS, m, block, row, in_block, segments[s].first_unit + u++, edge);
+                // What is read as fast as memory gives it.
+                for (size_t line = 0; BITS == 8 && line < 256 * (size_t)BITS; line += 64)
+                    fetch_ahead(unit.at + line, m->codes + code_bytes, code_bytes >= LONG_STREAM, 3072);
                 for (size_t t = 0; t < tokens; t++) {
                     if (BITS == 8) bytes_avx2(unit, vectors, flip, numbers + t * size, (__m256i *)sums[t]);
                     else fields_avx2(BITS, unit, vectors, numbers + t * size, (__m256i *)sums[t]);

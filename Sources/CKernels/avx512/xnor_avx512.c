@@ -31,7 +31,6 @@ void bp_xnor_rows_avx512(const uint8_t *block, size_t stride, const uint8_t *tai
     _mm512_mask_storeu_epi32(counts, mask, sum);
 }
 
-// 64 rows with no part of a word left over: one contiguous stream.
 void bp_xnor_block_avx512(const uint8_t *block, const uint8_t *end, int is_long, size_t words, const uint32_t *bits,
                           size_t columns, float scale, float *y) {
     __m512i sums[4];
