@@ -7,7 +7,7 @@
 // table needs it.
 //
 // The entry of a nibble is the sum of the magnitudes of those of its 4 columns whose activation has the sign
-// that the bit says: from 0 to 4 x 1023, 12 bits, in two halves of 6, four of which can be added as bytes.
+// that the bit says: from 0 to 4095, 12 bits, in two halves of 6, four of which can be added as bytes.
 // The signed sum is twice the sum of entries less the sum of all magnitudes.
 #ifndef SIGN_SUMS_H
 #define SIGN_SUMS_H

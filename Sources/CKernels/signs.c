@@ -1,6 +1,7 @@
-// Binary codes: sign planes times activations by table look-up. The activations are rounded to 11 bits per
-// segment; for each 4 columns the 16 signed sums lie in a table, so that 4 weights are one look-up. Sums
-// within a segment are exact integers and segments are added in one order, so all builds agree bit for bit.
+// Binary codes: sign planes times activations by table look-up. The activations are rounded per segment, so
+// that the magnitudes of 4 add up to 12 bits at most; for each 4 columns the 16 signed sums lie in a table,
+// so that 4 weights are one look-up. Sums within a segment are exact integers and segments are added in one
+// order, so all builds agree bit for bit.
 //
 // A word's tables take 256 bytes: for the low nibbles of its 4 bytes the low bytes of 4 x 16 sums, then their
 // high bytes, then the same for the high nibbles.
@@ -89,6 +90,21 @@ static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int1
     place->at += TABLE * segment->units;
 }
 
+// The bits of the largest sum of the magnitudes of 4 columns that share a nibble; `before` columns of the
+// first one are not there.
+static uint32_t top_of_sums(const float *x, size_t n, size_t before) {
+    float magnitudes[BP_SEGMENT + 8] = {0};
+    for (size_t i = 0; i < n; i++) magnitudes[before + i] = fabsf(x[i]);
+    uint32_t top = 0;
+    for (size_t i = 0; i < before + n; i += 4) {
+        const float sum = (magnitudes[i] + magnitudes[i + 1]) + (magnitudes[i + 2] + magnitudes[i + 3]);
+        uint32_t bits;
+        memcpy(&bits, &sum, 4);
+        if (bits > top) top = bits;
+    }
+    return top;
+}
+
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
                     uint8_t *tables) {
     int16_t q[BP_SEGMENT + 64];
@@ -96,7 +112,8 @@ void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, c
         place place = place_of(isa, segments, count, t, tokens, tables);
         for (size_t s = 0; s < count; s++) {
             const size_t first = segments[s].first_column;
-            const float scale = bp_quantize(isa, x + first, segments[s].columns, LARGEST_NUMBER, q + first % 32);
+            const size_t n = segments[s].columns, before = first % 32;
+            const float scale = bp_quantize_within(isa, x + first, n, top_of_sums(x + first, n, before % 4), LARGEST_SUM, q + before);
             put_segment(isa, segments + s, scale, q, &place);
         }
     }

@@ -6,9 +6,9 @@
 
 enum { TABLE = 256 };
 
-// The largest rounded activation: of 11 bits, so that the magnitudes of 4 fit in two halves of 6 bits
-// (sign_sums.h).
-enum { LARGEST_NUMBER = 1023 };
+// The largest sum of the magnitudes of 4 rounded activations, before each is rounded: with that it is at most
+// 4095, two halves of 6 bits (sign_sums.h).
+enum { LARGEST_SUM = 4093 };
 
 INLINE size_t tables_of(const bp_segment *segments, size_t count) {
     size_t units = 0;

@@ -12,6 +12,8 @@ package struct Preparation: Hashable, Sendable {
         case bitLinearTables(instructions: InstructionSet)
         /// Integers of 16 or 8 bits; their order in memory differs by instruction set.
         case integers(bytes: Int, group: Int, instructions: InstructionSet)
+        /// Integers of up to 16 bits for 4-bit codes into levels, in the order of their nibbles.
+        case levelIntegers(block: Int, instructions: InstructionSet)
         /// Integers of 16 or 8 bits behind a rotation and scales of columns; their order in memory differs by
         /// instruction set.
         case trellisIntegers(

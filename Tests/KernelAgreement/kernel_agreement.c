@@ -32,7 +32,8 @@ static const scheme schemes[] = {
     {"int4", CODES, 4, 0, 0, 2, 1},         {"int5", CODES, 5, 0, 0, 2, 1},          {"int6", CODES, 6, 0, 0, 2, 1},
     {"int7", CODES, 7, 0, 0, 2, 1},         {"int8", CODES, 8, 0, 0, 2, 1},          {"int4:g64", CODES, 4, 64, 0, 2, 1},
     {"int5:g20", CODES, 5, 20, 0, 2, 1},    {"index8", CODES, 8, 0, 1, 2, 1},        {"w8a8", CODES, 8, 0, 1, 1, 1},
-    {"nf4", LEVELS, 4, 64, 0, 0, 0},        {"nf4:b32", LEVELS, 4, 32, 0, 0, 0},     {"pq:b8:k256", PRODUCT_CODES, 8, 8, 0, 0, 0},
+    {"nf4", LEVELS, 4, 64, 0, 0, 1},        {"nf4:b32", LEVELS, 4, 32, 0, 0, 1},     {"nf4:b320", LEVELS, 4, 320, 0, 0, 1},
+    {"pq:b8:k256", PRODUCT_CODES, 8, 8, 0, 0, 0},
     {"pq:b4:k16", PRODUCT_CODES, 4, 4, 0, 0, 0}, {"tcq1", TRELLIS, 2, 0, 0, 2, 1},   {"tcq2", TRELLIS, 4, 0, 0, 2, 1},
     {"tcq3", TRELLIS, 6, 0, 0, 2, 1},       {"tcq4", TRELLIS, 8, 0, 0, 2, 1},        {"tcq2@8", TRELLIS, 4, 0, 0, 1, 1},
     {"tcq1.5", TRELLIS, 3, 0, 0, 2, 1},     {"tcq2.5", TRELLIS, 5, 0, 0, 2, 1},      {"tcq3.5", TRELLIS, 7, 0, 0, 2, 1},
@@ -155,7 +156,7 @@ static float *scratch;
 static void multiply_part(bp_isa isa, const matrix *m, const float *x, size_t tokens, bp_part part, float *y) {
     static const uint8_t high[16] = {0, 5, 9, 14, 18, 21, 25, 30, 33, 37, 41, 46, 50, 55, 59, 63};
     static const uint8_t low[16] = {63, 3, 58, 8, 52, 12, 47, 17, 42, 22, 38, 27, 34, 29, 31, 1};
-    static const float levels[16] = {-1, -.7f, -.52f, -.39f, -.28f, -.18f, -.09f, 0, .08f, .16f, .25f, .34f, .44f, .56f, .72f, 1};
+    static const int16_t levels[16] = {-2047, -1425, -1075, -808, -582, -378, -186, 0, 163, 329, 504, 692, 902, 1152, 1480, 2047};
     const scheme *s = m->scheme;
     const size_t rows = m->rows, columns = m->columns;
     switch (s->family) {
@@ -173,7 +174,12 @@ static void multiply_part(bp_isa isa, const matrix *m, const float *x, size_t to
         bp_codes_multiply(isa, &weights, m->segments, m->count, prepared, tokens, part, y);
         break;
     }
-    case LEVELS: bp_levels_multiply(isa, m->codes, levels, rows, columns, s->group, m->scales, x, tokens, part, y); break;
+    case LEVELS: {
+        const bp_levels weights = {m->codes, levels, rows, columns, m->groups, m->scales};
+        bp_level_activations(isa, x, columns, tokens, m->segments, m->count, prepared);
+        bp_levels_multiply(isa, &weights, m->segments, m->count, prepared, tokens, part, y);
+        break;
+    }
     case PRODUCT_CODES: {
         const bp_product_codes weights = {m->codes, s->bits, rows, columns / s->group, m->book, 256, s->group};
         float *sums = exact(bp_product_codes_scratch(&weights, part) * sizeof(float), 4);

@@ -21,6 +21,8 @@ final class ComparedOperator: LinearOperator {
     let columns: Int
     private let packed: any LinearOperator
     private let weights: Matrix
+    /// The weights as products have them.
+    private let multiplied: Matrix
     private let rounding: ActivationTwin
     private let deviation = Mutex(0.0)
 
@@ -29,7 +31,25 @@ final class ComparedOperator: LinearOperator {
         columns = matrix.columns
         packed = try LinearOperators.make(matrix)
         weights = try Quantizer.decode(matrix)
+        multiplied = try Self.multiplied(matrix)
         rounding = ActivationTwin(matrix)
+    }
+
+    /// The decoded weights, those of NF4 with the levels that products have where rows are whole blocks:
+    /// rounded to 2047ths.
+    private static func multiplied(_ matrix: PackedMatrix) throws -> Matrix {
+        var weights = try Quantizer.decode(matrix)
+        guard case .normalFloat(let scheme) = matrix.scheme,
+            scheme.isInterleaved(columns: matrix.columns)
+        else { return weights }
+        let codes = try matrix.inPlainOrder().part("codes").bytes
+        for index in weights.storage.indices {
+            let code = codes[codes.startIndex + index / 2] >> UInt8(index % 2 * 4) & 15
+            let level = NormalFloatLevels.values[Int(code)]
+            guard level != 0 else { continue }
+            weights.storage[index] *= Float((level * 2047).rounded() / 2047 / level)
+        }
+        return weights
     }
 
     /// The largest deviation so far, as a share of what as many roundings to FP32 as there are columns, and a
@@ -45,7 +65,7 @@ final class ComparedOperator: LinearOperator {
                 Array(UnsafeBufferPointer(start: x + token * columns, count: columns)))
             let size = rounded.reduce(0) { $0 + abs($1) }
             for row in 0..<rows {
-                let weights = weights[row: row]
+                let weights = multiplied[row: row]
                 let sum = zip(weights, rounded).reduce(0) { $0 + Double($1.0) * $1.1 }
                 note(Double(y[token * rows + row]) - sum, of: largest(weights) * size)
             }
@@ -74,14 +94,28 @@ final class ComparedOperator: LinearOperator {
 /// How a scheme's product takes its activations, as its description says.
 private struct ActivationTwin {
     private let activations: Activations
+    /// The largest rounded activation, of binary codes the largest sum of four neighbours' magnitudes.
+    private let limit: Float
+    private let sumsFour: Bool
     /// Consecutive columns that are rounded by one scale.
     private let run: Int
     private let columnScales: [Float]
 
     init(_ matrix: PackedMatrix) {
-        activations = matrix.scheme.family.activations
+        var activations = matrix.scheme.family.activations
         precondition(matrix.columns <= 256, "longer rows are rounded in runs")
         run = max(1, min(matrix.scheme.family.columnsPerScale ?? matrix.columns, matrix.columns))
+        switch (matrix.scheme, activations) {
+        case (.normalFloat(let scheme), _) where scheme.isInterleaved(columns: matrix.columns):
+            limit = Float(min(32639, Int(Int32.max) / (2047 * run)))
+        case (.normalFloat, _): (activations, limit) = (.fp32, 0)
+        // Codes of 16 bits leave room for the rounding of the high byte.
+        case (_, .rounded(bits: 16)): limit = 32639
+        case (_, .rounded): limit = 4093
+        default: limit = 0
+        }
+        self.activations = activations
+        sumsFour = activations == .rounded(bits: 12)
         columnScales =
             matrix.parts["columnScales"].map { $0.floats }
             ?? [Float](repeating: 1, count: matrix.columns)
@@ -91,13 +125,13 @@ private struct ActivationTwin {
     func rounded(_ x: [Float]) -> [Double] {
         switch activations {
         case .fp32: return x.map { Double($0) }
-        case .rounded(let bits):
-            // Codes of 16 bits leave room for the rounding of the high byte.
-            let limit: Float = bits == 16 ? 32639 : Float(1 << (bits - 1) - 1)
+        case .rounded:
             var values = zip(x, columnScales).map { $0 * $1 }
             for start in stride(from: 0, to: x.count, by: run) {
                 let columns = start..<min(start + run, x.count)
-                let largest = values[columns].reduce(0) { max($0, abs($1)) }
+                let largest =
+                    sumsFour
+                    ? sumsOfFour(values, columns).max() ?? 0 : values[columns].reduce(0) { max($0, abs($1)) }
                 for column in columns where largest > 0 {
                     let code = (values[column] * (limit / largest)).rounded(.toNearestOrEven)
                     values[column] = code * (largest / limit) / columnScales[column]
@@ -115,6 +149,15 @@ private struct ActivationTwin {
                 let code = largest == 0 ? 0 : ($0 * (parts / largest)).rounded(.toNearestOrEven)
                 return Double(min(max(code, -top), top)) * Double(largest / parts)
             }
+        }
+    }
+
+    /// The magnitudes of the columns that share a nibble of a stored byte, added; of those in `columns`
+    /// alone.
+    private func sumsOfFour(_ values: [Float], _ columns: Range<Int>) -> [Float] {
+        stride(from: columns.lowerBound / 4 * 4, to: columns.upperBound, by: 4).map { first in
+            let four = (first..<first + 4).map { columns.contains($0) ? abs(values[$0]) : 0 }
+            return (four[0] + four[1]) + (four[2] + four[3])
         }
     }
 

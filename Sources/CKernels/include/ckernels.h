@@ -195,11 +195,23 @@ typedef struct {
 void bp_codes_multiply(bp_isa isa, const bp_codes *weights, const bp_segment *segments, size_t count,
                        const uint8_t *activations, size_t tokens, bp_part part, float *y);
 
-// 4-bit codes into a table of 16 levels: interleaved rows of columns / 2 bytes, columns a multiple of
-// `block`, block one of 32. y[t][r] = sum over blocks of scale[r][block] * sum_c levels[code] x[t][c], FP32.
-// scales: lanes.
-void bp_levels_multiply(bp_isa isa, const uint8_t *codes, const float levels[16], size_t rows, size_t columns,
-                        size_t block, const float *scales, const float *x, size_t tokens, bp_part part, float *y);
+// 4-bit codes into a table of 16 levels, integers of at most BP_LARGEST_LEVEL in magnitude: interleaved rows
+// of columns / 2 bytes. Segments are those of groups of 32 columns or a multiple, and all groups are whole.
+// y[t][r] = sum over groups of scale[r][group] * sum_c level[code] / BP_LARGEST_LEVEL * x[t][c], activations
+// rounded to 16 bits, fewer where a segment has more than 32 columns, 13 for 256.
+#define BP_LARGEST_LEVEL 2047
+// scales: lanes of (rows, groups).
+typedef struct {
+    const uint8_t *codes;
+    const int16_t *levels;
+    size_t rows, columns, groups;
+    const float *scales;
+} bp_levels;
+// As many bytes as bp_code_activations_size says.
+void bp_level_activations(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments,
+                          size_t count, uint8_t *out);
+void bp_levels_multiply(bp_isa isa, const bp_levels *weights, const bp_segment *segments, size_t count,
+                        const uint8_t *activations, size_t tokens, bp_part part, float *y);
 
 // Trellis codes of 1 to 4 bits: rows in segments of BP_TRELLIS_ROWS, the last one perhaps shorter. A
 // segment's part of a column is a stream of symbols, one a row, highest bit first, filled up with zeros to

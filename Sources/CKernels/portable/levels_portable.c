@@ -1,27 +1,23 @@
-// Levels by vector extensions.
+// Levels by plain C.
 #include "../levels.h"
-#pragma STDC FP_CONTRACT ON
 
-static void levels_rows_portable(const uint8_t *block_at, size_t stride, size_t lanes, const float *levels, size_t columns,
-                                 size_t block, const float *scales, const float *x, float *y) {
-    float out[16] = {0};
-    for (size_t b = 0; b < columns / block; b++) {
-        float sums[16] = {0};
-        for (size_t w = b * block / 8; w < (b + 1) * block / 8; w++) {
-            uint32_t words[16];
-            load_lanes(words, block_at + w * stride, lanes);
-            for (size_t i = 0; i < 8; i++)
-                for (size_t lane = 0; lane < 16; lane++) sums[lane] += levels[words[lane] >> (4 * i) & 15] * x[8 * w + i];
+DECLARE_LEVELS(portable) {
+    const size_t scales_at = units_of(segments, count) * UNIT;
+    for (size_t t = 0; t < tokens; t++, activations += size, y += m->rows)
+        for (size_t r = 0; r < in_block; r++) {
+            const float *scales = m->scales + (row + r) / 16 * 16 * m->groups + (row + r) % 16;
+            const int16_t *numbers = (const int16_t *)activations;
+            float out = 0;
+            for (size_t s = 0; s < count; s++) {
+                int32_t sum = 0;
+                for (size_t w = 4 * segments[s].first_unit; w < 4 * (segments[s].first_unit + segments[s].units); w++, numbers += 8)
+                    for (size_t i = 0; i < 8; i++) {
+                        // Bytes hold columns 0 and 1, 2 and 3, and so on.
+                        const uint8_t byte = block[4 * (w * in_block + r) + i % 4];
+                        sum += m->levels[i < 4 ? byte & 15 : byte >> 4] * numbers[i];
+                    }
+                out += scales[16 * segments[s].group] * (((const float *)(activations + scales_at))[s] * (float)sum);
+            }
+            y[r] = out;
         }
-        for (size_t lane = 0; lane < 16; lane++) out[lane] += scales[16 * b + lane] * sums[lane];
-    }
-    memcpy(y, out, lanes * sizeof(float));
-}
-
-void bp_levels_block_portable(const uint8_t *codes, size_t in_block, const float *levels, size_t rows, size_t columns,
-                              size_t block, const float *scales, const float *x, size_t tokens, float *y) {
-    for (size_t t = 0; t < tokens; t++)
-        for (size_t i = 0; i < in_block; i += 16)
-            levels_rows_portable(codes + 4 * i, 4 * in_block, in_block - i < 16 ? in_block - i : 16, levels, columns, block,
-                                 scales + i * (columns / block), x + t * columns, y + t * rows + i);
 }

@@ -50,7 +50,7 @@ extension Scheme.BinaryCodes: SchemeFamily {
 
     package var codeBits: Double { Double(bits) }
     package var columnsPerScale: Int? { group }
-    package var activations: Activations { .rounded(bits: 11) }
+    package var activations: Activations { .rounded(bits: 12) }
     package var hasCalibratedFit: Bool { true }
     package var kernel: Scheme { .binaryCodes(bits: bits, group: group, alphas: .fp32) }
 

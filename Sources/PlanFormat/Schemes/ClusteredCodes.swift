@@ -34,6 +34,6 @@ extension Scheme.ClusteredCodes: RowClusters {
         Scheme.BinaryCodes(bits: clusters - cluster, group: nil, alphas: alphas)
     }
 
-    package var activations: Activations { .rounded(bits: 11) }
+    package var activations: Activations { .rounded(bits: 12) }
     package var kernel: Scheme { .clusteredCodes(clusters: clusters, ratio: ratio, alphas: .fp32) }
 }

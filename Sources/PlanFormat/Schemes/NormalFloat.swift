@@ -53,6 +53,7 @@ extension Scheme.NormalFloat: SchemeFamily {
     package func isInterleaved(columns: Int) -> Bool { block % 32 == 0 && columns % block == 0 }
 
     package var codeBits: Double { 4 }
+    package var activations: Activations { .rounded(bits: 13) }
     package var columnsPerScale: Int? { block }
     package var hasCalibratedFit: Bool { true }
     package var kernel: Scheme { .normalFloat4(block: block, doubleQuantization: false) }
