@@ -64,25 +64,27 @@ for size in ${SIZES-9.0MB 8.0MB 6.8MB 5.73MB 4.83MB}; do
     done
 done
 
-# Plans behind training on English text alone, none of it twice: sentences of WikiText, the news that held-out text leaves, STS-B's sentences.
+# Plans behind training on English text alone, none of it twice: sentences of WikiText, the news that held-out text leaves, STS-B's
+# sentences, and, the fewer bits the more, Tatoeba's of nine words or more.
 for size in ${TUNED-5.73MB 4.83MB}; do
     name=plan-$size-tuned
-    [ -e "$work/tune.en" ] || {
+    [ -e "$work/tatoeba.en" ] || {
         python3 Scripts/wikitext_sentences.py "$shared/data/wikitext2.train.xz" > "$work/wikitext.en"
-        head -n 25600 "$work/wikitext.en" > "$work/wiki.en"
         { sed -n 201,1000p "$news"; sed -n 1201,2000p "$news"; } > "$work/news.en"
         sed -n 501,1500p "$shared/data/stsb.dev.tsv" | cut -f 1,2 | tr '\t' '\n' | awk 'NF >= 7 && !seen[$0]++' > "$work/stsb.en"
         sed -n 1001,1200p "$news" > "$work/held.en"
-        cat "$work/wiki.en" "$work/news.en" "$work/stsb.en" > "$work/tune.en"
+        { head -n 25600 "$work/wikitext.en"; cat "$work/news.en" "$work/stsb.en"; } > "$work/tune.en"
+        tar -xJOf "$shared/data/tatoeba-en-de.tar.xz" ta-en-de/train.en | awk 'NF >= 9 && !seen[$0]++' > "$work/tatoeba.en"
+        cat "$work/wikitext.en" "$work/news.en" "$work/stsb.en" "$work/tatoeba.en" > "$work/long.en"
     }
     # The fewer bits, the farther there is to go.
     case $size in
-    4.83MB) settings="--steps 1300 --rate 0.004 --weight-rate 0.003" ;;
-    *) settings="--steps 2600 --rate 0.003 --weight-rate 0.0015" ;;
+    4.83MB) settings="--data $work/long.en --steps 3600 --evaluate-every 180 --rate 0.004 --weight-rate 0.003" ;;
+    *) settings="--data $work/tune.en --steps 2600 --evaluate-every 130 --rate 0.003 --weight-rate 0.0015" ;;
     esac
     # shellcheck disable=SC2086
-    [ -e "$work/$name" ] || "$bitplan" tune "$model" --packed "$work/plan-$size-curvature" --data "$work/tune.en" --held-out "$work/held.en" \
-        --recipe weights --label-share 0.3 --batch-size 32 --evaluate-every 130 $settings --vector-rate 0.001 --epsilon 1 --recode-every 8 \
+    [ -e "$work/$name" ] || "$bitplan" tune "$model" --packed "$work/plan-$size-curvature" --held-out "$work/held.en" \
+        --recipe weights --label-share 0.3 --batch-size 32 $settings --vector-rate 0.001 --epsilon 1 --recode-every 8 \
         $store --threads "$threads" --output "$work/$name" > /dev/null
     row "$name" "$work/$name"
 done

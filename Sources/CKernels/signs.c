@@ -7,6 +7,7 @@
 // high bytes, then the same for the high nibbles.
 #include <math.h>
 #include "activations.h"
+#include "lanes.h"
 #include "sign_sums.h"
 #include "sign_tiles.h"
 #pragma STDC FP_CONTRACT OFF
@@ -90,19 +91,33 @@ static void put_segment(bp_isa isa, const bp_segment *segment, float scale, int1
     place->at += TABLE * segment->units;
 }
 
+// Sums of neighbours, of 32 numbers.
+INLINE void sums_of_two(const v16 *a, const v16 *b, v16 *sums) {
+    *sums = __builtin_shufflevector(*a, *b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+        + __builtin_shufflevector(*a, *b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
 // The bits of the largest sum of the magnitudes of 4 columns that share a nibble; `before` columns of the
 // first one are not there.
 static uint32_t top_of_sums(const float *x, size_t n, size_t before) {
-    float magnitudes[BP_SEGMENT + 8] = {0};
-    for (size_t i = 0; i < n; i++) magnitudes[before + i] = fabsf(x[i]);
-    uint32_t top = 0;
-    for (size_t i = 0; i < before + n; i += 4) {
-        const float sum = (magnitudes[i] + magnitudes[i + 1]) + (magnitudes[i + 2] + magnitudes[i + 3]);
-        uint32_t bits;
-        memcpy(&bits, &sum, 4);
-        if (bits > top) top = bits;
+    float numbers[BP_SEGMENT + 64];
+    const size_t all = (before + n + 63) / 64 * 64;
+    memset(numbers, 0, before * sizeof *numbers);
+    memcpy(numbers + before, x, n * sizeof *numbers);
+    memset(numbers + before + n, 0, (all - before - n) * sizeof *numbers);
+    i16 top = {0};
+    for (size_t i = 0; i < all; i += 64) {
+        v16 v[4], pairs[2], sums;
+        for (size_t k = 0; k < 4; k++) v[k] = ABS(*(const v16 *)(numbers + i + 16 * k));
+        sums_of_two(v, v + 1, pairs);
+        sums_of_two(v + 2, v + 3, pairs + 1);
+        sums_of_two(pairs, pairs + 1, &sums);
+        const i16 more = (i16)sums > top;
+        top = ((i16)sums & more) | (top & ~more);
     }
-    return top;
+    uint32_t largest = 0;
+    for (size_t i = 0; i < 16; i++) largest = (uint32_t)top[i] > largest ? (uint32_t)top[i] : largest;
+    return largest;
 }
 
 void bp_sign_tables(bp_isa isa, const float *x, size_t columns, size_t tokens, const bp_segment *segments, size_t count,
