@@ -69,7 +69,7 @@ enum { WORD_NIBBLES = 8 * STRINGS };
 typedef void sign_split(const sign_matrix *m, sign_words words, uint8_t *nibbles);
 
 // Goes on with one token's sums of CHUNKS x STRINGS strings by a segment: its words, which may be split into
-// nibbles, and those of the second chunk, as far apart.
+// nibbles, and those of the second chunk, as far apart; where there is none, the first's again.
 typedef void sign_add(const int CHUNKS, const int IS_SPLIT, const sign_matrix *m, sign_words words, const uint8_t *second,
                       size_t s, const uint8_t *tables, const uint8_t *prepared, float *out);
 
@@ -90,7 +90,7 @@ INLINE void sign_block_tokens(sign_split split, sign_add add, const sign_matrix 
             for (size_t c = 0; c < chunks; c++) words[c] = words_at(m, block, row, in_block, first + STRINGS * c, s, edges[c]);
             if (tokens == 1 && (chunks == 1 || words[0].stride == words[1].stride)) {
                 if (chunks == 2) add(2, 0, m, words[0], words[1].at, s, tables, prepared, sums[0] + first);
-                else add(1, 0, m, words[0], 0, s, tables, prepared, sums[0] + first);
+                else add(1, 0, m, words[0], words[0].at, s, tables, prepared, sums[0] + first);
                 continue;
             }
             for (size_t c = 0; c < chunks; c++) split(m, words[c], nibbles[c]);
@@ -98,7 +98,7 @@ INLINE void sign_block_tokens(sign_split split, sign_add add, const sign_matrix 
             for (size_t t = 0; t < tokens; t++) {
                 const uint8_t *of_token = prepared + t * size, *look_in = tables + t * size;
                 if (chunks == 2) add(2, 1, m, parts, nibbles[1], s, look_in, of_token, sums[t] + first);
-                else add(1, 1, m, parts, 0, s, look_in, of_token, sums[t] + first);
+                else add(1, 1, m, parts, parts.at, s, look_in, of_token, sums[t] + first);
             }
         }
         if (s + 1 < m->count && m->segments[s + 1].group == m->segments[s].group) continue;
