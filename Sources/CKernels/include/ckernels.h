@@ -158,6 +158,7 @@ typedef struct {
 size_t bp_segments(size_t columns, size_t group, bp_segment *out);
 
 // Sign planes (BCQ): interleaved rows of bits; bit c % 8 of byte c / 8 is column c, 1 for +1.
+//
 // Whether products of an instruction set want signs turned: of every 32 strings (rows of a plane, planes one
 // after the other) of a block's words first the first bytes, then the second ones, and so on.
 int bp_signs_are_turned(bp_isa isa);
