@@ -198,7 +198,7 @@ struct PackedProductTests {
             }
             let packed = PackedMatrix(scheme: scheme, rows: rows, columns: 70, parts: parts)
             let x = randomMatrix(3, 70, seed: 2)
-            #expect(relativeError(try product(packed, x), referenceProduct(dense, x)) < 1e-3)
+            #expect(relativeError(try product(packed, x), referenceProduct(dense, x)) < 7e-4)
             #expect(packed.inPlainOrder().inStoredOrder() == packed)
             let matrix = try LinearOperators.make(packed)
             for token in [0, rows / 2, rows - 1] {
